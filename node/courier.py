@@ -1,0 +1,189 @@
+"""Courier: one sending loop per peer. What is due goes out, answers come in, and the road's health is kept.
+
+    plan      one transaction: what of the outbox is ready, and by which road
+    carry     Push (several at once in flight), or Offer, PutBody, Commit for one large body at a time
+    settle    verify the receipts, then one transaction: rows out, deliveries final; or rows put off with a reason
+
+The outbox is the only retry layer. Back-off is the peer's durable record, so a restart neither forgets nor hurries; the timer of
+every waiting row is armed again from disk at start-up, and a peer that calls us is tried at once. Nothing is sent that is not
+durable: rows are read in transactions, which return only what is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from node.carrier import Carrier, Loaded
+from node.errors import Fault
+from node.flow import outbox, relay
+from node.flow.relay import Road
+from node.model.lane import Lane
+from node.model.policy import MINUTE_MS, Policy
+from node.model.reason import Reason
+from node.node import Node
+from node.ports import Ports, Tx
+from node.roads import Roads
+from node.store import keys
+
+Carry = Callable[[Road, list[Loaded]], Awaitable[bool]]
+
+BUG_PAUSE_MS = 5 * MINUTE_MS
+IDLE_S = 30.0
+"""Look at the outbox at least this often even if nobody says that something is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do next: send these rows by this road, or wait."""
+
+    road: Road
+    loaded: list[Loaded] = field(default_factory=list)
+    wait_s: float = IDLE_S
+
+
+class Courier:
+    """Sends everything that waits for one peer."""
+
+    def __init__(
+        self, peer_id: str, node: Node, ports: Ports, policy: Policy, roads: Roads, on_bug: Callable[[Exception], None]
+    ) -> None:
+        self.peer_id = peer_id
+        self._on_bug = on_bug
+        self._ports = ports
+        self._policy = policy
+        self._roads = roads
+        self._carrier = Carrier(peer_id, node, ports, policy)
+        self._wake = asyncio.Event()
+        self._in_flight: set[bytes] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._bulk: asyncio.Task[None] | None = None
+        self._cursor: dict[Lane, bytes] = {}
+        """Where the next look at a lane begins: everything before is in flight or gone."""
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send for ever. Ends by cancellation, which loses nothing."""
+        try:
+            while True:
+                self._wake.clear()
+                plan = await self._plan()
+                if plan.loaded:
+                    self._dispatch(plan.road, plan.loaded)
+                    await self._free_slot()
+                else:
+                    await self._rest(plan.wait_s)
+        finally:
+            for task in [*self._sending, *([self._bulk] if self._bulk else [])]:
+                task.cancel()
+
+    # --- plan ------------------------------------------------------------------------------------------------
+
+    async def _plan(self) -> Plan:
+        try:
+            return await self._ports.store.transact(self._read_plan)
+        except Fault as fault:
+            # The store takes nothing now (full disk, fenced): the outbox stays as it is.
+            return Plan(Road(None, reason=fault.reason), wait_s=max(1.0, fault.retry_after_ms / 1000))
+
+    def _read_plan(self, tx: Tx) -> Plan:
+        now_ms, directory = self._ports.clock.now_ms(), self._ports.directory.current()
+        if outbox.promote(tx, self.peer_id, now_ms, limit=256):
+            self._cursor.clear()
+        peer = directory.nodes.get(self.peer_id)
+        if peer is None:
+            return Plan(Road(None, reason=Reason.NO_ROUTE))
+        road = relay.choose_road(
+            peer, self._ports.keys.node_id, directory, relay.peer_records(tx), now_ms, self._policy
+        )
+        if road.call is None:
+            wait_ms = road.wait_until_ms - now_ms if road.wait_until_ms else IDLE_S * 1000
+            return Plan(road, wait_s=min(IDLE_S, max(0.01, wait_ms / 1000)))
+        rows = self._ready(tx, road)
+        return Plan(road, self._carrier.load(tx, rows), self._until_due(tx, now_ms))
+
+    def _ready(self, tx: Tx, road: Road) -> list[outbox.Row]:
+        lanes = list(outbox.FAST_LANES) if len(self._sending) < self._policy.push_window else []
+        fast = outbox.mix((self._lane(tx, lane, road) for lane in lanes), self._policy)
+        if self._bulk is None:
+            fast += self._lane(tx, Lane.BULK, road)[:1]
+        return fast
+
+    def _lane(self, tx: Tx, lane: Lane, road: Road) -> list[outbox.Row]:
+        limit = self._policy.push_items_max
+        rows = outbox.ready(tx, self.peer_id, lane, self._cursor.get(lane, b""), limit)
+        # Only the origin asks a relay; what a relay carries goes directly to its target.
+        return [
+            row
+            for row in rows
+            if row.key not in self._in_flight and not (road.is_relay and row.kind != keys.OUTBOX_PACKET)
+        ]
+
+    def _until_due(self, tx: Tx, now_ms: int) -> float:
+        due_ms = outbox.next_due_ms(tx, self.peer_id)
+        return IDLE_S if due_ms is None else min(IDLE_S, max(0.01, (due_ms - now_ms) / 1000))
+
+    # --- carry -----------------------------------------------------------------------------------------------
+
+    def _dispatch(self, road: Road, loaded: list[Loaded]) -> None:
+        fast = [one for one in loaded if one.row.lane is not Lane.BULK]
+        bulk = [one for one in loaded if one.row.lane is Lane.BULK]
+        for row in (one.row for one in loaded):
+            self._in_flight.add(row.key)
+            self._cursor[row.lane] = max(self._cursor.get(row.lane, b""), row.key + b"\0")
+        if fast:
+            task = asyncio.ensure_future(self._send(road, fast, self._carrier.push))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        if bulk:
+            self._bulk = asyncio.ensure_future(self._send(road, bulk, self._carrier.carry_large))
+            self._bulk.add_done_callback(self._bulk_done)
+
+    def _bulk_done(self, task: "asyncio.Task[None]") -> None:
+        self._bulk = None
+        self._wake.set()
+
+    async def _send(self, road: Road, loaded: list[Loaded], carry: Carry) -> None:
+        assert road.call is not None
+        started_ms = self._ports.clock.now_ms()
+        all_gone = False
+        try:
+            all_gone = await carry(road, loaded)
+            await self._roads.succeeded(road.call.node_id)
+        except Fault as fault:
+            await self._roads.failed(road.call.node_id, fault.reason, started_ms)
+        except Exception as bug:
+            # A mistake of ours with one packet must not stop the others: report it loudly, let these rows wait.
+            self._on_bug(bug)
+            await self._put_off(loaded)
+        finally:
+            self._in_flight.difference_update(one.row.key for one in loaded)
+            if not all_gone:
+                # Something was left behind: look at the lanes from their beginning again.
+                self._cursor.clear()
+            self._wake.set()
+
+    async def _put_off(self, loaded: list[Loaded]) -> None:
+        try:
+            await self._carrier.put_off(loaded, Reason.IO_FAILED, BUG_PAUSE_MS)
+        except Fault as fault:
+            self._on_bug(fault)
+
+    async def _free_slot(self) -> None:
+        if len(self._sending) >= self._policy.push_window:
+            await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _rest(self, wait_s: float) -> None:
+        # Rows may have come in below the cursor (a clock that was set back): an idle look starts from the beginning.
+        if self._cursor and not self._in_flight:
+            self._cursor.clear()
+            return
+        sleeper = asyncio.ensure_future(self._ports.clock.sleep(wait_s))
+        waker = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait([sleeper, waker], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+            waker.cancel()

@@ -1,0 +1,174 @@
+"""Couriers: all the sending loops of a node, the Hellos that probe the roads, and the sweep.
+
+Started once, armed from disk: every peer of the directory and every node for which something waits gets its courier, and its
+courier finds its rows and their times in the store. Nothing depends on what was in memory before.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from node.courier import Courier
+from node.errors import Fault
+from node.flow import receipt, relay, sweep
+from node.model.directory import NodeEntry
+from node.model.policy import Policy
+from node.model.receipt import Receipt
+from node.node import Node
+from node.ports import Ports, Tx
+from node.roads import Roads
+from node.store import keys
+
+SWEEP_ITEMS_MAX = 100
+
+
+class Couriers:
+    """One courier and one Hello loop per peer, and the sweeper."""
+
+    def __init__(self, node: Node, ports: Ports, policy: Policy) -> None:
+        self._node = node
+        self._ports = ports
+        self._policy = policy
+        self.roads = Roads(ports, policy)
+        self.on_bug: Callable[[Exception], None] = _raise_in_loop
+        """Called with an exception that should not be: our own mistake, of which nothing was lost."""
+        self.on_newer_directory: Callable[[str, int], None] = lambda node_id, version: None
+        """Called when a peer trusts a newer version of the directory than we do."""
+        self._couriers: dict[str, Courier] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        node.on_outbox = self.wake
+        node.on_contact = self._contacted
+        self.roads.on_change = self._road_changed
+
+    async def start(self) -> None:
+        """Arm everything from disk and start sending."""
+        await self.roads.arm()
+        waiting = await self._ports.store.transact(relay.nodes_waited_for)
+        for node_id in sorted(waiting | set(self._ports.directory.current().nodes)):
+            self._add(node_id)
+        self._spawn(self._sweep())
+
+    async def stop(self) -> None:
+        """Stop sending. Whatever was under way is found again in the outbox."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self, nodes: set[str]) -> None:
+        """Something durable waits for these nodes."""
+        for node_id in sorted(nodes):
+            self._add(node_id)
+            if node_id in self._couriers:
+                self._couriers[node_id].wake()
+
+    def directory_changed(self) -> None:
+        """The directory has changed: new peers get couriers, old ones look again."""
+        self.wake(set(self._ports.directory.current().nodes))
+
+    def _add(self, node_id: str) -> None:
+        if node_id == self._node.node_id or node_id in self._couriers:
+            return
+        courier = Courier(node_id, self._node, self._ports, self._policy, self.roads, self._bug)
+        self._couriers[node_id] = courier
+        self._spawn(courier.run())
+        self._spawn(self._greet(node_id))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+            if isinstance(error, Exception):
+                self._bug(error)
+
+    def _bug(self, error: Exception) -> None:
+        self.on_bug(error)
+
+    def _road_changed(self, node_id: str) -> None:
+        # Another peer may go through this one: everybody looks again.
+        directory = self._ports.directory.current()
+        entry = directory.nodes.get(node_id)
+        is_relay = entry is not None and entry in directory.relays()
+        self.wake(set(self._couriers) if is_relay else {node_id})
+
+    def _contacted(self, node_id: str) -> None:
+        if self.roads.is_failing(node_id):
+            self._spawn(self.roads.contacted(node_id))
+
+    # --- hello -------------------------------------------------------------------------------------------------
+
+    async def _greet(self, node_id: str) -> None:
+        """Say Hello now and then: it finds out that a road is open, and whose directory is newer."""
+        while True:
+            peer = self._ports.directory.current().nodes.get(node_id)
+            if peer is not None and relay.dialable(peer, self._node.node_id):
+                await self._hello(peer)
+            await self._ports.clock.sleep(await self._pause_s(node_id))
+
+    async def _hello(self, peer: NodeEntry) -> None:
+        started_ms = self._ports.clock.now_ms()
+        try:
+            hello = await self._ports.peers.hello(peer, self._node.hello())
+        except Fault as fault:
+            await self.roads.failed(peer.node_id, fault.reason, started_ms)
+            return
+        self._node.note_hello(peer.node_id, hello)
+        await self.roads.succeeded(peer.node_id)
+        if hello.directory_version > self._ports.directory.current().version:
+            self.on_newer_directory(peer.node_id, hello.directory_version)
+
+    async def _pause_s(self, node_id: str) -> float:
+        every_s = self._policy.hello_every_ms / 1000 * (0.75 + self._ports.entropy.jitter() / 2)
+        try:
+            record = await self._ports.store.transact(lambda tx: relay.peer_record(tx, node_id))
+        except Fault:
+            return every_s
+        if not record.failures:
+            return every_s
+        return max(0.1, (record.next_attempt_ms - self._ports.clock.now_ms()) / 1000)
+
+    # --- sweep -------------------------------------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self.sweep_once()
+            except Fault as fault:
+                # The store takes no writes now; what is due stays due.
+                await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+            await self._ports.clock.sleep(self._policy.sweep_every_ms / 1000)
+
+    async def sweep_once(self) -> int:
+        """Do what is due; return how many things that were."""
+        now_ms = self._ports.clock.now_ms()
+        due = await self._ports.store.transact(lambda tx: sweep.due(tx, now_ms, SWEEP_ITEMS_MAX))
+        for item in due:
+            if item.kind == keys.DUE_EXPIRE:
+                await self._expire(item, now_ms)
+            else:
+                await self._forget(item, now_ms)
+        return len(due)
+
+    async def _expire(self, item: sweep.Due, now_ms: int) -> None:
+        def statement(tx: Tx) -> Receipt | None:
+            return sweep.expired_receipt(tx, item.packet_id, self._node.node_id, now_ms)
+
+        said = await self._ports.store.transact(statement)
+        believed = None
+        if said is not None:
+            believed = receipt.Believed(said, receipt.sign_receipts(self._ports.keys, [said])[0])
+        await self._ports.store.transact(lambda tx: sweep.expire(tx, item, believed, now_ms, self._policy))
+
+    async def _forget(self, item: sweep.Due, now_ms: int) -> None:
+        envelope = await self._ports.store.transact(lambda tx: sweep.forget(tx, item, now_ms))
+        if envelope is not None:
+            await self._ports.bodies.remove(envelope.body.body_sha256)
+
+
+def _raise_in_loop(error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": "a courier failed", "exception": error})

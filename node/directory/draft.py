@@ -1,0 +1,84 @@
+"""The authority's two folders: `draft/` holds what has been decided, `public/` what has been published.
+
+Everything is written to the draft first. Publishing copies it over, then writes snapshot, and timestamp last of all: until that one
+rename nothing has changed for anybody who checks, and after it everything is there. A publication that broke off is done again.
+"""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from node.directory.files import disk_faults, read_file, sync_folder, write_file
+from node.errors import Broken
+from node.model.reason import Reason
+
+
+class Draft:
+    """Files by path (layout.py): reads see the draft, then what is published."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the authority's folder."""
+        self._folder = folder
+        self._draft = folder / "draft"
+        self.public = folder / "public"
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file as decided last, or None."""
+        data = read_file(self._draft / path)
+        return data if data is not None else read_file(self.public / path)
+
+    def need(self, path: str) -> bytes:
+        """Return a file that must be there. Raises Broken(DIRECTORY_INVALID)."""
+        data = self.read(path)
+        if data is None:
+            raise Broken(Reason.DIRECTORY_INVALID, f"{self.public / path} is missing")
+        return data
+
+    def write(self, path: str, data: bytes) -> None:
+        """Decide a file."""
+        write_file(self._draft / path, data)
+
+    def next_version(self, path: str, version: int) -> int:
+        """Return the version that a file gets when it is decided anew; `version` is the one that `read` sees."""
+        return version if (self._draft / path).exists() else version + 1
+
+    def changed(self) -> list[str]:
+        """Return the paths of all decided files, in order."""
+        return [path for path in _paths(self._draft) if read_file(self._draft / path) != read_file(self.public / path)]
+
+    def publish_decided(self) -> None:
+        """Copy every decided file to the public folder."""
+        for path in self.changed():
+            write_file(self.public / path, self.need(path))
+
+    def publish(self, path: str, data: bytes) -> None:
+        """Write one public file."""
+        write_file(self.public / path, data)
+
+    def finish(self, keep: set[str]) -> None:
+        """After the timestamp is out: forget the draft, and remove public files that nothing names any more."""
+        with disk_faults(self._folder):
+            for path in _paths(self.public):
+                if path not in keep:
+                    (self.public / path).unlink()
+            if self._draft.exists():
+                shutil.rmtree(self._draft)
+            sync_folder(self._folder)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one process at a time change the authority. Raises Broken(HOME_IN_USE)."""
+        with disk_faults(self._folder), (self._folder / "lock").open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Broken(Reason.HOME_IN_USE, str(self._folder)) from error
+            yield
+
+
+def _paths(folder: Path) -> list[str]:
+    """Return the paths of all files below a folder but hidden ones (a write that broke off)."""
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path.relative_to(folder).as_posix() for path in found)

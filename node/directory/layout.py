@@ -1,0 +1,67 @@
+"""Names of the directory's files, how long signatures live, and how large things may be."""
+
+import re
+
+from node.errors import Broken
+from node.model.code import Code
+from node.model.reason import Reason
+
+TIMESTAMP = "metadata/timestamp.json"
+SNAPSHOT = "metadata/snapshot.json"
+TARGETS = "metadata/targets.json"
+ROOT = "metadata/root.json"
+"""The newest root, for people; the chain is metadata/<n>.root.json."""
+
+TIMESTAMP_DAYS = 31
+SNAPSHOT_DAYS = 365
+TARGETS_DAYS = 730
+ZONE_DAYS = 730
+ROOT_DAYS = 3650
+"""How long a signature is accepted in an update. A running node never stops for age (freshness.py)."""
+
+MIB = 1024 * 1024
+FILE_BYTES_MAX = 64 * MIB
+"""The largest file of the directory; 125,000 units in one zone take about 15 MiB."""
+UNITS_PER_ZONE_MAX = 250_000
+
+SIGNED_TIME_FIELD = "truc_signed_time_ms"
+"""In timestamp: when it was signed, milliseconds since 1970 UTC. TUF itself only knows when it expires."""
+ROLES_FIELD = "truc_roles"
+"""In a delegation: the roles that the authority grants, e.g. ["relay"]."""
+NAME_FIELD = "truc_name"
+"""In root: the authority's name for people."""
+
+_NODE_ID = re.compile(r"[a-z0-9-]{1,64}")
+_TUF_ROLES = frozenset({"root", "targets", "snapshot", "timestamp"})
+
+
+def check_node_id(node_id: str) -> str:
+    """Return the id if it can name a node (and therefore a role and a file). Raises Broken(DIRECTORY_INVALID)."""
+    if not _NODE_ID.fullmatch(node_id) or node_id in _TUF_ROLES:
+        raise Broken(Reason.DIRECTORY_INVALID, f"not a node id: {node_id[:80]!r}")
+    return node_id
+
+
+def root_path(version: int) -> str:
+    """Path of one root in the chain of roots."""
+    return f"metadata/{version}.root.json"
+
+
+def role_path(node_id: str) -> str:
+    """Path of a node's role metadata."""
+    return f"metadata/{node_id}.json"
+
+
+def node_target(node_id: str) -> str:
+    """TUF target path of a node's file."""
+    return f"nodes/{node_id}"
+
+
+def zone_target(prefix: Code) -> str:
+    """TUF target path of a zone's file."""
+    return f"zones/{prefix.text}"
+
+
+def target_path(target: str) -> str:
+    """Path under which a target's file lies and travels."""
+    return f"targets/{target}"

@@ -1,0 +1,80 @@
+"""Node files, zone files and units: protobuf messages of directory.proto <-> model words. Nothing is judged here (rules.py)."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from node.model.code import Code
+from node.model.directory import NodeEntry, PublicKey, Role, Unit
+from node.wire.truc.v1 import directory_pb2 as pb
+
+
+def node_entry(file: pb.NodeFile, roles: frozenset[Role]) -> NodeEntry:
+    """Return a node as the directory describes it; roles come from the grant, never from the file."""
+    return NodeEntry(
+        node_id=file.node_id,
+        name=file.name,
+        mesh_address=file.mesh_address,
+        via_relays=tuple(file.via_relays),
+        tls_certificates=tuple(file.tls_certificates),
+        signing_keys=tuple(_key(key) for key in file.signing_keys),
+        sealing_keys=tuple(_key(key) for key in file.sealing_keys),
+        roles=roles,
+    )
+
+
+def node_file(entry: NodeEntry) -> pb.NodeFile:
+    """Return the file by which a node describes itself."""
+    return pb.NodeFile(
+        node_id=entry.node_id,
+        name=unicodedata.normalize("NFC", entry.name),
+        mesh_address=entry.mesh_address,
+        via_relays=entry.via_relays,
+        tls_certificates=entry.tls_certificates,
+        signing_keys=[_key_message(key) for key in entry.signing_keys],
+        sealing_keys=[_key_message(key) for key in entry.sealing_keys],
+    )
+
+
+def unit(message: pb.Unit) -> Unit:
+    """Return a unit in words; names in NFC, however they were written."""
+    return Unit(
+        message.code,
+        unicodedata.normalize("NFC", message.name),
+        tuple(unicodedata.normalize("NFC", name) for name in message.short_names),
+        message.parent,
+        message.valid_from_ms,
+        message.valid_to_ms,
+        message.successor,
+    )
+
+
+def unit_message(word: Unit) -> pb.Unit:
+    """Return the message for a unit; names in NFC."""
+    return pb.Unit(
+        code=word.code,
+        name=unicodedata.normalize("NFC", word.name),
+        short_names=[unicodedata.normalize("NFC", name) for name in word.short_names],
+        parent=word.parent,
+        valid_from_ms=word.valid_from_ms,
+        valid_to_ms=word.valid_to_ms,
+        successor=word.successor,
+    )
+
+
+def zone_bytes(prefix: Code, node_id: str, units: Iterable[Unit]) -> bytes:
+    """Return a zone file, its units in order of code."""
+    ordered = sorted(units, key=lambda word: word.code)
+    return to_bytes(pb.ZoneFile(prefix=prefix.text, node_id=node_id, units=[unit_message(word) for word in ordered]))
+
+
+def to_bytes(message: pb.ZoneFile | pb.NodeFile | pb.JoinRequest | pb.ZoneUpdate) -> bytes:
+    """Serialise so that the same words always give the same octets."""
+    return message.SerializeToString(deterministic=True)
+
+
+def _key(message: pb.PublicKey) -> PublicKey:
+    return PublicKey(message.raw, message.suite, message.valid_from_ms, message.valid_to_ms)
+
+
+def _key_message(key: PublicKey) -> pb.PublicKey:
+    return pb.PublicKey(raw=key.raw, suite=key.suite, valid_from_ms=key.valid_from_ms, valid_to_ms=key.valid_to_ms)

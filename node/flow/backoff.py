@@ -1,0 +1,38 @@
+"""Back-off: how long to wait after the n-th failure in a row. One small function; the record it fills is durable.
+
+A peer is never given up: the pause grows to a minute in the first hour, five minutes in the first day, a quarter of an hour
+after that. Only the road's failures count (no answer, handshake failed), not a peer's refusal of one item. Several failures
+of things that were under way together are one failure.
+"""
+
+from node.model.policy import DAY_MS, MINUTE_MS, Policy
+from node.model.reason import Reason
+from node.store.records import PeerRecord
+
+
+def pause_ms(failures: int, failing_for_ms: int, jitter: float, policy: Policy) -> int:
+    """Return the pause after `failures` failures in a row; `jitter` from 0 to 1 spreads it from a half to one and a half."""
+    longest = policy.back_off_max_ms
+    if failing_for_ms > DAY_MS:
+        longest *= 15
+    elif failing_for_ms > 60 * MINUTE_MS:
+        longest *= 5
+    pause = min(longest, policy.back_off_first_ms * 2 ** min(failures - 1, 30))
+    return int(pause * (0.5 + jitter))
+
+
+def after_failure(record: PeerRecord, reason: Reason, now_ms: int, jitter: float, policy: Policy) -> PeerRecord:
+    """Return the peer's record after one more failure."""
+    later = PeerRecord()
+    later.CopyFrom(record)
+    later.failures += 1
+    later.reason = reason
+    if not record.failures:
+        later.first_failure_ms = now_ms
+    later.next_attempt_ms = now_ms + pause_ms(later.failures, now_ms - later.first_failure_ms, jitter, policy)
+    return later
+
+
+def after_success(record: PeerRecord, now_ms: int) -> PeerRecord:
+    """Return the peer's record after a success."""
+    return PeerRecord(last_success_ms=now_ms, held=record.held)

@@ -1,0 +1,89 @@
+"""Check: may this system send this packet, and to whom can it go?
+
+The whole standard comes with the rules of edXML (later); here stands what routing needs: the sender is one of the system's own
+units, every recipient's code is one, and each recipient is known to the directory or named as refused at once.
+"""
+
+from dataclasses import dataclass
+
+from node.errors import Denied, Rejected
+from node.model.code import Code, parse_code
+from node.model.directory import Directory
+from node.model.header import PacketHeader
+from node.model.office import RefusedRecipient, Submission, System
+from node.model.policy import Policy
+from node.model.reason import Reason
+
+SUBMISSION_ID_CHARACTERS_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A packet whose sender and recipients are understood. `routes` maps each served unit to its node."""
+
+    sender: Code
+    routes: dict[str, str]
+    refused: tuple[RefusedRecipient, ...]
+
+
+def check_submission(submission: Submission, policy: Policy, now_ms: int) -> None:
+    """Refuse a request that cannot be meant; raises Rejected(REQUEST_INVALID or PACKET_TOO_LARGE or EXPIRED)."""
+    name = submission.submission_id
+    if not 1 <= len(name) <= SUBMISSION_ID_CHARACTERS_MAX or not name.isprintable():
+        raise Rejected(Reason.REQUEST_INVALID, "submission_id must be 1 to 128 printable characters")
+    if submission.packet_bytes > policy.packet_bytes_max:
+        raise too_large(submission.packet_bytes, policy)
+    if submission.expire_at_ms and submission.expire_at_ms <= now_ms:
+        raise Rejected(Reason.EXPIRED, "expire_at_ms lies in the past")
+
+
+def too_large(size_bytes: int, policy: Policy) -> Rejected:
+    """Say how large is too large."""
+    detail = f"{size_bytes} bytes, this node accepts {policy.packet_bytes_max}"
+    return Rejected(Reason.PACKET_TOO_LARGE, detail)
+
+
+def address(header: PacketHeader, system: System, directory: Directory, now_ms: int) -> Addressed:
+    """Find out who sends and who can be served.
+
+    Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the system's units, and Rejected(CODE_MALFORMED) if the sender's
+    code is none. Recipients that cannot be served are returned by the code as written.
+    """
+    sender = parse_code(header.sender)
+    if sender.text not in system.units:
+        raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {sender.text}")
+    routes: dict[str, str] = {}
+    refused: list[RefusedRecipient] = []
+    for written in header.recipients:
+        try:
+            code = parse_code(written)
+            routes[code.text] = route(code, directory, now_ms)
+        except Rejected as fault:
+            refused.append(RefusedRecipient(written, fault.reason, f"{written}: {fault.advice}"))
+    return Addressed(sender, routes, tuple(refused))
+
+
+def route(code: Code, directory: Directory, now_ms: int) -> str:
+    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such open unit."""
+    zone = directory.zone_of(code)
+    unit = zone.units.get(code.text) if zone else None
+    if zone is None or unit is None:
+        raise Rejected(Reason.RECIPIENT_UNKNOWN, f"no unit {code.text} in the directory")
+    if unit.valid_to_ms and unit.valid_to_ms <= now_ms:
+        successor = f", its successor is {unit.successor}" if unit.successor else ""
+        raise Rejected(Reason.RECIPIENT_UNKNOWN, f"unit {code.text} is closed{successor}")
+    return zone.node_id
+
+
+def require_served(addressed: Addressed, submission: Submission, policy: Policy) -> None:
+    """Refuse the packet as a whole if nobody, or with all-or-nothing not everybody, can be served."""
+    names = ", ".join(one.code for one in addressed.refused[:20])
+    if not addressed.routes:
+        reason = addressed.refused[0].reason if addressed.refused else Reason.PACKET_NO_RECIPIENT
+        raise Rejected(reason, f"no recipient can be served: {names}")
+    if addressed.refused and submission.all_or_nothing:
+        raise Rejected(Reason.NOT_ALL_SERVED, f"cannot be served: {names}")
+    if len(addressed.routes) > policy.recipients_max:
+        raise Rejected(
+            Reason.PACKET_TOO_COMPLEX, f"{len(addressed.routes)} recipients, at most {policy.recipients_max}"
+        )

@@ -1,0 +1,117 @@
+"""Inbox: packets that wait for a unit to fetch.
+
+Fetching leases an entry, so that two instances of the same software do not work on the same packet; acknowledging takes it out.
+Both may be repeated. A packet is in a unit's inbox at most once for ever: the entry stays after the acknowledgement, and a late
+copy of the packet finds it (law 3).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from node.errors import Deferred, Denied, Rejected
+from node.flow.rows import load, require, save
+from node.model.envelope import Envelope
+from node.model.office import System
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.ports import Tx
+from node.store import keys
+from node.store.records import InboxRecord, PacketRecord
+
+NO_LEASE = -1
+"""A lease time that asks to read without leasing and regardless of leases."""
+
+
+def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
+    """Put a packet into a unit's inbox, unless it is or was there."""
+    key = keys.inbox_entry(envelope.packet_id, unit)
+    if tx.get(key) is not None:
+        return
+    save(tx, key, InboxRecord(accept_time_ms=now_ms, lane=envelope.lane))
+    tx.put(keys.inbox_row(unit, envelope.lane, now_ms, envelope.packet_id), b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An inbox entry with the packet it stands for."""
+
+    unit: str
+    packet_id: bytes
+    entry: InboxRecord
+    packet: PacketRecord
+
+
+def units_asked(system: System, unit: str) -> list[str]:
+    """Return the units a request is about: the named one, or all of the system's. Raises Denied(UNIT_NOT_OWNED)."""
+    if not unit:
+        return sorted(system.units)
+    if unit not in system.units:
+        raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {unit}")
+    return [unit]
+
+
+def page(tx: Tx, units: list[str], start: bytes, limit: int) -> tuple[list[Held], bytes]:
+    """Return up to `limit` waiting entries from a row key on, unit by unit, and the key to go on from (empty: the end)."""
+    held: list[Held] = []
+    for unit in units:
+        prefix = keys.inbox(unit)
+        if start > prefix and not start.startswith(prefix):
+            continue
+        for key, _ in tx.scan(prefix, start=start, limit=limit + 1 - len(held)):
+            if len(held) == limit:
+                return held, key
+            packet_id = keys.packet_of_row(key)
+            held.append(_held(tx, packet_id, unit))
+    return held, b""
+
+
+def _held(tx: Tx, packet_id: bytes, unit: str) -> Held:
+    entry = require(tx, keys.inbox_entry(packet_id, unit), InboxRecord)
+    return Held(unit, packet_id, entry, require(tx, keys.packet(packet_id), PacketRecord))
+
+
+def find(tx: Tx, packet_id: bytes, units: Iterable[str]) -> Held:
+    """Return the entry of the first of these units that has the packet. Raises Rejected(NOT_FOUND)."""
+    for unit in units:
+        if tx.get(keys.inbox_entry(packet_id, unit)) is not None:
+            return _held(tx, packet_id, unit)
+    raise Rejected(Reason.NOT_FOUND, f"no packet {packet_id.hex()} for this system")
+
+
+def lease(tx: Tx, held: Held, lease_ms: int, now_ms: int, policy: Policy) -> None:
+    """Lease an entry and count the fetch. Raises Deferred(LEASED) while somebody else's lease runs."""
+    entry = held.entry
+    if lease_ms == NO_LEASE:
+        return
+    if entry.lease_until_ms > now_ms and not entry.acknowledge_time_ms:
+        raise Deferred(Reason.LEASED, "leased already", retry_after_ms=entry.lease_until_ms - now_ms)
+    entry.lease_until_ms = now_ms + min(lease_ms or policy.lease_ms, policy.lease_ms_max)
+    entry.fetch_count += 1
+    save(tx, keys.inbox_entry(held.packet_id, held.unit), entry)
+
+
+def acknowledge(tx: Tx, packet_ids: Iterable[bytes], units: Iterable[str], now_ms: int) -> int:
+    """Take packets out of inboxes; return how many entries that were. Unknown ones and repeats count nothing."""
+    taken = 0
+    for packet_id in packet_ids:
+        for unit in units:
+            taken += _acknowledge_one(tx, packet_id, unit, now_ms)
+    return taken
+
+
+def _acknowledge_one(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> int:
+    key = keys.inbox_entry(packet_id, unit)
+    entry = load(tx, key, InboxRecord)
+    if entry is None or entry.acknowledge_time_ms:
+        return 0
+    tx.delete(keys.inbox_row(unit, entry.lane, entry.accept_time_ms, packet_id))
+    entry.acknowledge_time_ms = max(now_ms, 1)
+    entry.lease_until_ms = 0
+    save(tx, key, entry)
+    return 1
+
+
+def all_let_go(tx: Tx, packet_id: bytes) -> bool:
+    """Tell whether no unit waits for this packet any more."""
+    rows = tx.scan(keys.inbox_entry(packet_id), limit=20_000)
+    return all(InboxRecord.FromString(value).acknowledge_time_ms for _, value in rows)

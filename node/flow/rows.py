@@ -1,0 +1,27 @@
+"""Reading and writing stored records: the one place where a key meets the message that lies under it."""
+
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from node.ports import Tx
+
+M = TypeVar("M", bound=Message)
+
+
+def load(tx: Tx, key: bytes, kind: type[M]) -> M | None:
+    """Return the record under a key, or None."""
+    value = tx.get(key)
+    return None if value is None else kind.FromString(value)
+
+
+def require(tx: Tx, key: bytes, kind: type[M]) -> M:
+    """Return the record under a key that our own rules say must exist."""
+    record = load(tx, key, kind)
+    assert record is not None, f"no {kind.__name__} under {key!r}"
+    return record
+
+
+def save(tx: Tx, key: bytes, record: Message) -> None:
+    """Write a record."""
+    tx.put(key, record.SerializeToString())

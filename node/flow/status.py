@@ -1,0 +1,46 @@
+"""Status: what a recipient's status packet says about a document reaches its author's view.
+
+On the road a status packet is a packet like any other, and it ends in the author's inbox. Here its meaning is written beside
+the document: appended to the history of (document, reporting unit), never overwriting (QĐ 28/2018 Điều 10.2.p). A status
+about a document that this node does not know changes nothing here; the packet itself waits in the inbox all the same.
+"""
+
+from node.model.envelope import Envelope, PacketKind
+from node.model.header import PacketHeader
+from node.model.status import StatusEvent
+from node.ports import Tx
+from node.store import keys
+from node.store.records import StatusRecord
+from node.wire.truc.v1 import status_pb2
+
+
+def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, now_ms: int) -> None:
+    """If the packet is a status for a document of `author_unit` that is known here, append it to the document's history."""
+    if envelope.kind is not PacketKind.STATUS:
+        return
+    packet_id = tx.get(keys.document(author_unit, header.subject_document_id))
+    if packet_id is None or tx.get(keys.delivery(packet_id, envelope.sender_unit)) is None:
+        return
+    event = status_pb2.StatusEvent(
+        code=header.status_code,
+        unit=envelope.sender_unit,
+        description=header.status_description,
+        timestamp_text=header.status_timestamp,
+        accept_time_ms=now_ms,
+        packet_id=envelope.packet_id,
+    )
+    key = keys.status(packet_id, envelope.sender_unit, now_ms, envelope.packet_id)
+    tx.put(key, StatusRecord(event=event.SerializeToString()).SerializeToString())
+
+
+def history(tx: Tx, packet_id: bytes, unit: str) -> tuple[StatusEvent, ...]:
+    """Return all statuses that one unit reported for a packet, in order of acceptance."""
+    events = []
+    for _, value in tx.scan(keys.statuses(packet_id, unit), limit=1_000):
+        event = status_pb2.StatusEvent.FromString(StatusRecord.FromString(value).event)
+        events.append(
+            StatusEvent(
+                event.code, event.unit, event.description, event.timestamp_text, event.accept_time_ms, event.packet_id
+            )
+        )
+    return tuple(events)

@@ -1,0 +1,223 @@
+"""Submit: a packet handed in becomes a durable packet, its deliveries, and the outbox rows that carry it.
+
+        octets -> read -> check -> seal -> [sign, with all that arrived together] -> one transaction -> answer
+
+The packet id follows from the submitter's own id, so a repeat finds the first answer in the same transaction that would have
+stored it, however the two race (law 3). Recipients on this very node are served in that transaction, too: their receipt is our
+own, signed before it.
+"""
+
+from dataclasses import dataclass
+
+from node.errors import Fault, Rejected
+from node.flow import inbox, outbox, receipt, status
+from node.flow.check import Addressed
+from node.flow.rows import load, save
+from node.model.delivery import State
+from node.model.envelope import BodyRef, Envelope, KeyWrap, PacketKind, SignedEnvelope, packet_id_of, packet_nonce_of
+from node.model.header import PacketHeader
+from node.model.lane import Lane, lane_of_priority
+from node.model.office import Submission, SubmitResult, System
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.model.receipt import Level, Outcome, Receipt
+from node.ports import Keys, Tx
+from node.seal.signature import ENVELOPE_LABEL
+from node.seal.small import HEADER_LABEL, seal_small
+from node.seal.wrap import Wrapper
+from node.store import keys
+from node.store.records import DeliveryRecord, HeaderRecord, PacketRecord, SubmissionRecord
+from node.wire import codec, office
+from node.wire.truc.v1 import office_service_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A packet that has been read, checked and encrypted, but not signed. `body` is None if it lies in a file."""
+
+    system: System
+    submission: Submission
+    header: PacketHeader
+    addressed: Addressed
+    packet_sha256: bytes
+    content_key: bytes
+    body: bytes | None
+    body_ref: BodyRef
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A draft with everything the transaction needs."""
+
+    draft: Draft
+    envelope: Envelope
+    signed_envelope: SignedEnvelope
+    own_wrap: KeyWrap
+    own_receipt: receipt.Believed | None
+
+
+def lane_of(header: PacketHeader, body_bytes: int, policy: Policy) -> Lane:
+    """Choose the lane: statuses first, then by urgency; what is too large for a Push has a lane of its own."""
+    if body_bytes > policy.push_body_bytes_max:
+        return Lane.BULK
+    return Lane.CONTROL if header.kind is PacketKind.STATUS else lane_of_priority(header.priority)
+
+
+def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Envelope:
+    """Write the envelope of a draft."""
+    submission = draft.submission
+    nonce = packet_nonce_of(draft.system.name, submission.submission_id)
+    return Envelope(
+        packet_id=packet_id_of(node_id, nonce),
+        packet_nonce=nonce,
+        origin_node=node_id,
+        sender_unit=draft.addressed.sender.text,
+        recipient_units=tuple(draft.addressed.routes),
+        kind=draft.header.kind,
+        lane=lane_of(draft.header, draft.body_ref.body_bytes, policy),
+        create_time_ms=now_ms,
+        expire_at_ms=submission.expire_at_ms or now_ms + policy.expire_after_ms,
+        body=draft.body_ref,
+    )
+
+
+def sign_drafts(
+    drafts: list[Draft], signer: Keys, wrapper: Wrapper, now_ms: int, policy: Policy, own_key: bytes
+) -> list[Signed]:
+    """Sign the envelopes of a group with one private-key operation, and the receipts of local recipients with another.
+
+    `own_key` is our own public sealing key: the origin keeps the content key locked for itself.
+    """
+    envelopes = [envelope_of(draft, signer.node_id, now_ms, policy) for draft in drafts]
+    statements = [codec.encode_envelope(envelope) for envelope in envelopes]
+    signatures = signer.sign(ENVELOPE_LABEL, statements)
+    sealed = [SignedEnvelope(s, signature) for s, signature in zip(statements, signatures, strict=True)]
+    digests = [one.sha256 for one in sealed]
+    local = [
+        _local_receipt(d, e, h, signer.node_id, now_ms) for d, e, h in zip(drafts, envelopes, digests, strict=True)
+    ]
+    receipts = [one for one in local if one is not None]
+    signed = iter(receipt.sign_receipts(signer, receipts))
+    return [
+        Signed(
+            draft=draft,
+            envelope=envelope,
+            signed_envelope=one,
+            own_wrap=wrapper.wrap(draft.content_key, signer.node_id, own_key, digest),
+            own_receipt=receipt.Believed(mine, next(signed)) if mine is not None else None,
+        )
+        for draft, envelope, one, digest, mine in zip(drafts, envelopes, sealed, digests, local, strict=True)
+    ]
+
+
+def _local_receipt(draft: Draft, envelope: Envelope, digest: bytes, node_id: str, now_ms: int) -> Receipt | None:
+    units = [unit for unit, node in draft.addressed.routes.items() if node == node_id]
+    if not units:
+        return None
+    outcomes = tuple(Outcome(unit, Reason.NONE) for unit in units)
+    return Receipt(envelope.packet_id, digest, node_id, Level.DELIVERED, outcomes, now_ms)
+
+
+def repeat_of(tx: Tx, system: System, submission_id: str, packet_sha256: bytes | None) -> SubmitResult | None:
+    """Return the first answer to this submission id, or None if it is new.
+
+    Raises Rejected(ID_REUSED) if it was used for other bytes. Without a digest only the existence is told.
+    """
+    record = load(tx, keys.submission(system.name, submission_id), SubmissionRecord)
+    if record is None:
+        return None
+    if packet_sha256 is not None and record.packet_sha256 != packet_sha256:
+        raise Rejected(Reason.ID_REUSED, f"submission id {submission_id!r} was used for a packet with other octets")
+    return office.submit_result_from_proto(office_service_pb2.SubmitResult.FromString(record.result))
+
+
+def store_group(tx: Tx, group: list[Signed], now_ms: int, policy: Policy) -> list[SubmitResult | Exception]:
+    """Store a group; each packet gets its own answer, and a fault of one leaves the others alone."""
+    return [_store_or_fault(tx, one, now_ms, policy) for one in group]
+
+
+def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult | Exception:
+    # Nothing has been written when `repeat_of` raises, so the fault of one packet cannot leave half a packet behind.
+    try:
+        first = repeat_of(tx, signed.draft.system, signed.draft.submission.submission_id, signed.draft.packet_sha256)
+    except Fault as fault:
+        return fault
+    return first or _store(tx, signed, now_ms, policy)
+
+
+def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
+    draft, envelope = signed.draft, signed.envelope
+    _put_packet(tx, signed, now_ms)
+    if draft.body is not None:
+        tx.put(keys.body(envelope.body.body_sha256), draft.body)
+    if envelope.kind is PacketKind.DOCUMENT and draft.header.document_id:
+        tx.put(keys.document(envelope.sender_unit, draft.header.document_id), envelope.packet_id)
+    _put_deliveries(tx, signed, now_ms)
+    tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
+    if signed.own_receipt is not None:
+        deliver_locally(tx, signed, now_ms, policy)
+    result = SubmitResult(
+        submission_id=draft.submission.submission_id,
+        packet_id=envelope.packet_id,
+        refused=draft.addressed.refused,
+        packet_sha256=draft.packet_sha256,
+        recipients_served=len(draft.addressed.routes),
+    )
+    key = keys.submission(draft.system.name, draft.submission.submission_id)
+    stored = office.submit_result_to_proto(result).SerializeToString()
+    save(tx, key, SubmissionRecord(packet_id=envelope.packet_id, packet_sha256=draft.packet_sha256, result=stored))
+    return result
+
+
+def _put_packet(tx: Tx, signed: Signed, now_ms: int) -> None:
+    draft = signed.draft
+    record = PacketRecord(
+        envelope=signed.signed_envelope.envelope,
+        signature=codec.signature_to_bytes(signed.signed_envelope.signature),
+        own_wrap=codec.key_wrap_to_bytes(signed.own_wrap),
+        sealed_header=sealed_header(draft.content_key, draft.header, draft.packet_sha256),
+        accept_time_ms=now_ms,
+        submission_id=draft.submission.submission_id,
+        system=draft.system.name,
+    )
+    save(tx, keys.packet(signed.envelope.packet_id), record)
+
+
+def _put_deliveries(tx: Tx, signed: Signed, now_ms: int) -> None:
+    envelope, own_node = signed.envelope, signed.envelope.origin_node
+    units_by_node: dict[str, int] = {}
+    for unit, node in signed.draft.addressed.routes.items():
+        record = DeliveryRecord(state=State.WAITING, reason=Reason.QUEUED, node_id=node)
+        save(tx, keys.delivery(envelope.packet_id, unit), record)
+        if node != own_node:
+            units_by_node[node] = units_by_node.get(node, 0) + 1
+    for node, count in units_by_node.items():
+        row = outbox.packet_row(envelope, keys.OUTBOX_PACKET, count, now_ms)
+        outbox.enqueue(tx, node, envelope.lane, envelope.packet_id, keys.OUTBOX_PACKET, row)
+
+
+def deliver_locally(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> None:
+    """Serve the recipients that are units of this very node."""
+    believed, envelope = signed.own_receipt, signed.envelope
+    assert believed is not None
+    receipt.apply_final(tx, believed, now_ms)
+    for outcome in believed.receipt.outcomes:
+        inbox.put(tx, envelope, outcome.unit, now_ms)
+        status.record(tx, envelope, signed.draft.header, outcome.unit, now_ms)
+    tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, envelope.packet_id), b"")
+
+
+def sealed_header(content_key: bytes, header: PacketHeader, packet_sha256: bytes) -> bytes:
+    """Encrypt what lists show of a header, so that no subject lies open on the disk."""
+    record = HeaderRecord(
+        document_id=header.subject_document_id,
+        document_code=header.document_code,
+        subject=header.subject,
+        sender_name=header.sender_name,
+        status_code=header.status_code,
+        status_description=header.status_description,
+        status_timestamp=header.status_timestamp,
+        business_type=header.business_type,
+        packet_sha256=packet_sha256,
+    )
+    return seal_small(content_key, HEADER_LABEL, record.SerializeToString())

@@ -1,0 +1,127 @@
+"""Sweep: what is due. Deliveries expire, bodies that nobody needs any more are forgotten.
+
+Everything due stands in one table in order of time, so a sweep looks only at what is due and never at the whole store (law 5).
+A packet that nobody could deliver fails for good with our own signed FAILED receipt: the sender sees it, and can prove it.
+"""
+
+from dataclasses import dataclass
+
+from node.flow import inbox, outbox, receipt
+from node.flow.rows import load, require, save
+from node.model.delivery import State, after_receipt
+from node.model.envelope import Envelope, envelope_sha256_of
+from node.model.policy import DAY_MS, Policy
+from node.model.reason import Reason
+from node.model.receipt import Level, Outcome, Receipt
+from node.ports import Tx
+from node.store import keys
+from node.store.records import DeliveryRecord, PacketRecord
+from node.wire import codec
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One thing whose time has come."""
+
+    key: bytes
+    kind: int
+    packet_id: bytes
+
+
+def due(tx: Tx, now_ms: int, limit: int) -> list[Due]:
+    """Return what is due, the oldest first."""
+    found = []
+    for key, _ in tx.scan(keys.DUE, limit=limit):
+        at_ms, kind, packet_id = keys.parse_due(key)
+        if at_ms > now_ms:
+            break
+        found.append(Due(key, kind, packet_id))
+    return found
+
+
+def expired_receipt(tx: Tx, packet_id: bytes, node_id: str, now_ms: int) -> Receipt | None:
+    """Return the statement that the deliveries still waiting have expired, or None if there are none."""
+    packet = load(tx, keys.packet(packet_id), PacketRecord)
+    if packet is None:
+        return None
+    waiting = [
+        keys.unit_after_id(key)
+        for key, value in receipt.deliveries(tx, packet_id)
+        if not State(DeliveryRecord.FromString(value).state).is_final
+    ]
+    if not waiting:
+        return None
+    outcomes = tuple(Outcome(unit, Reason.EXPIRED) for unit in waiting)
+    return Receipt(packet_id, envelope_sha256_of(packet.envelope), node_id, Level.FAILED, outcomes, now_ms)
+
+
+def expire(tx: Tx, item: Due, believed: receipt.Believed | None, now_ms: int, policy: Policy) -> None:
+    """Let deliveries fail by our own receipt, take every row of the packet out of the outboxes, and plan the forgetting."""
+    tx.delete(item.key)
+    if believed is not None:
+        receipt.keep(tx, believed)
+        for outcome in believed.receipt.outcomes:
+            _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms)
+    for index, row_key in tx.scan(keys.outbox_index_of(item.packet_id), limit=20_000):
+        tx.delete(row_key)
+        tx.delete(index)
+    tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, item.packet_id), b"")
+
+
+def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) -> None:
+    key = keys.delivery(packet_id, outcome.unit)
+    record = require(tx, key, DeliveryRecord)
+    # A receipt may have come in since the statement was made: a final state stays.
+    if State(record.state).is_final:
+        return
+    record.state = after_receipt(State(record.state), Level.FAILED, outcome.reason)
+    record.reason = outcome.reason
+    record.end_time_ms = now_ms
+    record.receipt_node = signer
+    save(tx, key, record)
+
+
+def forget(tx: Tx, item: Due, now_ms: int) -> Envelope | None:
+    """Forget a packet's body if nobody needs it, else look again in a day. Returns the envelope if the body is to go."""
+    tx.delete(item.key)
+    packet = load(tx, keys.packet(item.packet_id), PacketRecord)
+    if packet is None or packet.body_forgotten:
+        return None
+    if tx.scan(keys.outbox_index_of(item.packet_id), limit=1) or not inbox.all_let_go(tx, item.packet_id):
+        tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
+        return None
+    envelope = codec.decode_envelope(packet.envelope)
+    packet.body_forgotten = True
+    save(tx, keys.packet(item.packet_id), packet)
+    tx.delete(keys.body(envelope.body.body_sha256))
+    return envelope
+
+
+def reroute(tx: Tx, node_id: str, packet_id: bytes, routes: dict[str, str], now_ms: int) -> None:
+    """Move the waiting deliveries of one node to the nodes that serve their units now (`routes`: unit -> node)."""
+    packet = require(tx, keys.packet(packet_id), PacketRecord)
+    envelope = codec.decode_envelope(packet.envelope)
+    counts: dict[str, int] = {}
+    for unit in receipt.waiting_units(tx, packet_id, node_id):
+        target = routes.get(unit)
+        if target is None or target == node_id:
+            continue
+        record = require(tx, keys.delivery(packet_id, unit), DeliveryRecord)
+        record.node_id = target
+        save(tx, keys.delivery(packet_id, unit), record)
+        counts[target] = counts.get(target, 0) + 1
+    for target, count in counts.items():
+        row = outbox.packet_row(envelope, keys.OUTBOX_PACKET, count, now_ms)
+        if not outbox.enqueue(tx, target, envelope.lane, packet_id, keys.OUTBOX_PACKET, row):
+            # It goes there already for other units: one body serves them all, and the receipt is checked unit by unit.
+            _widen(tx, target, packet_id, count)
+    if not receipt.waiting_units(tx, packet_id, node_id):
+        outbox.settle(tx, node_id, packet_id, keys.OUTBOX_PACKET)
+
+
+def _widen(tx: Tx, node_id: str, packet_id: bytes, count: int) -> None:
+    found = outbox.row_of(tx, node_id, packet_id, keys.OUTBOX_PACKET)
+    assert found is not None
+    key, record = found
+    record.unit_count += count
+    save(tx, key, record)

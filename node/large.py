@@ -1,0 +1,184 @@
+"""Large bodies: packets that flow through the node instead of lying in its memory.
+
+        office --chunks--> read, encrypt --> part file --> sealed file          submit
+        peer   --offer, body (resumable), commit--> part file --> sealed file   receive
+        sealed file --chunks--> open, read                                      the recipient's check
+
+An upload is named by a token that follows from peer, packet and body: after any crash, of either side, the same offer finds
+the same part, and what is durable there need not be sent again.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from hashlib import sha256
+
+from node.errors import Deferred, Denied, Rejected
+from node.flow.check import too_large
+from node.flow.draft import LargeSeal, Sealed
+from node.flow.judge import Opened, Verdict
+from node.flow.opening import LargeOpening
+from node.flow.rows import load, save
+from node.model.envelope import Envelope
+from node.model.mesh import Parcel, Want
+from node.model.policy import MIB, Policy
+from node.model.reason import Reason
+from node.ports import Part, Ports, Tx
+from node.seal.wrap import Wrapper
+from node.store import keys
+from node.store.records import PacketRecord, UploadRecord
+from node.wire import codec
+
+
+class LargeBodies:
+    """What a node does with bodies that are files."""
+
+    def __init__(self, ports: Ports, policy: Policy, wrapper: Wrapper) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._wrapper = wrapper
+
+    # --- submit ------------------------------------------------------------------------------------------------
+
+    def check_size(self, size_bytes: int) -> None:
+        """Raises Rejected(PACKET_TOO_LARGE)."""
+        if size_bytes > self._policy.packet_bytes_max:
+            raise too_large(size_bytes, self._policy)
+
+    async def head(self, chunks: AsyncIterator[bytes], size_max: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
+        """Return the first octets and the rest of a stream; None as rest if the whole is no larger than `size_max`."""
+        head = bytearray()
+        async for chunk in chunks:
+            head += chunk
+            if len(head) > size_max:
+                return bytes(head), chunks
+        return bytes(head), None
+
+    async def digest(self, head: bytes, rest: AsyncIterator[bytes]) -> bytes:
+        """Return the SHA-256 of a whole stream."""
+        digest = sha256(head)
+        async for chunk in self._bounded(head, rest):
+            digest.update(chunk)
+        return digest.digest()
+
+    async def seal(self, head: bytes, rest: AsyncIterator[bytes]) -> Sealed:
+        """Read and encrypt a stream into a body file. Nothing is left behind if the packet is refused."""
+        seal = LargeSeal(self._ports.entropy.token(32))
+        part = await self._ports.bodies.open_part(self._ports.entropy.token(16))
+        try:
+            await self._feed(seal, part, head)
+            async for chunk in self._bounded(head, rest):
+                await self._feed(seal, part, chunk)
+            tail, sealed = await self._ports.workers.run(MIB, seal.finish)
+            await part.write(tail)
+            await part.seal(sealed.body_ref.body_sha256)
+        except BaseException:
+            await part.discard()
+            raise
+        return sealed
+
+    async def _feed(self, seal: LargeSeal, part: Part, data: bytes) -> None:
+        ciphertext = await self._ports.workers.run(len(data), lambda: seal.feed(data))
+        if ciphertext:
+            await part.write(ciphertext)
+
+    async def _bounded(self, head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        size_bytes = len(head)
+        self.check_size(size_bytes)
+        async for chunk in rest:
+            size_bytes += len(chunk)
+            self.check_size(size_bytes)
+            yield chunk
+
+    async def drop_if_unused(self, packet_id: bytes, body_sha256: bytes) -> None:
+        """Remove a body that a racing repeat of the same submission made superfluous."""
+        record = await self._ports.store.transact(lambda tx: load(tx, keys.packet(packet_id), PacketRecord))
+        if record is None or codec.decode_envelope(record.envelope).body.body_sha256 != body_sha256:
+            await self._ports.bodies.remove(body_sha256)
+
+    # --- receive -----------------------------------------------------------------------------------------------
+
+    async def want(self, peer_id: str, envelope: Envelope) -> Want:
+        """Say where the upload of a body goes on, and remember who may upload it."""
+        body, token = envelope.body, token_of(peer_id, envelope)
+        if await self._ports.bodies.has(body.body_sha256):
+            return Want(token, body.body_bytes)
+        record = UploadRecord(
+            from_node=peer_id,
+            packet_id=envelope.packet_id,
+            body_sha256=body.body_sha256,
+            begin_time_ms=self._ports.clock.now_ms(),
+            body_bytes=body.body_bytes,
+        )
+        await self._ports.store.transact(lambda tx: _begin(tx, token, record))
+        part = await self._ports.bodies.open_part(token)
+        offset_bytes = part.durable_bytes
+        await part.close()
+        return Want(token, offset_bytes)
+
+    async def receive(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
+        """Append to an upload; return how many octets are durable, whatever broke off."""
+        record = await self._ports.store.transact(lambda tx: load(tx, keys.upload(token), UploadRecord))
+        if record is None or record.from_node != peer_id:
+            raise Rejected(Reason.NOT_FOUND, "no such upload; offer the packet first")
+        part = await self._ports.bodies.open_part(token)
+        try:
+            if offset_bytes == part.size_bytes:
+                await self._append(part, record.body_bytes, chunks)
+            await part.sync()
+            return part.durable_bytes
+        finally:
+            await part.close()
+
+    async def _append(self, part: Part, body_bytes: int, chunks: AsyncIterator[bytes]) -> None:
+        async for chunk in chunks:
+            if part.size_bytes + len(chunk) > body_bytes:
+                raise Denied(Reason.BODY_DIGEST_DIFFERS, f"more than the {body_bytes} bytes that the envelope says")
+            await part.write(chunk)
+
+    async def complete(self, peer_id: str, envelope: Envelope) -> None:
+        """Turn a complete upload into a body. Raises Deferred(PEER_BUSY) if octets are missing, Denied(BODY_DIGEST_DIFFERS)."""
+        body = envelope.body
+        if await self._ports.bodies.has(body.body_sha256):
+            return
+        part = await self._ports.bodies.open_part(token_of(peer_id, envelope))
+        if part.size_bytes != body.body_bytes:
+            await part.close()
+            raise Deferred(Reason.PEER_BUSY, f"{part.size_bytes} of {body.body_bytes} bytes are here; offer again")
+        await part.seal(body.body_sha256)
+
+    async def open(self, parcel: Parcel, envelope: Envelope, node_id: str) -> Opened:
+        """Open a stored body from end to end and read its header, with flat memory."""
+        opening = LargeOpening(parcel, envelope, node_id, self._wrapper)
+        offset_bytes = 0
+        while offset_bytes < envelope.body.body_bytes:
+            data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, MIB)
+            if not data:
+                break
+            offset_bytes += len(data)
+            await self._ports.workers.run(len(data), lambda piece=data: opening.feed(piece))  # type: ignore[misc]
+        return await self._ports.workers.run(MIB, opening.finish)
+
+    async def forget_upload(self, peer_id: str, envelope: Envelope) -> None:
+        """Forget who may upload; the body is decided about."""
+        await self._ports.store.transact(lambda tx: tx.delete(keys.upload(token_of(peer_id, envelope))))
+
+    async def spill(self, verdict: Verdict) -> Verdict:
+        """Make a pushed body too large for the store a file; drop the body of a packet that nobody gets."""
+        if verdict.body is None:
+            return verdict
+        if not verdict.needs_body:
+            return replace(verdict, body=None)
+        if len(verdict.body) <= self._policy.inline_body_bytes_max:
+            return verdict
+        await self._ports.bodies.put(verdict.envelope.body.body_sha256, verdict.body)
+        return replace(verdict, body=None)
+
+
+def token_of(peer_id: str, envelope: Envelope) -> bytes:
+    """Return the name of an upload: the same peer, packet and body always find the same part."""
+    return sha256(peer_id.encode() + b"\0" + envelope.packet_id + envelope.body.body_sha256).digest()[:16]
+
+
+def _begin(tx: Tx, token: bytes, record: UploadRecord) -> None:
+    if tx.get(keys.upload(token)) is None:
+        save(tx, keys.upload(token), record)

@@ -1,0 +1,83 @@
+"""Identifier codes (mã định danh): two written forms, one address.
+
+The form of QĐ 20/2020/QĐ-TTg is written from the top down: `H49.22.05`. The older form of QCVN 102:2016 has four groups of
+3.2.2.3 characters from the bottom up: `000.05.22.H49`, or without its first group, as before 2016: `05.22.H49`; a group of zeros
+stands for "none". Dropping those and turning the rest round gives the canonical form, which is what the mesh routes by.
+
+Which form a text is in shows at its ends: a level-1 label is a letter and two digits, and the older form has digits before it.
+Units that got another number when their code was written anew are no business of this file but of the directory's aliases.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from node.errors import Rejected
+from node.model.reason import Reason
+
+CODE_CHARACTERS_MAX = 35
+"""QĐ 20/2020/QĐ-TTg: at most 35 characters, of dots, digits and A-Z."""
+
+_NEW = re.compile(r"[A-Z][0-9]{2}(\.[0-9A-Z]+)*")
+_OLD = re.compile(r"([0-9]{3}\.)?[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
+_OLD_WIDTHS = (2, 2, 3)
+"""Digits of levels 2, 3 and 4 in the older form."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Code:
+    """A unit's address in canonical form; compares and sorts by its labels from the top down."""
+
+    labels: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def text(self) -> str:
+        """Canonical form, e.g. H49.22.05."""
+        return ".".join(self.labels)
+
+    def is_under(self, prefix: "Code") -> bool:
+        """Tell whether this code is the prefix itself or below it, on label boundaries: H49.22 is not under H49.2."""
+        return self.labels[: len(prefix.labels)] == prefix.labels
+
+    @property
+    def old_form(self) -> str | None:
+        """Form of QCVN 102:2016, e.g. 000.05.22.H49; None if the labels do not fit it.
+
+        A level that has no label of its width is left out as zeros: H53.07.001 is 001.00.07.H53.
+        """
+        top, *rest = self.labels
+        groups = []
+        for width in _OLD_WIDTHS:
+            fits = bool(rest) and len(rest[0]) == width
+            groups.append(rest.pop(0) if fits else "0" * width)
+        old = ".".join([*reversed(groups), top])
+        fits_whole = not rest and _OLD.fullmatch(old) and _labels_of_old(old) == self.labels
+        return old if fits_whole else None
+
+
+def parse_code(text: str) -> Code:
+    """Read an identifier code in either written form, in capitals or not, with or without white space around it.
+
+    Raises Rejected(CODE_MALFORMED) with the offending text if it is neither form, or longer than 35 characters.
+    """
+    written = text.strip()
+    # str.upper and normalisation turn some foreign letters into A-Z; a code with those in it is not a code.
+    short_and_plain = len(written) <= CODE_CHARACTERS_MAX and written.isascii()
+    code = _code_of(written.upper()) if short_and_plain else None
+    if code is None:
+        raise Rejected(Reason.CODE_MALFORMED, f"not an identifier code: {text[:60]!r}")
+    return code
+
+
+@lru_cache(maxsize=65_536)
+def _code_of(written: str) -> Code | None:
+    if _NEW.fullmatch(written):
+        return Code(tuple(written.split(".")))
+    return Code(_labels_of_old(written)) if _OLD.fullmatch(written) else None
+
+
+def _labels_of_old(written: str) -> tuple[str, ...]:
+    return tuple(label for label in reversed(written.split(".")) if label.strip("0"))

@@ -1,0 +1,47 @@
+"""The state of a delivery: one packet for one recipient unit. Everything that affects a state stands in this file.
+
+Two rules:
+  1. A delivery is always in exactly one of three states, and WAITING always has a reason.
+  2. DELIVERED and FAILED are final. Nothing leads out of them: a second receipt changes nothing.
+
+                 receipt without reason
+        WAITING ------------------------> DELIVERED
+           |  \\__________________________> FAILED
+           |     receipt with a reason (refused by the recipient's node),
+           |     or our own FAILED receipt (expired)
+           '--- custody, delay: WAITING again with another reason
+
+Both final states are entered only with a verified signed receipt, stored by the same transaction (law 2).
+"""
+
+from enum import IntEnum
+
+from node.model.reason import Reason
+from node.model.receipt import Level
+
+
+class State(IntEnum):
+    """Technical life of a delivery (tình trạng gửi); numbers as in office_service.proto."""
+
+    WAITING = 1
+    DELIVERED = 2
+    FAILED = 3
+
+    @property
+    def is_final(self) -> bool:
+        """True once nothing can change any more."""
+        return self is not State.WAITING
+
+    @property
+    def label(self) -> str:
+        """Vietnamese name for people."""
+        return {State.WAITING: "đang gửi", State.DELIVERED: "đã đến", State.FAILED: "không gửi được"}[self]
+
+
+def after_receipt(state: State, level: Level, reason: Reason) -> State:
+    """Return the state after a verified receipt that names this delivery's unit with `reason`."""
+    if state.is_final or level is Level.CUSTODY:
+        return state
+    if level is Level.FAILED or reason is not Reason.NONE:
+        return State.FAILED
+    return State.DELIVERED

@@ -1,0 +1,71 @@
+"""What the node reads out of an edXML packet in order to route and list it. Bytes become these words in node/edxml/."""
+
+from dataclasses import dataclass
+
+from node.model.envelope import PacketKind
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One attachment as the packet announces it. `size_bytes` is the decoded size; of a zipped file that of the zip."""
+
+    name: str
+    content_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFor:
+    """The document that is answered, or whose status is reported (edXML ResponseFor). `code` is "number/notation".
+
+    Texts are as written; OrganId and DocumentId trimmed.
+    """
+
+    organ_id: str
+    document_id: str
+    code: str
+    promulgation_date: str
+
+
+@dataclass(frozen=True, slots=True)
+class PacketHeader:
+    """The part of a packet's header that routing needs.
+
+    Texts are as written (no normalisation), dates too; OrganIds, DocumentIds and StatusCode are trimmed. `recipients` of a
+    document are its To/OrganId in order of appearance without repeats, of a status its last ResponseFor/OrganId alone.
+    Absent texts are ""; absent or unreadable numbers None; `business_type` is then 0, a new document.
+    """
+
+    kind: PacketKind
+    sender: str
+    sender_name: str
+    recipients: tuple[str, ...]
+    document_id: str
+    code_number: str
+    code_notation: str
+    subject: str
+    promulgation_date: str
+    due_date: str
+    document_type: int | None
+    document_type_name: str
+    priority: int | None
+    business_type: int
+    status_code: str
+    status_description: str
+    status_timestamp: str
+    response_for: tuple[ResponseFor, ...]
+    attachments: tuple[Attachment, ...]
+
+    @property
+    def document_code(self) -> str:
+        """Số và ký hiệu as people write it: number/notation (of a status: of the document it is about)."""
+        if self.kind is PacketKind.STATUS:
+            return self.response_for[-1].code if self.response_for else ""
+        return "/".join(part for part in (self.code_number, self.code_notation) if part)
+
+    @property
+    def subject_document_id(self) -> str:
+        """DocumentId of the document this packet is or is about."""
+        if self.kind is PacketKind.STATUS and self.response_for:
+            return self.response_for[-1].document_id
+        return self.document_id

@@ -1,0 +1,68 @@
+"""What nodes say to each other, in words. node/wire/codec.py translates to truc.v1, node/net/ carries it."""
+
+from dataclasses import dataclass
+
+from node.model.envelope import KeyWrap, SignedEnvelope
+from node.model.reason import Reason
+from node.model.receipt import SignedReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A packet on its way to `target_node`. If that is not the node called, the called one is asked to relay."""
+
+    signed_envelope: SignedEnvelope
+    key_wrap: KeyWrap
+    target_node: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushPacket:
+    """A small packet with its body."""
+
+    parcel: Parcel
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PushReceipt:
+    """A receipt that concerns the called node, brought by a relay."""
+
+    signed_receipt: SignedReceipt
+
+
+PushItem = PushPacket | PushReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one item: a receipt, or the reason why there is none. A brought receipt is taken with reason NONE.
+
+    `retry_after_ms` 0 means: as the sender sees fit.
+    """
+
+    receipt: SignedReceipt | None = None
+    reason: Reason = Reason.NONE
+    retry_after_ms: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Upload from `offset_bytes` on, under the name `token` (16 octets)."""
+
+    token: bytes
+    offset_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """How a node introduces itself; time in milliseconds since 1970 UTC."""
+
+    node_id: str
+    protocol_min: int
+    protocol_max: int
+    wall_time_ms: int
+    directory_version: int
+    features: tuple[str, ...] = ()
+    software: str = ""

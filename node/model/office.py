@@ -1,0 +1,169 @@
+"""What offices and operators ask of a node, in words. Field names are those of the office and admin service protos."""
+
+from dataclasses import dataclass, field
+
+from node.errors import Finding
+from node.model.delivery import State
+from node.model.envelope import PacketKind
+from node.model.lane import Lane
+from node.model.reason import Reason
+from node.model.receipt import SignedReceipt
+from node.model.status import StatusEvent
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A connected system (QLVB&ĐH) that has proved who it is. It acts for `units` (canonical codes) and no others."""
+
+    name: str
+    units: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """How a packet is handed in. `packet_bytes` 0: unknown; `expire_at_ms` 0: the node's default."""
+
+    submission_id: str
+    packet_bytes: int = 0
+    all_or_nothing: bool = False
+    expire_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRecipient:
+    """A recipient that cannot be served; `code` as written in the packet."""
+
+    code: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitResult:
+    """What became of a submitted packet. With a reason: nothing was stored."""
+
+    submission_id: str
+    packet_id: bytes = b""
+    reason: Reason = Reason.NONE
+    detail: str = ""
+    refused: tuple[RefusedRecipient, ...] = ()
+    packet_sha256: bytes = b""
+    recipients_served: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """One packet that waits for a unit; see office_service.proto."""
+
+    packet_id: bytes
+    unit: str
+    sender_unit: str
+    kind: PacketKind
+    lane: Lane
+    accept_time_ms: int
+    packet_bytes: int
+    packet_sha256: bytes
+    document_id: str
+    document_code: str
+    subject: str
+    status_code: str
+    lease_until_ms: int
+    fetch_count: int
+    sender_name: str
+    business_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """One recipient of a packet as Track shows it; see office_service.proto."""
+
+    unit: str
+    node_id: str
+    state: State
+    reason: Reason
+    next_attempt_ms: int
+    end_time_ms: int
+    custody_node: str
+    status_code: str
+    statuses: tuple[StatusEvent, ...]
+    signed_receipt: SignedReceipt | None
+    attempts: int
+    unit_name: str
+    relay_node: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackView:
+    """A packet and its deliveries as its sender sees them."""
+
+    packet_id: bytes
+    submission_id: str
+    document_id: str
+    document_code: str
+    subject: str
+    sender_unit: str
+    create_time_ms: int
+    expire_at_ms: int
+    deliveries: tuple[DeliveryView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUnit:
+    """A unit found by code or name."""
+
+    code: str
+    old_code: str
+    name: str
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxView:
+    """One thing that waits for one peer; `kind` is packet, relay or receipt."""
+
+    node_id: str
+    packet_id: bytes
+    lane: Lane
+    kind: str
+    since_ms: int
+    reason: Reason
+    next_attempt_ms: int
+    attempts: int
+    custody_node: str
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """The road to one peer; `road` is open, backoff, relayed, held or unknown."""
+
+    node_id: str
+    name: str
+    mesh_address: str
+    road: str
+    reason: Reason
+    failures: int
+    next_attempt_ms: int
+    last_success_ms: int
+    relay_node: str
+    waiting: int
+    prefixes: tuple[str, ...] = field(default_factory=tuple)
+    clock_skew_ms: int = 0
+    directory_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """How a node is; see GetHealthResponse. Findings the worst first, times in milliseconds since 1970 UTC."""
+
+    healthy: bool
+    findings: tuple[Finding, ...]
+    node_id: str
+    software: str
+    start_time_ms: int
+    directory_version: int
+    directory_time_ms: int
+    units: int
+    resident_bytes: int
+    disk_free_bytes: int
+    commits: int

@@ -1,0 +1,46 @@
+"""Limits and times a node works with: every bound in one place, with its unit. Settings fill it in (node/config.py)."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Defaults are meant to be right for a province; only sizes and ages are usually changed."""
+
+    packet_bytes_max: int = 600 * MIB
+    """Larger packets are refused before they are read."""
+    recipients_max: int = 10_000
+    inline_body_bytes_max: int = 64 * KIB
+    """Bodies up to this live in the store, larger ones are files."""
+    push_body_bytes_max: int = 1 * MIB + 64 * KIB
+    """Bodies up to this travel in a Push, larger ones by Offer, PutBody and Commit, in the bulk lane."""
+    push_items_max: int = 64
+    push_bytes_max: int = 3 * MIB
+    push_window: int = 4
+    """Pushes in flight to one peer."""
+    chunk_bytes: int = 256 * KIB
+    submit_group_max: int = 128
+    """Submissions that share one signature and one commit."""
+    expire_after_ms: int = 30 * DAY_MS
+    keep_body_after_ms: int = 30 * DAY_MS
+    """A body is kept this long after its last delivery has ended and its last inbox has let it go."""
+    lease_ms: int = 5 * MINUTE_MS
+    lease_ms_max: int = DAY_MS
+    back_off_first_ms: int = 1_000
+    back_off_max_ms: int = 60_000
+    """The longest pause between attempts in the first hour; then five times, after a day fifteen times as long."""
+    relay_after_ms: int = 30_000
+    """The direct road must have failed for this long before a relay is asked."""
+    custody_retry_ms: int = 10 * MINUTE_MS
+    """A packet in a relay's custody is tried again after this, until the recipient's own receipt is in."""
+    item_retry_ms: int = 30_000
+    """A single item that a healthy peer put off is tried again after this, if the peer named no time."""
+    hello_every_ms: int = MINUTE_MS
+    sweep_every_ms: int = MINUTE_MS
+    relay_for_others: bool = False
+    """Take custody of packets between other nodes (needs the relay role in the directory, too)."""

@@ -1,0 +1,107 @@
+"""The operator's door: from this machine only, and only with the administrator's token."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from node.errors import Denied, Rejected
+from node.model.office import HealthView, OutboxView, PeerView
+from node.model.reason import Reason
+from node.net.errors import Context, Tally, answering
+from node.net.systems import Systems
+from node.net.tokens import REFUSAL_DELAY_S, authorization
+from node.wire import admin as wire
+from node.wire.truc.v1 import admin_service_pb2 as pb
+from node.wire.truc.v1.admin_service_pb2_grpc import AdminServiceServicer
+
+OUTBOX_DEFAULT, OUTBOX_MAX = 100, 1_000
+
+_LOOPBACK = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "ipv6:[::ffff:127.", "ipv6:%5B::ffff:127.", "unix:")
+
+
+class AdminNode(Protocol):
+    """What an operator asks of the node."""
+
+    async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]: ...
+    async def list_peers(self) -> list[PeerView]: ...
+    async def hold_peer(self, node_id: str) -> None: ...
+    async def release_peer(self, node_id: str) -> None: ...
+
+
+class AdminService(AdminServiceServicer):
+    """AdminService over a node; health and the directory come from assembly."""
+
+    def __init__(
+        self,
+        node: AdminNode,
+        systems: Systems,
+        health: Callable[[], Awaitable[HealthView]],
+        refresh_directory: Callable[[], Awaitable[int]],
+        tally: Tally | None = None,
+        *,
+        refusal_delay_s: float = REFUSAL_DELAY_S,
+    ) -> None:
+        self.tally = tally or Tally()
+        self._node = node
+        self._systems = systems
+        self._health = health
+        self._refresh_directory = refresh_directory
+        self._refusal_delay_s = refusal_delay_s
+
+    @answering
+    async def ListOutbox(self, request: pb.ListOutboxRequest, context: Context) -> pb.ListOutboxResponse:
+        """Lists what waits to leave."""
+        await self._check_caller(context)
+        if request.limit < 0:
+            raise Rejected(Reason.REQUEST_INVALID, "a limit must not be negative")
+        limit = min(request.limit or OUTBOX_DEFAULT, OUTBOX_MAX)
+        return wire.outbox_to_proto(*await self._node.list_outbox(request.node_id, limit))
+
+    @answering
+    async def ListPeers(self, request: pb.ListPeersRequest, context: Context) -> pb.ListPeersResponse:
+        """Lists the roads to all peers."""
+        await self._check_caller(context)
+        return wire.peers_to_proto(await self._node.list_peers())
+
+    @answering
+    async def HoldPeer(self, request: pb.HoldPeerRequest, context: Context) -> pb.HoldPeerResponse:
+        """Stops sending to a peer."""
+        await self._check_caller(context)
+        await self._node.hold_peer(request.node_id)
+        return pb.HoldPeerResponse()
+
+    @answering
+    async def ReleasePeer(self, request: pb.ReleasePeerRequest, context: Context) -> pb.ReleasePeerResponse:
+        """Goes on sending to a peer."""
+        await self._check_caller(context)
+        await self._node.release_peer(request.node_id)
+        return pb.ReleasePeerResponse()
+
+    @answering
+    async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> pb.GetHealthResponse:
+        """Says how the node is."""
+        await self._check_caller(context)
+        return wire.health_to_proto(await self._health())
+
+    @answering
+    async def RefreshDirectory(
+        self, request: pb.RefreshDirectoryRequest, context: Context
+    ) -> pb.RefreshDirectoryResponse:
+        """Asks for the directory again, now."""
+        await self._check_caller(context)
+        return pb.RefreshDirectoryResponse(directory_version=await self._refresh_directory())
+
+    async def _check_caller(self, context: Context) -> None:
+        """Raises Denied unless the call comes from this machine with the administrator's token."""
+        try:
+            if not is_loopback(context.peer()):
+                raise Denied(Reason.ADMIN_ONLY, "the operator's door opens on the node's own machine only")
+            self._systems.authenticate_admin(authorization(context))
+        except Denied:
+            await asyncio.sleep(self._refusal_delay_s)
+            raise
+
+
+def is_loopback(peer: str) -> bool:
+    """Tell whether gRPC's name of a peer ("ipv4:127.0.0.1:50412") is on this machine."""
+    return peer.startswith(_LOOPBACK)

@@ -1,0 +1,150 @@
+"""The office's side of the door: what software over this library, the command line, the demo, the bridge and the bench use.
+
+Nothing is retried here. The submission id is chosen by the caller before the call, so whoever called may simply call again:
+a repeat gets the first answer. Every method raises a Fault: Deferred(PEER_UNREACHABLE, PEER_TLS_FAILED) if the node
+cannot be reached, or what the node says.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, TrackView
+from node.net.client_fetch import Fetched, fetch_bytes, fetch_file
+from node.net.client_submit import WHOLE_BYTES_MAX, SubmitOne, read_if_small, submit_many, submit_stream, submit_whole
+from node.net.credential import Credential
+from node.net.errors import faults
+from node.net.listener import Option
+from node.net.tls import der_of, pinned_channel
+from node.net.tokens import bearer
+from node.wire import office as wire
+from node.wire.truc.v1 import office_service_pb2 as pb
+from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceStub
+
+CALL_S = 60.0
+
+CLIENT_OPTIONS: list[Option] = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+]
+
+Progress = Callable[[int, int], None]
+"""Called with (octets done, octets in all)."""
+
+
+class OfficeClient:
+    """One connection of one system to its node. Use `async with OfficeClient.connect(credential) as office`."""
+
+    def __init__(self, credential: Credential) -> None:
+        certificate = der_of(credential.certificate_pem.encode())
+        self._channel = pinned_channel(credential.address, (certificate,), None, CLIENT_OPTIONS)
+        self._stub = OfficeServiceStub(self._channel)
+        self._submit_one: SubmitOne = self._channel.unary_unary(
+            "/truc.v1.OfficeService/Submit",
+            request_serializer=pb.SubmitRequest.SerializeToString,
+            response_deserializer=pb.SubmitResponse.FromString,
+        )  # on the wire a stream of one message is a unary call, and twice as cheap to make
+        self._metadata = bearer(credential.token)
+
+    @classmethod
+    def connect(cls, credential: Credential) -> Self:
+        """Make a client; the connection itself is made by the first call."""
+        return cls(credential)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def submit(
+        self,
+        packet: bytes | Path,
+        submission_id: str,
+        *,
+        all_or_nothing: bool = False,
+        expire_at_ms: int = 0,
+        progress: Progress | None = None,
+    ) -> SubmitResult:
+        """Hand in a packet, from memory or from a file of any size (256 KiB in memory at a time).
+
+        A refused packet is a result with a reason, not an exception. Raises Deferred: call again with the same id;
+        Rejected(REQUEST_INVALID) if the file cannot be read.
+        """
+        if isinstance(packet, Path):
+            packet, size_bytes = await asyncio.to_thread(read_if_small, packet)
+        else:
+            size_bytes = len(packet)
+        submission = Submission(submission_id, size_bytes, all_or_nothing, expire_at_ms)
+        with faults():
+            if isinstance(packet, bytes) and size_bytes <= WHOLE_BYTES_MAX:
+                return await submit_whole(self._submit_one, self._metadata, submission, packet, CALL_S)
+            return await submit_stream(self._stub, self._metadata, submission, packet, progress)
+
+    async def submit_many(self, packets: Iterable[tuple[str, bytes]]) -> list[SubmitResult]:
+        """Hand in (submission id, octets) one after another in few calls; results in order. Cheaper than one call each."""
+        with faults():
+            return await submit_many(self._stub, self._metadata, list(packets))
+
+    async def list_inbox(
+        self, unit: str = "", *, page_size: int = 0, page_token: str = ""
+    ) -> tuple[list[InboxEntry], str]:
+        """Return a page of what waits for a unit (all units of the system without one), and the next page's token."""
+        request = pb.ListInboxRequest(unit=unit, page_size=page_size, page_token=page_token)
+        with faults():
+            response = await self._stub.ListInbox(request, metadata=self._metadata, timeout=CALL_S)
+        return [wire.inbox_entry_from_proto(entry) for entry in response.entries], response.next_page_token
+
+    async def fetch(self, packet_id: bytes, unit: str = "", *, lease_ms: int = 0) -> Fetched:
+        """Fetch a packet into memory and lease it. Raises Denied(BODY_DIGEST_DIFFERS) if the octets are not whole."""
+        with faults():
+            return await fetch_bytes(self._stub, self._metadata, packet_id, unit, lease_ms)
+
+    async def fetch_to(
+        self,
+        packet_id: bytes,
+        path: Path,
+        unit: str = "",
+        *,
+        lease_ms: int = 0,
+        progress: Progress | None = None,
+    ) -> InboxEntry:
+        """Fetch a packet into a file, durably and whole or not at all; goes on where an earlier attempt broke off.
+
+        Raises Broken(ALREADY_EXISTS) if there is such a file, Denied(BODY_DIGEST_DIFFERS), Broken(IO_FAILED).
+        """
+        with faults():
+            return await fetch_file(self._stub, self._metadata, packet_id, unit, lease_ms, path, progress)
+
+    async def acknowledge(self, packet_ids: Sequence[bytes], unit: str = "") -> int:
+        """Take packets that are safely stored out of the inbox; return how many were taken out now."""
+        request = pb.AcknowledgeRequest(packet_ids=packet_ids, unit=unit)
+        with faults():
+            response = await self._stub.Acknowledge(request, metadata=self._metadata, timeout=CALL_S)
+        return response.acknowledged
+
+    async def track(self, *, packet_id: bytes = b"", submission_id: str = "", document_id: str = "") -> TrackView:
+        """Show a packet's deliveries, named by exactly one of three names. Raises Rejected(NOT_FOUND)."""
+        request = pb.TrackRequest(packet_id=packet_id, submission_id=submission_id, document_id=document_id)
+        with faults():
+            return wire.track_from_proto(await self._stub.Track(request, metadata=self._metadata, timeout=CALL_S))
+
+    async def search_units(self, query: str, limit: int = 0) -> list[FoundUnit]:
+        """Find units by code or words of their name; 0: 20 of them."""
+        request = pb.SearchUnitsRequest(query=query, limit=limit)
+        with faults():
+            response = await self._stub.SearchUnits(request, metadata=self._metadata, timeout=CALL_S)
+        return wire.found_units_from_proto(response)

@@ -1,0 +1,159 @@
+"""The mesh's door: peers call here. Handlers find out who calls, translate, ask the node, and translate back.
+
+Who calls is decided by the certificate alone, compared with the directory as it is at that moment, on every call; what the
+caller writes about itself counts for nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import grpc
+
+from node.errors import Denied, Rejected
+from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
+from node.model.policy import KIB, MIB, Policy
+from node.model.reason import Reason
+from node.net.errors import Context, Tally, answering, streaming
+from node.net.listener import Listener, Option
+from node.net.tls import PinnedRoots, der_of
+from node.ports import DirectorySource
+from node.seal.tls import TlsIdentity
+from node.wire import codec
+from node.wire.truc.v1 import mesh_service_pb2 as pb
+from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceServicer, add_MeshServiceServicer_to_server
+
+CALLS_MAX = 256
+"""At once, from all peers together; more get RESOURCE_EXHAUSTED and come again. Bounds memory: 256 pushes of 4 MiB."""
+PIECE_BYTES_MAX = 1 * MIB
+DIRECTORY_PIECE_BYTES = 256 * KIB
+
+MESH_OPTIONS: tuple[Option, ...] = (
+    ("grpc.max_concurrent_streams", 64),
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 90_000),
+)
+"""An upload closes itself after 60 s (peers.py), well inside the grace. gRPC spreads the age by 10 % itself."""
+
+DirectoryFiles = Callable[[dict[str, bytes]], Iterable[tuple[str, bytes]]]
+"""Given the SHA-256 of what the caller has, by path: yields (path, content) of what it lacks. May read from disk."""
+
+
+class MeshNode(Protocol):
+    """What the mesh asks of the node. `peer_id` is whose certificate was presented."""
+
+    async def receive_hello(self, peer_id: str, hello: Hello) -> Hello: ...
+    async def receive_push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]: ...
+    async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want: ...
+    async def receive_body(
+        self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]
+    ) -> int: ...
+    async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer: ...
+
+
+class MeshService(MeshServiceServicer):
+    """MeshService over a node."""
+
+    def __init__(
+        self,
+        node: MeshNode,
+        directory: DirectorySource,
+        directory_files: DirectoryFiles,
+        policy: Policy,
+        tally: Tally | None = None,
+    ) -> None:
+        self.tally = tally or Tally()
+        self._node = node
+        self._directory = directory
+        self._directory_files = directory_files
+        self._policy = policy
+
+    @answering
+    async def Hello(self, request: pb.HelloRequest, context: Context) -> pb.HelloResponse:
+        """Versions, clock and directory."""
+        peer_id = self._caller(context)
+        hello = await self._node.receive_hello(peer_id, codec.hello_request_from_proto(request, peer_id))
+        return codec.hello_response_to_proto(hello)
+
+    @answering
+    async def Push(self, request: pb.PushRequest, context: Context) -> pb.PushResponse:
+        """Hands over a batch. What cannot be understood gets its answer here, the rest from the node."""
+        peer_id = self._caller(context)
+        if len(request.items) > self._policy.push_items_max:
+            raise Rejected(Reason.REQUEST_INVALID, f"{len(request.items)} items in one push")
+        read = codec.push_request_from_proto(request)
+        items = [item for item in read if not isinstance(item, Answer)]
+        answers = iter(await self._node.receive_push(peer_id, items) if items else ())
+        return codec.push_response_to_proto([item if isinstance(item, Answer) else next(answers) for item in read])
+
+    @answering
+    async def Offer(self, request: pb.OfferRequest, context: Context) -> pb.OfferResponse:
+        """Announces a large packet."""
+        peer_id = self._caller(context)
+        return codec.offer_response_to_proto(
+            await self._node.receive_offer(peer_id, codec.offer_request_from_proto(request))
+        )
+
+    @answering
+    async def PutBody(self, request_iterator: AsyncIterator[pb.PutBodyRequest], context: Context) -> pb.PutBodyResponse:
+        """Uploads a body from an offset on; ends where the caller ends."""
+        peer_id = self._caller(context)
+        first = await context.read()
+        if first is grpc.aio.EOF or len(first.token) != 16 or first.offset_bytes < 0:
+            raise Rejected(Reason.REQUEST_INVALID, "an upload begins with a token of 16 octets and an offset")
+        chunks = _chunks(first, context)
+        durable_bytes = await self._node.receive_body(peer_id, first.token, first.offset_bytes, chunks)
+        return pb.PutBodyResponse(offset_bytes=durable_bytes)
+
+    @answering
+    async def Commit(self, request: pb.CommitRequest, context: Context) -> pb.CommitResponse:
+        """Says that an upload is complete."""
+        peer_id = self._caller(context)
+        answer = await self._node.receive_commit(peer_id, codec.commit_request_from_proto(request))
+        return codec.commit_response_to_proto(answer)
+
+    @streaming
+    async def FetchDirectory(
+        self, request: pb.FetchDirectoryRequest, context: Context
+    ) -> AsyncIterator[pb.FetchDirectoryResponse]:
+        """Streams the directory's files that the caller lacks. Reading them from disk is done beside the loop."""
+        self._caller(context)
+        files = iter(self._directory_files(dict(request.have_sha256)))
+        while (file := await asyncio.to_thread(next, files, None)) is not None:
+            path, content = file
+            for begin in range(0, max(1, len(content)), DIRECTORY_PIECE_BYTES):
+                end = begin + DIRECTORY_PIECE_BYTES
+                yield pb.FetchDirectoryResponse(path=path, data=content[begin:end], last=end >= len(content))
+
+    def _caller(self, context: Context) -> str:
+        """Return the id of the calling peer. Raises Denied(PEER_UNKNOWN)."""
+        for pem in context.auth_context().get("x509_pem_cert", ()):
+            peer_id = self._directory.current().certificates.get(der_of(pem))
+            if peer_id is not None:
+                return peer_id
+        raise Denied(Reason.PEER_UNKNOWN, "the directory names no node with this certificate")
+
+
+async def _chunks(first: pb.PutBodyRequest, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
+    """Yield the octets of an upload, each piece checked to follow the one before."""
+    position = first.offset_bytes
+    message: Any = first
+    while message is not grpc.aio.EOF:
+        if message.offset_bytes != position or len(message.data) > PIECE_BYTES_MAX:
+            raise Rejected(Reason.REQUEST_INVALID, f"a piece at {message.offset_bytes} where {position} was due")
+        position += len(message.data)
+        if message.data:
+            yield message.data
+        message = await context.read()
+
+
+def mesh_listener(address: str, identity: TlsIdentity, directory: DirectorySource, service: MeshService) -> Listener:
+    """Put the mesh's server together; `start` it. Peers' certificates follow the directory without a restart."""
+    roots = PinnedRoots(identity, directory.current)
+    return Listener(
+        address,
+        roots.credentials,
+        lambda server: add_MeshServiceServicer_to_server(service, server),
+        options=MESH_OPTIONS,
+        calls_max=CALLS_MAX,
+    )

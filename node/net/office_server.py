@@ -1,0 +1,165 @@
+"""The office's door: connected systems submit, list, fetch, acknowledge, track and search here, and operators look after the
+node. One TLS server; systems and the administrator prove themselves with a token on every call.
+
+Handlers only find out who calls, check the form, call the node and translate.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import grpc
+
+from node.errors import Denied, Rejected
+from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, System, TrackView
+from node.model.policy import KIB, Policy
+from node.model.reason import Reason
+from node.net.admin_server import AdminService
+from node.net.errors import Context, Tally, answering, streaming
+from node.net.listener import Listener, Option
+from node.net.submit_stream import Packet, SubmitCall
+from node.net.systems import Systems
+from node.net.tls import office_credentials
+from node.net.tokens import REFUSAL_DELAY_S, authorization
+from node.seal.tls import TlsIdentity
+from node.wire import office as wire
+from node.wire.truc.v1 import office_service_pb2 as pb
+from node.wire.truc.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
+from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceServicer, add_OfficeServiceServicer_to_server
+
+CALLS_MAX = 2_048
+"""At once, from all systems together."""
+FETCH_PIECE_BYTES = 256 * KIB
+PAGE_DEFAULT, PAGE_MAX = 100, 1_000
+ACKNOWLEDGE_MAX = 1_000
+SEARCH_DEFAULT, SEARCH_MAX = 20, 200
+
+OFFICE_OPTIONS: tuple[Option, ...] = (("grpc.max_concurrent_streams", 1_024),)
+
+
+class OfficeNode(Protocol):
+    """What an office asks of the node."""
+
+    async def submit(self, system: System, submission: Submission, packet: Packet) -> SubmitResult: ...
+    async def list_inbox(
+        self, system: System, unit: str, page_size: int, page_token: str
+    ) -> tuple[list[InboxEntry], str]: ...
+    async def fetch(
+        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0
+    ) -> tuple[InboxEntry, AsyncIterator[bytes]]: ...
+    async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int: ...
+    async def track(
+        self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
+    ) -> TrackView: ...
+    async def search_units(self, query: str, limit: int) -> list[FoundUnit]: ...
+
+
+class OfficeService(OfficeServiceServicer):
+    """OfficeService over a node."""
+
+    def __init__(
+        self,
+        node: OfficeNode,
+        systems: Systems,
+        policy: Policy,
+        tally: Tally | None = None,
+        *,
+        refusal_delay_s: float = REFUSAL_DELAY_S,
+    ) -> None:
+        self.tally = tally or Tally()
+        self._node = node
+        self._systems = systems
+        self._policy = policy
+        self._refusal_delay_s = refusal_delay_s
+
+    @answering
+    async def Submit(self, request_iterator: AsyncIterator[pb.SubmitRequest], context: Context) -> pb.SubmitResponse:
+        """Hands in packets; see submit_stream.py."""
+        system = await self._caller(context)
+        results = await SubmitCall(self._node.submit, system, self._policy, context.read).run()
+        return pb.SubmitResponse(results=[wire.submit_result_to_proto(result) for result in results])
+
+    @answering
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
+        """Lists what waits."""
+        system = await self._caller(context)
+        page_size = bounded(request.page_size, PAGE_DEFAULT, PAGE_MAX)
+        entries, token = await self._node.list_inbox(system, request.unit, page_size, request.page_token)
+        return pb.ListInboxResponse(entries=[wire.inbox_entry_to_proto(e) for e in entries], next_page_token=token)
+
+    @streaming
+    async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.FetchResponse]:
+        """Streams a packet's octets in pieces of at most 256 KiB; the first message carries the entry."""
+        system = await self._caller(context)
+        _check_packet_id(request.packet_id)
+        if request.offset_bytes < 0 or request.lease_ms < 0:
+            raise Rejected(Reason.REQUEST_INVALID, "offset_bytes and lease_ms must not be negative")
+        entry, chunks = await self._node.fetch(
+            system, request.packet_id, request.unit, request.offset_bytes, request.lease_ms
+        )
+        yield pb.FetchResponse(entry=wire.inbox_entry_to_proto(entry))
+        async for chunk in chunks:
+            for begin in range(0, len(chunk), FETCH_PIECE_BYTES):
+                yield pb.FetchResponse(data=chunk[begin : begin + FETCH_PIECE_BYTES])
+
+    @answering
+    async def Acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeResponse:
+        """Takes packets out of the inbox."""
+        system = await self._caller(context)
+        if len(request.packet_ids) > ACKNOWLEDGE_MAX:
+            raise Rejected(Reason.REQUEST_INVALID, f"more than {ACKNOWLEDGE_MAX} packets")
+        for packet_id in request.packet_ids:
+            _check_packet_id(packet_id)
+        return pb.AcknowledgeResponse(
+            acknowledged=await self._node.acknowledge(system, list(request.packet_ids), request.unit)
+        )
+
+    @answering
+    async def Track(self, request: pb.TrackRequest, context: Context) -> pb.TrackResponse:
+        """Shows deliveries and statuses."""
+        system = await self._caller(context)
+        names = (request.packet_id, request.submission_id, request.document_id)
+        if sum(map(bool, names)) != 1:
+            raise Rejected(Reason.REQUEST_INVALID, "name the packet by exactly one of its three names")
+        if request.packet_id:
+            _check_packet_id(request.packet_id)
+        return wire.track_to_proto(await self._node.track(system, *names))
+
+    @answering
+    async def SearchUnits(self, request: pb.SearchUnitsRequest, context: Context) -> pb.SearchUnitsResponse:
+        """Finds units."""
+        await self._caller(context)
+        limit = bounded(request.limit, SEARCH_DEFAULT, SEARCH_MAX)
+        return wire.found_units_to_proto(await self._node.search_units(request.query, limit))
+
+    async def _caller(self, context: Context) -> System:
+        """Return the calling system. A refusal takes a moment, so that guessing is slow. Raises Denied."""
+        try:
+            return self._systems.authenticate(authorization(context))
+        except Denied:
+            await asyncio.sleep(self._refusal_delay_s)
+            raise
+
+
+def bounded(asked: int, default: int, maximum: int) -> int:
+    """Return a page size: the default for 0, at most the maximum. Raises Rejected(REQUEST_INVALID) below 0."""
+    if asked < 0:
+        raise Rejected(Reason.REQUEST_INVALID, "a limit must not be negative")
+    return min(asked or default, maximum)
+
+
+def _check_packet_id(packet_id: bytes) -> None:
+    if len(packet_id) != 16:
+        raise Rejected(Reason.REQUEST_INVALID, "packet_id must be 16 octets")
+
+
+def office_listener(address: str, identity: TlsIdentity, office: OfficeService, admin: AdminService) -> Listener:
+    """Put the office's server together, with the operator's door in it; `start` it."""
+
+    def register(server: grpc.aio.Server) -> None:
+        add_OfficeServiceServicer_to_server(office, server)
+        add_AdminServiceServicer_to_server(admin, server)
+
+    return Listener(
+        address, lambda: office_credentials(identity), register, options=OFFICE_OPTIONS, calls_max=CALLS_MAX
+    )

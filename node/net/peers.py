@@ -1,0 +1,190 @@
+"""The port `Peers` over gRPC: what we say to other nodes. One attempt per call, each with a deadline; the outbox retries.
+
+Small calls go over a peer's fast line, uploads and the directory over its bulk line. An upload ends by itself after a
+minute or 256 MiB, so that it never outlives the grace of a server that renews its connections; the answer says how far the
+peer has it durably, and the courier goes on from there with a new call.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import grpc
+
+from node.errors import Broken, Deferred
+from node.model.directory import NodeEntry
+from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
+from node.model.policy import KIB, MIB
+from node.model.reason import Reason
+from node.net.channels import Channels, Kind, Line
+from node.net.errors import faults, peer_fault_of
+from node.seal.tls import TlsIdentity
+from node.wire import codec
+from node.wire.truc.v1 import mesh_service_pb2 as pb
+from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceAsyncStub
+
+HELLO_S, OFFER_S, PUSH_S, COMMIT_S = 5.0, 10.0, 15.0, 60.0
+PUSH_BYTES_PER_S = 64 * KIB
+"""A push gets this much more time for its size: 3 MiB over a slow line."""
+PUT_BODY_S = 60.0
+PUT_BODY_ANSWER_S = 30.0
+"""Time for the peer's last fsync and its answer."""
+PUT_BODY_BYTES_MAX = 256 * MIB
+DIRECTORY_S = 300.0
+DIRECTORY_BYTES_MAX = 512 * MIB
+DIRECTORY_FILES_MAX = 100_000
+
+_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){0,7}")
+
+
+class GrpcPeers:
+    """Calls to peers over pinned TLS. `close` it."""
+
+    def __init__(self, identity: TlsIdentity, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._channels = Channels(identity)
+        self._monotonic_s = monotonic_s
+
+    async def close(self) -> None:
+        """End all calls and close all connections."""
+        await self._channels.close()
+
+    async def hello(self, peer: NodeEntry, hello: Hello) -> Hello:
+        """Introduce ourselves. Raises Deferred(PEER_TLS_FAILED) if another node than the one meant answers."""
+        with self._call(peer, Kind.FAST) as stub:
+            response = await stub.Hello(codec.hello_request_to_proto(hello), timeout=HELLO_S)
+        answer = codec.hello_response_from_proto(response)
+        if answer.node_id != peer.node_id:
+            raise Deferred(Reason.PEER_TLS_FAILED, f"{peer.node_id} was called, {answer.node_id[:64]!r} answers")
+        return answer
+
+    async def push(self, peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
+        """Hand over up to 64 items; as many answers, in order."""
+        request = codec.push_request_to_proto(items)
+        timeout_s = PUSH_S + request.ByteSize() / PUSH_BYTES_PER_S
+        with self._call(peer, Kind.FAST) as stub:
+            response = await stub.Push(request, timeout=timeout_s)
+        return codec.push_response_from_proto(response, len(items))
+
+    async def offer(self, peer: NodeEntry, parcel: Parcel) -> Answer | Want:
+        """Announce a large packet."""
+        with self._call(peer, Kind.FAST) as stub:
+            response = await stub.Offer(codec.offer_request_to_proto(parcel), timeout=OFFER_S)
+        return codec.offer_response_from_proto(response)
+
+    async def put_body(self, peer: NodeEntry, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
+        """Upload from an offset on for at most a minute or 256 MiB; return how many octets are durable at the peer.
+
+        That may be less than the body: go on from there with a new call. After a Deferred ask `offer` how far it got.
+        """
+        with self._call(peer, Kind.BULK) as stub:
+            call = stub.PutBody(timeout=PUT_BODY_S + PUT_BODY_ANSWER_S)
+            try:
+                await self._upload(call, token, offset_bytes, chunks)
+                response = await call
+            finally:
+                call.cancel()
+        return response.offset_bytes
+
+    async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
+        """Say that the upload is complete."""
+        with self._call(peer, Kind.FAST) as stub:
+            response = await stub.Commit(codec.commit_request_to_proto(parcel), timeout=COMMIT_S)
+        return codec.commit_response_from_proto(response)
+
+    async def fetch_directory(self, peer: NodeEntry, have_sha256: dict[str, bytes]) -> dict[str, bytes]:
+        """Return the directory's files that we lack, by path; nothing in them is verified yet.
+
+        Raises Broken(DIRECTORY_INVALID) for a path that could leave its folder, more than 512 MiB or 100,000 files.
+        """
+        request = pb.FetchDirectoryRequest(have_sha256=have_sha256)
+        gathered = _Files()
+        with self._call(peer, Kind.BULK) as stub:
+            call = stub.FetchDirectory(request, timeout=DIRECTORY_S)
+            try:
+                async for piece in call:
+                    gathered.add(piece)
+            finally:
+                call.cancel()
+        return gathered.done()
+
+    async def _upload(
+        self,
+        call: "grpc.aio.StreamUnaryCall[pb.PutBodyRequest, pb.PutBodyResponse]",
+        token: bytes,
+        offset_bytes: int,
+        chunks: AsyncIterator[bytes],
+    ) -> None:
+        position, until_s = offset_bytes, self._monotonic_s() + PUT_BODY_S
+        try:
+            await call.write(pb.PutBodyRequest(token=token, offset_bytes=offset_bytes))
+            async for chunk in chunks:
+                await call.write(pb.PutBodyRequest(offset_bytes=position, data=chunk))
+                position += len(chunk)
+                if position - offset_bytes >= PUT_BODY_BYTES_MAX or self._monotonic_s() >= until_s:
+                    break
+            await call.done_writing()
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return  # the call has ended already; awaiting it tells how
+        finally:
+            await _finish(chunks)
+
+    @contextmanager
+    def _call(self, peer: NodeEntry, kind: Kind) -> Iterator[MeshServiceAsyncStub]:
+        """Within: one call. Its failure is raised as a Fault; a line that could not connect is dropped."""
+        line = self._channels.line(peer, kind)
+        try:
+            with faults(peer_fault_of):
+                yield line.stub
+        except Deferred as deferred:
+            self._note(line, deferred)
+            raise
+
+    def _note(self, line: Line, deferred: Deferred) -> None:
+        lost = isinstance(deferred.__cause__, grpc.aio.AioRpcError) and (
+            deferred.__cause__.code() is grpc.StatusCode.UNAVAILABLE
+        )
+        if lost and deferred.reason in (Reason.PEER_UNREACHABLE, Reason.PEER_TLS_FAILED):
+            self._channels.drop(line, refused_by_tls=deferred.reason is Reason.PEER_TLS_FAILED)
+
+
+async def _finish(chunks: AsyncIterator[bytes]) -> None:
+    """Let go of what a generator holds open, if it is one and was not read to its end."""
+    if isinstance(chunks, AsyncGenerator):
+        await chunks.aclose()
+
+
+class _Files:
+    """Files of a directory as they come in pieces; bounded, and only under harmless paths."""
+
+    def __init__(self) -> None:
+        self._whole: dict[str, bytes] = {}
+        self._path = ""
+        self._pieces: list[bytes] = []
+        self._total_bytes = 0
+
+    def add(self, piece: pb.FetchDirectoryResponse) -> None:
+        """Take the next piece."""
+        if self._pieces and piece.path != self._path:
+            raise _bad_directory(f"{self._path!r} ends without its last piece")
+        if not _PATH.fullmatch(piece.path) or piece.path in self._whole:
+            raise _bad_directory(f"path {piece.path[:100]!r}")
+        self._total_bytes += len(piece.data)
+        if self._total_bytes > DIRECTORY_BYTES_MAX or len(self._whole) >= DIRECTORY_FILES_MAX:
+            raise _bad_directory("more than a directory may be")
+        self._path = piece.path
+        self._pieces.append(piece.data)
+        if piece.last:
+            self._whole[piece.path] = b"".join(self._pieces)
+            self._pieces = []
+
+    def done(self) -> dict[str, bytes]:
+        """Return all files. Raises Deferred(PEER_UNREACHABLE) if the last one is not whole."""
+        if self._pieces:
+            raise Deferred(Reason.PEER_UNREACHABLE, f"{self._path} broke off")
+        return self._whole
+
+
+def _bad_directory(detail: str) -> Broken:
+    return Broken(Reason.DIRECTORY_INVALID, f"from a peer: {detail}")

@@ -1,0 +1,112 @@
+"""TLS pinned by the directory: no certificate authority, no host names, no revocation lists to run.
+
+A client trusts exactly the certificates that the directory names for the peer it calls. A server trusts, in the
+handshake, those of all known peers, and then compares the one presented, octet by octet, with the directory on every
+call: a pinned certificate that may sign others must not widen the circle. Validity dates are checked by gRPC itself.
+
+BoringSSL finds a pinned certificate by subject and key identifier: two of one node (old and new, while keys are
+exchanged) must carry SubjectKeyIdentifier and AuthorityKeyIdentifier, or only the first is accepted.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import grpc
+import structlog
+
+from node.errors import Broken
+from node.model.directory import Directory
+from node.model.reason import Reason
+from node.seal.tls import TlsIdentity, certificate_der, pem_from_der, server_name_of
+
+log = structlog.get_logger(__name__)
+
+
+@lru_cache(maxsize=16_384)
+def der_of(certificate_pem: bytes) -> bytes:
+    """Return the DER of a PEM certificate. Raises Broken(KEY_UNUSABLE) if it is none."""
+    return certificate_der(certificate_pem)
+
+
+@lru_cache(maxsize=16_384)
+def name_of(der: bytes) -> str:
+    """Return the name to expect of a pinned certificate; "" if it cannot be read or has none, and so cannot be used."""
+    try:
+        return server_name_of(der).replace("*", "node", 1)
+    except Broken:
+        return ""
+
+
+class PinnedRoots:
+    """What the mesh server trusts in the handshake; follows the directory without a restart."""
+
+    def __init__(self, identity: TlsIdentity, current: Callable[[], Directory]) -> None:
+        self._identity = identity
+        self._current = current
+        self._given: frozenset[bytes] = frozenset()
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Return server credentials that ask for a client certificate and look here at every handshake."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration(self._trusted()),
+            self._fetch,  # type: ignore[arg-type]  # the stubs forget that None means: nothing changed
+            require_client_authentication=True,
+        )
+
+    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
+        """Called by gRPC in its own thread. None: nothing has changed."""
+        try:
+            trusted = self._trusted()
+            return None if trusted == self._given else self._configuration(trusted)
+        except Exception:
+            log.exception("roots.failed")
+            return None
+
+    def _trusted(self) -> frozenset[bytes]:
+        return frozenset(self._current().certificates)
+
+    def _configuration(self, trusted: frozenset[bytes]) -> grpc.ServerCertificateConfiguration:
+        """Our own certificate is among the roots because gRPC refuses an empty list; the directory decides anyway."""
+        readable = [der for der in sorted(trusted) if name_of(der)]
+        if len(readable) < len(trusted):
+            log.warning("certificates.unreadable", count=len(trusted) - len(readable))
+        roots = b"".join([self._identity.certificate_pem, *map(pem_from_der, readable)])
+        configuration = grpc.ssl_server_certificate_configuration([_pair(self._identity)], root_certificates=roots)
+        self._given = trusted
+        return configuration
+
+
+def office_credentials(identity: TlsIdentity) -> grpc.ServerCredentials:
+    """Return credentials of a server that proves who it is and asks callers for a token instead of a certificate."""
+    return grpc.ssl_server_credentials([_pair(identity)])
+
+
+def pinned_channel(
+    address: str,
+    certificates_der: tuple[bytes, ...],
+    identity: TlsIdentity | None,
+    options: list[tuple[str, int | str]],
+    *,
+    name_index: int = 0,
+) -> grpc.aio.Channel:
+    """Open a channel that accepts only a server with one of these certificates, and shows ours if there is one.
+
+    `name_index` chooses among the certificates' names where they differ. Raises Broken(KEY_UNUSABLE) without any.
+    """
+    names = all_names(certificates_der)
+    if not names:
+        raise Broken(Reason.KEY_UNUSABLE, f"no usable certificate for {address}")
+    roots = b"".join(pem_from_der(der) for der in certificates_der if name_of(der))
+    chain = (identity.key_pem, identity.certificate_pem) if identity else (None, None)
+    credentials = grpc.ssl_channel_credentials(roots, *chain)
+    name = names[name_index % len(names)]
+    return grpc.aio.secure_channel(address, credentials, options=[("grpc.ssl_target_name_override", name), *options])
+
+
+def all_names(certificates_der: tuple[bytes, ...]) -> list[str]:
+    """Return the names of the usable certificates, without repeats, in order."""
+    return list(dict.fromkeys(name for name in map(name_of, certificates_der) if name))
+
+
+def _pair(identity: TlsIdentity) -> tuple[bytes, bytes]:
+    return identity.key_pem, identity.certificate_pem

@@ -1,0 +1,341 @@
+"""Node: the verbs, in the order in which a document meets them. Each is: read, judge, one transaction, answer.
+
+        submit          an office hands a packet in
+        receive_*       a peer brings packets, receipts, large bodies
+        list_inbox, fetch, acknowledge, track, search_units     an office looks and takes
+        list_outbox, list_peers, hold_peer, release_peer        an operator looks and decides
+
+Decisions live in flow/, sending in courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+from node.errors import Deferred, Fault
+from node.flow import accept, inbox, judge, operate, receipt, submit, track
+from node.flow.check import address, check_submission, require_served
+from node.flow.draft import Sealed, seal_small
+from node.flow.gather import Gather
+from node.flow.opening import open_small
+from node.flow.submit import Draft
+from node.large import LargeBodies
+from node.model.code import parse_code
+from node.model.envelope import Envelope
+from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submission, SubmitResult, System, TrackView
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.ports import Ports, Tx
+from node.seal.wrap import Wrapper
+from node.unseal import Unsealer
+
+PROTOCOL_VERSION = 1
+__all__ = ["Node", "Ports"]
+
+SMALL_PACKET_BYTES_MAX = 1024 * 1024
+"""Packets up to this are read and encrypted whole; larger ones flow."""
+
+
+class Node:
+    """One installation's front: everything that others ask of it."""
+
+    def __init__(self, ports: Ports, policy: Policy, *, software: str = "truc") -> None:
+        self.ports = ports
+        self.policy = policy
+        self.node_id = ports.keys.node_id
+        self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
+        self.unsealer = Unsealer(ports, self.wrapper)
+        self.peer_hellos: dict[str, tuple[Hello, int]] = {}
+        """Last Hello of each peer and our wall time then."""
+        self.on_outbox: Callable[[set[str]], None] = lambda nodes: None
+        """Called when something durable waits for these nodes."""
+        self.on_contact: Callable[[str], None] = lambda node_id: None
+        """Called when a peer has called us: it is up."""
+        self._software = software
+        self._large = LargeBodies(ports, policy, self.wrapper)
+        self._submits: Gather[Draft, SubmitResult] = Gather(self._store_drafts, size_max=policy.submit_group_max)
+
+    # --- an office hands a packet in ---------------------------------------------------------------------------
+
+    async def submit(
+        self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]
+    ) -> SubmitResult:
+        """Take a packet for delivery; returns when it is durable.
+
+        A repeat of a submission id gets the first answer. Raises Rejected or Denied for the packet's own faults, of which
+        nothing is stored, and Deferred when the node cannot take anything now.
+        """
+        check_submission(submission, self.policy, self.ports.clock.now_ms())
+        if isinstance(packet, bytes):
+            sealed = await self._seal_small(packet)
+        else:
+            head, rest = await self._large.head(packet, SMALL_PACKET_BYTES_MAX)
+            if rest is not None:
+                return await self._submit_large(system, submission, head, rest)
+            sealed = await self._seal_small(head)
+        return await self._submits.ask(await self._draft(system, submission, sealed))
+
+    async def _seal_small(self, packet: bytes) -> Sealed:
+        self._large.check_size(len(packet))
+        content_key = self.ports.entropy.token(32)
+        return await self.ports.workers.run(len(packet), lambda: seal_small(packet, content_key))
+
+    async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
+        """Check a sealed packet; a body too large for the store becomes a file."""
+        directory = self.ports.directory.current()
+        addressed = address(sealed.header, system, directory, self.ports.clock.now_ms())
+        require_served(addressed, submission, self.policy)
+        body = sealed.body
+        if body is not None and len(body) > self.policy.inline_body_bytes_max:
+            await self.ports.bodies.put(sealed.body_ref.body_sha256, body)
+            body = None
+        return Draft(
+            system,
+            submission,
+            sealed.header,
+            addressed,
+            sealed.packet_sha256,
+            sealed.content_key,
+            body,
+            sealed.body_ref,
+        )
+
+    async def _submit_large(
+        self, system: System, submission: Submission, head: bytes, rest: AsyncIterator[bytes]
+    ) -> SubmitResult:
+        sid = submission.submission_id
+        known = await self.ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, None))
+        if known is not None:
+            digest = await self._large.digest(head, rest)
+            again = await self.ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
+            assert again is not None
+            return again
+        sealed = await self._large.seal(head, rest)
+        try:
+            draft = await self._draft(system, submission, sealed)
+            result = await self._submits.ask(draft)
+        except Fault:
+            await self.ports.bodies.remove(sealed.body_ref.body_sha256)
+            raise
+        await self._large.drop_if_unused(result.packet_id, sealed.body_ref.body_sha256)
+        return result
+
+    async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:
+        """Serve the submissions that arrived together: one signature, one commit."""
+        ports, policy = self.ports, self.policy
+        now_ms, directory = ports.clock.now_ms(), ports.directory.current()
+        own = directory.nodes.get(self.node_id)
+        own_key = own.sealing_key_at(now_ms) if own is not None else None
+        if own_key is None:
+            raise Deferred(Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self.node_id}")
+        signed = submit.sign_drafts(drafts, ports.keys, self.wrapper, now_ms, policy, own_key)
+        results = await ports.store.transact(lambda tx: submit.store_group(tx, signed, now_ms, policy))
+        self.on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {self.node_id})
+        return results
+
+    # --- a peer brings something ---------------------------------------------------------------------------------
+
+    async def receive_hello(self, peer_id: str, hello: Hello) -> Hello:
+        """Answer a peer's Hello and remember it."""
+        self.note_hello(peer_id, hello)
+        self.on_contact(peer_id)
+        return self.hello()
+
+    def note_hello(self, peer_id: str, hello: Hello) -> None:
+        """Remember what a peer said of itself, and when."""
+        self.peer_hellos[peer_id] = (hello, self.ports.clock.now_ms())
+
+    def hello(self) -> Hello:
+        """Return how this node introduces itself."""
+        version = self.ports.directory.current().version
+        now_ms = self.ports.clock.now_ms()
+        return Hello(self.node_id, PROTOCOL_VERSION, PROTOCOL_VERSION, now_ms, version, (), self._software)
+
+    async def receive_push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]:
+        """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
+        self.on_contact(peer_id)
+        weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
+        judged = await self.ports.workers.run(weight, lambda: [self._judge(peer_id, item) for item in items])
+        return await self._settle(peer_id, judged)
+
+    async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
+        """Answer the announcement of a large packet: decided already, or where the upload goes on."""
+        self.on_contact(peer_id)
+        try:
+            envelope = self._check_parcel(peer_id, parcel)
+            before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
+            if before is not None:
+                return before
+            if envelope.body.packet_bytes > self.policy.packet_bytes_max:
+                opened = judge.Opened(None, b"", Reason.PACKET_TOO_LARGE)
+                verdict = self._verdict(parcel, envelope, opened, None)
+                return (await self._settle(peer_id, [verdict]))[0]
+            return await self._large.want(peer_id, envelope)
+        except Fault as fault:
+            return accept.refusal(fault)
+
+    async def receive_body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
+        """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
+        return await self._large.receive(peer_id, token, offset_bytes, chunks)
+
+    async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer:
+        """Decide about a large packet whose body is complete."""
+        self.on_contact(peer_id)
+        try:
+            envelope = self._check_parcel(peer_id, parcel)
+            before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
+            if before is not None:
+                return before
+            await self._large.complete(peer_id, envelope)
+            opened = None
+            if parcel.target_node == self.node_id:
+                opened = await self._large.open(parcel, envelope, self.node_id)
+            verdict = self._verdict(parcel, envelope, opened, None)
+        except Fault as fault:
+            return accept.refusal(fault)
+        answers = await self._settle(peer_id, [verdict])
+        await self._large.forget_upload(peer_id, envelope)
+        return answers[0]
+
+    def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
+        directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
+        envelope = judge.check_parcel(parcel, peer_id, directory, now_ms)
+        judge.units_served_by(envelope, parcel.target_node, directory)
+        return envelope
+
+    def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
+        return accept.decided(tx, envelope.packet_id, parcel.signed_envelope.envelope, self.node_id, parcel.target_node)
+
+    def _judge(self, peer_id: str, item: PushItem) -> judge.Verdict | receipt.Believed | Answer:
+        """Judge one item; a fault becomes its answer, so that the others are served."""
+        try:
+            if isinstance(item, PushReceipt):
+                return receipt.believe(
+                    item.signed_receipt, self.ports.directory.current(), now_ms=self.ports.clock.now_ms()
+                )
+            envelope = self._check_parcel(peer_id, item.parcel)
+            opened = None
+            if item.parcel.target_node != self.node_id:
+                judge.require_body(envelope, item.body)
+            else:
+                opened = open_small(item.parcel, envelope, item.body, self.node_id, self.wrapper)
+            return self._verdict(item.parcel, envelope, opened, item.body)
+        except Fault as fault:
+            return accept.refusal(fault)
+
+    def _verdict(
+        self, parcel: Parcel, envelope: Envelope, opened: judge.Opened | None, body: bytes | None
+    ) -> judge.Verdict:
+        directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
+        if opened is None:
+            return judge.custody_verdict(parcel, envelope, body, self.node_id, directory, self.policy, now_ms)
+        return judge.delivered_verdict(parcel, envelope, opened, body, self.node_id, directory, now_ms)
+
+    async def _settle(self, peer_id: str, judged: Sequence[judge.Verdict | receipt.Believed | Answer]) -> list[Answer]:
+        """Sign the receipts of a group together, write everything in one transaction, and answer in order."""
+        verdicts = [await self._large.spill(one) for one in judged if isinstance(one, judge.Verdict)]
+        signed = receipt.sign_receipts(self.ports.keys, [verdict.receipt for verdict in verdicts])
+        pairs = list(zip(verdicts, signed, strict=True))
+        brought = [one for one in judged if isinstance(one, receipt.Believed)]
+        now_ms = self.ports.clock.now_ms()
+
+        def write(tx: Tx) -> tuple[list[Answer], list[Answer]]:
+            taken = [accept.take_receipt(tx, one, peer_id, self.node_id, now_ms) for one in brought]
+            return accept.store_all(tx, pairs, self.node_id, now_ms, self.policy), taken
+
+        stored, taken = await self.ports.store.transact(write)
+        targets = {verdict.parcel.target_node for verdict in verdicts} - {self.node_id}
+        if targets:
+            self.on_outbox(targets)
+        by_verdict, by_receipt = iter(stored), iter(taken)
+        return [
+            one if isinstance(one, Answer) else next(by_verdict) if isinstance(one, judge.Verdict) else next(by_receipt)
+            for one in judged
+        ]
+
+    # --- an office looks and takes ---------------------------------------------------------------------------------
+
+    async def list_inbox(
+        self, system: System, unit: str, page_size: int, page_token: str
+    ) -> tuple[list[InboxEntry], str]:
+        """Return a page of what waits for a unit (or all of the system's), and the token of the next page."""
+        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
+        limit = min(page_size or 100, 1000)
+        start = bytes.fromhex(page_token)
+        held, following = await self.ports.store.transact(lambda tx: inbox.page(tx, units, start, limit))
+        return [self.unsealer.entry(one) for one in held], following.hex()
+
+    async def fetch(
+        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0
+    ) -> tuple[InboxEntry, AsyncIterator[bytes]]:
+        """Lease a packet and return its exact octets from an offset on.
+
+        An offset above 0 goes on after a break and takes no new lease; `lease_ms` -1 reads without one.
+        """
+        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
+        now_ms = self.ports.clock.now_ms()
+
+        def take(tx: Tx) -> inbox.Held:
+            held = inbox.find(tx, packet_id, units)
+            if not offset_bytes:
+                inbox.lease(tx, held, lease_ms, now_ms, self.policy)
+            return held
+
+        held = await self.ports.store.transact(take)
+        return self.unsealer.entry(held), self.unsealer.packet(held.packet, offset_bytes)
+
+    async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int:
+        """Take packets out of the inbox; returns how many entries that were."""
+        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
+        now_ms = self.ports.clock.now_ms()
+        return await self.ports.store.transact(lambda tx: inbox.acknowledge(tx, packet_ids, units, now_ms))
+
+    async def track(
+        self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
+    ) -> TrackView:
+        """Return the state and the statuses of each recipient of a packet that one of the system's units sent."""
+        directory = self.ports.directory.current()
+
+        def look(tx: Tx) -> track.Tracked:
+            found = track.find_packet(tx, system, packet_id, submission_id, document_id)
+            return track.track(tx, found, directory)
+
+        return self.unsealer.tracked(await self.ports.store.transact(look), system)
+
+    async def search_units(self, query: str, limit: int) -> list[FoundUnit]:
+        """Find units by code or name."""
+        return await self.ports.directory.search(query, min(limit or 20, 200))
+
+    # --- an operator looks and decides -----------------------------------------------------------------------------
+
+    async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]:
+        """Return what waits, and whether there is more."""
+        size = min(limit or 100, 1000)
+        views = await self.ports.store.transact(lambda tx: operate.list_outbox(tx, node_id, size + 1))
+        return views[:size], len(views) > size
+
+    async def list_peers(self) -> list[PeerView]:
+        """Return the road to every peer, with what its last Hello said."""
+        directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
+        views = await self.ports.store.transact(
+            lambda tx: operate.list_peers(tx, self.node_id, directory, now_ms, self.policy)
+        )
+        return [self._with_hello(view) for view in views]
+
+    def _with_hello(self, view: PeerView) -> PeerView:
+        hello, at_ms = self.peer_hellos.get(view.node_id, (None, 0))
+        if hello is None:
+            return view
+        skew_ms = hello.wall_time_ms - at_ms
+        return replace(view, clock_skew_ms=skew_ms, directory_version=hello.directory_version)
+
+    async def hold_peer(self, node_id: str) -> None:
+        """Stop sending to a peer until it is released."""
+        directory = self.ports.directory.current()
+        await self.ports.store.transact(lambda tx: operate.set_held(tx, node_id, directory, held=True))
+
+    async def release_peer(self, node_id: str) -> None:
+        """Send to a peer again, at once."""
+        directory = self.ports.directory.current()
+        await self.ports.store.transact(lambda tx: operate.set_held(tx, node_id, directory, held=False))
+        self.on_outbox({node_id})

@@ -1,0 +1,81 @@
+"""Roads: the health of the way to each peer, kept as durable records and written when it changes.
+
+A road fails when nobody answers, and is open again after the first success. A call from the peer is a sign of life: the next
+attempt is due at once, but the count of failures stays until an attempt succeeds, since the road may be open in one direction only.
+"""
+
+from collections.abc import Callable
+
+from node.errors import Fault
+from node.flow import backoff, relay
+from node.flow.rows import save
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.ports import Ports
+from node.store import keys
+from node.store.records import PeerRecord
+
+
+class Roads:
+    """The health of the roads to all peers: durable records, written when they change."""
+
+    def __init__(self, ports: Ports, policy: Policy) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._failing: set[str] = set()
+        self._last_failure_ms: dict[str, int] = {}
+        self._last_success_ms: dict[str, int] = {}
+        self.on_change: Callable[[str], None] = lambda node_id: None
+        """Called when a road has opened or failed."""
+
+    def is_failing(self, node_id: str) -> bool:
+        """Tell whether the road has failed since its last success (as far as this process knows)."""
+        return node_id in self._failing
+
+    async def arm(self) -> None:
+        """At start-up: learn from disk which roads were failing."""
+        records = await self._ports.store.transact(relay.peer_records)
+        self._failing = {node_id for node_id, record in records.items() if record.failures}
+
+    async def succeeded(self, node_id: str) -> None:
+        """Note a success: at once if the road was failing, else at most once a minute."""
+        now_ms = self._ports.clock.now_ms()
+        recent = now_ms - self._last_success_ms.get(node_id, 0) < self._policy.hello_every_ms
+        if recent and node_id not in self._failing:
+            return
+        await self._change(node_id, lambda record: backoff.after_success(record, now_ms))
+        self._last_success_ms[node_id] = now_ms
+        if node_id in self._failing:
+            self._failing.discard(node_id)
+            self.on_change(node_id)
+
+    async def failed(self, node_id: str, reason: Reason, started_ms: int) -> None:
+        """Note a failure of something that began at `started_ms`; what was under way together counts once."""
+        now_ms = self._ports.clock.now_ms()
+        if started_ms < self._last_failure_ms.get(node_id, 0) <= now_ms:
+            return
+        self._last_failure_ms[node_id] = now_ms
+        jitter = self._ports.entropy.jitter()
+        self._failing.add(node_id)
+        await self._change(node_id, lambda record: backoff.after_failure(record, reason, now_ms, jitter, self._policy))
+        self.on_change(node_id)
+
+    async def contacted(self, node_id: str) -> None:
+        """The peer has called us, so it may be up: the next attempt is due now. The count of failures stays until one succeeds."""
+        now_ms = self._ports.clock.now_ms()
+
+        def hurry(record: PeerRecord) -> PeerRecord:
+            record.next_attempt_ms = min(record.next_attempt_ms, now_ms)
+            return record
+
+        await self._change(node_id, hurry)
+        self.on_change(node_id)
+
+    async def _change(self, node_id: str, change: Callable[[PeerRecord], PeerRecord]) -> None:
+        try:
+            await self._ports.store.transact(
+                lambda tx: save(tx, keys.peer(node_id), change(relay.peer_record(tx, node_id)))
+            )
+        except Fault:
+            # A full or fenced store cannot note it; the loop goes on and the next answer notes it again.
+            self._last_failure_ms.pop(node_id, None)

@@ -1,0 +1,197 @@
+"""The node's TLS certificate. It is self-signed and worth nothing by itself: the directory names it, octet for octet.
+
+There is no certificate authority to run. A certificate from one can be pinned just as well; nothing here asks who issued it.
+The files are keys/tls.key (private, like the other keys) and keys/tls.crt.
+"""
+
+import datetime
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from node.errors import Broken, Rejected
+from node.model.policy import DAY_MS
+from node.model.reason import Reason
+from node.seal.files import PUBLIC_MODE, make_folder, read_public, write_new
+from node.seal.keyring import encryption_of, load_private_key
+
+KEY_FILE, CERTIFICATE_FILE = "tls.key", "tls.crt"
+TlsKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+"""What `create_certificate` makes, and what authorities issue certificates for."""
+BACKDATE_MS = DAY_MS
+"""A new certificate is valid since yesterday, so that a peer whose clock is late accepts it at once."""
+
+_DNS_NAME = re.compile(r"[A-Za-z0-9.*_-]{1,253}")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsIdentity:
+    """Private key (PKCS8 PEM, in the clear, for the TLS library only) and certificate (PEM)."""
+
+    key_pem: bytes = field(repr=False)
+    certificate_pem: bytes
+
+    @property
+    def certificate_der(self) -> bytes:
+        """The certificate as the directory lists it."""
+        return certificate_der(self.certificate_pem)
+
+
+def create_certificate(node_id: str, hosts: Sequence[str], valid_days: int, now_ms: int) -> TlsIdentity:
+    """Make a key (ECDSA P-256) and a self-signed certificate over it.
+
+    Subject CN is the node's id. Alternative names are the hosts (names or IP addresses, no ports) and the node's id, by which
+    a peer that has pinned the certificate can ask for it whatever address it dialled. Raises Rejected(REQUEST_INVALID)
+    for a host that is neither.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, node_id)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_time(now_ms - BACKDATE_MS))
+        .not_valid_after(_time(now_ms + valid_days * DAY_MS))
+    )
+    for extension, critical in _extensions(key.public_key(), [*hosts, node_id]):
+        builder = builder.add_extension(extension, critical)
+    certificate = builder.sign(key, SHA256())
+    return TlsIdentity(_key_pem(key), certificate.public_bytes(Encoding.PEM))
+
+
+def write_tls(folder: Path, identity: TlsIdentity, passphrase: bytes | None) -> None:
+    """Write key and certificate into a folder, the key encrypted if there is a passphrase. Faults as in files.write_new."""
+    make_folder(folder)
+    key = _private_key_of(identity)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption_of(passphrase))
+    write_new(folder / KEY_FILE, pem)
+    write_new(folder / CERTIFICATE_FILE, identity.certificate_pem, PUBLIC_MODE)
+
+
+def load_tls(folder: Path, passphrase: bytes | None) -> TlsIdentity:
+    """Read key and certificate, whoever issued it.
+
+    Raises Broken: KEY_FILE_MISSING, KEY_FILE_EXPOSED, or KEY_UNUSABLE if one of them cannot be read or they do not belong
+    together. Expiry is not asked here: see `check_expiry`.
+    """
+    key = load_private_key(folder / KEY_FILE, passphrase)
+    if not isinstance(key, TlsKey):
+        raise Broken(Reason.KEY_UNUSABLE, f"{folder / KEY_FILE} is no elliptic-curve or RSA key")
+    certificate_pem = read_public(folder / CERTIFICATE_FILE)
+    if _certificate(certificate_der(certificate_pem)).public_key() != key.public_key():
+        raise Broken(Reason.KEY_UNUSABLE, f"{folder / CERTIFICATE_FILE} is not the certificate of {KEY_FILE}")
+    return TlsIdentity(_key_pem(key), certificate_pem)
+
+
+def certificate_der(certificate_pem: bytes) -> bytes:
+    """Return the DER of the first certificate in a PEM. Raises Broken(KEY_UNUSABLE) if there is none."""
+    try:
+        return x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER)
+    except ValueError as error:
+        raise Broken(Reason.KEY_UNUSABLE, "the PEM holds no certificate") from error
+
+
+def pem_from_der(der: bytes) -> bytes:
+    """Return a certificate as PEM. Raises Broken(DIRECTORY_INVALID) if it is none: pins come from the directory."""
+    return _certificate(der).public_bytes(Encoding.PEM)
+
+
+def not_after_ms(der: bytes) -> int:
+    """Return when a certificate expires, milliseconds since 1970 UTC. Raises Broken(DIRECTORY_INVALID)."""
+    return int(_certificate(der).not_valid_after_utc.timestamp()) * 1000
+
+
+def is_expired(der: bytes, now_ms: int) -> bool:
+    """Tell whether a certificate's time is over. Raises Broken(DIRECTORY_INVALID)."""
+    return now_ms > not_after_ms(der)
+
+
+def check_expiry(der: bytes, now_ms: int) -> None:
+    """Raise Broken(CERTIFICATE_EXPIRED) if this node's own certificate is over."""
+    if is_expired(der, now_ms):
+        raise Broken(Reason.CERTIFICATE_EXPIRED, f"since {_time(not_after_ms(der)).isoformat()}")
+
+
+def server_name_of(der: bytes) -> str:
+    """Return a name under which a pinned certificate can be asked for: its last DNS name (ours: the node's id), else its CN.
+
+    Raises Broken(DIRECTORY_INVALID) if it is no certificate; "" if it has no name at all.
+    """
+    certificate = _certificate(der)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        dns = names.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        dns = []
+    common = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return next(iter([*reversed(dns), *common]), "")
+
+
+def _extensions(key: ec.EllipticCurvePublicKey, names: Sequence[str]) -> list[tuple[x509.ExtensionType, bool]]:
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    return [
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (_signing_only(), True),
+        (x509.ExtendedKeyUsage(usages), False),
+        (x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)]), False),
+        (x509.SubjectKeyIdentifier.from_public_key(key), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(key), False),
+    ]
+
+
+def _signing_only() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return _dns_name(host)
+
+
+def _dns_name(host: str) -> x509.DNSName:
+    if not _DNS_NAME.fullmatch(host):
+        raise Rejected(Reason.REQUEST_INVALID, f"{host[:100]!r} is neither a host name nor an IP address")
+    return x509.DNSName(host)
+
+
+def _certificate(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        raise Broken(Reason.DIRECTORY_INVALID, "not a DER certificate") from error
+
+
+def _private_key_of(identity: TlsIdentity) -> TlsKey:
+    key = load_pem_private_key(identity.key_pem, None)
+    assert isinstance(key, TlsKey)
+    return key
+
+
+def _key_pem(key: TlsKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _time(ms: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC)

@@ -1,0 +1,1 @@
+"""Where packets are kept: keys, records, and the engines that hold them."""

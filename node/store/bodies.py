@@ -1,0 +1,175 @@
+"""Large bodies as files named by their digest, and the parts that they grow from.
+
+    <root>/bodies/ab/<sha256 in hex>     sealed: complete, checked, durable; never changed, only removed
+    <root>/spool/<token in hex>.part     being written; on the same file system, so that renaming is atomic
+
+A body has its name only when its octets are durable (fsync, rename, fsync of the folder), and only then does a transaction
+speak of it. A part survives a crash: opening it again reads and digests what is there, so its octets are what they are, and
+makes them durable before any is claimed. Everything that touches the disk runs in this room's own threads.
+"""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from node.errors import Broken, Deferred, Denied
+from node.model.reason import Reason
+from node.store.files import OnFatal, end_process, no_space_told, sync_file, sync_folder, write_all
+from node.store.part import FilePart
+
+T = TypeVar("T")
+
+THREADS = 4
+
+
+class FileBodies:
+    """A ports.Bodies below a folder. Make it with the folder's path; `close` ends its threads."""
+
+    def __init__(self, root: Path, on_fatal: OnFatal = end_process) -> None:
+        """Make the folders if they are missing. Raises Deferred(DISK_FULL), Broken(IO_FAILED)."""
+        self._bodies, self._spool = root / "bodies", root / "spool"
+        self._on_fatal = on_fatal
+        self._open_tokens: set[bytes] = set()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
+        with no_space_told():
+            self._make_folders(root)
+
+    def _make_folders(self, root: Path) -> None:
+        # All at once, so that no body ever waits for a folder of its own to become durable.
+        shelves = [self._bodies / f"{number:02x}" for number in range(256)]
+        if self._spool.is_dir() and all(shelf.is_dir() for shelf in shelves):
+            return
+        for folder in (self._spool, *shelves):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self._bodies, root, root.parent):
+            sync_folder(folder, self._on_fatal)
+
+    async def open_part(self, token: bytes) -> FilePart:
+        """Begin a part, or go on with the one of that token: all that is found is made durable and counts.
+
+        Raises Deferred(PEER_BUSY) while the same part is open, Deferred(DISK_FULL), Broken(IO_FAILED).
+        """
+        if token in self._open_tokens:
+            raise Deferred(Reason.PEER_BUSY, "this part is being written by another call")
+        self._open_tokens.add(token)
+        path = self._spool / f"{token.hex()}.part"
+        opening = asyncio.ensure_future(
+            self.in_thread(lambda: FilePart(path, self, lambda: self._open_tokens.discard(token)))
+        )
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread goes on; what it opens must be let go of again.
+            opening.add_done_callback(lambda done: self._abandon(token, done))
+            raise
+        except Exception:
+            self._open_tokens.discard(token)
+            raise
+
+    def _abandon(self, token: bytes, opened: asyncio.Future[FilePart]) -> None:
+        if opened.cancelled() or opened.exception() is not None:
+            self._open_tokens.discard(token)
+        else:
+            self._pool.submit(opened.result().let_go)
+
+    async def put(self, body_sha256: bytes, data: bytes) -> None:
+        """Store a whole body at once: one turn in a thread. Storing a body that exists is harmless.
+
+        Raises Denied(BODY_DIGEST_DIFFERS), Deferred(DISK_FULL), Broken(IO_FAILED).
+        """
+        await self.in_thread(lambda: self._put(body_sha256, data))
+
+    def _put(self, body_sha256: bytes, data: bytes) -> None:
+        if hashlib.sha256(data).digest() != body_sha256:
+            raise Denied(Reason.BODY_DIGEST_DIFFERS)
+        if self.is_named(body_sha256):
+            return
+        path = self._spool / f"{secrets.token_hex(16)}.part"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                write_all(fd, data, 0)
+                sync_file(fd, self._on_fatal)
+            finally:
+                os.close(fd)
+            self.name(path, body_sha256)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    async def has(self, body_sha256: bytes) -> bool:
+        """Tell whether a sealed body is there."""
+        return await self.in_thread(self.path_of(body_sha256).exists)
+
+    async def read(self, body_sha256: bytes, offset_bytes: int, size_bytes: int) -> bytes:
+        """Return octets of a sealed body, fewer at its end. Raises Broken(STORE_CORRUPT) if it is missing."""
+        return await self.in_thread(lambda: self._read(body_sha256, offset_bytes, size_bytes))
+
+    def _read(self, body_sha256: bytes, offset_bytes: int, size_bytes: int) -> bytes:
+        try:
+            fd = os.open(self.path_of(body_sha256), os.O_RDONLY)
+        except FileNotFoundError as error:
+            raise Broken(Reason.STORE_CORRUPT, f"body {body_sha256.hex()} is missing") from error
+        try:
+            return os.pread(fd, size_bytes, offset_bytes)
+        finally:
+            os.close(fd)
+
+    async def remove(self, body_sha256: bytes) -> None:
+        """Remove a sealed body; harmless if absent."""
+        await self.in_thread(lambda: self.path_of(body_sha256).unlink(missing_ok=True))
+
+    async def sweep(self, older_than_s: float) -> int:
+        """Remove parts that nobody has open and that were last written so long ago; return how many."""
+        return await self.in_thread(lambda: self._sweep(time.time() - older_than_s))
+
+    def _sweep(self, before: float) -> int:
+        opened = {f"{token.hex()}.part" for token in self._open_tokens.copy()}
+        removed = 0
+        for path in self._spool.glob("*.part"):
+            # A part that was sealed since the folder was read is gone, and that is well.
+            with suppress(FileNotFoundError):
+                if path.name not in opened and path.stat().st_mtime < before:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    async def close(self) -> None:
+        """End the threads. Parts stay."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def path_of(self, body_sha256: bytes) -> Path:
+        """Return where a sealed body lies."""
+        name = body_sha256.hex()
+        return self._bodies / name[:2] / name
+
+    def name(self, part: Path, body_sha256: bytes) -> None:
+        """Give a complete, durable part its name, durably."""
+        target = self.path_of(body_sha256)
+        part.rename(target)
+        sync_folder(target.parent, self._on_fatal)
+
+    def is_named(self, body_sha256: bytes) -> bool:
+        """Tell whether a body is there, and make sure of its name: another thread may be just about to."""
+        target = self.path_of(body_sha256)
+        if not target.exists():
+            return False
+        sync_folder(target.parent, self._on_fatal)
+        return True
+
+    @property
+    def on_fatal(self) -> OnFatal:
+        """What to do when the disk fails."""
+        return self._on_fatal
+
+    async def in_thread(self, act: Callable[[], T]) -> T:
+        """Run `act` in one of this room's threads; "no space" and other errors of the file system become faults."""
+        with no_space_told():
+            return await asyncio.get_running_loop().run_in_executor(self._pool, act)

@@ -1,0 +1,184 @@
+"""Every key of the store, made here and nowhere else. Big-endian, so that order of bytes is order of meaning.
+
+    octet  table        key after the octet                       value (protos/truc/store/v1/records.proto)
+    -----  -----------  ----------------------------------------  ------------------------------------------------
+      b    body         body sha256 (32)                          the body itself, up to 64 KiB; kept in blob files
+      d    delivery     packet_id (16) unit                       DeliveryRecord          at the origin
+      i    inbox        unit 0x00 lane (1) ms (8) packet_id       ""                      waits for the unit, in order of urgency
+      n    inbox entry  packet_id unit                            InboxRecord             stays after the acknowledgement
+      k    packet       packet_id                                 PacketRecord
+      l    later        node 0x00 ms (8) outbox key tail          OutboxRecord            due at ms, then moved to `o`
+      m    meta         name                                      schema, node id, commit number …
+      o    outbox       node 0x00 lane (1) ms (8) packet_id kind  OutboxRecord            ready to be sent to that node
+      p    peer         node                                      PeerRecord
+      q    outbox index packet_id node 0x00 kind                  key of the row in `o` or `l`
+      r    receipt      packet_id level (1) node                  SignedReceipt           ours and theirs
+      s    submission   system 0x00 submission id                 SubmissionRecord
+      t    status       packet_id unit 0x00 ms (8) packet_id      StatusRecord            history, append only
+      u    upload       token (16)                                UploadRecord
+      x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet of that author's document
+      z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
+
+Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them.
+"""
+
+import hashlib
+import struct
+
+BODY = b"b"
+"""Rows of this table may be large; engines may keep them apart."""
+
+_MS = struct.Struct(">Q")
+_LANE_MS = struct.Struct(">BQ")
+
+OUTBOX_PACKET, OUTBOX_RELAY, OUTBOX_RECEIPT = 1, 2, 3
+DUE_EXPIRE, DUE_FORGET = 1, 2
+
+
+def body(body_sha256: bytes) -> bytes:
+    """Key of a small body."""
+    return BODY + body_sha256
+
+
+def delivery(packet_id: bytes, unit: str = "") -> bytes:
+    """Key of a delivery; without a unit the prefix of all deliveries of the packet."""
+    return b"d" + packet_id + unit.encode()
+
+
+def unit_after_id(key: bytes) -> str:
+    """Return the unit of a delivery or inbox entry key."""
+    return key[17:].decode()
+
+
+def inbox(unit: str) -> bytes:
+    """Prefix of a unit's inbox."""
+    return b"i" + unit.encode() + b"\0"
+
+
+def inbox_row(unit: str, lane: int, accept_time_ms: int, packet_id: bytes) -> bytes:
+    """Key of one row of an inbox."""
+    return inbox(unit) + _LANE_MS.pack(lane, accept_time_ms) + packet_id
+
+
+def packet_of_row(key: bytes) -> bytes:
+    """Return the packet id that ends an inbox or due key."""
+    return key[-16:]
+
+
+def inbox_entry(packet_id: bytes, unit: str = "") -> bytes:
+    """Key of an inbox entry; without a unit the prefix of all of the packet's."""
+    return b"n" + packet_id + unit.encode()
+
+
+def packet(packet_id: bytes) -> bytes:
+    """Key of a packet."""
+    return b"k" + packet_id
+
+
+def meta(name: str) -> bytes:
+    """Key of a fact about this store."""
+    return b"m" + name.encode()
+
+
+def outbox(node_id: str) -> bytes:
+    """Prefix of what is ready for a node."""
+    return b"o" + node_id.encode() + b"\0"
+
+
+def outbox_lane(node_id: str, lane: int) -> bytes:
+    """Prefix of what is ready for a node in one lane."""
+    return outbox(node_id) + bytes([lane])
+
+
+def outbox_row(node_id: str, lane: int, since_ms: int, packet_id: bytes, kind: int) -> bytes:
+    """Key of one thing that is ready."""
+    return outbox(node_id) + _LANE_MS.pack(lane, since_ms) + packet_id + bytes([kind])
+
+
+def later(node_id: str) -> bytes:
+    """Prefix of what is put off for a node."""
+    return b"l" + node_id.encode() + b"\0"
+
+
+def later_row(due_ms: int, outbox_key: bytes) -> bytes:
+    """Key of a ready row put off until `due_ms`."""
+    node, tail = outbox_key[1:].split(b"\0", 1)
+    return b"l" + node + b"\0" + _MS.pack(due_ms) + tail
+
+
+def due_of_later(key: bytes) -> int:
+    """Return when a put-off row is due."""
+    tail = key.split(b"\0", 1)[1]
+    return int(_MS.unpack_from(tail)[0])
+
+
+def ready_of_later(key: bytes) -> bytes:
+    """Return the outbox key that a put-off row goes back to."""
+    node, tail = key[1:].split(b"\0", 1)
+    return b"o" + node + b"\0" + tail[8:]
+
+
+def parse_outbox_row(key: bytes) -> tuple[str, int, bytes, int]:
+    """Return (node, lane, packet id, kind) of a ready row."""
+    node, tail = key[1:].split(b"\0", 1)
+    return node.decode(), tail[0], tail[9:25], tail[25]
+
+
+def peer(node_id: str) -> bytes:
+    """Key of a peer."""
+    return b"p" + node_id.encode()
+
+
+def outbox_index(packet_id: bytes, node_id: str, kind: int) -> bytes:
+    """Key under which the place of an outbox row is found."""
+    return b"q" + packet_id + node_id.encode() + b"\0" + bytes([kind])
+
+
+def outbox_index_of(packet_id: bytes) -> bytes:
+    """Prefix of all outbox rows of a packet."""
+    return b"q" + packet_id
+
+
+def receipt(packet_id: bytes, level: int, node_id: str = "") -> bytes:
+    """Key of a receipt; without a node the prefix of all of that level."""
+    return b"r" + packet_id + bytes([level]) + node_id.encode()
+
+
+def submission(system: str, submission_id: str) -> bytes:
+    """Key of a submission."""
+    return b"s" + system.encode() + b"\0" + submission_id.encode()
+
+
+def statuses(packet_id: bytes, unit: str | None = None) -> bytes:
+    """Prefix of all statuses of a packet, or of one unit's."""
+    return b"t" + packet_id + (unit.encode() + b"\0" if unit is not None else b"")
+
+
+def status(packet_id: bytes, unit: str, accept_time_ms: int, status_packet_id: bytes) -> bytes:
+    """Key of one status."""
+    return statuses(packet_id, unit) + _MS.pack(accept_time_ms) + status_packet_id
+
+
+def upload(token: bytes) -> bytes:
+    """Key of an upload."""
+    return b"u" + token
+
+
+def document(unit: str, document_id: str) -> bytes:
+    """Key under which a document of an author is found by its DocumentId."""
+    return b"x" + unit.encode() + b"\0" + hashlib.sha256(document_id.encode()).digest()
+
+
+def due(at_ms: int, kind: int, packet_id: bytes) -> bytes:
+    """Key of something to do at a time."""
+    return b"z" + _MS.pack(at_ms) + bytes([kind]) + packet_id
+
+
+def parse_due(key: bytes) -> tuple[int, int, bytes]:
+    """Return (time, kind, packet id) of a due row."""
+    return int(_MS.unpack_from(key, 1)[0]), key[9], key[10:26]
+
+
+DUE = b"z"
+PEERS = b"p"
+"""Prefixes of whole tables, for the few scans that want one."""

@@ -1,0 +1,243 @@
+"""RocksDB through rocksdict: the only file that knows either.
+
+What was measured (mesh.md part 0, dependencies.md section 3) and is obeyed here: raw mode, because anything else unpickles
+what it reads; never a synchronous write and never a write that may wait, because both freeze the whole interpreter; recovery
+that refuses a damaged log instead of dropping what follows; an iterator's status is asked after every scan, because it ends
+silently at a damaged block; and all handles are dropped before closing, because each of them keeps the lock.
+
+Small bodies live in a column family of their own whose values go to blob files. All families are flushed together
+(atomic_flush), so a lost tail of the log never leaves one of them ahead of the commit number.
+"""
+
+import gc
+import os
+from pathlib import Path
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    ChecksumType,
+    DBCompressionType,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteOptions,
+)
+
+from node.errors import Broken, Fault
+from node.model.policy import KIB, MIB
+from node.model.reason import Reason
+from node.store import keys
+from node.store.fence import COMMIT_NO, COMMIT_NO_KEY
+from node.store.files import NoSpace
+from node.store.overlay import Row, Writes
+from node.store.transactions import Stalled
+
+BODIES_FAMILY = "bodies"
+PROBE_BYTES = 1 * MIB
+"""So much must fit on the disk before a full store tries again."""
+
+
+def _family_options(block_cache: Cache, *, blobs: bool) -> Options:
+    table = BlockBasedOptions()
+    table.set_block_cache(block_cache)
+    table.set_bloom_filter(10, False)
+    table.set_checksum_type(ChecksumType.xxh3())
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(table)
+    options.set_compression_type(DBCompressionType.none() if blobs else DBCompressionType.lz4())
+    options.set_write_buffer_size(32 * MIB)
+    options.set_max_write_buffer_number(2)
+    options.set_level_zero_file_num_compaction_trigger(4)
+    options.set_level_zero_slowdown_writes_trigger(40)
+    options.set_level_zero_stop_writes_trigger(80)
+    if blobs:
+        options.set_enable_blob_files(True)
+        options.set_min_blob_size(1 * KIB)
+        options.set_blob_file_size(64 * MIB)
+        options.set_blob_compression_type(DBCompressionType.none())
+        options.set_enable_blob_gc(True)
+        options.set_blob_gc_age_cutoff(0.5)
+    else:
+        # Queues leave tombstones at their heads; files full of them are compacted early.
+        options.add_compact_on_deletion_collector_factory(1024, 512, 0.5)
+    return options
+
+
+def _database_options(block_cache: Cache) -> Options:
+    options = _family_options(block_cache, blobs=False)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+    options.set_paranoid_checks(True)
+    options.set_atomic_flush(True)
+    options.set_max_total_wal_size(256 * MIB)
+    options.set_bytes_per_sync(1 * MIB)
+    options.set_wal_bytes_per_sync(1 * MIB)
+    options.set_max_open_files(256)
+    options.set_max_background_jobs(2)
+    options.set_keep_log_file_num(4)
+    options.set_max_log_file_size(4 * MIB)
+    options.set_stats_dump_period_sec(0)
+    options.set_stats_persist_period_sec(0)
+    return options
+
+
+def translated(error: Exception) -> Exception:
+    """Return what an exception of rocksdict means: Stalled, NoSpace, or Broken (STORE_CORRUPT, HOME_IN_USE, IO_FAILED)."""
+    text = str(error)
+    if isinstance(error, Fault):
+        return error
+    if text.startswith("Result incomplete"):
+        return Stalled(text)
+    if "No space left on device" in text:
+        return NoSpace(text)
+    if "/LOCK: " in text:
+        return Broken(Reason.HOME_IN_USE, text)
+    if text.startswith(("Corruption", "Invalid argument", "Not implemented")):
+        return Broken(Reason.STORE_CORRUPT, text)
+    return Broken(Reason.IO_FAILED, text)
+
+
+def successor(prefix: bytes) -> bytes | None:
+    """Return the least key above every key that begins with `prefix`; None if there is none."""
+    head = prefix.rstrip(b"\xff")
+    return head[:-1] + bytes([head[-1] + 1]) if head else None
+
+
+class RocksEngine:
+    """A database folder. `write`, `get` and `rows` are called on the loop, `sync` and `heal` by the committer's thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create. Raises Broken: HOME_IN_USE, STORE_CORRUPT (nothing is deleted or repaired), IO_FAILED; NoSpace."""
+        self.damage = ""
+        """What was found damaged; empty: nothing."""
+        self.failed_write = ""
+        """A write that failed for a cause that is neither a full disk nor a stall."""
+        self._folder = folder
+        self._wounded = False
+        _refuse_headless(folder)
+        cache = Cache(16 * MIB)
+        families = {"default": _family_options(cache, blobs=False), BODIES_FAMILY: _family_options(cache, blobs=True)}
+        try:
+            self._db = Rdict(str(folder), _database_options(cache), families)
+            self._bodies = self._db.get_column_family(BODIES_FAMILY)
+            self._bodies_handle = self._db.get_column_family_handle(BODIES_FAMILY)
+            self._db.flush_wal(True)
+        except Exception as error:
+            raise translated(error) from error
+        self._write_options = WriteOptions()
+        self._write_options.no_slowdown = True
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value or None. Raises Broken(STORE_CORRUPT)."""
+        try:
+            value: bytes | None = (self._bodies if key.startswith(keys.BODY) else self._db).get(key)
+        except Exception as error:
+            raise self._unreadable(error) from error
+        return value
+
+    def rows(self, prefix: bytes, start: bytes, limit: int) -> list[Row]:
+        """Return up to `limit` rows under `prefix` and not below `start`. Raises Broken(STORE_CORRUPT)."""
+        bounds = ReadOptions()
+        end = successor(prefix)
+        if end is not None:
+            bounds.set_iterate_upper_bound(end)
+        found: list[Row] = []
+        try:
+            at = (self._bodies if prefix.startswith(keys.BODY) else self._db).iter(bounds)
+            at.seek(max(prefix, start))
+            while len(found) < limit and at.valid():
+                found.append((at.key(), at.value()))
+                at.next()
+            at.status()
+        except Exception as error:
+            raise self._unreadable(error) from error
+        return found
+
+    def write(self, writes: Writes, commit_no: int) -> None:
+        """Apply all or nothing, unsynced. Raises Stalled, NoSpace or Broken; then nothing was applied."""
+        batch = WriteBatch(raw_mode=True)
+        put, delete, bodies = batch.put, batch.delete, self._bodies_handle
+        for key, value in writes.items():
+            family = bodies if key.startswith(keys.BODY) else None
+            if value is None:
+                delete(key, family)
+            else:
+                put(key, value, family)
+        put(COMMIT_NO_KEY, COMMIT_NO.pack(commit_no))
+        try:
+            self._db.write(batch, self._write_options)
+        except Exception as error:
+            raise self._unwritten(error) from error
+
+    def _unreadable(self, error: Exception) -> Exception:
+        meaning = translated(error)
+        if isinstance(meaning, Broken) and meaning.reason == Reason.STORE_CORRUPT:
+            self.damage = meaning.detail
+        return meaning
+
+    def _unwritten(self, error: Exception) -> Exception:
+        meaning = translated(error)
+        if isinstance(meaning, Stalled):
+            return meaning
+        self._wounded = True
+        if not isinstance(meaning, NoSpace):
+            self.failed_write = str(meaning)
+        return meaning
+
+    def sync(self) -> None:
+        """Make durable what was written before the call. Raises NoSpace or Broken(IO_FAILED)."""
+        if self._wounded:
+            raise NoSpace("a write has failed since the last flush")
+        try:
+            self._db.flush_wal(True)
+        except Exception as error:
+            self._wounded = True
+            raise translated(error) from error
+
+    def heal(self) -> None:
+        """Make all that is visible durable as table files, past the log that failed. Raises NoSpace while the disk is full.
+
+        RocksDB looks for space every five seconds and refuses until then. If there is space and it still fails with another
+        error, it will not recover while it is open: Broken(IO_FAILED), and the process has to start again.
+        """
+        self._probe()
+        try:
+            self._db.flush(True)
+            self._bodies.flush(True)
+        except Exception as error:
+            raise translated(error) from error
+        self._wounded = False
+
+    def _probe(self) -> None:
+        path = self._folder / "probe.tmp"
+        try:
+            with path.open("wb") as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise NoSpace(str(error)) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the files; the same process can open them again."""
+        db = self._db
+        self._bodies.close()
+        del self._bodies, self._bodies_handle, self._db
+        db.close()
+        del db
+        gc.collect()
+
+
+def _refuse_headless(folder: Path) -> None:
+    """A folder with data but without CURRENT would be taken for a new one, and its files deleted as leftovers."""
+    if not folder.is_dir() or (folder / "CURRENT").exists():
+        return
+    data = sorted(file.name for file in folder.iterdir() if file.suffix in (".log", ".sst", ".blob"))
+    if data:
+        raise Broken(Reason.STORE_CORRUPT, f"{folder} holds {data[0]} but no CURRENT")

@@ -1,0 +1,110 @@
+"""Unseal: showing and handing out what lies encrypted on the disk.
+
+The body stays encrypted until the moment a unit fetches it; then it is opened segment by segment, so that a 500 MB packet needs
+no more memory than a small one, and any damage on the disk is noticed before a single wrong octet leaves (law 4).
+"""
+
+from collections.abc import AsyncIterator
+
+from node.errors import Broken, Denied, Rejected
+from node.flow.inbox import Held
+from node.flow.track import Tracked
+from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, envelope_sha256_of
+from node.model.office import InboxEntry, System, TrackView
+from node.model.reason import Reason
+from node.ports import Ports
+from node.seal.body import open_segment
+from node.seal.small import HEADER_LABEL, open_small
+from node.seal.wrap import Wrapper
+from node.store import keys
+from node.store.records import HeaderRecord, PacketRecord
+from node.wire import codec
+
+
+class Unsealer:
+    """Opens what this node has stored for its own units."""
+
+    def __init__(self, ports: Ports, wrapper: Wrapper) -> None:
+        self._ports = ports
+        self._wrapper = wrapper
+
+    def content_key(self, packet: PacketRecord) -> bytes:
+        """Return the content key of a packet that is sealed for this node."""
+        return self._wrapper.unwrap(codec.key_wrap_from_bytes(packet.own_wrap), envelope_sha256_of(packet.envelope))
+
+    def header(self, packet: PacketRecord) -> HeaderRecord:
+        """Return what lists show of a packet."""
+        try:
+            return HeaderRecord.FromString(open_small(self.content_key(packet), HEADER_LABEL, packet.sealed_header))
+        except Denied as fault:
+            raise Broken(Reason.STORE_CORRUPT, f"a stored header cannot be opened: {fault.detail}") from fault
+
+    def entry(self, held: Held) -> InboxEntry:
+        """Return an inbox entry in words."""
+        envelope, header = codec.decode_envelope(held.packet.envelope), self.header(held.packet)
+        return InboxEntry(
+            packet_id=held.packet_id,
+            unit=held.unit,
+            sender_unit=envelope.sender_unit,
+            kind=envelope.kind,
+            lane=envelope.lane,
+            accept_time_ms=held.entry.accept_time_ms,
+            packet_bytes=envelope.body.packet_bytes,
+            packet_sha256=header.packet_sha256,
+            document_id=header.document_id,
+            document_code=header.document_code,
+            subject=header.subject,
+            status_code=header.status_code,
+            lease_until_ms=held.entry.lease_until_ms,
+            fetch_count=held.entry.fetch_count,
+            sender_name=header.sender_name,
+            business_type=header.business_type,
+        )
+
+    def tracked(self, tracked: Tracked, system: System) -> TrackView:
+        """Return a tracked packet in words. Raises Rejected(NOT_FOUND) if the system does not speak for its sender."""
+        envelope, header = codec.decode_envelope(tracked.packet.envelope), self.header(tracked.packet)
+        if envelope.sender_unit not in system.units:
+            raise Rejected(
+                Reason.NOT_FOUND, f"packet {tracked.packet_id.hex()} was not submitted by this system's units"
+            )
+        return TrackView(
+            packet_id=tracked.packet_id,
+            submission_id=tracked.packet.submission_id,
+            document_id=header.document_id,
+            document_code=header.document_code,
+            subject=header.subject,
+            sender_unit=envelope.sender_unit,
+            create_time_ms=envelope.create_time_ms,
+            expire_at_ms=envelope.expire_at_ms,
+            deliveries=tracked.deliveries,
+        )
+
+    async def packet(self, record: PacketRecord, offset_bytes: int) -> AsyncIterator[bytes]:
+        """Yield a packet's exact octets from an offset on, one segment at a time."""
+        if record.body_forgotten:
+            raise Rejected(Reason.NOT_FOUND, "the packet was acknowledged and its body is no longer kept")
+        ref, content_key = codec.decode_envelope(record.envelope).body, self.content_key(record)
+        if not 0 <= offset_bytes <= ref.packet_bytes:
+            raise Rejected(Reason.REQUEST_INVALID, f"offset {offset_bytes} of {ref.packet_bytes} bytes")
+        index, skip = divmod(offset_bytes, ref.segment_bytes)
+        inline = await inline_body(self._ports, ref)
+        while index * ref.segment_bytes < ref.packet_bytes:
+            sealed = await self._segment(ref, index, inline)
+            try:
+                plain = open_segment(content_key, ref, index, sealed)
+            except Denied as fault:
+                raise Broken(Reason.STORE_CORRUPT, f"segment {index} of a stored body is damaged") from fault
+            yield plain[skip:] if skip else plain
+            index, skip = index + 1, 0
+
+    async def _segment(self, ref: BodyRef, index: int, inline: bytes | None) -> bytes:
+        size = ref.segment_bytes + SEGMENT_TAG_BYTES
+        if inline is not None:
+            return inline[index * size : (index + 1) * size]
+        return await self._ports.bodies.read(ref.body_sha256, index * size, size)
+
+
+async def inline_body(ports: Ports, ref: BodyRef) -> bytes | None:
+    """Return a body that lies in the store, or None if it is a file."""
+    return await ports.store.transact(lambda tx: tx.get(keys.body(ref.body_sha256)))

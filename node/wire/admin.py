@@ -1,0 +1,132 @@
+"""What an operator asks of the running node, between model.office and admin_service.proto."""
+
+from collections.abc import Sequence
+
+from node.errors import Finding
+from node.model.office import HealthView, OutboxView, PeerView
+from node.wire.office import lane_from_proto
+from node.wire.receipt import reason_of, reason_to_proto
+from node.wire.truc.v1 import admin_service_pb2 as pb
+from node.wire.truc.v1 import envelope_pb2
+
+
+def outbox_to_proto(entries: Sequence[OutboxView], more: bool) -> pb.ListOutboxResponse:
+    """Translate what waits; `more`: there are others beyond the limit."""
+    return pb.ListOutboxResponse(entries=[_outbox_entry_to_proto(entry) for entry in entries], more=more)
+
+
+def outbox_from_proto(message: pb.ListOutboxResponse) -> tuple[list[OutboxView], bool]:
+    """Translate what waits. Raises Rejected(REQUEST_INVALID) for a lane of a newer version."""
+    return [_outbox_entry_from_proto(entry) for entry in message.entries], message.more
+
+
+def peers_to_proto(peers: Sequence[PeerView]) -> pb.ListPeersResponse:
+    """Translate the roads to all peers."""
+    return pb.ListPeersResponse(peers=[_peer_to_proto(peer) for peer in peers])
+
+
+def peers_from_proto(message: pb.ListPeersResponse) -> list[PeerView]:
+    """Translate the roads to all peers."""
+    return [_peer_from_proto(peer) for peer in message.peers]
+
+
+def health_to_proto(view: HealthView) -> pb.GetHealthResponse:
+    """Translate how the node is."""
+    return pb.GetHealthResponse(
+        healthy=view.healthy,
+        findings=[
+            pb.HealthFinding(reason=reason_to_proto(f.reason), advice=f.advice, grave=f.grave) for f in view.findings
+        ],
+        node_id=view.node_id,
+        software=view.software,
+        start_time_ms=view.start_time_ms,
+        directory_version=view.directory_version,
+        directory_time_ms=view.directory_time_ms,
+        units=view.units,
+        resident_bytes=view.resident_bytes,
+        disk_free_bytes=view.disk_free_bytes,
+        commits=view.commits,
+    )
+
+
+def health_from_proto(message: pb.GetHealthResponse) -> HealthView:
+    """Translate how the node is."""
+    return HealthView(
+        message.healthy,
+        tuple([Finding(reason_of(finding.reason), finding.advice, finding.grave) for finding in message.findings]),
+        message.node_id,
+        message.software,
+        message.start_time_ms,
+        message.directory_version,
+        message.directory_time_ms,
+        message.units,
+        message.resident_bytes,
+        message.disk_free_bytes,
+        message.commits,
+    )
+
+
+def _outbox_entry_to_proto(entry: OutboxView) -> pb.OutboxEntry:
+    return pb.OutboxEntry(
+        node_id=entry.node_id,
+        packet_id=entry.packet_id,
+        lane=envelope_pb2.Lane.ValueType(entry.lane),
+        kind=entry.kind,
+        since_ms=entry.since_ms,
+        reason=reason_to_proto(entry.reason),
+        next_attempt_ms=entry.next_attempt_ms,
+        attempts=entry.attempts,
+        custody_node=entry.custody_node,
+        body_bytes=entry.body_bytes,
+    )
+
+
+def _outbox_entry_from_proto(message: pb.OutboxEntry) -> OutboxView:
+    return OutboxView(
+        message.node_id,
+        message.packet_id,
+        lane_from_proto(message.lane),
+        message.kind,
+        message.since_ms,
+        reason_of(message.reason),
+        message.next_attempt_ms,
+        message.attempts,
+        message.custody_node,
+        message.body_bytes,
+    )
+
+
+def _peer_to_proto(peer: PeerView) -> pb.PeerView:
+    return pb.PeerView(
+        node_id=peer.node_id,
+        name=peer.name,
+        mesh_address=peer.mesh_address,
+        road=peer.road,
+        reason=reason_to_proto(peer.reason),
+        failures=peer.failures,
+        next_attempt_ms=peer.next_attempt_ms,
+        last_success_ms=peer.last_success_ms,
+        relay_node=peer.relay_node,
+        waiting=peer.waiting,
+        prefixes=peer.prefixes,
+        clock_skew_ms=peer.clock_skew_ms,
+        directory_version=peer.directory_version,
+    )
+
+
+def _peer_from_proto(message: pb.PeerView) -> PeerView:
+    return PeerView(
+        message.node_id,
+        message.name,
+        message.mesh_address,
+        message.road,
+        reason_of(message.reason),
+        message.failures,
+        message.next_attempt_ms,
+        message.last_success_ms,
+        message.relay_node,
+        message.waiting,
+        tuple(message.prefixes),
+        message.clock_skew_ms,
+        message.directory_version,
+    )

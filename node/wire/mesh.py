@@ -1,0 +1,207 @@
+"""What nodes say to each other, between model.mesh and mesh_service.proto.
+
+Nothing that a peer writes can raise anything but a Fault. A request that cannot be understood is the peer's mistake
+(Denied); an item of a batch that cannot be understood becomes its own answer and does not harm its neighbours. A
+*response* that cannot be understood is as good as none: Deferred(PEER_UNREACHABLE), and the outbox tries again.
+"""
+
+from collections.abc import Sequence
+
+from node.errors import Deferred, Denied
+from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.reason import Reason
+from node.wire.envelope import (
+    is_node_id,
+    key_wrap_from_proto,
+    key_wrap_to_proto,
+    signed_envelope_from_proto,
+    signed_envelope_to_proto,
+)
+from node.wire.receipt import reason_of, reason_to_proto, signed_receipt_from_proto, signed_receipt_to_proto
+from node.wire.truc.v1 import mesh_service_pb2 as pb
+
+DETAIL_CHARACTERS_MAX = 300
+"""More of a peer's words than this does not reach our log."""
+
+
+def hello_request_to_proto(hello: Hello) -> pb.HelloRequest:
+    """Translate our introduction; who we are is told by our certificate."""
+    return pb.HelloRequest(
+        protocol_min=hello.protocol_min,
+        protocol_max=hello.protocol_max,
+        wall_time_ms=hello.wall_time_ms,
+        directory_version=hello.directory_version,
+        features=hello.features,
+        software=hello.software,
+    )
+
+
+def hello_request_from_proto(message: pb.HelloRequest, node_id: str) -> Hello:
+    """Translate a caller's introduction; `node_id` is whose certificate it presented."""
+    return _hello(message, node_id)
+
+
+def hello_response_to_proto(hello: Hello) -> pb.HelloResponse:
+    """Translate our answer to an introduction."""
+    return pb.HelloResponse(
+        protocol_min=hello.protocol_min,
+        protocol_max=hello.protocol_max,
+        wall_time_ms=hello.wall_time_ms,
+        directory_version=hello.directory_version,
+        features=hello.features,
+        software=hello.software,
+        node_id=hello.node_id,
+    )
+
+
+def hello_response_from_proto(message: pb.HelloResponse) -> Hello:
+    """Translate a peer's answer; the caller compares `node_id` with whom it meant to call."""
+    return _hello(message, message.node_id)
+
+
+def parcel_to_proto(parcel: Parcel) -> pb.Parcel:
+    """Translate a parcel."""
+    return pb.Parcel(
+        signed_envelope=signed_envelope_to_proto(parcel.signed_envelope),
+        key_wrap=key_wrap_to_proto(parcel.key_wrap),
+        target_node=parcel.target_node,
+    )
+
+
+def parcel_from_proto(message: pb.Parcel) -> Parcel:
+    """Translate a parcel. Raises Denied(ENVELOPE_MALFORMED) if the target cannot be a node or is not the wrap's."""
+    if not is_node_id(message.target_node):
+        raise Denied(Reason.ENVELOPE_MALFORMED, "target_node is not an id")
+    if message.key_wrap.node_id != message.target_node:
+        raise Denied(Reason.ENVELOPE_MALFORMED, "the key is wrapped for another node than the target")
+    return Parcel(
+        signed_envelope_from_proto(message.signed_envelope), key_wrap_from_proto(message.key_wrap), message.target_node
+    )
+
+
+def push_item_to_proto(item: PushItem) -> pb.PushItem:
+    """Translate one thing to push."""
+    if isinstance(item, PushPacket):
+        return pb.PushItem(packet=pb.PushPacket(parcel=parcel_to_proto(item.parcel), body=item.body))
+    return pb.PushItem(receipt=signed_receipt_to_proto(item.signed_receipt))
+
+
+def push_item_from_proto(message: pb.PushItem) -> PushItem:
+    """Translate one pushed thing. Raises Denied(ENVELOPE_MALFORMED) for a malformed one or a kind we do not know."""
+    kind = message.WhichOneof("kind")
+    if kind == "packet":
+        return PushPacket(parcel_from_proto(message.packet.parcel), message.packet.body)
+    if kind == "receipt":
+        return PushReceipt(signed_receipt_from_proto(message.receipt))
+    raise Denied(Reason.ENVELOPE_MALFORMED, "an item of unknown kind")
+
+
+def push_request_to_proto(items: Sequence[PushItem]) -> pb.PushRequest:
+    """Translate a batch."""
+    return pb.PushRequest(items=[push_item_to_proto(item) for item in items])
+
+
+def push_request_from_proto(message: pb.PushRequest) -> list[PushItem | Answer]:
+    """Translate a batch, in order. An item that cannot be understood is replaced by the answer it gets."""
+    return [_item_or_answer(item) for item in message.items]
+
+
+def push_response_to_proto(answers: Sequence[Answer]) -> pb.PushResponse:
+    """Translate the answers to a batch."""
+    return pb.PushResponse(answers=[answer_to_proto(answer) for answer in answers])
+
+
+def push_response_from_proto(message: pb.PushResponse, items: int) -> list[Answer]:
+    """Translate the answers to `items` items. Raises Deferred(PEER_UNREACHABLE) if there are more or fewer."""
+    if len(message.answers) != items:
+        raise _no_answer(f"{len(message.answers)} answers to {items} items")
+    return [answer_from_proto(answer) for answer in message.answers]
+
+
+def answer_to_proto(answer: Answer) -> pb.ItemAnswer:
+    """Translate an answer."""
+    return pb.ItemAnswer(
+        receipt=signed_receipt_to_proto(answer.receipt) if answer.receipt else None,
+        reason=reason_to_proto(answer.reason),
+        retry_after_ms=answer.retry_after_ms,
+        detail=answer.detail[:DETAIL_CHARACTERS_MAX],
+    )
+
+
+def answer_from_proto(message: pb.ItemAnswer) -> Answer:
+    """Translate an answer; the receipt is not verified."""
+    receipt = signed_receipt_from_proto(message.receipt) if message.HasField("receipt") else None
+    detail = message.detail[:DETAIL_CHARACTERS_MAX]
+    return Answer(receipt, reason_of(message.reason), max(0, message.retry_after_ms), detail)
+
+
+def offer_request_to_proto(parcel: Parcel) -> pb.OfferRequest:
+    """Translate the announcement of a large packet."""
+    return pb.OfferRequest(parcel=parcel_to_proto(parcel))
+
+
+def offer_request_from_proto(message: pb.OfferRequest) -> Parcel:
+    """Translate an announcement. Raises Denied(ENVELOPE_MALFORMED)."""
+    return parcel_from_proto(message.parcel)
+
+
+def offer_response_to_proto(next_step: Answer | Want) -> pb.OfferResponse:
+    """Translate what is to be done with an offered packet."""
+    if isinstance(next_step, Want):
+        return pb.OfferResponse(want=pb.Want(token=next_step.token, offset_bytes=next_step.offset_bytes))
+    return pb.OfferResponse(answer=answer_to_proto(next_step))
+
+
+def offer_response_from_proto(message: pb.OfferResponse) -> Answer | Want:
+    """Translate what the peer wants. Raises Deferred(PEER_UNREACHABLE) if it said nothing that can be understood."""
+    step = message.WhichOneof("next")
+    if step == "answer":
+        return answer_from_proto(message.answer)
+    if step != "want" or len(message.want.token) != 16 or message.want.offset_bytes < 0:
+        raise _no_answer("an offer's answer that is none")
+    return Want(message.want.token, message.want.offset_bytes)
+
+
+def commit_request_to_proto(parcel: Parcel) -> pb.CommitRequest:
+    """Translate the end of an upload."""
+    return pb.CommitRequest(parcel=parcel_to_proto(parcel))
+
+
+def commit_request_from_proto(message: pb.CommitRequest) -> Parcel:
+    """Translate the end of an upload. Raises Denied(ENVELOPE_MALFORMED)."""
+    return parcel_from_proto(message.parcel)
+
+
+def commit_response_to_proto(answer: Answer) -> pb.CommitResponse:
+    """Translate the decision about an uploaded packet."""
+    return pb.CommitResponse(answer=answer_to_proto(answer))
+
+
+def commit_response_from_proto(message: pb.CommitResponse) -> Answer:
+    """Translate a peer's decision. Raises Deferred(PEER_UNREACHABLE) if there is none."""
+    if not message.HasField("answer"):
+        raise _no_answer("a commit without an answer")
+    return answer_from_proto(message.answer)
+
+
+def _item_or_answer(message: pb.PushItem) -> PushItem | Answer:
+    try:
+        return push_item_from_proto(message)
+    except Denied as denied:
+        return Answer(reason=denied.reason, detail=denied.detail)
+
+
+def _hello(message: pb.HelloRequest | pb.HelloResponse, node_id: str) -> Hello:
+    return Hello(
+        node_id,
+        message.protocol_min,
+        message.protocol_max,
+        message.wall_time_ms,
+        message.directory_version,
+        tuple(message.features),
+        message.software,
+    )
+
+
+def _no_answer(detail: str) -> Deferred:
+    return Deferred(Reason.PEER_UNREACHABLE, detail)

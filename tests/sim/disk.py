@@ -1,0 +1,134 @@
+"""A machine's disk: it is slow, it is full now and then, and in a crash it loses what was not synced.
+
+Rows and bodies are node/store/memory.py, which passes the same contract tests as the durable store; this file decides when a sync
+ends, when there is no space, and how many of the commits that nobody has waited for survive a crash (the oldest ones: a log
+loses its tail).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from node.errors import Deferred
+from node.model.reason import Reason
+from node.ports import Tx
+from node.store.memory import MemoryStore
+from node.store.memory_bodies import MemoryBodies, MemoryPart
+from tests.sim.loop import Process, VirtualLoop
+from tests.sim.machine import Trace
+
+T = TypeVar("T")
+
+
+class Disk:
+    """What is on the platters, and how well they work."""
+
+    def __init__(self, loop: VirtualLoop, numbers: random.Random, trace: Trace, name: str) -> None:
+        self.sync_s = 0.004
+        """Mean time of a sync; every hundredth takes a second or more."""
+        self.full = False
+        self.burns = 0
+        self._loop = loop
+        self._numbers = numbers
+        self._trace = trace
+        self._name = name
+        self.store = MemoryStore(self)
+        self.bodies = MemoryBodies(self)
+
+    def write(self, size_bytes: int) -> None:
+        """Raise Deferred(DISK_FULL) while there is no space."""
+        if self.full:
+            raise Deferred(Reason.DISK_FULL, "simulated")
+
+    async def sync(self) -> None:
+        """Take the time that a sync takes."""
+        stall_s = self._numbers.uniform(1, 3) if self._numbers.random() < 0.01 else 0.0
+        await asyncio.sleep(self._numbers.expovariate(1 / self.sync_s) + stall_s)
+        if self.full and self._numbers.random() < 0.5:
+            raise Deferred(Reason.DISK_FULL, "simulated, at the sync")
+
+    def mend(self) -> None:
+        """Make it a good disk."""
+        self.full = False
+        self.sync_s = 0.004
+
+    def crash(self) -> None:
+        """Keep what was durable, and of what was only written as much as the moment happens to grant."""
+        unsynced = self.store.unsynced
+        keep = self._numbers.randint(0, unsynced)
+        if unsynced:
+            self._trace(self._name, f"loses {unsynced - keep} of {unsynced} unsynced commits")
+        self.store = self.store.crash(keep)
+        self.bodies = self.bodies.crash()
+
+    def burn(self) -> None:
+        """Lose everything."""
+        self.burns += 1
+        self.store, self.bodies = MemoryStore(self), MemoryBodies(self)
+
+    def durable(self, key: bytes) -> bytes | None:
+        """Return the value that a crash at this very moment would surely leave under a key."""
+        for _, before in self.store._memory._undo:
+            if key in before:
+                return before[key]
+        return self.store._memory.get(key)
+
+    def everything(self) -> bytes:
+        """Return all octets that a thief would find."""
+        rows = self.store.rows_after_crash(self.store.unsynced)
+        parts = [bytes(part.data) for part in self.bodies._spool.values()]
+        return b"\0".join([*rows.keys(), *rows.values(), *self.bodies._sealed.values(), *parts])
+
+
+class SimStore:
+    """The port `Store` as one process sees it."""
+
+    def __init__(self, disk: Disk, process: Process) -> None:
+        self._store = disk.store
+        self._process = process
+
+    async def transact(self, fn: Callable[[Tx], T]) -> T:
+        """Run a transaction; in a process that has died nothing happens any more."""
+        self._process.check_alive()
+        try:
+            return await self._store.transact(fn)
+        finally:
+            self._process.check_alive()
+
+    async def close(self) -> None:
+        """Make everything durable."""
+        await self._store.close()
+
+
+class SimBodies:
+    """The port `Bodies` as one process sees it."""
+
+    def __init__(self, disk: Disk, process: Process) -> None:
+        self._bodies = disk.bodies
+        self._process = process
+
+    async def open_part(self, token: bytes) -> MemoryPart:
+        """Begin or go on with a part. A dead process has no part: the disk it writes to is no longer anybody's."""
+        self._process.check_alive()
+        return await self._bodies.open_part(token)
+
+    async def put(self, body_sha256: bytes, data: bytes) -> None:
+        """Store a whole body."""
+        self._process.check_alive()
+        await self._bodies.put(body_sha256, data)
+
+    async def has(self, body_sha256: bytes) -> bool:
+        """Tell whether a body is there."""
+        self._process.check_alive()
+        return await self._bodies.has(body_sha256)
+
+    async def read(self, body_sha256: bytes, offset_bytes: int, size_bytes: int) -> bytes:
+        """Return octets of a body."""
+        self._process.check_alive()
+        return await self._bodies.read(body_sha256, offset_bytes, size_bytes)
+
+    async def remove(self, body_sha256: bytes) -> None:
+        """Remove a body."""
+        self._process.check_alive()
+        await self._bodies.remove(body_sha256)

@@ -1,0 +1,184 @@
+"""The laws, checked when the world has come to rest (architecture.md 3, mesh.md 3.2), and those checked while it runs.
+
+At rest, from the outside: every accepted packet stands in the inbox of each recipient once and only once with the octets it was
+sent with, or has failed visibly with a signed reason; the sender's Track agrees and can prove it; statuses are where they belong.
+From the inside: outboxes are empty, receipts agree between nodes, no disk shows a secret.
+
+While it runs (`Watch`): a receipt that leaves a node must already be on its disk, and no node ever signs two different ones.
+"""
+
+from node.errors import Fault
+from node.model.delivery import State
+from node.model.envelope import PacketKind
+from node.model.office import DeliveryView, OutboxView
+from node.model.reason import Reason
+from node.model.receipt import Level, SignedReceipt
+from node.model.status import shown_status
+from node.seal.signature import RECEIPT_LABEL, verify_by
+from node.store import keys
+from node.wire import codec
+from node.wire.truc.v1 import mesh_service_pb2 as pb
+from tests.sim.ledger import Ledger, Sent
+from tests.sim.world import CLOSED_AT_HOME, World
+
+
+class Watch:
+    """Looks at every answer that leaves a node (invariants I5 and I9)."""
+
+    def __init__(self, world: World, ledger: Ledger, *, looks_at_disks: bool = True) -> None:
+        self.receipts = 0
+        self._world = world
+        self._ledger = ledger
+        self._looks_at_disks = looks_at_disks
+        self._signed: dict[tuple[bytes, int, str, int], bytes] = {}
+        world.network.on_reply = self._reply
+
+    def _reply(self, node_id: str, verb: str, reply: bytes) -> None:
+        if verb == "push":
+            answers = list(pb.PushResponse.FromString(reply).answers)
+        elif verb == "commit":
+            answers = [pb.CommitResponse.FromString(reply).answer]
+        elif verb == "offer":
+            answers = [pb.OfferResponse.FromString(reply).answer]
+        else:
+            return
+        for answer in answers:
+            if answer.HasField("receipt"):
+                self._spoken(node_id, codec.signed_receipt_from_proto(answer.receipt))
+
+    def _spoken(self, node_id: str, signed: SignedReceipt) -> None:
+        self.receipts += 1
+        receipt = codec.decode_receipt(signed.receipt)
+        disk = self._world.machines[node_id].disk
+        stored = codec.signed_receipt_to_bytes(signed)
+        key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
+        if self._looks_at_disks and disk.durable(key) != stored:
+            self._ledger.breaks("law 1", f"{node_id} spoke of {receipt.packet_id.hex()} before it was durable")
+        # A centre that burned down and is asked again may take custody a second time, by another receipt.
+        burns = disk.burns if receipt.level is Level.CUSTODY else 0
+        name = (receipt.packet_id, int(receipt.level), receipt.signer_node, burns)
+        if self._signed.setdefault(name, stored) != stored:
+            self._ledger.breaks("I5", f"{receipt.signer_node} signed two receipts for {receipt.packet_id.hex()}")
+
+
+async def check(world: World, ledger: Ledger) -> None:
+    """Check everything that must hold at rest; what does not is noted in the ledger."""
+    for sent in ledger.sent.values():
+        await _check_sent(world, ledger, sent)
+    _check_statuses_seen(ledger)
+    for name in world.machines:
+        await _check_outbox(world, ledger, name)
+        _check_secrets(world, ledger, name)
+
+
+async def _check_sent(world: World, ledger: Ledger, sent: Sent) -> None:
+    """Laws 1, 2 and 4 for one accepted packet."""
+    paper, name = sent.paper, f"{sent.paper.system}/{sent.paper.submission_id}"
+    process, node = world.machines[sent.node_id].process, world.machines[sent.node_id].node
+    assert process is not None
+    system = world.systems[sent.node_id]
+    try:
+        view = await process.call(node.track(system, packet_id=sent.result.packet_id), 30.0)
+    except Fault as fault:
+        ledger.breaks("law 1", f"{name} was accepted, and Track says {fault}")
+        return
+    ledger.tracked(view)
+    refused = {one.code for one in sent.result.refused}
+    expected = {code for code, spelt in zip(paper.recipients, paper.written, strict=True) if spelt not in refused}
+    if {delivery.unit for delivery in view.deliveries} != expected or sent.result.recipients_served != len(expected):
+        ledger.breaks("law 2", f"{name}: for {expected}, shown for {[one.unit for one in view.deliveries]}")
+    for delivery in view.deliveries:
+        _check_delivery(world, ledger, sent, delivery)
+    for unit in paper.recipients:
+        if unit not in expected and any(key == (unit, sent.result.packet_id) for key in ledger.received):
+            ledger.breaks("law 2", f"{name}: {unit} was named as refused and got it")
+
+
+def _check_delivery(world: World, ledger: Ledger, sent: Sent, delivery: DeliveryView) -> None:
+    packet_id, unit = sent.result.packet_id, delivery.unit
+    name = f"{sent.paper.system}/{sent.paper.submission_id} for {unit}"
+    received = ledger.received.get((unit, packet_id))
+    if delivery.state is State.WAITING:
+        ledger.breaks("law 2", f"{name}: still waits at rest, {delivery.reason.name}")
+        return
+    if delivery.state is State.DELIVERED:
+        if received is None:
+            ledger.breaks("law 1", f"{name}: said to be delivered, never seen in the inbox")
+        elif not received.fetched or not received.acknowledged:
+            ledger.breaks("law 1", f"{name}: delivered, and could not be fetched")
+    elif delivery.reason is Reason.RECIPIENT_UNKNOWN and unit == CLOSED_AT_HOME:
+        if received is not None:
+            ledger.breaks("law 2", f"{name}: refused, and in the inbox all the same")
+    elif not (delivery.reason is Reason.EXPIRED and sent.paper.expire_after_ms):
+        ledger.breaks("law 1", f"{name}: failed without need, {delivery.reason.name}")
+    _check_proof(world, ledger, sent, delivery)
+
+
+def _check_proof(world: World, ledger: Ledger, sent: Sent, delivery: DeliveryView) -> None:
+    """A final state is proved by a receipt of the recipient's node, or by the origin's own if it gave up (I4)."""
+    name = f"{sent.paper.system}/{sent.paper.submission_id} for {delivery.unit}"
+    if delivery.signed_receipt is None:
+        ledger.breaks("law 2", f"{name}: {delivery.state.name} ({delivery.reason.name}) without a receipt")
+        return
+    receipt = codec.decode_receipt(delivery.signed_receipt.receipt)
+    home = world.machine_of(delivery.unit).name
+    signers = {Level.DELIVERED: home, Level.FAILED: sent.node_id}
+    signer = world.directory.nodes[receipt.signer_node]
+    signed = delivery.signed_receipt
+    if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, world.machines[sent.node_id].skew.now_ms(0)):
+        ledger.breaks("I4", f"{name}: its receipt does not verify")
+    if receipt.packet_id != sent.result.packet_id or signers.get(receipt.level) != receipt.signer_node:
+        ledger.breaks("I4", f"{name}: its receipt is {receipt.level.name} of {receipt.signer_node}")
+    outcomes = {outcome.unit: outcome.reason for outcome in receipt.outcomes}
+    expected = Reason.NONE if delivery.state is State.DELIVERED else delivery.reason
+    if outcomes.get(delivery.unit) is not expected:
+        ledger.breaks("I4", f"{name}: its receipt says {outcomes}")
+    _check_same_receipt(world, ledger, delivery, name)
+
+
+def _check_same_receipt(world: World, ledger: Ledger, delivery: DeliveryView, name: str) -> None:
+    """Both ends hold the same octets (L5)."""
+    assert delivery.signed_receipt is not None
+    receipt = codec.decode_receipt(delivery.signed_receipt.receipt)
+    key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
+    if world.machines[receipt.signer_node].disk.durable(key) != codec.signed_receipt_to_bytes(delivery.signed_receipt):
+        ledger.breaks("I4", f"{name}: {receipt.signer_node} does not hold the receipt it gave")
+
+
+def _check_statuses_seen(ledger: Ledger) -> None:
+    """Every delivered status shows at its author, and the furthest one is what the view shows (I7)."""
+    authors = {sent.paper.document_id: sent for sent in ledger.sent.values() if sent.paper.kind is PacketKind.DOCUMENT}
+    for sent in ledger.statuses_sent():
+        about = authors.get(sent.paper.document_id)
+        if about is None:
+            ledger.breaks("I7", f"{sent.paper.submission_id}: a status about a document that nobody sent")
+            continue
+        shown = ledger.statuses.get((about.result.packet_id, sent.paper.sender), ())
+        wanted = [
+            other.paper.status_code
+            for other in ledger.statuses_sent()
+            if other.paper.document_id == sent.paper.document_id and other.paper.sender == sent.paper.sender
+        ]
+        if sorted(shown) != sorted(wanted) or shown_status(shown) != shown_status(wanted):
+            ledger.breaks("I7", f"{sent.paper.document_id} at {sent.paper.sender}: {shown} shown, {wanted} reported")
+
+
+async def _check_outbox(world: World, ledger: Ledger, name: str) -> None:
+    waiting = await waits(world, name)
+    if waiting:
+        ledger.breaks("law 2", f"{name}: at rest its outbox holds {[(one.node_id, one.kind) for one in waiting]}")
+
+
+async def waits(world: World, name: str) -> list[OutboxView]:
+    """Return what waits in a node's outbox."""
+    process, node = world.machines[name].process, world.machines[name].node
+    assert process is not None
+    answer = await process.call(node.list_outbox("", 100), 30.0)
+    return list(answer[0] if isinstance(answer, tuple) else answer)
+
+
+def _check_secrets(world: World, ledger: Ledger, name: str) -> None:
+    """No disk holds a secret in the clear; on a relay not even what would open it (I15)."""
+    octets = world.machines[name].disk.everything()
+    if b"BIMAT" in octets:
+        ledger.breaks("I15", f"{name}: plaintext on its disk")

@@ -1,0 +1,148 @@
+"""The external ledger: what the nodes have told the offices, written down where no simulated crash can reach it.
+
+It knows nothing of the nodes' insides. Whatever a node has once answered must stay true; what contradicts an earlier answer is
+a broken law and is noted at once, the rest is checked when the world has come to rest (laws.py).
+"""
+
+from dataclasses import dataclass, field
+
+from node.model.delivery import State
+from node.model.envelope import PacketKind
+from node.model.office import InboxEntry, SubmitResult, TrackView
+from node.model.receipt import SignedReceipt
+from tests.sim.papers import Paper
+
+
+@dataclass
+class Sent:
+    """A submission that its node has answered for."""
+
+    paper: Paper
+    node_id: str
+    result: SubmitResult
+
+
+@dataclass
+class Received:
+    """A packet that was seen in a unit's inbox."""
+
+    entry: InboxEntry
+    node_id: str
+    fetched: int = 0
+    acknowledge_asked: bool = False
+    """Asked for, perhaps without hearing the answer: it may be gone or not."""
+    acknowledged: bool = False
+
+
+@dataclass
+class Ledger:
+    """All that was promised."""
+
+    papers: dict[bytes, Paper] = field(default_factory=dict)
+    """Every packet that an office ever tried to hand in, by SHA-256."""
+    sent: dict[tuple[str, str], Sent] = field(default_factory=dict)
+    """By system and submission id."""
+    refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    received: dict[tuple[str, bytes], Received] = field(default_factory=dict)
+    """By unit and packet id."""
+    finals: dict[tuple[bytes, str], tuple[State, SignedReceipt | None]] = field(default_factory=dict)
+    """Final states as Track showed them, by packet id and unit."""
+    statuses: dict[tuple[bytes, str], tuple[str, ...]] = field(default_factory=dict)
+    """Status codes as Track showed them last, by packet id and unit."""
+    relayed: set[tuple[bytes, str]] = field(default_factory=set)
+    """Deliveries whose receipt was brought by a relay."""
+    broken: list[str] = field(default_factory=list)
+
+    def breaks(self, law: str, what: str) -> None:
+        """Note a broken law."""
+        self.broken.append(f"{law}: {what}")
+
+    def answered(self, node_id: str, paper: Paper, result: SubmitResult) -> None:
+        """A node has accepted a submission, or said so again."""
+        key = (paper.system, paper.submission_id)
+        first = self.sent.get(key)
+        if first is None:
+            self.sent[key] = Sent(paper, node_id, result)
+        elif first.paper.sha256 != paper.sha256:
+            self.breaks("law 3", f"{key}: other octets were accepted under the same submission id")
+        elif first.result != result:
+            self.breaks("law 3", f"{key}: the repeat got {result}, the first answer was {first.result}")
+        if result.packet_sha256 != paper.sha256:
+            self.breaks("law 4", f"{key}: the node read other octets than were handed in")
+
+    def refusal(self, paper: Paper, reason: str) -> None:
+        """A node has refused a submission for good."""
+        key = (paper.system, paper.submission_id)
+        first = self.sent.get(key)
+        if first is not None and first.paper.sha256 == paper.sha256:
+            self.breaks("law 3", f"{key}: accepted first, refused when repeated ({reason})")
+        if first is None:
+            self.refused.setdefault(key, reason)
+
+    def listed(self, node_id: str, unit: str, entries: list[InboxEntry]) -> None:
+        """A node has listed the whole inbox of a unit."""
+        seen: set[bytes] = set()
+        for entry in entries:
+            if entry.packet_id in seen:
+                self.breaks("law 3", f"{unit}: packet {entry.packet_id.hex()} stands twice in one list")
+            seen.add(entry.packet_id)
+            self._seen(node_id, unit, entry)
+        for (of_unit, packet_id), received in self.received.items():
+            if of_unit != unit or received.acknowledged or packet_id in seen:
+                continue
+            if received.acknowledge_asked:
+                received.acknowledged = True
+            else:
+                self.breaks("law 1", f"{unit}: packet {packet_id.hex()} was in the inbox and is gone unacknowledged")
+
+    def _seen(self, node_id: str, unit: str, entry: InboxEntry) -> None:
+        paper = self.papers.get(entry.packet_sha256)
+        name = entry.packet_id.hex()
+        if paper is None:
+            self.breaks("law 4", f"{unit}: packet {name} has octets that nobody wrote")
+            return
+        if unit not in paper.recipients:
+            self.breaks("I3", f"{unit}: packet {name} is for {paper.recipients}")
+        known = self.received.get((unit, entry.packet_id))
+        if known is None:
+            self._first_seen(node_id, unit, entry, paper)
+        elif known.acknowledged:
+            self.breaks("law 3", f"{unit}: packet {name} is in the inbox again after its acknowledgement")
+        elif known.entry.packet_sha256 != entry.packet_sha256:
+            self.breaks("law 4", f"{unit}: packet {name} has changed its octets")
+
+    def _first_seen(self, node_id: str, unit: str, entry: InboxEntry, paper: Paper) -> None:
+        for (of_unit, packet_id), other in self.received.items():
+            if of_unit == unit and other.entry.packet_sha256 == entry.packet_sha256:
+                self.breaks("law 3", f"{unit}: {paper.submission_id} came as {packet_id.hex()} and {entry.packet_id.hex()}")
+        self.received[unit, entry.packet_id] = Received(entry, node_id)
+
+    def fetched(self, unit: str, entry: InboxEntry, octets: bytes, offset_bytes: int) -> None:
+        """A node has given a packet out, from an offset on."""
+        paper = self.papers.get(entry.packet_sha256)
+        if paper is None or octets != paper.packet[offset_bytes:]:
+            self.breaks("law 4", f"{unit}: {entry.packet_id.hex()} was fetched with other octets than it was sent with")
+        else:
+            self.received[unit, entry.packet_id].fetched += 1
+
+    def tracked(self, view: TrackView) -> None:
+        """A node has shown how a packet is doing."""
+        for delivery in view.deliveries:
+            key = (view.packet_id, delivery.unit)
+            final = self.finals.get(key)
+            now = (delivery.state, delivery.signed_receipt)
+            if final is not None and final != now:
+                self.breaks("law 2", f"{key[0].hex()} for {key[1]}: was {final[0].name} and is {now[0].name}")
+            if delivery.state.is_final:
+                self.finals[key] = now
+            if delivery.relay_node:
+                self.relayed.add(key)
+            codes = tuple(event.code for event in delivery.statuses)
+            before = self.statuses.get(key, ())
+            if any(codes.count(code) < before.count(code) for code in before):
+                self.breaks("I7", f"{key[0].hex()} for {key[1]}: statuses {before} became {codes}")
+            self.statuses[key] = codes
+
+    def statuses_sent(self) -> list[Sent]:
+        """Return the accepted status packets."""
+        return [sent for sent in self.sent.values() if sent.paper.kind is PacketKind.STATUS]

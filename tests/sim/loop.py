@@ -1,0 +1,186 @@
+"""Virtual time: an asyncio loop that never waits, and the processes that live and die on it.
+
+The loop's selector, instead of waiting for its timeout, adds the timeout to the loop's clock: a simulated hour costs as much as
+what happens in it. One thread, one clock, callbacks in the order they were scheduled: the same program with the same random
+numbers does the same things at the same times, for ever.
+
+A `Process` is one run of a node. Every task started inside it, and every task those start, belongs to it (a context variable is
+inherited); a crash marks it dead and cancels them all. Its ports ask `alive` first, so nothing that a dying task still does in an
+`except` or `finally` can reach the network or the disk: no clean-up is relied upon.
+"""
+
+import asyncio
+import contextvars
+import selectors
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from node.errors import Fault
+
+T = TypeVar("T")
+TURNS_WITHOUT_TIME_MAX = 200_000
+"""So many turns of the loop at one moment of virtual time mean that something spins."""
+
+
+class Deadlock(Exception):
+    """Nothing is scheduled although somebody still waits, or the clock ran past its limit, or it stands still."""
+
+
+class NoAnswer(Exception):
+    """The process died, or did not answer in time: the caller knows nothing."""
+
+
+class VirtualSelector(selectors.BaseSelector):
+    """Knows no files. Waiting moves the clock."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.limit_s = 400 * 86_400.0
+        self._turns = 0
+        self._files: dict[Any, selectors.SelectorKey] = {}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Remember the loop's own wake-up socket; it never becomes ready, there are no threads."""
+        key = selectors.SelectorKey(fileobj, fileobj if isinstance(fileobj, int) else fileobj.fileno(), events, data)
+        self._files[fileobj] = key
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Forget it."""
+        return self._files.pop(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        """Return what is registered."""
+        return self._files
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Let the time pass. Raises Deadlock."""
+        if timeout is None:
+            raise Deadlock(f"at {self.now_s:.3f} s nothing is scheduled, but work is expected")
+        if timeout > 0:
+            self.now_s += timeout
+            self._turns = 0
+            if self.now_s > self.limit_s:
+                raise Deadlock(f"virtual time passed its limit of {self.limit_s:.0f} s")
+            return []
+        self._turns += 1
+        if self._turns > TURNS_WITHOUT_TIME_MAX:
+            raise Deadlock(f"at {self.now_s:.3f} s the loop turns and turns and time stands still")
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop over virtual time; threads are forbidden."""
+
+    def __init__(self) -> None:
+        self.virtual = VirtualSelector()
+        super().__init__(self.virtual)
+        self._clock_resolution = 1e-6
+        self.bugs: list[str] = []
+        self.set_exception_handler(self._note_bug)
+        self.set_task_factory(_own_task)
+
+    def time(self) -> float:
+        """Return virtual seconds since the beginning of the world."""
+        return self.virtual.now_s
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        """Raise: a thread would make the history depend on the machine."""
+        raise AssertionError(f"a thread was asked for in the simulation: {func}")
+
+    def _note_bug(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        exception = context.get("exception")
+        if isinstance(exception, Deadlock):
+            return
+        self.bugs.append(f"{context.get('message')}: {exception!r}")
+
+
+class Process:
+    """One run of a node, from its start to its stop or crash."""
+
+    def __init__(self, name: str, loop: VirtualLoop) -> None:
+        self.name = name
+        self.alive = True
+        self._loop = loop
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Begin a task that dies with this process."""
+        context = contextvars.copy_context()
+        context.run(_process.set, self)
+        return self._loop.create_task(coroutine, context=context)
+
+    async def call(self, coroutine: Coroutine[Any, Any, T], timeout_s: float) -> T:
+        """Let this process compute something for somebody outside of it; its faults pass through.
+
+        Raises NoAnswer if it dies first, or after `timeout_s` (then the call is cancelled, as gRPC does with a hung-up client).
+        """
+        if not self.alive:
+            coroutine.close()
+            raise NoAnswer(self.name)
+        task = self.start(coroutine)
+        done, _ = await asyncio.wait([task], timeout=timeout_s)
+        if not done:
+            task.cancel()
+        if not done or task.cancelled():
+            raise NoAnswer(self.name)
+        return task.result()
+
+    def crash(self) -> None:
+        """End at once."""
+        self.alive = False
+        for task in list(self._tasks):
+            task.cancel()
+
+    def check_alive(self) -> None:
+        """Raise CancelledError in a task of a dead process: whatever it does no longer happens."""
+        if not self.alive:
+            raise asyncio.CancelledError(f"{self.name} has crashed")
+
+    def own(self, task: "asyncio.Task[Any]") -> None:
+        """Take a new task in."""
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        del self._tasks[task]
+        if task.cancelled():
+            return
+        exception = task._exception  # type: ignore[attr-defined]  # unlike exception(), leaves "never retrieved" to be noticed
+        if exception is not None and not isinstance(exception, Fault):
+            self._loop.bugs.append(f"{self.name}: {exception!r} {_where(exception)}")
+
+
+_process: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
+
+
+def current_process() -> Process | None:
+    """Return the process whose task is running."""
+    return _process.get()
+
+
+def _own_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], context: contextvars.Context | None = None
+) -> "asyncio.Task[T]":
+    task = asyncio.Task(coroutine, loop=loop, context=context)
+    process = context.get(_process) if context is not None else _process.get()
+    if process is not None:
+        process.own(task)
+    return task
+
+
+def _where(exception: BaseException) -> str:
+    places = []
+    trace = exception.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " < ".join(reversed(places[-6:]))
+
+
+def run_virtual(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], limit_s: float = 400 * 86_400.0) -> T:
+    """Run `main(loop)` under virtual time to its end. Raises Deadlock."""
+    loop = VirtualLoop()
+    loop.virtual.limit_s = limit_s
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(main(loop))

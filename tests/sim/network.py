@@ -1,0 +1,241 @@
+"""The network between simulated nodes: every message may be late, lost, repeated, overtaken or answered in vain.
+
+A call is two legs. The request's leg may lose it (the caller waits in vain until its bound) or find the address closed (refused
+at once, as a crashed machine does). The reply's leg may lose the answer after the peer has done the work: the caller learns
+nothing, and tries again. Roads can be cut in one direction only; a cut that drops is a half-open link. What travels is octets
+made and read by node/wire/, so nothing is shared by reference and the codecs are exercised. Who calls is known as TLS would
+tell: it is not in the message.
+"""
+
+import asyncio
+import contextvars
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from node.errors import Broken, Deferred, Fault
+from node.model.reason import Reason
+from tests.sim.loop import NoAnswer, Process, VirtualLoop
+from tests.sim.machine import Trace, mark
+
+BOUND_S = {"hello": 5.0, "push": 15.0, "offer": 10.0, "put_body": 60.0, "commit": 30.0}
+"""How long a call may take, as the real peers' deadlines (mesh.md 2.5)."""
+SERVE_S = 600.0
+"""A handler that runs longer is itself a finding."""
+
+
+class Host(Protocol):
+    """A machine on the network; `process` is None while it is down."""
+
+    name: str
+    process: Process | None
+    node: Any
+
+
+@dataclass
+class Weather:
+    """Probabilities from 0 to 1 and times in seconds; changed by the scenario while the world runs."""
+
+    lose_request: float = 0.0
+    lose_reply: float = 0.0
+    repeat_request: float = 0.0
+    break_upload: float = 0.0
+    delay_s: float = 0.02
+    """Mean of one leg; single legs are now and then ten times as long, which is how messages overtake each other."""
+
+    def calm(self) -> None:
+        """Make all roads good."""
+        self.lose_request = self.lose_reply = self.repeat_request = self.break_upload = 0.0
+        self.delay_s = 0.02
+
+
+@dataclass
+class Counts:
+    """What happened on the network."""
+
+    calls: int = 0
+    lost: int = 0
+    repeated: int = 0
+    refused: int = 0
+    uploads: int = 0
+    broken_uploads: int = 0
+
+
+class Network:
+    """All roads."""
+
+    def __init__(self, loop: VirtualLoop, numbers: random.Random, trace: Trace) -> None:
+        self.weather = Weather()
+        self.counts = Counts()
+        self.hosts: dict[str, Host] = {}
+        self.cuts: dict[tuple[str, str], str] = {}
+        """Directed roads that are cut: "drop" (silence) or "reject" (refused at once)."""
+        self.walls: set[tuple[str, str]] = set()
+        """Roads that never existed: healing does not open them."""
+        self.on_reply: Callable[[str, str, bytes], None] = lambda name, verb, reply: None
+        self._loop = loop
+        self._numbers = numbers
+        self._trace = trace
+        self._running: dict[asyncio.Task[None], None] = {}
+
+    def cut(self, origin: str, target: str, how: str = "drop") -> None:
+        """Cut one direction of a road."""
+        self.cuts[origin, target] = how
+
+    def heal(self) -> None:
+        """Mend everything that can be mended."""
+        self.cuts.clear()
+        self.weather.calm()
+
+    async def call(self, origin: str, target: str, verb: str, request: bytes, serve: "Serve") -> bytes:
+        """Carry a request there and its reply back. Raises Deferred if no answer came, or the fault that the peer answered."""
+        self.counts.calls += 1
+        ends_s = self._loop.time() + BOUND_S[verb]
+        await self._leg(origin, target, self.weather.lose_request, ends_s, verb)
+        if self._numbers.random() < self.weather.repeat_request and verb != "put_body":
+            self._repeat(origin, target, verb, serve)
+        self._trace(target, f"{verb} from {origin} {mark(request)}")
+        try:
+            reply = await self._served(target, verb, serve)
+        except NoAnswer:
+            self._trace(origin, f"{verb} to {target}: it died while answering")
+            raise unreachable("connection reset") from None
+        except Fault as refusal:
+            self._trace(target, f"{verb} from {origin} refused: {refusal}")
+            await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
+            raise _as_told(refusal) from None
+        await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
+        self._trace(origin, f"{verb} to {target} answered {mark(reply)}")
+        return reply
+
+    async def _served(self, target: str, verb: str, serve: "Serve") -> bytes:
+        """Let the target answer; a fact is checked at the moment it is spoken (invariant I9)."""
+        host = self.hosts[target]
+        if host.process is None:
+            raise NoAnswer(target)
+        reply = await host.process.call(serve(host.node), SERVE_S)
+        self.on_reply(target, verb, reply)
+        return reply
+
+    async def _leg(self, origin: str, target: str, lose: float, ends_s: float, verb: str) -> None:
+        """One way of a message. Raises Deferred when it does not come through; silence lasts until the caller's bound."""
+        how = "reject" if (origin, target) in self.walls else self.cuts.get((origin, target), "")
+        if not how and self.hosts[target].process is None:
+            how = "reject" if self._numbers.random() < 0.7 else "drop"
+        if not how and self._numbers.random() < lose:
+            how = "drop"
+        late_s = self._delay_s()
+        if not how and self._loop.time() + late_s < ends_s:
+            await asyncio.sleep(late_s)
+            return
+        self.counts.lost += 1
+        self._trace(origin, f"{verb} {origin}>{target} {how or 'too late'}")
+        await asyncio.sleep(late_s if how == "reject" else max(0.0, ends_s - self._loop.time()))
+        raise unreachable("refused" if how == "reject" else "no answer in time")
+
+    def _delay_s(self) -> float:
+        late_s = self._numbers.expovariate(1 / self.weather.delay_s)
+        return late_s * 10 if self._numbers.random() < 0.05 else late_s
+
+    def _repeat(self, origin: str, target: str, verb: str, serve: "Serve") -> None:
+        """Let the same request arrive once more, a little later; nobody hears the answer."""
+        self.counts.repeated += 1
+        late_s = self._numbers.random() * 30
+
+        async def again() -> None:
+            await asyncio.sleep(late_s)
+            host = self.hosts[target]
+            if host.process is not None:
+                self._trace(target, f"{verb} from {origin} repeated")
+                try:
+                    await self._served(target, verb, serve)
+                except (Fault, NoAnswer) as refusal:
+                    self._trace(target, f"{verb} from {origin} repeated: {refusal}")
+
+        self.outside(again())
+
+    def outside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task that belongs to no process: the network's own, an office's."""
+        task = self._loop.create_task(work, context=contextvars.Context())
+        self._running[task] = None
+        task.add_done_callback(self._running.pop)
+
+    async def upload(self, origin: str, target: str, chunks: AsyncIterator[bytes], serve: "ServeUpload") -> bytes:
+        """Carry a stream of chunks there and the reply back; it may break off between two chunks, on both sides."""
+        self.counts.calls += 1
+        self.counts.uploads += 1
+        ends_s = self._loop.time() + BOUND_S["put_body"]
+        await self._leg(origin, target, self.weather.lose_request, ends_s, "put_body")
+        host = self.hosts[target]
+        if host.process is None:
+            raise unreachable("connection refused")
+        pipe: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=2)
+        task = host.process.start(serve(host.node, _arriving(pipe)))
+        try:
+            await self._pump(origin, target, chunks, pipe, task, ends_s)
+            reply = await self._settled(task, ends_s)
+        except BaseException:
+            task.cancel()
+            raise
+        self.on_reply(target, "put_body", reply)
+        await self._leg(target, origin, self.weather.lose_reply, ends_s, "put_body")
+        self._trace(origin, f"put_body to {target} answered {mark(reply)}")
+        return reply
+
+    async def _pump(
+        self,
+        origin: str,
+        target: str,
+        chunks: AsyncIterator[bytes],
+        pipe: "asyncio.Queue[bytes | None]",
+        task: "asyncio.Task[bytes]",
+        ends_s: float,
+    ) -> None:
+        async for chunk in chunks:
+            await asyncio.sleep(self._delay_s() / 4)
+            broken = self._numbers.random() < self.weather.break_upload or (origin, target) in self.cuts
+            if broken or self._loop.time() > ends_s:
+                self.counts.broken_uploads += 1
+                self._trace(origin, f"put_body to {target} broke off")
+                raise unreachable("the upload broke off")
+            while pipe.full() and not task.done():
+                await asyncio.sleep(0.01)
+            if task.done():
+                return
+            pipe.put_nowait(chunk)
+        while pipe.full() and not task.done():
+            await asyncio.sleep(0.01)
+        if not task.done():
+            pipe.put_nowait(None)
+
+    async def _settled(self, task: "asyncio.Task[bytes]", ends_s: float) -> bytes:
+        done, _ = await asyncio.wait([task], timeout=max(0.0, ends_s - self._loop.time()))
+        if not done or task.cancelled():
+            raise unreachable("connection reset")
+        refusal = task.exception()
+        if isinstance(refusal, Fault):
+            raise _as_told(refusal) from None
+        return task.result()
+
+
+Serve = Callable[[Any], Coroutine[Any, Any, bytes]]
+"""What the target's node does with a request; gets the node, returns the reply's octets."""
+ServeUpload = Callable[[Any, AsyncIterator[bytes]], Coroutine[Any, Any, bytes]]
+
+
+async def _arriving(pipe: "asyncio.Queue[bytes | None]") -> AsyncIterator[bytes]:
+    while (chunk := await pipe.get()) is not None:
+        yield chunk
+
+
+def unreachable(detail: str) -> Deferred:
+    """Make the fault of a call that got no answer."""
+    return Deferred(Reason.PEER_UNREACHABLE, detail)
+
+
+def _as_told(refusal: Fault) -> Fault:
+    """Say a peer's fault as its caller hears it: what is broken over there is time for us."""
+    if isinstance(refusal, Broken):
+        return Deferred(Reason.PEER_BUSY, f"the peer is broken: {refusal.reason.name}")
+    return type(refusal)(refusal.reason, refusal.detail, retry_after_ms=refusal.retry_after_ms)

@@ -1,0 +1,189 @@
+"""The simulated offices: software that hands packets in, reads its inbox, reports statuses and asks how its packets are doing.
+
+An office keeps its own books (a paper stays on the desk until the node has answered for it) and behaves as real software does:
+it asks again under the same submission id when no answer came, it now and then hands the same thing in twice, it crashes between
+fetching and acknowledging. Everything it hears goes into the ledger.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from node.errors import Deferred, Fault
+from node.model.envelope import PacketKind
+from node.model.office import InboxEntry, Submission, SubmitResult, System
+from node.model.reason import Reason
+from tests.sim.ledger import Ledger
+from tests.sim.loop import NoAnswer
+from tests.sim.machine import stream
+from tests.sim.papers import Paper, status
+from tests.sim.world import Machine, World
+
+T = TypeVar("T")
+CLIENT_S = 30.0
+"""How long office software waits for an answer."""
+STATUS_CODES = ("01", "03", "04", "05", "06")
+
+
+class Office:
+    """One connected system."""
+
+    def __init__(self, world: World, ledger: Ledger, machine: Machine, system: System) -> None:
+        self.machine = machine
+        self.system = system
+        self.busy = 0
+        """Papers on the desk that no node has answered for."""
+        self.reads_all = False
+        """At the end of the day: every packet is fetched and acknowledged, nothing is put off."""
+        self._world = world
+        self._ledger = ledger
+        self._numbers = stream(world.seed, f"office {system.name}")
+
+    async def hand_in(self, paper: Paper) -> SubmitResult | None:
+        """Submit until the node answers; return the answer, or None if the paper was refused."""
+        self._ledger.papers[paper.sha256] = paper
+        self.busy += 1
+        try:
+            while True:
+                try:
+                    return await self._submit(paper)
+                except NoAnswer:
+                    await asyncio.sleep(self._numbers.uniform(1, 60))
+                except Deferred as later:
+                    await asyncio.sleep(max(later.retry_after_ms / 1000, self._numbers.uniform(1, 60)))
+                except Fault as refusal:
+                    self._ledger.refusal(paper, refusal.reason.name)
+                    self._world.trace(self.system.name, f"{paper.submission_id} refused: {refusal.reason.name}")
+                    return None
+        finally:
+            self.busy -= 1
+
+    async def _submit(self, paper: Paper) -> SubmitResult:
+        machine, clock_ms = self.machine, self.machine.skew.now_ms(self._world.loop.time())
+        submission = Submission(
+            paper.submission_id,
+            packet_bytes=len(paper.packet) if self._numbers.random() < 0.5 else 0,
+            all_or_nothing=paper.all_or_nothing,
+            expire_at_ms=clock_ms + paper.expire_after_ms if paper.expire_after_ms else 0,
+        )
+        octets = paper.packet if self._numbers.random() < 0.5 else _in_pieces(paper.packet, self._numbers)
+        timeout_s = CLIENT_S if self._numbers.random() < 0.9 else self._numbers.random() * 0.2
+        result = await self._ask(lambda node: node.submit(self.system, submission, octets), timeout_s)
+        if result.reason is not Reason.NONE:
+            raise AssertionError(f"submit returned a refusal instead of raising it: {result}")
+        self._ledger.answered(machine.name, paper, result)
+        self._world.trace(self.system.name, f"{paper.submission_id} accepted as {result.packet_id.hex()}")
+        return result
+
+    async def repeat(self, paper: Paper) -> None:
+        """Hand the same thing in again, or something else under the same id (which must be refused)."""
+        if self._numbers.random() < 0.6:
+            await self.hand_in(paper)
+        else:
+            other = replace(paper, packet=paper.packet.replace(b"12</edXML:CodeNumber>", b"13</edXML:CodeNumber>"))
+            if other.packet != paper.packet and await self.hand_in(other) is not None:
+                self._ledger.breaks("I6", f"{paper.submission_id}: the same id was accepted with other octets")
+
+    async def read(self) -> int:
+        """Go once through all inboxes of the system; return how many packets were in them. Says nothing if no answer came."""
+        found = 0
+        for unit in sorted(self.system.units):
+            try:
+                entries = await self._list(unit)
+            except (NoAnswer, Fault):
+                continue
+            self._ledger.listed(self.machine.name, unit, entries)
+            found += len(entries)
+            for entry in entries:
+                try:
+                    await self._take(unit, entry)
+                except NoAnswer:
+                    continue
+                except Deferred:
+                    continue
+        return found
+
+    async def _list(self, unit: str) -> list[InboxEntry]:
+        entries: list[InboxEntry] = []
+        token = ""
+        page = self._numbers.choice((2, 5, 100))
+        while True:
+            more, token = await self._ask(lambda node, at=token: node.list_inbox(self.system, unit, page, at), CLIENT_S)
+            entries.extend(more)
+            if not token:
+                return entries
+
+    async def _take(self, unit: str, entry: InboxEntry) -> None:
+        fickle = 0.0 if self.reads_all else self._numbers.random()
+        if fickle > 0.85:
+            return
+        offset = self._numbers.randrange(entry.packet_bytes) if self._numbers.random() < 0.2 else 0
+        octets = await self._ask(lambda node: self._fetch(node, unit, entry, offset), CLIENT_S)
+        self._ledger.fetched(unit, entry, octets, offset)
+        if fickle > 0.7:
+            return
+        await self.acknowledge(unit, entry)
+        paper = self._ledger.papers[entry.packet_sha256]
+        if paper.kind is PacketKind.DOCUMENT:
+            await self._report(unit, paper)
+
+    async def _fetch(self, node: Any, unit: str, entry: InboxEntry, offset: int) -> bytes:
+        _, pieces = await node.fetch(self.system, entry.packet_id, unit, offset, 60_000)
+        return b"".join([piece async for piece in pieces])
+
+    async def acknowledge(self, unit: str, entry: InboxEntry) -> None:
+        """Take a packet out of the inbox; sometimes twice."""
+        received = self._ledger.received[unit, entry.packet_id]
+        received.acknowledge_asked = True
+        for _ in range(2 if self._numbers.random() < 0.2 else 1):
+            taken = await self._ask(lambda node: node.acknowledge(self.system, [entry.packet_id], unit), CLIENT_S)
+            if received.acknowledged and taken:
+                self._ledger.breaks("law 3", f"{unit}: {entry.packet_id.hex()} was acknowledged twice")
+            received.acknowledged = True
+        self._world.trace(self.system.name, f"{unit} acknowledged {entry.packet_id.hex()}")
+
+    async def _report(self, unit: str, paper: Paper) -> None:
+        """Send one to three statuses about a document back to its author."""
+        for code in STATUS_CODES[: self._numbers.choice((0, 1, 1, 2, 3))]:
+            name = f"{code}-{unit}-{paper.submission_id}"
+            if (self.system.name, name) in self._ledger.sent:
+                continue
+            secret = f"BIMAT{self._numbers.randbytes(8).hex()}".encode()
+            packet = status(unit, paper.sender, paper.document_id, code, secret)
+            slip = Paper(
+                self.system.name, name, PacketKind.STATUS, unit, (paper.sender,), (paper.sender,), paper.document_id, secret,
+                packet, status_code=code,
+            )  # fmt: skip
+            await self.hand_in(slip)
+
+    async def track(self, submission_id: str) -> None:
+        """Ask how a packet is doing; an accepted one must be known for ever."""
+        try:
+            view = await self._ask(lambda node: node.track(self.system, submission_id=submission_id), CLIENT_S)
+        except NoAnswer:
+            return
+        except Fault as fault:
+            if not isinstance(fault, Deferred):
+                self._ledger.breaks("law 1", f"{submission_id} was accepted, and Track says {fault}")
+            return
+        self._ledger.tracked(view)
+
+    async def _ask(self, question: Any, timeout_s: float) -> Any:
+        """Call the node as an office does. Raises NoAnswer or the node's fault."""
+        process, node = self.machine.process, self.machine.node
+        if process is None:
+            raise NoAnswer(self.machine.name)
+        coroutine: Coroutine[Any, Any, Any] = question(node)
+        return await process.call(coroutine, timeout_s)
+
+
+async def _in_pieces(octets: bytes, numbers: random.Random) -> AsyncIterator[bytes]:
+    at = 0
+    while at < len(octets):
+        size = numbers.randint(1, 2_000)
+        yield octets[at : at + size]
+        at += size
+        if numbers.random() < 0.3:
+            await asyncio.sleep(numbers.random() * 0.1)

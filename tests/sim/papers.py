@@ -1,0 +1,78 @@
+"""What the simulated offices write: edXML packets, each with a secret that no disk of a relay may ever show.
+
+Made by hand and not by node/edxml/, so that the simulation does not believe the room it tests.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from node.model.code import parse_code
+from node.model.envelope import PacketKind
+
+NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A packet as its author has it on the desk. `recipients` and `sender` are canonical, `written` is as the packet spells them."""
+
+    system: str
+    submission_id: str
+    kind: PacketKind
+    sender: str
+    recipients: tuple[str, ...]
+    written: tuple[str, ...]
+    document_id: str
+    secret: bytes
+    packet: bytes = field(repr=False)
+    status_code: str = ""
+    expire_after_ms: int = 0
+    all_or_nothing: bool = False
+
+    @property
+    def sha256(self) -> bytes:
+        """Digest of the packet."""
+        return hashlib.sha256(self.packet).digest()
+
+
+def old_form(code: str) -> str:
+    """Spell a code as QCVN 102:2016 does (000.05.22.H49), where its labels allow, else as it is."""
+    parsed = parse_code(code)
+    return parsed.old_form or code
+
+
+def document(
+    sender: str, recipients: tuple[str, ...], document_id: str, secret: bytes, *, priority: int = 0, filler: str = ""
+) -> bytes:
+    """Compose a document packet; `filler` becomes its attachment's base64 text."""
+    to = "".join(f"<edXML:To><edXML:OrganId>{code}</edXML:OrganId></edXML:To>" for code in recipients)
+    return _envelope(
+        f"<edXML:From><edXML:OrganId>{sender}</edXML:OrganId><edXML:OrganName>Văn phòng</edXML:OrganName></edXML:From>{to}"
+        f"<edXML:DocumentId>{document_id}</edXML:DocumentId>"
+        "<edXML:Code><edXML:CodeNumber>12</edXML:CodeNumber><edXML:CodeNotation>UBND-VX</edXML:CodeNotation></edXML:Code>"
+        f"<edXML:Subject>Việc mật {secret.decode()}</edXML:Subject>"
+        f"<edXML:OtherInfo><edXML:Priority>{priority}</edXML:Priority></edXML:OtherInfo>",
+        f"<edXML:Content>{secret.decode()}</edXML:Content>{filler}",
+    )
+
+
+def status(sender: str, author: str, document_id: str, status_code: str, secret: bytes) -> bytes:
+    """Compose a status packet about a document."""
+    return _envelope(
+        f"<edXML:From><edXML:OrganId>{sender}</edXML:OrganId><edXML:OrganName>Văn phòng</edXML:OrganName></edXML:From>"
+        f"<edXML:ResponseFor><edXML:OrganId>{author}</edXML:OrganId><edXML:Code>12/UBND-VX</edXML:Code>"
+        f"<edXML:DocumentId>{document_id}</edXML:DocumentId></edXML:ResponseFor>"
+        f"<edXML:StatusCode>{status_code}</edXML:StatusCode><edXML:Description>{secret.decode()}</edXML:Description>"
+        "<edXML:Timestamp>2026/10/06 09:30:15</edXML:Timestamp>",
+        "",
+    )
+
+
+def _envelope(header: str, attachment: str) -> bytes:
+    text = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<edXML xmlns="{NAMESPACE}"><edXML:edXMLEnvelope xmlns:edXML="{NAMESPACE}">'
+        f"<edXML:edXMLHeader><edXML:MessageHeader>{header}</edXML:MessageHeader></edXML:edXMLHeader>"
+        '<edXML:edXMLBody><edXML:edXMLManifest version="1.0" /></edXML:edXMLBody></edXML:edXMLEnvelope>'
+        f"<AttachmentEncoded>{attachment}</AttachmentEncoded></edXML>"
+    )
+    return text.encode()

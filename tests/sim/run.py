@@ -1,0 +1,161 @@
+"""One seed from its beginning to its verdict."""
+
+import asyncio
+import gc
+import logging
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from node.model.delivery import State
+from tests.sim.disk import SimStore
+from tests.sim.laws import Watch, check, waits
+from tests.sim.ledger import Ledger
+from tests.sim.loop import Deadlock, VirtualLoop, run_virtual
+from tests.sim.machine import stream
+from tests.sim.scenario import Plan, Scenario, plan_for
+from tests.sim.world import StoreMaker, World
+
+QUIET_WITHIN_S = 2 * 3600.0
+"""After everything is mended the world must come to rest within this much virtual time."""
+DAYS_MAX_S = 30 * 3600.0
+
+
+@dataclass
+class Verdict:
+    """What one seed has shown."""
+
+    seed: int
+    broken: list[str] = field(default_factory=list)
+    digest: str = ""
+    events: int = 0
+    virtual_s: float = 0.0
+    rest_after_s: float = 0.0
+    cpu_s: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """True if no law was broken."""
+        return not self.broken
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a seed is run. Tests of the simulator itself take something out of the nodes or of the watch."""
+
+    show: bool = False
+    make_store: StoreMaker = SimStore
+    looks_at_disks: bool = True
+    plan: Plan | None = None
+
+
+def run_seed(seed: int, options: Options | None = None) -> Verdict:
+    """Live through the day of one seed and judge it. Never raises for what a node does: that is a broken law."""
+    options = options or Options()
+    verdict = Verdict(seed)
+    began_s = time.process_time()
+    logging.disable(logging.CRITICAL)
+    gc.disable()  # When cycles are collected must not depend on what the process did before.
+    try:
+        run_virtual(lambda loop: _day(loop, verdict, options), DAYS_MAX_S)
+    except Deadlock as deadlock:
+        verdict.broken.append(f"rest: {deadlock}")
+    finally:
+        gc.enable()
+        gc.collect()
+        logging.disable(logging.NOTSET)
+    verdict.cpu_s = time.process_time() - began_s
+    return verdict
+
+
+async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
+    world = World(loop, verdict.seed, show=options.show, make_store=options.make_store)
+    ledger = Ledger()
+    watch = Watch(world, ledger, looks_at_disks=options.looks_at_disks)
+    scenario = Scenario(world, ledger, options.plan or plan_for(verdict.seed))
+    try:
+        await world.start_all()
+        await scenario.run()
+        mended_s = loop.time()
+        if await _rest(world, ledger, scenario):
+            verdict.rest_after_s = loop.time() - mended_s
+            await _lose_power_everywhere(world, ledger, scenario)
+            await check(world, ledger)
+        else:
+            await _say_what_waits(world, ledger, scenario)
+    finally:
+        verdict.broken = [*ledger.broken, *(f"bug: {bug}" for bug in dict.fromkeys(loop.bugs))]
+        verdict.virtual_s = loop.time()
+        verdict.events = world.trace.events
+        _sum_up(verdict, world, ledger, watch, scenario)
+        verdict.digest = world.trace.digest()
+        for machine in world.machines.values():
+            machine.crash()
+        await asyncio.sleep(0)
+
+
+async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:
+    """Let the offices read until nothing moves any more; False if that takes longer than QUIET_WITHIN_S."""
+    ends_s = world.loop.time() + QUIET_WITHIN_S
+    for office in scenario.offices:
+        office.reads_all = True
+    quiet = 0
+    while quiet < 2:
+        if world.loop.time() > ends_s:
+            return False
+        await asyncio.sleep(60)
+        found = [await office.read() for office in scenario.offices]
+        waiting = [await waits(world, name) for name in world.machines]
+        busy = any(office.busy for office in scenario.offices)
+        quiet = 0 if any(found) or any(waiting) or busy else quiet + 1
+    return True
+
+
+async def _say_what_waits(world: World, ledger: Ledger, scenario: Scenario) -> None:
+    for name in world.machines:
+        for one in await waits(world, name):
+            what = f"{one.kind} {one.packet_id.hex()} for {one.node_id}: {one.reason.name}, {one.attempts} attempts"
+            ledger.breaks("rest", f"{name} still has {what}, next at {one.next_attempt_ms}")
+    for office in scenario.offices:
+        left = await office.read()
+        if office.busy or left:
+            ledger.breaks("rest", f"{office.system.name} has {office.busy} papers on its desk, {left} in its inboxes")
+
+
+async def _lose_power_everywhere(world: World, ledger: Ledger, scenario: Scenario) -> None:
+    """What was answered must still be there when only the disks are left."""
+    numbers = stream(world.seed, "last crash")
+    for machine in world.machines.values():
+        machine.crash()
+    await asyncio.sleep(numbers.random())
+    await world.start_all()
+    for office in scenario.offices:
+        await office.read()
+
+
+def _sum_up(verdict: Verdict, world: World, ledger: Ledger, watch: Watch, scenario: Scenario) -> None:
+    network, troubles = world.network.counts, scenario.troubles
+    verdict.counts = {
+        "packets": len(ledger.sent),
+        "refused": len(ledger.refused),
+        "deliveries": len(ledger.received),
+        "statuses": len(ledger.statuses_sent()),
+        "receipts": watch.receipts,
+        "calls": network.calls,
+        "lost": network.lost,
+        "repeated": network.repeated,
+        "broken_uploads": network.broken_uploads,
+        "uploads": network.uploads,
+        "crashes": troubles.crashes,
+        "cuts": troubles.cuts,
+        "burns": troubles.burns,
+        "jumps": troubles.jumps,
+        "full_disks": troubles.full_disks,
+        "relayed": len(ledger.relayed),
+        "failed": sum(state is State.FAILED for state, _ in ledger.finals.values()),
+    }

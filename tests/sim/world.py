@@ -1,0 +1,186 @@
+"""The simulated world: machines with their disks and clocks, the network between them, one directory, and the connected systems.
+
+The centre carries for others and has no offices of its own, so it may burn down. A ministry and three provinces have units;
+`H49.66` is a unit that its own node does not know any more (the others' directories are older), which is how a refusal at the
+recipient's side comes about.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from node.couriers import Couriers
+from node.errors import Fault
+from node.model.code import parse_code
+from node.model.directory import Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
+from node.model.office import System
+from node.model.policy import Policy
+from node.node import Node
+from node.ports import Ports
+from tests.sim.disk import Disk, SimBodies, SimStore
+from tests.sim.keys import SimKeys
+from tests.sim.loop import Process, VirtualLoop
+from tests.sim.machine import SimClock, SimEntropy, SimWorkers, Skew, Trace, stream
+from tests.sim.network import Network
+from tests.sim.peers import SimPeers
+
+UNITS: dict[str, tuple[str, ...]] = {
+    "centre": (),
+    "g22": ("G22", "G22.01", "G22.01.07"),
+    "h49": ("H49", "H49.2", "H49.22.05", "H49.22.06", "H49.66"),
+    "h37": ("H37", "H37.11", "H37.11.02"),
+    "h01": ("H01", "H01.08"),
+}
+PREFIXES = {"centre": "A99", "g22": "G22", "h49": "H49", "h37": "H37", "h01": "H01"}
+CLOSED_AT_HOME = "H49.66"
+"""Listed by everybody else's directory, but no longer by that of its own node."""
+POLICY = Policy(
+    packet_bytes_max=60_000,
+    inline_body_bytes_max=1_200,
+    push_body_bytes_max=2_600,
+    push_items_max=8,
+    push_bytes_max=24_000,
+    chunk_bytes=1_024,
+    submit_group_max=8,
+    custody_retry_ms=5 * 60_000,
+    hello_every_ms=5 * 60_000,
+    sweep_every_ms=5 * 60_000,
+)
+"""Tiny limits, so that small packets go all the roads that large ones go."""
+
+StoreMaker = Callable[[Disk, Process], Any]
+
+
+class Directories:
+    """The port `DirectorySource` with a snapshot that does not change."""
+
+    def __init__(self, snapshot: Directory) -> None:
+        self._snapshot = snapshot
+
+    def current(self) -> Directory:
+        """Return the snapshot."""
+        return self._snapshot
+
+
+class Machine:
+    """One node's machine: what survives a crash (disk, keys, clock) and the process that does not."""
+
+    def __init__(self, world: "World", name: str, directory: Directory, keys: SimKeys) -> None:
+        self.name = name
+        self.disk = Disk(world.loop, stream(world.seed, f"disk {name}"), world.trace, name)
+        self.skew = Skew(0)
+        self.process: Process | None = None
+        self.node: Any = None
+        self.keys = keys
+        self.starts = 0
+        self._world = world
+        self._directory = directory
+        self._entropy = SimEntropy(stream(world.seed, f"entropy {name}"))
+        self._couriers: Any = None
+
+    async def start(self) -> None:
+        """Start the node from what is on its disk. A node that cannot start yet (full disk) stays down; the caller tries again."""
+        world, process = self._world, Process(self.name, self._world.loop)
+        policy = dataclasses.replace(world.policy, relay_for_others=self.name == "centre")
+        self.starts += 1
+        ports = self._ports(process)
+        node = Node(ports, policy)
+        couriers = Couriers(node, ports, policy)
+        world.trace(self.name, f"starts ({self.starts})")
+        self.process, self.node, self._couriers = process, node, couriers
+        try:
+            await process.call(couriers.start(), 60.0)
+        except Fault as fault:
+            world.trace(self.name, f"does not start: {fault}")
+            self.crash()
+
+    def _ports(self, process: Process) -> Ports:
+        world = self._world
+        return Ports(
+            clock=SimClock(world.loop, process, self.skew),
+            entropy=self._entropy,
+            store=world.make_store(self.disk, process),
+            bodies=SimBodies(self.disk, process),
+            keys=self.keys,
+            peers=SimPeers(world.network, process),
+            workers=SimWorkers(process, stream(world.seed, f"workers {self.name} {self.starts}")),
+            directory=Directories(self._directory),
+        )
+
+    async def stop(self) -> None:
+        """Stop in good order; what is durable afterwards is still only what the disk made durable."""
+        if self.process is not None:
+            await self.process.call(self._couriers.stop(), 120.0)
+            self.crash()
+
+    def crash(self) -> None:
+        """Lose the power: all tasks end where they are, and with them everything that was not synced."""
+        if self.process is not None:
+            self._world.trace(self.name, "crashes")
+            self.process.crash()
+            self.process = self.node = self._couriers = None
+            self.disk.crash()
+
+    def burn(self) -> None:
+        """Lose the whole disk; the keys are in a safe."""
+        self.crash()
+        self._world.trace(self.name, "burns down")
+        self.disk.burn()
+
+
+class World:
+    """Everything."""
+
+    def __init__(self, loop: VirtualLoop, seed: int, *, show: bool, make_store: StoreMaker = SimStore) -> None:
+        self.loop = loop
+        self.seed = seed
+        self.trace = Trace(loop, show=show)
+        self.policy = POLICY
+        self.make_store = make_store
+        self.network = Network(loop, stream(seed, "network"), self.trace)
+        keys = {name: SimKeys(name, stream(seed, f"keys {name}")) for name in UNITS}
+        self.directory = directory_for(keys, without=frozenset())
+        at_home = directory_for(keys, without=frozenset({CLOSED_AT_HOME}))
+        self.machines = {
+            name: Machine(self, name, at_home if name == "h49" else self.directory, keys[name]) for name in UNITS
+        }
+        self.network.hosts.update(self.machines)
+        self.systems = {name: System(f"{name}-qlvb", frozenset(units)) for name, units in UNITS.items() if units}
+
+    def machine_of(self, unit: str) -> Machine:
+        """Return the machine whose node serves a unit."""
+        zone = self.directory.zone_of(parse_code(unit))
+        assert zone is not None
+        return self.machines[zone.node_id]
+
+    async def start_all(self) -> None:
+        """Start whatever is down."""
+        for machine in self.machines.values():
+            if machine.process is None:
+                await machine.start()
+
+    def all_up(self) -> bool:
+        """Tell whether every node runs."""
+        return all(machine.process is not None for machine in self.machines.values())
+
+
+def directory_for(keys: dict[str, SimKeys], without: frozenset[str]) -> Directory:
+    """Make the directory's snapshot; units in `without` are left out of it."""
+    nodes = [
+        NodeEntry(
+            node_id=name,
+            name=name.upper(),
+            mesh_address=f"{name}.sim:7443",
+            via_relays=(),
+            tls_certificates=(name.encode(),),
+            signing_keys=(PublicKey(keys[name].signing_public, 1),),
+            sealing_keys=(PublicKey(keys[name].sealing_public, 1),),
+            roles=frozenset({Role.RELAY, Role.DIRECTORY}) if name == "centre" else frozenset(),
+        )
+        for name in UNITS
+    ]
+    zones = [
+        Zone(parse_code(PREFIXES[name]), name, {unit: Unit(unit, f"Đơn vị {unit}") for unit in units if unit not in without})
+        for name, units in UNITS.items()
+    ]
+    return directory_of(2 if without else 1, 1_789_000_000_000, nodes, zones)

@@ -1,0 +1,269 @@
+"""Imports run one way, third-party libraries stay in their rooms, and the outside comes in through ports only.
+
+The table below is architecture.md section 4, refined by node/decisions/0001. Whoever adds a room or wants another arrow
+changes the table and writes down why.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+ROOM_OF = {
+    "node": "package",
+    "node.errors": "errors",
+    "node.model": "model",
+    "node.model.reason": "reason",
+    "node.ports": "ports",
+    "node.log": "log",
+    "node.config": "config",
+    "node.config_text": "config",
+    "node.wire": "wire",
+    "node.wire.truc": "generated",
+    "node.edxml": "edxml",
+    "node.seal": "seal",
+    "node.store": "store",
+    "node.store.keys": "rows",
+    "node.store.records": "rows",
+    "node.directory": "directory",
+    "node.flow": "flow",
+    "node.node": "house",
+    "node.courier": "house",
+    "node.carrier": "house",
+    "node.large": "house",
+    "node.unseal": "house",
+    "node.net": "net",
+    "node.web": "web",
+    "node.cli": "cli",
+    "node.assembly": "assembly",
+}
+"""Module or package -> room; the longest name that fits decides."""
+
+WORDS = {"package", "reason", "errors", "model"}
+CODECS = WORDS | {"generated", "wire"}
+BELOW_FLOW = CODECS | {"ports", "edxml", "seal", "rows"}
+SURFACES = BELOW_FLOW | {"log", "config", "house", "flow", "directory", "store", "net"}
+
+SEES = {
+    "package": set(),
+    "reason": set(),
+    "errors": {"reason"},
+    "model": {"reason", "errors"},
+    "ports": WORDS,
+    "log": set(),
+    "config": WORDS,
+    "generated": set(),
+    "wire": WORDS | {"generated"},
+    "edxml": WORDS,
+    "seal": CODECS | {"ports", "log"},
+    "rows": WORDS | {"generated"},
+    "store": CODECS | {"ports", "log", "rows"},
+    "directory": CODECS | {"ports", "log"},
+    "flow": BELOW_FLOW,
+    "house": BELOW_FLOW | {"flow", "log"},
+    "net": CODECS | {"ports", "log", "seal", "house"},
+    "web": SURFACES,
+    "cli": SURFACES | {"assembly"},
+    "assembly": SURFACES | {"web"},
+}
+"""Room -> rooms it may import from, besides itself. Only cli starts the house, so only cli sees assembly."""
+
+HOME_OF = {
+    "lxml": {"node.edxml"},
+    "cryptography": {"node.seal", "node.net.tls"},
+    "rocksdict": {"node.store.rocks*"},
+    "grpc": {"node.net"},
+    "grpc_health": {"node.net"},
+    "grpc_reflection": {"node.net"},
+    "grpc_status": {"node.net"},
+    "google.rpc": {"node.net"},
+    "google.protobuf": {"node.wire", "node.flow.rows", "node.directory", "node.net"},
+    "grpc_tools": {"node.wire.generate"},
+    "tuf": {"node.directory"},
+    "securesystemslib": {"node.directory"},
+    "pydantic": {"node.config"},
+    "pydantic_core": {"node.config"},
+    "pydantic_settings": {"node.config"},
+    "structlog": {"node.log"},
+    "typer": {"node.cli"},
+    "click": {"node.cli"},
+    "rich": {"node.cli"},
+}
+"""Library -> where it lives; a star stands for the rest of a name. Generated code imports what it must."""
+
+PURE = {"reason", "errors", "model", "ports", "wire", "rows", "flow", "house"}
+CLOCKS_AND_CHANCE = {"time", "random", "secrets", "uuid"}
+MACHINE = {"os", "pathlib", "shutil", "tempfile", "socket", "select", "selectors", "ssl", "signal", "subprocess"}
+THREADS = {"threading", "concurrent", "multiprocessing"}
+OUTSIDE = CLOCKS_AND_CHANCE | MACHINE | THREADS
+NOW = {"now", "utcnow", "today", "fromtimestamp"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: `from a.b import c` is a.b.c if that is a module, else a.b."""
+
+    module: str
+    target: str
+    line: int
+
+
+def modules() -> dict[str, Path]:
+    """All modules of the package by dotted name."""
+    paths = sorted((ROOT / "node").rglob("*.py"))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+MODULES = modules()
+
+
+def imports(module: str, source: str) -> Iterator[Import]:
+    """All imports of a module, also those within functions and for types only."""
+    for statement in ast.walk(ast.parse(source)):
+        if isinstance(statement, ast.Import):
+            for name in statement.names:
+                yield Import(module, name.name, statement.lineno)
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, f"{module}:{statement.lineno}: write imports from the top: from node.…"
+            for name in statement.names:
+                yield Import(module, _target(str(statement.module), name.name), statement.lineno)
+
+
+def _target(package: str, name: str) -> str:
+    """`from package import name` may mean a module or something in it."""
+    whole = f"{package}.{name}"
+    return whole if whole in MODULES or whole in ROOM_OF or package == "google" else package
+
+
+def longest(name: str, known: dict[str, object]) -> str | None:
+    """The longest dotted prefix of `name` that is known."""
+    parts = name.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((prefix for prefix in prefixes if prefix in known), None)
+
+
+def room_of(module: str) -> str | None:
+    """The room a module stands in; a module right under node/ must be named in the table."""
+    found = longest(module, dict(ROOM_OF))
+    return None if found is None or (found == "node" and module != "node") else ROOM_OF[found]
+
+
+def lives_in(module: str, home: str) -> bool:
+    return module.startswith(home[:-1]) if home.endswith("*") else module == home or module.startswith(f"{home}.")
+
+
+def complaint(found: Import) -> str | None:
+    """What is wrong with an import, in a sentence that says what to do, or None."""
+    where, room = f"{found.module}:{found.line}", room_of(found.module)
+    if room is None:
+        return f"{found.module}: stands in no room; give it one in ROOM_OF in tests/test_imports.py"
+    if found.target == "node" or found.target.startswith("node."):
+        other = room_of(found.target)
+        if other is None or (other != room and other not in SEES[room]):
+            seen = ", ".join(sorted(SEES[room] | {room}))
+            return f"{where}: {room} must not see {found.target} ({other}); it sees {seen}"
+        if found.target.endswith("_pb2_grpc") and room not in ("net", "generated"):
+            return f"{where}: {found.target} brings grpc along, which lives in node.net"
+        return None
+    if room == "generated":
+        return None
+    library = longest(found.target, dict(HOME_OF))
+    if library is not None and not any(lives_in(found.module, home) for home in HOME_OF[library]):
+        return f"{where}: {library} lives in {', '.join(sorted(HOME_OF[library]))}; ask that room instead"
+    if pure(found.module, room) and found.target.split(".")[0] in OUTSIDE:
+        return f"{where}: {room} must not import {found.target}; the outside comes in through node/ports.py"
+    return None
+
+
+def pure(module: str, room: str) -> bool:
+    """Whether the module may know nothing of the machine; generate.py is a tool that no node runs."""
+    return room in PURE and module != "node.wire.generate"
+
+
+def calls_to_the_outside(source: str) -> list[str]:
+    """Calls by which a module would read a clock or open a file without importing anything forbidden."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    clocks = [
+        f"line {c.lineno}: .{c.func.attr}()" for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr in NOW
+    ]
+    files = [
+        f"line {c.lineno}: open()"
+        for c in calls
+        if isinstance(c.func, ast.Name) and c.func.id in ("open", "input", "print")
+    ]
+    return clocks + files
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way_and_libraries_stay_in_their_rooms(module: str) -> None:
+    assert room_of(module) is not None, f"{module} stands in no room; give it one in ROOM_OF in tests/test_imports.py"
+    complaints = [complaint(found) for found in imports(module, MODULES[module].read_text("utf-8"))]
+
+    assert [text for text in complaints if text] == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if pure(module, room_of(module) or "")])
+def test_pure_rooms_read_no_clock_and_open_no_file(module: str) -> None:
+    assert calls_to_the_outside(MODULES[module].read_text("utf-8")) == []
+
+
+def test_the_table_has_no_circles() -> None:
+    left = {room: seen - {room} for room, seen in SEES.items()}
+    while left:
+        free = [room for room, seen in left.items() if not seen & left.keys()]
+        assert free, f"these rooms see each other in a circle: {sorted(left)}"
+        for room in free:
+            del left[room]
+
+
+def test_every_room_of_the_table_is_known() -> None:
+    assert set(ROOM_OF.values()) == SEES.keys()
+    assert {room for seen in SEES.values() for room in seen} <= SEES.keys()
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("node.model.lane", "from node.wire import codec"),
+        ("node.model.lane", "import node.ports"),
+        ("node.flow.submit", "import time"),
+        ("node.flow.submit", "from os import path"),
+        ("node.flow.submit", "from node.store import rocks"),
+        ("node.flow.submit", "def late():\n    from node.directory import source"),
+        ("node.node", "import grpc.aio"),
+        ("node.courier", "from node.net.peers import GrpcPeers"),
+        ("node.seal.body", "from lxml import etree"),
+        ("node.store.memory", "import rocksdict"),
+        ("node.net.peers", "from structlog import get_logger"),
+        ("node.net.peers", "from node import assembly"),
+        ("node.web.console", "from node.assembly import start"),
+        ("node.wire.codec", "import grpc"),
+        ("node.wire.codec", "from node.wire.truc.v1 import mesh_service_pb2_grpc"),
+        ("node.newcomer", "import json"),
+    ],
+)
+def test_a_forbidden_import_is_noticed(module: str, source: str) -> None:
+    assert [found for found in imports(module, source) if complaint(found)]
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("node.flow.submit", "from node.store import keys"),
+        ("node.store.rocks_options", "import rocksdict"),
+        ("node.wire.truc.v1.mesh_service_pb2_grpc", "import grpc"),
+        ("node.net.peers", "from node.wire.truc.v1 import mesh_service_pb2_grpc"),
+        ("node.cli.serve", "from node.assembly import start"),
+        ("node.courier", "import asyncio"),
+    ],
+)
+def test_an_allowed_import_is_let_through(module: str, source: str) -> None:
+    assert not [found for found in imports(module, source) if complaint(found)]
+
+
+def test_a_clock_read_by_a_method_is_noticed() -> None:
+    assert calls_to_the_outside("from datetime import datetime\nx = datetime.now()") == ["line 2: .now()"]
