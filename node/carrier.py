@@ -23,6 +23,7 @@ from node.model.reason import Reason
 from node.model.receipt import Level
 from node.node import Node
 from node.ports import Ports, Tx
+from node.seal.public import sealing_key_of
 from node.store import keys
 from node.store.records import PacketRecord
 from node.wire import codec
@@ -131,7 +132,7 @@ class Carrier:
             return codec.key_wrap_from_bytes(loaded.row.record.key_wrap)
         target = self._ports.directory.current().nodes.get(self._peer_id)
         now_ms = self._ports.clock.now_ms()
-        key = target.sealing_key_at(now_ms) if target is not None else None
+        key = sealing_key_of(target, now_ms) if target is not None else None
         if key is None:
             raise Denied(Reason.PEER_UNKNOWN, f"the directory has no valid sealing key of {self._peer_id}")
         return self._node.wrapper.wrap(self._node.unsealer.content_key(packet), self._peer_id, key, envelope_sha256)

@@ -76,10 +76,9 @@ class DirectoryFeed(_Section):
 
 
 class StoreSizes(_Section):
-    """Memory that RocksDB may use."""
+    """What lies where in the store, named as in Policy."""
 
-    block_cache_bytes: int = Field(default=16 * MIB, ge=1 * MIB, le=64 * 1024 * MIB)
-    write_buffer_bytes: int = Field(default=8 * MIB, ge=64 * KIB, le=1024 * MIB)
+    inline_body_bytes_max: int = Field(default=_DEFAULT.inline_body_bytes_max, ge=0, le=64 * KIB)
 
 
 class Limits(_Section):
@@ -159,7 +158,7 @@ class Settings(BaseSettings):
 
     def policy(self) -> Policy:
         """Return the limits and times that the node works by; what cannot be set has its default."""
-        chosen = {**self.limits.model_dump(), **self.times.model_dump()}
+        chosen = {**self.limits.model_dump(), **self.times.model_dump(), **self.store.model_dump()}
         return dataclasses.replace(_DEFAULT, **chosen, relay_for_others=self.relay.carry_for_others)
 
 
@@ -256,7 +255,6 @@ def example_toml(
         office_listen=_quoted(office_listen),
         carry_for_others=str(carry_for_others).lower(),
         policy=_DEFAULT,
-        store=StoreSizes(),
     )
 
 

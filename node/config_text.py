@@ -72,9 +72,8 @@ carry_for_others = {carry_for_others}
 # passphrase_file = "keys/passphrase"
 
 [store]
-# Bộ nhớ đệm của kho dữ liệu, byte.
-# block_cache_bytes = {store.block_cache_bytes:_}
-# write_buffer_bytes = {store.write_buffer_bytes:_}
+# Thân gói tin tới cỡ này (byte) nằm ngay trong kho, lớn hơn thì thành tệp riêng.
+# inline_body_bytes_max = {policy.inline_body_bytes_max:_}
 
 [log]
 # debug, info, warning hoặc error.

@@ -96,7 +96,7 @@ class Courier:
         if peer is None:
             return Plan(Road(None, reason=Reason.NO_ROUTE))
         road = relay.choose_road(
-            peer, self._ports.keys.node_id, directory, relay.peer_records(tx), now_ms, self._policy
+            peer, self._ports.keys.node_id, directory, self._roads.records(tx), now_ms, self._policy
         )
         if road.call is None:
             wait_ms = road.wait_until_ms - now_ms if road.wait_until_ms else IDLE_S * 1000

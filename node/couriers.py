@@ -125,7 +125,7 @@ class Couriers:
     async def _pause_s(self, node_id: str) -> float:
         every_s = self._policy.hello_every_ms / 1000 * (0.75 + self._ports.entropy.jitter() / 2)
         try:
-            record = await self._ports.store.transact(lambda tx: relay.peer_record(tx, node_id))
+            record = await self._ports.store.transact(lambda tx: self.roads.record(tx, node_id))
         except Fault:
             return every_s
         if not record.failures:

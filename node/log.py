@@ -22,12 +22,12 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 _FIELD_GROUPS = {
     "every line": "event level time",
     "who, as the directory names them": "node peer system unit origin_node target_node",
-    "which": "packet_id submission_id lane kind role method",
+    "which": "packet_id submission_id lane kind role method reference",
     "what became of it": "state reason status result error places attempt fenced",
     "how many": "count items units deliveries packets receipts signatures",
     "how large": "size_bytes body_bytes packet_bytes offset_bytes durable_bytes free_bytes",
     "how long": "duration_ms retry_after_ms due_in_ms age_ms skew_ms lag_ms",
-    "this installation": "version directory_version protocol software home path address port pid exit_code signal",
+    "this installation": "version directory_version protocol software home path mesh office address port pid exit_code signal",
     "about a fault, or a library's own words": "detail library",
     "what was left out": "dropped",
 }
@@ -49,6 +49,11 @@ def get_logger() -> FilteringBoundLogger:
     """Return the logger; make one per module and call it with `event` and fields: log.info("peer.lost", peer=node_id)."""
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+def is_event(text: str) -> bool:
+    """Tell whether a text is an event's name: words joined by full stops."""
+    return _EVENT.fullmatch(text) is not None
 
 
 def configure(
@@ -100,7 +105,7 @@ def _exception_as_places(_logger: WrappedLogger, _method: str, fields: EventDict
 
 def _only_fields_strictly(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
     wrong = sorted(fields.keys() - FIELDS)
-    if wrong or not _EVENT.fullmatch(fields["event"]):
+    if wrong or not is_event(fields["event"]):
         raise FieldError(f"{fields['event']!r} with fields not in node.log.FIELDS: {wrong}")
     return fields
 
@@ -109,7 +114,7 @@ def _only_fields(_logger: WrappedLogger, _method: str, fields: EventDict) -> Eve
     wrong = sorted(fields.keys() - FIELDS)
     for name in wrong:
         del fields[name]
-    if not _EVENT.fullmatch(fields["event"]):
+    if not is_event(fields["event"]):
         fields["event"] = "event.misnamed"
         wrong.append("event")
     if wrong:

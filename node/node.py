@@ -26,6 +26,7 @@ from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submi
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.ports import Ports, Tx
+from node.seal.public import sealing_key_of
 from node.seal.wrap import Wrapper
 from node.unseal import Unsealer
 
@@ -125,7 +126,7 @@ class Node:
         ports, policy = self.ports, self.policy
         now_ms, directory = ports.clock.now_ms(), ports.directory.current()
         own = directory.nodes.get(self.node_id)
-        own_key = own.sealing_key_at(now_ms) if own is not None else None
+        own_key = sealing_key_of(own, now_ms) if own is not None else None
         if own_key is None:
             raise Deferred(Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self.node_id}")
         signed = submit.sign_drafts(drafts, ports.keys, self.wrapper, now_ms, policy, own_key)

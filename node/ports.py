@@ -77,7 +77,7 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Make everything durable and release the files. Waiting transactions end with Deferred(SHUTTING_DOWN)."""
+        """Make everything durable and release the files. Transactions that cannot end before get Deferred(SHUTTING_DOWN)."""
         ...
 
 
@@ -127,13 +127,6 @@ class Bodies(Protocol):
 
     async def open_part(self, token: bytes) -> Part:
         """Begin a part, or go on with the one of that token (what was not durable is cut off)."""
-        ...
-
-    async def put(self, body_sha256: bytes, data: bytes) -> None:
-        """Store a whole body at once, durably and under its name. Storing a body that exists is harmless.
-
-        Raises Denied(BODY_DIGEST_DIFFERS), Deferred(DISK_FULL).
-        """
         ...
 
     async def has(self, body_sha256: bytes) -> bool:

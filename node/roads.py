@@ -11,7 +11,7 @@ from node.flow import backoff, relay
 from node.flow.rows import save
 from node.model.policy import Policy
 from node.model.reason import Reason
-from node.ports import Ports
+from node.ports import Ports, Tx
 from node.store import keys
 from node.store.records import PeerRecord
 
@@ -25,12 +25,22 @@ class Roads:
         self._failing: set[str] = set()
         self._last_failure_ms: dict[str, int] = {}
         self._last_success_ms: dict[str, int] = {}
+        self._unwritten: dict[str, PeerRecord] = {}
+        """Records that the store could not take; written with the next change."""
         self.on_change: Callable[[str], None] = lambda node_id: None
         """Called when a road has opened or failed."""
 
     def is_failing(self, node_id: str) -> bool:
         """Tell whether the road has failed since its last success (as far as this process knows)."""
         return node_id in self._failing
+
+    def record(self, tx: Tx, node_id: str) -> PeerRecord:
+        """Return what is known of the road to one peer."""
+        return self._unwritten.get(node_id) or relay.peer_record(tx, node_id)
+
+    def records(self, tx: Tx) -> dict[str, PeerRecord]:
+        """Return what is known of the roads to all peers."""
+        return {**relay.peer_records(tx), **self._unwritten}
 
     async def arm(self) -> None:
         """At start-up: learn from disk which roads were failing."""
@@ -73,9 +83,9 @@ class Roads:
 
     async def _change(self, node_id: str, change: Callable[[PeerRecord], PeerRecord]) -> None:
         try:
-            await self._ports.store.transact(
-                lambda tx: save(tx, keys.peer(node_id), change(relay.peer_record(tx, node_id)))
-            )
+            await self._ports.store.transact(lambda tx: save(tx, keys.peer(node_id), change(self.record(tx, node_id))))
         except Fault:
-            # A full or fenced store cannot note it; the loop goes on and the next answer notes it again.
-            self._last_failure_ms.pop(node_id, None)
+            # A full or fenced store cannot note it: known in memory it still keeps the loops from spinning.
+            self._unwritten[node_id] = change(self._unwritten.get(node_id, PeerRecord()))
+        else:
+            self._unwritten.pop(node_id, None)

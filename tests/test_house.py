@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -109,6 +110,42 @@ def test_dev_refuses_a_verb_it_does_not_have(tmp_path: Path) -> None:
 
     assert refused.returncode == 64
     assert "usage" in refused.stderr
+
+
+def bare_machine(folder: Path, **programs: str) -> dict[str, str]:
+    """A checkout in `folder` on a machine that has the usual small tools, no uv, and `programs` (name -> shell script)."""
+    for name in ("dev", "requirements.lock"):
+        shutil.copy(ROOT / name, folder / name)
+    tools = folder / "bin"
+    tools.mkdir()
+    for tool in ("sh", "cat", "cmp", "dirname", "basename", "rm"):
+        found = shutil.which(tool)
+        assert found is not None
+        (tools / tool).symlink_to(found)
+    for name, script in programs.items():
+        (tools / name).write_text(f"#!{tools}/sh\n{script}\n", "utf-8")
+        (tools / name).chmod(0o755)
+    return {"PATH": str(tools), "HOME": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("programs", "command"),
+    [
+        ({}, "apt-get install python3 python3-venv"),
+        ({"python3": "exit 1"}, "apt-get install python3 python3-venv"),
+        ({"python3": 'case "$2" in *ensurepip*) exit 1 ;; esac'}, "apt-get install python3-venv"),
+        ({"python3.11": 'case "$2" in *ensurepip*) exit 1 ;; esac'}, "apt-get install python3.11-venv"),
+    ],
+    ids=["no python", "python too old", "no venv", "no venv for python3.11"],
+)
+def test_dev_names_the_one_command_that_installs_what_is_missing(
+    tmp_path: Path, programs: dict[str, str], command: str
+) -> None:
+    machine = bare_machine(tmp_path, **programs)
+    refused = subprocess.run([str(tmp_path / "dev"), "test"], env=machine, check=False, capture_output=True, text=True)
+
+    assert refused.returncode == 69
+    assert refused.stderr.splitlines()[-1].endswith(f"Install it with: {command}")
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:

@@ -1,8 +1,10 @@
 """Logs never carry what must not leave the node: only events and fields that the list names reach the output."""
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,35 @@ def line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     (text,) = capsys.readouterr().err.splitlines()
     parsed: dict[str, object] = json.loads(text)
     return parsed
+
+
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+def misnamed(source: str) -> list[str]:
+    """Calls of a module's `log` whose event is not a fixed name or whose fields are not in the list."""
+    found = []
+    for call in ast.walk(ast.parse(source)):
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_log"), attr=level)) if level in LEVELS:
+                event = call.args[0] if call.args else None
+                fixed = isinstance(event, ast.Constant) and log.is_event(str(event.value))
+                fields = {keyword.arg or "**" for keyword in call.keywords} - log.FIELDS - {"exc_info", "**"}
+                if not fixed or fields:
+                    found.append(f"line {call.lineno}: {ast.unparse(call)}")
+    return found
+
+
+def test_every_log_call_of_the_house_has_a_fixed_event_and_listed_fields() -> None:
+    sources = {path: path.read_text("utf-8") for path in (Path(log.__file__).parent).rglob("*.py")}
+
+    assert {path.name: misnamed(source) for path, source in sources.items() if misnamed(source)} == {}
+
+
+def test_a_log_call_with_a_sentence_or_an_unlisted_field_is_noticed() -> None:
+    assert misnamed('log.info(f"packet {x} accepted")') != []
+    assert misnamed('log.info("packet.accepted", subject=x)') != []
+    assert misnamed('log.info("packet.accepted", unit=x, exc_info=error)') == []
 
 
 def test_an_event_is_one_line_of_json_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,10 +20,13 @@ from node.model.header import PacketHeader
 from node.model.reason import Reason
 
 BLOCK_BYTES = 64 * KIB
+_TAIL_BYTES = 256
 
 _ENTITY_CODES = frozenset({etree.ErrorTypes.ERR_UNDECLARED_ENTITY, etree.ErrorTypes.WAR_UNDECLARED_ENTITY})
 _SIZE_CODES = frozenset({etree.ErrorTypes.ERR_NAME_TOO_LONG, 114})
 """114 is libxml2's XML_ERR_RESOURCE_LIMIT, which lxml has no name for."""
+_LONE_MARK_CODES = frozenset({etree.ErrorTypes.ERR_NAME_REQUIRED, etree.ErrorTypes.ERR_ENTITYREF_SEMICOL_MISSING})
+"""A < or & that is none: the parser waits for the end of the name that it takes it for."""
 
 
 def read_header(packet: bytes, limits: Limits = LIMITS) -> PacketHeader:
@@ -55,6 +58,7 @@ class HeaderReader:
         )
         self._block = bytearray()
         self._head = b""
+        self._tail = b""
         self._silent_bytes = 0
         self._refusal: Rejected | None = None
 
@@ -89,16 +93,29 @@ class HeaderReader:
         block = bytes(self._block)
         self._block.clear()
         self._head = self._head or block[:4]
+        self._tail = (self._tail + block[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         calls = self._collector.calls
         try:
             self._parse(block)
             self._silent_bytes = self._silent_bytes + len(block) if calls == self._collector.calls else 0
-            if self._silent_bytes > self._limits.markup_bytes_max:
-                limit = self._limits.markup_bytes_max
-                raise Rejected(Reason.PACKET_TOO_COMPLEX, f"no element and no text in more than {limit} octets")
+            self._check_silence()
         except Rejected as refusal:
             self._refusal = refusal
             raise
+
+    def _check_silence(self) -> None:
+        """Refuse markup that does not end; the parser, told that nothing more comes, says what it was waiting for."""
+        limit = self._limits.markup_bytes_max
+        if self._silent_bytes <= limit:
+            return
+        try:
+            self._parser.close()
+        except etree.XMLSyntaxError as error:
+            if _code(error) in _LONE_MARK_CODES:
+                raise _not_xml(_code(error), error.msg) from error
+            waiting = f"no element and no text in more than {limit} octets (markup_bytes_max): {_first_line(error.msg)}"
+            raise Rejected(Reason.PACKET_TOO_COMPLEX, waiting) from error
+        raise AssertionError("the parser can only have been waiting inside a packet")
 
     def _parse(self, block: bytes) -> None:
         try:
@@ -117,21 +134,31 @@ class HeaderReader:
                 raise Rejected(Reason.PACKET_NOT_XML, "the packet is empty") from error
             if self._ended_early():
                 where = self._collector.path or "the beginning, before the root element"
-                raise Rejected(Reason.PACKET_TRUNCATED, f"the packet ends inside {where[:400]}: {error.msg}") from error
+                detail = f"the packet ends inside {where[:400]}: {_first_line(error.msg)}"
+                raise Rejected(Reason.PACKET_TRUNCATED, detail) from error
             raise _not_xml(_code(error), error.msg) from error
 
     def _ended_early(self) -> bool:
         """True if more octets could have made it whole: inside the root, or in what looks like XML before the root."""
-        return bool(self._collector.path) or (not self._collector.root_seen and b"<" in self._head)
+        if not self._collector.root_seen:
+            return b"<" in self._head
+        # The parser may have been waiting since a fault far before the end, with the rest of the packet all there.
+        end = f"{self._collector.root_name}>".encode()
+        return bool(self._collector.path) and not self._tail.replace(b"\0", b"").rstrip().endswith(end)
 
 
 def _code(error: etree.XMLSyntaxError) -> int:
     return cast(int, error.code)  # type: ignore[attr-defined]  # the stubs do not know it
 
 
+def _first_line(message: str | None) -> str:
+    """What comes after the first line may be a piece of the packet's text, which has no business in a log."""
+    return (message or "").partition("\n")[0][:300]
+
+
 def _not_xml(code: int, message: str | None) -> Rejected:
     if code in _ENTITY_CODES:
-        return Rejected(Reason.PACKET_HAS_DTD, f"reference to an entity: {message}")
+        return Rejected(Reason.PACKET_HAS_DTD, f"reference to an entity: {_first_line(message)}")
     if code in _SIZE_CODES:
-        return Rejected(Reason.PACKET_TOO_COMPLEX, f"the parser's limits: {message}")
-    return Rejected(Reason.PACKET_NOT_XML, f"{message}")
+        return Rejected(Reason.PACKET_TOO_COMPLEX, f"the parser's limits: {_first_line(message)}")
+    return Rejected(Reason.PACKET_NOT_XML, _first_line(message))

@@ -48,6 +48,11 @@ class Collector:
         return bool(self._root_tag)
 
     @property
+    def root_name(self) -> str:
+        """Local name of the root element."""
+        return self._root_tag.rpartition("}")[2]
+
+    @property
     def path(self) -> str:
         """Names of the elements that are open, from the root down; empty before and after the root."""
         return "/".join(tag.rpartition("}")[2] for tag in self._tags)

@@ -69,7 +69,8 @@ def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, directory
     if state is State.WAITING and row is not None:
         reason, next_attempt_ms = waiting_for(tx, record.node_id, row)
     entry = directory.unit(parse_code(unit))
-    level = Level.FAILED if state is State.FAILED and record.reason == Reason.EXPIRED else Level.DELIVERED
+    # The recipient's node has decided, or the origin itself has given up: who signed tells which receipt it was.
+    level = Level.DELIVERED if record.receipt_node == record.node_id else Level.FAILED
     signed = receipt.kept(tx, packet_id, level, record.receipt_node) if record.receipt_node else None
     return DeliveryView(
         unit=unit,

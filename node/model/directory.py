@@ -41,13 +41,6 @@ class NodeEntry:
     sealing_keys: tuple[PublicKey, ...]
     roles: frozenset[Role] = frozenset()
 
-    def sealing_key_at(self, now_ms: int) -> bytes | None:
-        """Return the raw public key to seal for: the first one that is valid now, or None."""
-        for key in self.sealing_keys:
-            if key.valid_from_ms <= now_ms and (not key.valid_to_ms or now_ms < key.valid_to_ms):
-                return key.raw
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class Unit:

@@ -8,6 +8,7 @@ the outbox makes it, dials anew. A line is also rebuilt when the directory gives
 import asyncio
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -17,7 +18,10 @@ from node.model.reason import Reason
 from node.net.listener import MESSAGE_BYTES_MAX, Option
 from node.net.tls import all_names, pinned_channel
 from node.seal.tls import TlsIdentity
-from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceAsyncStub, MeshServiceStub
+from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceStub
+
+if TYPE_CHECKING:
+    from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceAsyncStub
 
 CLOSE_GRACE_S = 30.0
 """Calls in flight on a line that is being replaced may still end."""
@@ -54,7 +58,7 @@ class Line:
     address: str
     certificates: tuple[bytes, ...]
     channel: grpc.aio.Channel
-    stub: MeshServiceAsyncStub
+    stub: "MeshServiceAsyncStub"
 
 
 class Channels:

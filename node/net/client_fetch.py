@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from node.errors import Broken, Deferred, Denied
 from node.model.office import InboxEntry
@@ -18,7 +18,9 @@ from node.model.reason import Reason
 from node.net.client_submit import Metadata
 from node.wire import office as wire
 from node.wire.truc.v1 import office_service_pb2 as pb
-from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceAsyncStub
+
+if TYPE_CHECKING:
+    from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceAsyncStub
 
 FETCH_S = 4 * 3600.0
 """Keepalive finds a dead node long before; this only bounds a living one that sends next to nothing."""
@@ -33,7 +35,7 @@ class Fetched:
 
 
 async def fetch_bytes(
-    stub: OfficeServiceAsyncStub, metadata: Metadata, packet_id: bytes, unit: str, lease_ms: int
+    stub: "OfficeServiceAsyncStub", metadata: Metadata, packet_id: bytes, unit: str, lease_ms: int
 ) -> Fetched:
     """Fetch into memory. Raises Denied(BODY_DIGEST_DIFFERS)."""
     call, entry = await _open(stub, metadata, pb.FetchRequest(packet_id=packet_id, unit=unit, lease_ms=lease_ms))
@@ -47,7 +49,7 @@ async def fetch_bytes(
 
 
 async def fetch_file(
-    stub: OfficeServiceAsyncStub,
+    stub: "OfficeServiceAsyncStub",
     metadata: Metadata,
     packet_id: bytes,
     unit: str,
@@ -75,7 +77,7 @@ async def fetch_file(
     return entry
 
 
-async def _open(stub: OfficeServiceAsyncStub, metadata: Metadata, request: pb.FetchRequest) -> tuple[Any, InboxEntry]:
+async def _open(stub: "OfficeServiceAsyncStub", metadata: Metadata, request: pb.FetchRequest) -> tuple[Any, InboxEntry]:
     """Begin a fetch; return the call and the entry that its first message carries."""
     call = stub.Fetch(request, metadata=metadata, timeout=FETCH_S)
     async for first in call:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -13,7 +14,9 @@ from node.model.policy import KIB, MIB
 from node.model.reason import Reason
 from node.wire import office as wire
 from node.wire.truc.v1 import office_service_pb2 as pb
-from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceAsyncStub
+
+if TYPE_CHECKING:
+    from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceAsyncStub
 
 WHOLE_BYTES_MAX = 1 * MIB
 CHUNK_BYTES = 256 * KIB
@@ -48,7 +51,7 @@ async def submit_whole(
 
 
 async def submit_stream(
-    stub: OfficeServiceAsyncStub,
+    stub: "OfficeServiceAsyncStub",
     metadata: Metadata,
     submission: Submission,
     packet: bytes | Path,
@@ -66,7 +69,7 @@ async def submit_stream(
 
 
 async def submit_many(
-    stub: OfficeServiceAsyncStub, metadata: Metadata, packets: Sequence[tuple[str, bytes]]
+    stub: "OfficeServiceAsyncStub", metadata: Metadata, packets: Sequence[tuple[str, bytes]]
 ) -> list[SubmitResult]:
     """Hand in many packets. A call that the node ended early, at a refused large packet, is followed by another."""
     results: list[SubmitResult] = []

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
-import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo  # type: ignore[import-untyped]
@@ -22,6 +21,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from node.errors import Broken, Deferred, Denied, Fault, Rejected, fault
+from node.log import get_logger
 from node.model.reason import Reason
 from node.wire.codec import reason_of
 
@@ -32,7 +32,7 @@ DETAIL_CHARACTERS_MAX = 200
 _DETAILS_KEY = "grpc-status-details-bin"
 _TLS_WORDS = ("handshake failed", "certificate", "hostname verification", "ssl_error")
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 
 @dataclass(slots=True)

@@ -60,6 +60,7 @@ class Listener:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self.set_serving(False)
         try:
+            _check_port(self.address)
             self.port = server.add_secure_port(self.address, self._credentials())
         except RuntimeError as error:
             raise await asyncio.to_thread(_why_not, self.address) from error
@@ -79,6 +80,13 @@ class Listener:
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
         self._server = None
+
+
+def _check_port(address: str) -> None:
+    """Raise Broken(SETTINGS_INVALID) unless the address ends with a port; gRPC would take 99999 for 34463."""
+    port = address.rpartition(":")[2]
+    if not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise Broken(Reason.SETTINGS_INVALID, f"no port from 0 to 65535 in {address!r}")
 
 
 def _why_not(address: str) -> Fault:

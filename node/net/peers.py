@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -23,7 +24,9 @@ from node.net.errors import faults, peer_fault_of
 from node.seal.tls import TlsIdentity
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
-from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceAsyncStub
+
+if TYPE_CHECKING:
+    from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceAsyncStub
 
 HELLO_S, OFFER_S, PUSH_S, COMMIT_S = 5.0, 10.0, 15.0, 60.0
 PUSH_BYTES_PER_S = 64 * KIB
@@ -131,7 +134,7 @@ class GrpcPeers:
             await _finish(chunks)
 
     @contextmanager
-    def _call(self, peer: NodeEntry, kind: Kind) -> Iterator[MeshServiceAsyncStub]:
+    def _call(self, peer: NodeEntry, kind: Kind) -> "Iterator[MeshServiceAsyncStub]":
         """Within: one call. Its failure is raised as a Fault; a line that could not connect is dropped."""
         line = self._channels.line(peer, kind)
         try:

@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from node.errors import Broken, Denied, Rejected
+from node.log import get_logger
 from node.model.code import parse_code
 from node.model.office import System
 from node.model.reason import Reason
@@ -33,7 +32,7 @@ LOOK_AGAIN_S = 0.05
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _BEARER = "Bearer "
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,7 @@ class Systems:
         record = {"name": name, "units": codes, "secret_sha256": digest, "created_ms": created_ms}
         make_folder(self._folder)
         write_new(self._folder / f"{name}.json", json.dumps(record, indent=2).encode() + b"\n")
+        self._look()
         return secret
 
     def revoke(self, name: str) -> None:
@@ -178,7 +178,7 @@ def _read(path: Path) -> SystemRecord | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, Rejected) as error:
-        log.error("system.unreadable", path=str(path), error=repr(error))
+        log.error("system.unreadable", path=str(path), error=type(error).__name__)
         return None
 
 

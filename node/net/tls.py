@@ -12,14 +12,14 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import grpc
-import structlog
 
 from node.errors import Broken
+from node.log import get_logger
 from node.model.directory import Directory
 from node.model.reason import Reason
 from node.seal.tls import TlsIdentity, certificate_der, pem_from_der, server_name_of
 
-log = structlog.get_logger(__name__)
+log = get_logger()
 
 
 @lru_cache(maxsize=16_384)

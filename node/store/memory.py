@@ -9,6 +9,7 @@ import asyncio
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
@@ -131,7 +132,9 @@ class MemoryStore(TransactionStore):
     async def close(self) -> None:
         """Make everything durable. Transactions that cannot end any more get Deferred(SHUTTING_DOWN)."""
         self._closing = True
-        await self._group.settled()
+        # If the disk is full, those who waited have been told.
+        with suppress(Fault):
+            await self._group.settled()
 
     def _begin(self, mark: int) -> None:
         self._flush = asyncio.get_running_loop().create_task(self._sync(mark))

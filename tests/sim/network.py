@@ -74,6 +74,10 @@ class Network:
         self.walls: set[tuple[str, str]] = set()
         """Roads that never existed: healing does not open them."""
         self.on_reply: Callable[[str, str, bytes], None] = lambda name, verb, reply: None
+        self.busiest = (0, "", "", 0)
+        """Most calls in one minute over one road: calls, origin, target, minute."""
+        self._minute = -1
+        self._calls_this_minute: dict[tuple[str, str], int] = {}
         self._loop = loop
         self._numbers = numbers
         self._trace = trace
@@ -88,9 +92,18 @@ class Network:
         self.cuts.clear()
         self.weather.calm()
 
+    def _count(self, origin: str, target: str) -> None:
+        self.counts.calls += 1
+        minute = int(self._loop.time() / 60)
+        if self._minute != minute:
+            self._minute = minute
+            self._calls_this_minute.clear()
+        calls = self._calls_this_minute[origin, target] = self._calls_this_minute.get((origin, target), 0) + 1
+        self.busiest = max(self.busiest, (calls, origin, target, minute))
+
     async def call(self, origin: str, target: str, verb: str, request: bytes, serve: "Serve") -> bytes:
         """Carry a request there and its reply back. Raises Deferred if no answer came, or the fault that the peer answered."""
-        self.counts.calls += 1
+        self._count(origin, target)
         ends_s = self._loop.time() + BOUND_S[verb]
         await self._leg(origin, target, self.weather.lose_request, ends_s, verb)
         if self._numbers.random() < self.weather.repeat_request and verb != "put_body":
@@ -163,7 +176,7 @@ class Network:
 
     async def upload(self, origin: str, target: str, chunks: AsyncIterator[bytes], serve: "ServeUpload") -> bytes:
         """Carry a stream of chunks there and the reply back; it may break off between two chunks, on both sides."""
-        self.counts.calls += 1
+        self._count(origin, target)
         self.counts.uploads += 1
         ends_s = self._loop.time() + BOUND_S["put_body"]
         await self._leg(origin, target, self.weather.lose_request, ends_s, "put_body")

@@ -150,7 +150,7 @@ class Office:
             name = f"{code}-{unit}-{paper.submission_id}"
             if (self.system.name, name) in self._ledger.sent:
                 continue
-            secret = f"BIMAT{self._numbers.randbytes(8).hex()}".encode()
+            secret = f"LOIPHE{self._numbers.randbytes(8).hex()}".encode()
             packet = status(unit, paper.sender, paper.document_id, code, secret)
             slip = Paper(
                 self.system.name, name, PacketKind.STATUS, unit, (paper.sender,), (paper.sender,), paper.document_id, secret,

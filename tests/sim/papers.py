@@ -52,7 +52,7 @@ def document(
         "<edXML:Code><edXML:CodeNumber>12</edXML:CodeNumber><edXML:CodeNotation>UBND-VX</edXML:CodeNotation></edXML:Code>"
         f"<edXML:Subject>Việc mật {secret.decode()}</edXML:Subject>"
         f"<edXML:OtherInfo><edXML:Priority>{priority}</edXML:Priority></edXML:OtherInfo>",
-        f"<edXML:Content>{secret.decode()}</edXML:Content>{filler}",
+        f"<Content>{secret.decode()}</Content>{filler}",
     )
 
 

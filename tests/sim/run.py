@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import node.courier
+import node.node
 from node.model.delivery import State
 from tests.sim.disk import SimStore
 from tests.sim.laws import Watch, check, waits
@@ -57,6 +59,8 @@ class Options:
 def run_seed(seed: int, options: Options | None = None) -> Verdict:
     """Live through the day of one seed and judge it. Never raises for what a node does: that is a broken law."""
     options = options or Options()
+    # An idle courier that looks seldom shows every wake-up that somebody forgot; and small packets shall flow like large ones.
+    node.courier.IDLE_S, node.node.SMALL_PACKET_BYTES_MAX = 900.0, 5_000
     verdict = Verdict(seed)
     began_s = time.process_time()
     logging.disable(logging.CRITICAL)

@@ -19,7 +19,7 @@ from tests.sim.loop import NoAnswer
 from tests.sim.machine import stream
 from tests.sim.office import Office
 from tests.sim.papers import Paper, document, old_form
-from tests.sim.world import UNITS, World
+from tests.sim.world import CLOSED_AT_HOME, UNITS, World
 
 STRANGERS = ("H77.01", "H49.2.99", "G99")
 """Codes that no directory lists."""
@@ -39,7 +39,7 @@ class Plan:
     burns: bool
     jump_every_s: float
     disk_full_every_s: float
-    slow_disks: bool
+    sync_s: float
     hold_every_s: float
 
 
@@ -57,7 +57,7 @@ def plan_for(seed: int) -> Plan:
         burns=numbers.random() < 0.25,
         jump_every_s=numbers.choice((0, 0, 3600)),
         disk_full_every_s=numbers.choice((0, 0, 3600)),
-        slow_disks=numbers.random() < 0.3,
+        sync_s=numbers.choice((0.004, 0.004, 0.1, 1.0)),
         hold_every_s=numbers.choice((0, 0, 5400)),
     )
 
@@ -112,8 +112,7 @@ class Scenario:
         numbers = stream(self._world.seed, "prepare")
         for machine in self._world.machines.values():
             machine.skew.skew_ms = int(numbers.gauss(0, 2_000))
-            if self.plan.slow_disks:
-                machine.disk.sync_s = numbers.choice((0.01, 0.1, 1.0))
+            machine.disk.sync_s = self.plan.sync_s
         if self.plan.parted is not None:
             self._cut_both(*self.plan.parted, how=numbers.choice(("drop", "reject")))
 
@@ -154,7 +153,7 @@ class Scenario:
             await life
 
     def _write(self, numbers: random.Random, office: Office, number: int) -> Paper:
-        sender = numbers.choice(sorted(office.system.units))
+        sender = numbers.choice(sorted(office.system.units - {CLOSED_AT_HOME}))
         everybody = [unit for units in UNITS.values() for unit in units if unit != sender]
         recipients = numbers.sample(everybody, numbers.choice((1, 1, 1, 2, 3, 5)))
         if numbers.random() < 0.1:

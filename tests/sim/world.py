@@ -43,8 +43,9 @@ POLICY = Policy(
     chunk_bytes=1_024,
     submit_group_max=8,
     custody_retry_ms=5 * 60_000,
-    hello_every_ms=5 * 60_000,
-    sweep_every_ms=5 * 60_000,
+    back_off_max_ms=4 * 60_000,
+    hello_every_ms=15 * 60_000,
+    sweep_every_ms=10 * 60_000,
 )
 """Tiny limits, so that small packets go all the roads that large ones go."""
 

@@ -71,6 +71,16 @@ def set_body(name: str, value: object) -> Edit:
     return lambda message: setattr(message.body, name, value)
 
 
+def come_from(origin_node: str) -> Edit:
+    """Another origin whose packet id fits: only its form can be wrong."""
+
+    def edit(message: envelope_pb2.Envelope) -> None:
+        message.origin_node = origin_node
+        message.packet_id = packet_id_of(origin_node, message.packet_nonce)
+
+    return edit
+
+
 def name_recipients(*units: str) -> Edit:
     def edit(message: envelope_pb2.Envelope) -> None:
         del message.recipient_units[:]
@@ -97,10 +107,10 @@ MALFORMED: dict[str, Edit] = {
     "short nonce": set_field("packet_nonce", b"n" * 15),
     "another nonce": set_field("packet_nonce", b"m" * 16),
     "another origin under the same packet id": move_to_another_origin,
-    "origin with capitals": set_field("origin_node", "Bo-noi-vu"),
-    "origin with a line end": set_field("origin_node", "bo-noi-vu\n"),
-    "no origin": set_field("origin_node", ""),
-    "origin of 65 characters": set_field("origin_node", "a" * 65),
+    "origin with capitals": come_from("Bo-noi-vu"),
+    "origin with a line end": come_from("bo-noi-vu\n"),
+    "no origin": come_from(""),
+    "origin of 65 characters": come_from("a" * 65),
     "no recipients": name_recipients(),
     "a recipient twice": name_recipients("H49", "H50", "H49"),
     "too many recipients": name_recipients(*(f"H49.{number}" for number in range(10_001))),

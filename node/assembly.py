@@ -1,0 +1,245 @@
+"""Assembly: builds the real ports and one running node. The only file that knows all rooms.
+
+home/node.toml      settings                 home/store/ WITNESS     the durable store and its witness
+home/keys/          sign, seal, tls          home/bodies/ spool/     large bodies, and those under way
+home/zone/          what we publish          home/systems/           connected systems and their secrets' digests
+home/directory/     what we trust            home/admin.token        the operator's credential
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node import __version__
+from node.couriers import Couriers
+from node.directory.source import LiveDirectory
+from node.directory.trust import TrustedFolder
+from node.errors import Fault
+from node.feed import DirectoryFeed
+from node.health import Health
+from node.log import get_logger
+from node.net.admin_server import AdminService
+from node.net.listener import Listener
+from node.net.mesh_server import MeshService, mesh_listener
+from node.net.office_server import OfficeService, office_listener
+from node.net.peers import GrpcPeers
+from node.net.systems import Systems
+from node.node import Node
+from node.ports import Ports
+from node.seal.keyring import load_keys
+from node.seal.tls import TlsIdentity, load_tls
+from node.store.bodies import FileBodies
+from node.store.rocks import RocksStore
+from node.workers import SystemClock, SystemEntropy, ThreadWorkers
+
+if TYPE_CHECKING:
+    from node.config import Settings
+
+log = get_logger()
+
+STOP_GRACE_S = 5.0
+ORPHAN_AGE_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Homestead:
+    """Where everything of one node lies."""
+
+    home: Path
+
+    @property
+    def keys(self) -> Path:
+        """Private keys and the TLS certificate."""
+        return self.home / "keys"
+
+    @property
+    def zone(self) -> Path:
+        """Zone key and the files that this node publishes."""
+        return self.home / "zone"
+
+    @property
+    def directory(self) -> Path:
+        """The directory as this node trusts it."""
+        return self.home / "directory"
+
+    @property
+    def store(self) -> Path:
+        """RocksDB."""
+        return self.home / "store"
+
+    @property
+    def witness(self) -> Path:
+        """The store's witness."""
+        return self.home / "WITNESS"
+
+    @property
+    def systems(self) -> Path:
+        """Connected systems."""
+        return self.home / "systems"
+
+    @property
+    def admin_token(self) -> Path:
+        """The operator's credential."""
+        return self.home / "admin.token"
+
+
+class RunningNode:
+    """A node that runs: its parts in the order in which they were started, to be stopped in the reverse."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        node: Node,
+        couriers: Couriers,
+        feed: DirectoryFeed,
+        mesh: Listener,
+        office: Listener,
+        close: Callable[[], "asyncio.Future[None]"],
+    ) -> None:
+        self.ports = ports
+        self.node = node
+        self.couriers = couriers
+        self.node_id = node.node_id
+        self._feed = feed
+        self._mesh = mesh
+        self._office = office
+        self._close = close
+
+    @property
+    def mesh_address(self) -> str:
+        """Where peers reach it, with the port that was really taken."""
+        return _address(self._mesh)
+
+    @property
+    def office_address(self) -> str:
+        """Where offices and the operator reach it, with the port that was really taken."""
+        return _address(self._office)
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is being answered, make everything durable, let go of the files."""
+        await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S))
+        await self._feed.stop()
+        await self.couriers.stop()
+        await self._close()
+
+
+async def start(home: Path, settings: "Settings") -> RunningNode:
+    """Build and start the node that lives in `home`. Raises Broken with what the operator must mend."""
+    # Short turns between the loop and the threads: the loop must not wait 5 ms for a thread that computes.
+    sys.setswitchinterval(0.0005)
+    place, policy = Homestead(home), settings.policy()
+    passphrase = _passphrase(settings)
+    keyring = load_keys(place.keys, settings.node_id, passphrase)
+    identity = load_tls(place.keys, passphrase)
+    trusted = TrustedFolder(place.directory)
+    source = LiveDirectory(trusted.load())
+    clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
+    store = RocksStore.open(place.store, place.witness, node_id=settings.node_id)
+    try:
+        bodies = FileBodies(home)
+        ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
+        node = Node(ports, policy, software=f"truc {__version__}")
+        couriers = Couriers(node, ports, policy)
+        couriers.on_bug = _log_bug
+        feed = DirectoryFeed(trusted, source, peers, clock, settings.directory.folder, settings.directory.refresh_s)
+        source.subscribe(lambda directory: couriers.directory_changed())
+        couriers.on_newer_directory = feed.hear_of
+        health = Health(store, source, clock, identity, node.node_id, f"truc {__version__}", _machine(home))
+        systems = Systems(place.systems, place.admin_token)
+        mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed)
+
+        async def close() -> None:
+            await peers.close()
+            await store.close()
+            await bodies.close()
+            workers.close()
+
+        running = RunningNode(ports, node, couriers, feed, mesh, office, lambda: asyncio.ensure_future(close()))
+    except BaseException:
+        await store.close()
+        raise
+    try:
+        await bodies.sweep(ORPHAN_AGE_S)
+        await _open_doors(running, mesh, office, feed, couriers, fenced=store.fence is not None)
+    except BaseException:
+        await running.stop()
+        raise
+    return running
+
+
+def _listeners(
+    settings: "Settings",
+    identity: TlsIdentity,
+    node: Node,
+    source: LiveDirectory,
+    trusted: TrustedFolder,
+    systems: Systems,
+    health: Health,
+    feed: DirectoryFeed,
+) -> tuple[Listener, Listener]:
+    policy = node.policy
+    mesh = MeshService(node, source, trusted.missing_for, policy)
+    office = OfficeService(node, systems, policy)
+    admin = AdminService(node, systems, health.view, feed.refresh)
+    return (
+        mesh_listener(settings.mesh.listen, identity, source, mesh),
+        office_listener(settings.office.listen, identity, office, admin),
+    )
+
+
+async def _open_doors(
+    running: RunningNode, mesh: Listener, office: Listener, feed: DirectoryFeed, couriers: Couriers, *, fenced: bool
+) -> None:
+    await mesh.start()
+    await office.start()
+    feed.start()
+    if not fenced:
+        await couriers.start()
+    for door in (mesh, office):
+        await door.set_serving(not fenced)
+    log.info("node.started", node=running.node_id, mesh=running.mesh_address, office=running.office_address)
+
+
+async def serve(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None] | None = None) -> None:
+    """Run a node until the process is told to end (SIGTERM or SIGINT)."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    running = await start(home, settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if ready is not None:
+        ready(running)
+    await ended.wait()
+    log.info("node.stopping", node=running.node_id)
+    await running.stop()
+
+
+def _passphrase(settings: "Settings") -> bytes | None:
+    path = settings.keys.passphrase_file
+    return None if path is None else path.read_bytes().strip()
+
+
+def _address(listener: Listener) -> str:
+    host = listener.address.rsplit(":", 1)[0]
+    return f"{host}:{listener.port}"
+
+
+def _log_bug(error: Exception) -> None:
+    reason = error.reason.name if isinstance(error, Fault) else type(error).__name__
+    log.error("courier.failed", reason=reason, exc_info=error)
+
+
+def _machine(home: Path) -> Callable[[], tuple[int, int]]:
+    """Return a function that tells (resident octets of this process, free octets on the disk of its home)."""
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+
+    def look() -> tuple[int, int]:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return pages * page_bytes, shutil.disk_usage(home).free
+
+    return look

@@ -1,0 +1,95 @@
+"""Options that commands share, and how a command finds its node.
+
+HOME is a command's first argument. It may be given as `--home HOME` as well, or left to the variable TRUC_HOME: then a first
+argument counts as HOME only if it looks like a folder (it exists, or has a / in it).
+"""
+
+import os
+import time
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+from node.errors import Rejected
+from node.model.code import Code, parse_code
+from node.model.reason import Reason
+
+T = TypeVar("T")
+
+HOME_VARIABLE, SYSTEM_VARIABLE = "TRUC_HOME", "TRUC_SYSTEM"
+
+Home = Annotated[
+    Path, typer.Argument(help=f"Thư mục của nút; cũng có thể ghi --home HOME hoặc đặt biến {HOME_VARIABLE}.", metavar="HOME")
+]
+Json = Annotated[bool, typer.Option("--json", help="In một tài liệu JSON cho chương trình đọc.")]
+As = Annotated[
+    Path, typer.Option("--as", help="Tệp xác thực của hệ thống, do 'truc system add' cấp.", envvar=SYSTEM_VARIABLE, metavar="CRED")
+]
+OptionalHome = Annotated[
+    Path | None, typer.Option("--home", help="Thư mục của nút.", envvar=HOME_VARIABLE, metavar="HOME")
+]
+OptionalAs = Annotated[
+    Path | None, typer.Option("--as", help="Tệp xác thực của hệ thống.", envvar=SYSTEM_VARIABLE, metavar="CRED")
+]
+
+
+class HomeCommand(TyperCommand):
+    """A command whose first argument is HOME."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put HOME where the command expects it, then go on as usual."""
+        flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
+        return super().parse_args(ctx, with_home(args, flags | set(ctx.help_option_names), os.environ))
+
+
+def with_home(args: list[str], flags: set[str], environment: Mapping[str, str]) -> list[str]:
+    """Return the arguments with HOME as the first one, wherever it was given; `flags` are the options without a value."""
+    for place, word in enumerate(args):
+        if word == "--home" and place + 1 < len(args):
+            return [args[place + 1], *args[:place], *args[place + 2 :]]
+        if word.startswith("--home="):
+            return [word.removeprefix("--home="), *args[:place], *args[place + 1 :]]
+    home = environment.get(HOME_VARIABLE, "")
+    first = _first_argument(args, flags)
+    looks_like_home = first is not None and ("/" in first or Path(first).is_dir())
+    return args if not home or looks_like_home else [home, *args]
+
+
+def _first_argument(args: list[str], flags: set[str]) -> str | None:
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            return next(words, None)
+        if not word.startswith("-"):
+            return word
+        if word not in flags and "=" not in word:
+            next(words, None)
+    return None
+
+
+def now_ms() -> int:
+    """Return the time, milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's calls to a node."""
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def read_input(path: Path) -> bytes:
+    """Return the octets of a file that the user named. Raises Rejected(REQUEST_INVALID)."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error.strerror}") from error
+
+
+def codes(texts: list[str]) -> list[Code]:
+    """Read identifier codes in either form. Raises Rejected(CODE_MALFORMED)."""
+    return [parse_code(text) for text in texts]

@@ -1,0 +1,103 @@
+"""What a command says: exactly one JSON document on stdout for programs, or tables and sentences for people.
+
+Texts from packets and directories come from outside. They are shown without their control characters (a subject must not be able
+to move the cursor) and are never read as markup.
+"""
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+Document = dict[str, Any]
+
+_NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories that have no picture of their own: control, direction and join marks, surrogates, line separators."""
+
+GOOD, WARNING, BAD, QUIET, STRONG = "green", "yellow", "red", "dim", "bold"
+
+
+def tell(as_json: bool, document: Document, people: Callable[[], Iterable["RenderableType"]]) -> None:
+    """Print the document, or what `people` makes for people."""
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+        return
+    screen = console()
+    for part in people():
+        screen.print(part)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return a console that takes no text for markup."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def clean(text: str) -> str:
+    """Return a text from outside as it may be shown: one line, nothing but characters that can be seen."""
+    return "".join(" " if unicodedata.category(c) in _NOT_SHOWN else c for c in text)
+
+
+def text(value: object, style: str = "") -> "Text":
+    """Return something from outside as a text for a table or a line."""
+    from rich.text import Text
+
+    return Text(clean(str(value)), style=style)
+
+
+def line(*parts: "Text | str") -> "Text":
+    """Return one line of our own words and texts from outside."""
+    from rich.text import Text
+
+    return Text.assemble(*parts)
+
+
+def mark(good: bool | None) -> "Text":
+    """Return ✓, ✗, or ! for None."""
+    sign, style = {True: ("✓", GOOD), False: ("✗", BAD), None: ("!", WARNING)}[good]
+    return text(sign, f"bold {style}")
+
+
+def table(columns: Sequence[str], *, title: str = "", right: Sequence[str] = (), whole: Sequence[str] = ()) -> "Table":
+    """Return a table; columns named in `right` hold numbers, those in `whole` are never broken."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        made.add_column(
+            name, justify="right" if name in right else "left", no_wrap=name in whole, overflow="fold", header_style="bold"
+        )
+    return made
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> "Table":
+    """Return "name  value" lines, those without a value left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style=QUIET, no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        if value not in ("", None):
+            made.add_row(name, value if isinstance(value, Text) else text(value))
+    return made
+
+
+def next_steps(steps: Iterable[tuple[str, str]]) -> "Text":
+    """Return what to do next: (why, command)."""
+    from rich.text import Text
+
+    shown = Text("Việc tiếp theo:", style=STRONG)
+    for why, command in steps:
+        shown.append(f"\n  {clean(why)}", style="not bold")
+        if command:
+            shown.append(f"\n    {clean(command)}", style="not bold cyan")
+    return shown

@@ -1,0 +1,96 @@
+"""Nodes with something taken out, to see that the simulation notices (a simulator that finds nothing may be blind).
+
+Each mutant is a context manager that changes the real code while a seed runs.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from node.flow import accept, inbox, outbox, receipt, status, submit
+from node.ports import Tx
+from tests.sim.disk import Disk, SimStore
+from tests.sim.loop import Process
+
+T = TypeVar("T")
+
+
+class HastyStore(SimStore):
+    """A store that answers before anything is durable: law 1 taken out of the answer path."""
+
+    def __init__(self, disk: Disk, process: Process) -> None:
+        super().__init__(disk, process)
+        self._begun: list[asyncio.Task[Any]] = []
+
+    async def transact(self, fn: Callable[[Tx], T]) -> T:
+        """Run a transaction and let the disk sync when it likes."""
+        results: list[T] = []
+
+        def noted(tx: Tx) -> T:
+            results.append(fn(tx))
+            return results[-1]
+
+        task = self._process.start(super().transact(noted))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.sleep(0)
+        self._process.check_alive()
+        return results[-1] if results and not task.done() else await task
+
+
+@contextmanager
+def receipts_without_storing() -> Iterator[None]:
+    """A node that signs for packets which it does not put into the inbox."""
+    with patch.object(inbox, "put", lambda *_: None):
+        yield
+
+
+@contextmanager
+def no_memory_of_packets() -> Iterator[None]:
+    """A node that decides anew about every copy of a packet."""
+    with patch.object(accept, "decided", lambda *_: None):
+        yield
+
+
+@contextmanager
+def no_memory_of_submissions() -> Iterator[None]:
+    """A node that takes a repeated submission for a new one."""
+    with patch.object(submit, "repeat_of", lambda *_: None):
+        yield
+
+
+@contextmanager
+def custody_is_delivery() -> Iterator[None]:
+    """An origin that lets go of a packet as soon as a relay has it."""
+
+    def let_go(tx: Tx, believed: receipt.Believed, node_id: str, until_ms: int) -> None:
+        outbox.settle(tx, node_id, believed.receipt.packet_id, 1)
+
+    with patch.object(receipt, "apply_custody", let_go):
+        yield
+
+
+@contextmanager
+def statuses_lost() -> Iterator[None]:
+    """A node that forgets to write statuses beside their document."""
+    with patch.object(status, "record", lambda *_: None):
+        yield
+
+
+@contextmanager
+def acknowledged_comes_back() -> Iterator[None]:
+    """An inbox that forgets what was acknowledged when a copy of the packet comes."""
+    with patch.object(inbox, "_acknowledge_one", lambda tx, packet_id, unit, now_ms: 1):
+        yield
+
+
+@contextmanager
+def rows_forgotten_when_put_off() -> Iterator[None]:
+    """A courier that drops what could not be delivered at once."""
+
+    def drop(tx: Tx, node_id: str, packet_id: bytes, kind: int, *_: object, **__: object) -> bool:
+        return outbox.settle(tx, node_id, packet_id, kind)
+
+    with patch.object(outbox, "put_off", drop):
+        yield

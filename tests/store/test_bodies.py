@@ -1,0 +1,231 @@
+"""What every keeper of large bodies promises (ports.Bodies and Part): the same tests for memory and files."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.errors import Broken, Deferred, Denied
+from node.model.reason import Reason
+from node.store.bodies import FileBodies
+from node.store.files import NoSpace
+
+TOKEN = b"t" * 16
+DATA = os.urandom(300_000)
+DIGEST = hashlib.sha256(DATA).digest()
+MIB = 1024 * 1024
+
+
+def play(shelf: Any, story: Callable[[Any], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        bodies = shelf.open()
+        try:
+            await story(bodies)
+        finally:
+            await bodies.close()
+
+    asyncio.run(whole())
+
+
+def test_a_body_grows_in_a_part_and_is_there_once_it_is_sealed(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        part = await bodies.open_part(TOKEN)
+        await part.write(DATA[:100_000])
+        await part.write(DATA[100_000:])
+        assert part.size_bytes == len(DATA)
+        assert not await bodies.has(DIGEST)
+        await part.seal(DIGEST)
+        assert await bodies.has(DIGEST)
+        assert await bodies.read(DIGEST, 0, len(DATA)) == DATA
+        assert await bodies.read(DIGEST, 299_990, 4_096) == DATA[299_990:]
+        assert await bodies.read(DIGEST, 400_000, 10) == b""
+
+    play(shelf, story)
+
+
+def test_an_upload_resumes_where_it_was_durable(shelf: Any) -> None:
+    async def whole() -> None:
+        bodies = shelf.open()
+        part = await bodies.open_part(TOKEN)
+        await part.write(DATA[:200_000])
+        assert part.durable_bytes == 0
+        await part.sync()
+        assert part.durable_bytes == 200_000
+        await part.write(DATA[200_000:250_000])
+        await part.close()
+        bodies = shelf.open()
+        part = await bodies.open_part(TOKEN)
+        assert 200_000 <= part.durable_bytes == part.size_bytes <= 250_000
+        await part.write(DATA[part.size_bytes :])
+        await part.seal(DIGEST)
+        assert await bodies.read(DIGEST, 0, len(DATA)) == DATA
+
+    asyncio.run(whole())
+
+
+def test_every_eight_mebibytes_become_durable_by_themselves(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        part = await bodies.open_part(TOKEN)
+        for _ in range(17):
+            await part.write(bytes(MIB))
+        assert part.durable_bytes == 16 * MIB
+        await part.discard()
+
+    play(shelf, story)
+
+
+def test_a_part_with_another_digest_is_refused_and_gone(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        part = await bodies.open_part(TOKEN)
+        await part.write(DATA + b"!")
+        with pytest.raises(Denied) as refused:
+            await part.seal(DIGEST)
+        assert refused.value.reason == Reason.BODY_DIGEST_DIFFERS
+        assert not await bodies.has(DIGEST)
+        part = await bodies.open_part(TOKEN)
+        assert part.size_bytes == 0
+        await part.close()
+
+    play(shelf, story)
+
+
+def test_sealing_and_storing_what_exists_is_harmless(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        for _ in range(2):
+            part = await bodies.open_part(TOKEN)
+            await part.write(DATA)
+            await part.seal(DIGEST)
+            await bodies.put(DIGEST, DATA)
+        assert await bodies.read(DIGEST, 0, len(DATA)) == DATA
+        assert await bodies.sweep(-1) == 0
+
+    play(shelf, story)
+
+
+def test_a_body_stored_whole_is_checked(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        with pytest.raises(Denied) as refused:
+            await bodies.put(DIGEST, DATA[1:])
+        assert refused.value.reason == Reason.BODY_DIGEST_DIFFERS
+        await asyncio.gather(*(bodies.put(DIGEST, DATA) for _ in range(8)))
+        assert await bodies.read(DIGEST, 0, 10) == DATA[:10]
+
+    play(shelf, story)
+
+
+def test_one_part_has_one_writer(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        part = await bodies.open_part(TOKEN)
+        with pytest.raises(Deferred) as refused:
+            await bodies.open_part(TOKEN)
+        assert refused.value.reason == Reason.PEER_BUSY
+        await part.close()
+        await part.close()
+        part = await bodies.open_part(TOKEN)
+        await part.discard()
+
+    play(shelf, story)
+
+
+def test_a_missing_body_is_named_and_removing_it_is_harmless(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        await bodies.put(DIGEST, DATA)
+        await bodies.remove(DIGEST)
+        await bodies.remove(DIGEST)
+        assert not await bodies.has(DIGEST)
+        with pytest.raises(Broken) as missing:
+            await bodies.read(DIGEST, 0, 1)
+        assert missing.value.reason == Reason.STORE_CORRUPT
+        assert DIGEST.hex() in missing.value.detail
+
+    play(shelf, story)
+
+
+def test_the_sweep_takes_only_parts_that_nobody_writes(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        left, written = await bodies.open_part(b"a" * 16), await bodies.open_part(b"b" * 16)
+        await left.write(b"left")
+        await written.write(b"written")
+        await left.close()
+        assert await bodies.sweep(3_600) == 0
+        assert await bodies.sweep(-1) == 1
+        assert written.size_bytes == 7
+        await written.seal(hashlib.sha256(b"written").digest())
+        again = await bodies.open_part(b"a" * 16)
+        assert again.size_bytes == 0
+        await again.close()
+
+    play(shelf, story)
+
+
+def test_a_cancelled_write_leaves_a_part_that_can_be_closed_and_opened_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        bodies = FileBodies(tmp_path)
+        part = await bodies.open_part(TOKEN)
+        writing = asyncio.create_task(part.write(bytes(4 * MIB)))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait([writing])
+        await part.close()
+        part = await bodies.open_part(TOKEN)
+        assert part.size_bytes in (0, 4 * MIB)
+        await part.discard()
+        opening = asyncio.create_task(bodies.open_part(TOKEN))
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    part = await bodies.open_part(TOKEN)
+                    break
+                except Deferred:
+                    await asyncio.sleep(0.005)
+        await part.discard()
+        await bodies.close()
+
+    asyncio.run(story())
+
+
+def test_after_an_fsync_that_met_a_full_disk_only_what_was_durable_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise NoSpace("full")
+
+    async def story() -> None:
+        bodies = FileBodies(tmp_path)
+        part = await bodies.open_part(TOKEN)
+        await part.write(DATA[:100_000])
+        await part.sync()
+        await part.write(DATA[100_000:200_000])
+        with monkeypatch.context() as patch:
+            patch.setattr("node.store.part.sync_file", full)
+            with pytest.raises(Deferred) as told:
+                await part.sync()
+        assert told.value.reason == Reason.DISK_FULL
+        assert part.size_bytes == part.durable_bytes == 100_000
+        await part.write(DATA[100_000:])
+        await part.seal(DIGEST)
+        assert await bodies.read(DIGEST, 0, len(DATA)) == DATA
+        await bodies.close()
+
+    asyncio.run(story())
+
+
+def test_files_lie_where_the_map_says(tmp_path: Path) -> None:
+    async def story() -> None:
+        bodies = FileBodies(tmp_path)
+        await bodies.put(DIGEST, DATA)
+        part = await bodies.open_part(TOKEN)
+        await part.write(b"x")
+        await part.close()
+        await bodies.close()
+
+    asyncio.run(story())
+    assert (tmp_path / "bodies" / DIGEST.hex()[:2] / DIGEST.hex()).read_bytes() == DATA
+    assert (tmp_path / "spool" / f"{TOKEN.hex()}.part").read_bytes() == b"x"
