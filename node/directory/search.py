@@ -136,8 +136,3 @@ def _fit(names: list[str], words: list[str], typed: set[str]) -> int:
         return 2
     whole = {word for name in names for word in name.split()}
     return 3 if whole.issuperset(words) else 4
-
-
-def search_units(index: SearchIndex, query: str, limit: int) -> list[FoundUnit]:
-    """Return up to `limit` units that a query finds, the best first."""
-    return index.find(query, limit)

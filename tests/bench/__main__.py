@@ -1,0 +1,28 @@
+"""Run a bench: `./dev bench forward|submit|large|start [--runs N] [--scale X] [--json FILE]`."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from tests.bench.report import Report
+
+BENCHES = ("forward", "submit", "large", "start")
+
+
+def main() -> None:
+    """Parse the arguments, run, print."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("bench", choices=BENCHES)
+    parser.add_argument("--runs", type=int, default=3, help="how often each figure is measured")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the amount of load")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    chosen = parser.parse_args()
+    report = Report(chosen.bench)
+    importlib.import_module(f"tests.bench.{chosen.bench}").run(report, chosen.runs, chosen.scale)
+    report.print()
+    if chosen.json:
+        report.write(chosen.json)
+
+
+if __name__ == "__main__":
+    main()
