@@ -138,8 +138,8 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
     keyring = load_keys(place.keys, settings.node_id, passphrase)
     identity = load_tls(place.keys, passphrase)
     trusted = TrustedFolder(place.directory)
-    source = LiveDirectory(trusted.load())
     clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
+    source = LiveDirectory(workers, trusted.load())
     store = RocksStore.open(place.store, place.witness, node_id=settings.node_id)
     try:
         bodies = FileBodies(home)

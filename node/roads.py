@@ -4,6 +4,7 @@ A road fails when nobody answers, and is open again after the first success. A c
 attempt is due at once, but the count of failures stays until an attempt succeeds, since the road may be open in one direction only.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from node.errors import Fault
@@ -27,6 +28,7 @@ class Roads:
         self._last_success_ms: dict[str, int] = {}
         self._unwritten: dict[str, PeerRecord] = {}
         """Records that the store could not take; written with the next change."""
+        self._turn: dict[str, asyncio.Lock] = {}
         self.on_change: Callable[[str], None] = lambda node_id: None
         """Called when a road has opened or failed."""
 
@@ -53,10 +55,10 @@ class Roads:
         recent = now_ms - self._last_success_ms.get(node_id, 0) < self._policy.hello_every_ms
         if recent and node_id not in self._failing:
             return
+        was_failing = node_id in self._failing
         await self._change(node_id, lambda record: backoff.after_success(record, now_ms))
         self._last_success_ms[node_id] = now_ms
-        if node_id in self._failing:
-            self._failing.discard(node_id)
+        if was_failing:
             self.on_change(node_id)
 
     async def failed(self, node_id: str, reason: Reason, started_ms: int) -> None:
@@ -66,7 +68,6 @@ class Roads:
             return
         self._last_failure_ms[node_id] = now_ms
         jitter = self._ports.entropy.jitter()
-        self._failing.add(node_id)
         await self._change(node_id, lambda record: backoff.after_failure(record, reason, now_ms, jitter, self._policy))
         self.on_change(node_id)
 
@@ -82,10 +83,22 @@ class Roads:
         self.on_change(node_id)
 
     async def _change(self, node_id: str, change: Callable[[PeerRecord], PeerRecord]) -> None:
-        try:
-            await self._ports.store.transact(lambda tx: save(tx, keys.peer(node_id), change(self.record(tx, node_id))))
-        except Fault:
-            # A full or fenced store cannot note it: known in memory it still keeps the loops from spinning.
-            self._unwritten[node_id] = change(self._unwritten.get(node_id, PeerRecord()))
-        else:
-            self._unwritten.pop(node_id, None)
+        """Change one road's record; changes take turns, so that memory never contradicts the disk about which came last."""
+
+        def write(tx: Tx) -> PeerRecord:
+            record = change(self.record(tx, node_id))
+            save(tx, keys.peer(node_id), record)
+            return record
+
+        async with self._turn.setdefault(node_id, asyncio.Lock()):
+            try:
+                record = await self._ports.store.transact(write)
+            except Fault:
+                # A full or fenced store cannot note it: known in memory it still keeps the loops from spinning.
+                record = self._unwritten[node_id] = change(self._unwritten.get(node_id, PeerRecord()))
+            else:
+                self._unwritten.pop(node_id, None)
+            if record.failures:
+                self._failing.add(node_id)
+            else:
+                self._failing.discard(node_id)

@@ -107,7 +107,7 @@ class SearchIndex:
             numbers = set().union(*(numbers.intersection(one) for one in others))
         return numbers
 
-    def _lists(self, word: str) -> list[array[int] | set[int]]:
+    def _lists(self, word: str) -> "list[array[int] | set[int]]":
         """Return the number lists whose union matches one typed word."""
         start = bisect_left(self._words, word)
         end = bisect_left(self._words, word + "\U0010ffff")

@@ -55,7 +55,7 @@ class SubmitCall:
         message = await self._read()
         following = await self._read() if message is not grpc.aio.EOF else message
         if following is grpc.aio.EOF and message is not grpc.aio.EOF and message.HasField("whole"):
-            return [await self._submit_whole(message.whole)]  # the usual call, kept short
+            return [await self._submit_whole(message.whole.begin, message.whole.data)]  # the usual call, kept short
         try:
             await self._take_all(message, following)
             return [await task for task in self._tasks]
@@ -69,7 +69,8 @@ class SubmitCall:
             if len(self._tasks) >= PACKETS_MAX:
                 raise Rejected(Reason.REQUEST_INVALID, f"more than {PACKETS_MAX} packets in one call")
             if message.HasField("whole"):
-                await self._launch(self._submit_whole(message.whole), len(message.whole.data))
+                data = message.whole.data
+                await self._launch(self._submit_whole(message.whole.begin, data), len(data))
             elif message.HasField("begin"):
                 if not await self._take_stream(message.begin, following):
                     return
@@ -89,16 +90,15 @@ class SubmitCall:
             ended.cancel()
         return pieces.ended.is_set()
 
-    async def _submit_whole(self, whole: pb.SubmitWhole) -> SubmitResult:
+    async def _submit_whole(self, begin: pb.SubmitBegin, data: bytes) -> SubmitResult:
         try:
-            data = whole.data
             if len(data) > PIECE_BYTES_MAX:
                 raise Rejected(Reason.REQUEST_INVALID, "a whole packet has at most 1 MiB; send begin, data, end")
             if len(data) > self._policy.packet_bytes_max:
                 raise Rejected(Reason.PACKET_TOO_LARGE, f"{len(data)} octets")
-            return await self._submit(self._system, submission_from_proto(whole.begin), data)
+            return await self._submit(self._system, submission_from_proto(begin), data)
         except (Rejected, Denied) as refusal:
-            return _refused(whole.begin, refusal)
+            return _refused(begin, refusal)
 
     async def _submit_stream(self, begin: pb.SubmitBegin, pieces: "Pieces") -> SubmitResult:
         try:

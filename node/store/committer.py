@@ -4,9 +4,9 @@ RocksDB's own synchronous writes hold Python's lock for the whole fsync; `flush_
 writes unsynced and orders a flush here; the thread flushes, tells the loop once per group, and then notes the commit number
 in the witness. The witness comes after the answer because it may lag, and the waiters should not wait for it.
 
-A full disk puts the thread into healing: every half second it looks whether there is space again and whether the engine can
-make durable everything that it shows. Only then may the store go on. No flush of the log is tried in between: RocksDB takes a
-flush after a failed append for an error of another kind, from which it never recovers (tried on tmpfs, November 2026).
+A full disk puts the thread into healing: every half second it looks whether there is space again, and then has the engine
+opened anew. Only then may the store go on. No flush of the log is tried in between: what failed to become durable is no longer
+known to be in the log.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from node.errors import Broken
 from node.model.reason import Reason
 from node.store.files import NoSpace, OnFatal
 from node.store.group import Group
@@ -31,8 +32,8 @@ class Flushable(Protocol):
         """Make every write that was made before the call durable. Raises NoSpace or Broken."""
         ...
 
-    def heal(self) -> None:
-        """Make everything durable by another road than the log that failed. Raises NoSpace while there is none."""
+    def heal(self) -> int:
+        """Start again from what is on disk and return the commit number found. Raises NoSpace while there is none."""
         ...
 
 
@@ -100,7 +101,7 @@ class Committer:
 
     def _try_to_heal(self, loop: asyncio.AbstractEventLoop, group: Group) -> None:
         try:
-            self._engine.heal()
+            self._hold_against_witness(self._engine.heal())
         except NoSpace:
             return
         except Exception as error:
@@ -108,6 +109,13 @@ class Committer:
         else:
             self._tell(loop, group.resume)
         self._healing = None
+
+    def _hold_against_witness(self, commit_no: int) -> None:
+        witnessed = self._witness.witnessed
+        if witnessed is not None and commit_no < witnessed[1]:
+            raise Broken(
+                Reason.STORE_ROLLED_BACK, f"opened again at commit {commit_no}, the witness has seen {witnessed[1]}"
+            )
 
     def _die(self, loop: asyncio.AbstractEventLoop, group: Group, error: BaseException) -> None:
         self._on_fatal(error)

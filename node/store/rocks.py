@@ -2,17 +2,20 @@
 
     transact --> engine.write (loop, unsynced) --> group.settled ...  committer thread: flush_wal, tell the loop, note witness
 
-A full disk refuses new writes at once, with DISK_FULL, and lifts that by itself. What a failed flush left visible is not
-spoken about: whoever reads while it is not durable gets DISK_FULL, too, until the engine has healed.
+A full disk refuses new writes at once, with DISK_FULL, and lifts that by itself, by opening the database anew when there is
+space. What a failed flush left visible is not spoken about: whoever reads while it is not durable gets DISK_FULL, too.
 """
 
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from node.errors import Broken, Fault
+from node.errors import Broken, Deferred, Fault
 from node.model.reason import Reason
+from node.ports import Tx
 from node.store.committer import Committer
 from node.store.fence import INCARNATION_BYTES, Fence, Identity, identity_rows, judge, read_identity, rollback_row
 from node.store.files import OnFatal, end_process, no_space_told, sync_folder
@@ -20,6 +23,8 @@ from node.store.group import Group
 from node.store.rocksdb import RocksEngine
 from node.store.transactions import TransactionStore
 from node.store.witness import Witness
+
+T = TypeVar("T")
 
 
 class RocksStore(TransactionStore):
@@ -106,6 +111,14 @@ class RocksStore(TransactionStore):
         self._committer.stop()
         self._witness.close()
         self._rocks.close()
+
+    def _attempt(self, fn: Callable[[Tx], T]) -> T:
+        if not self._rocks.in_use.acquire(blocking=False):
+            raise Deferred(Reason.DISK_FULL, "the store is being opened anew after the disk was full")
+        try:
+            return super()._attempt(fn)
+        finally:
+            self._rocks.in_use.release()
 
     def _no_space(self, detail: str) -> None:
         self._group.refuse(Reason.DISK_FULL, detail)

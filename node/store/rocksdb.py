@@ -11,6 +11,7 @@ Small bodies live in a column family of their own whose values go to blob files.
 
 import gc
 import os
+import threading
 from pathlib import Path
 
 from rocksdict import (
@@ -36,8 +37,8 @@ from node.store.overlay import Row, Writes
 from node.store.transactions import Stalled
 
 BODIES_FAMILY = "bodies"
-PROBE_BYTES = 1 * MIB
-"""So much must fit on the disk before a full store tries again."""
+SPACE_TO_HEAL_BYTES = 16 * MIB
+"""So much must be free, beside what the log takes when it is replayed, before a store that met a full disk opens again."""
 
 
 def _family_options(block_cache: Cache, *, blobs: bool) -> Options:
@@ -108,33 +109,45 @@ def successor(prefix: bytes) -> bytes | None:
 
 
 class RocksEngine:
-    """A database folder. `write`, `get` and `rows` are called on the loop, `sync` and `heal` by the committer's thread."""
+    """A database folder. `write`, `get` and `rows` are called on the loop, `sync` and `heal` by the committer's thread.
+
+    Whoever uses the database on the loop holds `in_use` meanwhile; while `heal` holds it, there is no database.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open or create. Raises Broken: HOME_IN_USE, STORE_CORRUPT (nothing is deleted or repaired), IO_FAILED; NoSpace."""
+        self.in_use = threading.Lock()
         self.damage = ""
         """What was found damaged; empty: nothing."""
         self.failed_write = ""
         """A write that failed for a cause that is neither a full disk nor a stall."""
         self._folder = folder
-        self._wounded = False
-        _refuse_headless(folder)
+        self._write_options = WriteOptions()
+        self._write_options.no_slowdown = True
+        self._db: Rdict | None = None
+        self._open()
+
+    def _open(self) -> None:
+        _refuse_headless(self._folder)
         cache = Cache(16 * MIB)
         families = {"default": _family_options(cache, blobs=False), BODIES_FAMILY: _family_options(cache, blobs=True)}
         try:
-            self._db = Rdict(str(folder), _database_options(cache), families)
-            self._bodies = self._db.get_column_family(BODIES_FAMILY)
-            self._bodies_handle = self._db.get_column_family_handle(BODIES_FAMILY)
-            self._db.flush_wal(True)
+            db = Rdict(str(self._folder), _database_options(cache), families)
+            self._bodies = db.get_column_family(BODIES_FAMILY)
+            self._bodies_handle = db.get_column_family_handle(BODIES_FAMILY)
+            db.flush_wal(True)
         except Exception as error:
             raise translated(error) from error
-        self._write_options = WriteOptions()
-        self._write_options.no_slowdown = True
+        self._db, self._wounded = db, False
+
+    def _table(self, key: bytes) -> Rdict:
+        assert self._db is not None, "the store is closed"
+        return self._bodies if key.startswith(keys.BODY) else self._db
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value or None. Raises Broken(STORE_CORRUPT)."""
         try:
-            value: bytes | None = (self._bodies if key.startswith(keys.BODY) else self._db).get(key)
+            value: bytes | None = self._table(key).get(key)
         except Exception as error:
             raise self._unreadable(error) from error
         return value
@@ -147,7 +160,7 @@ class RocksEngine:
             bounds.set_iterate_upper_bound(end)
         found: list[Row] = []
         try:
-            at = (self._bodies if prefix.startswith(keys.BODY) else self._db).iter(bounds)
+            at = self._table(prefix).iter(bounds)
             at.seek(max(prefix, start))
             while len(found) < limit and at.valid():
                 found.append((at.key(), at.value()))
@@ -168,6 +181,7 @@ class RocksEngine:
             else:
                 put(key, value, family)
         put(COMMIT_NO_KEY, COMMIT_NO.pack(commit_no))
+        assert self._db is not None
         try:
             self._db.write(batch, self._write_options)
         except Exception as error:
@@ -190,6 +204,8 @@ class RocksEngine:
 
     def sync(self) -> None:
         """Make durable what was written before the call. Raises NoSpace or Broken(IO_FAILED)."""
+        assert self._db is not None
+        # After a failed append RocksDB takes a flush of the log for an error of another kind.
         if self._wounded:
             raise NoSpace("a write has failed since the last flush")
         try:
@@ -198,37 +214,39 @@ class RocksEngine:
             self._wounded = True
             raise translated(error) from error
 
-    def heal(self) -> None:
-        """Make all that is visible durable as table files, past the log that failed. Raises NoSpace while the disk is full.
+    def heal(self) -> int:
+        """When there is space again, open the database anew; return the commit number that it is found at.
 
-        RocksDB looks for space every five seconds and refuses until then. If there is space and it still fails with another
-        error, it will not recover while it is open: Broken(IO_FAILED), and the process has to start again.
+        RocksDB's own way back from a full disk gets stuck (rocksdb issues 8217, 9762, 11643; seen here in one trial of two),
+        and a log whose flush failed cannot be flushed again and believed. Opening reads what is really on disk and makes it
+        durable as tables, as at every start. Raises NoSpace while the disk is full, Broken as the constructor.
         """
-        self._probe()
-        try:
-            self._db.flush(True)
-            self._bodies.flush(True)
-        except Exception as error:
-            raise translated(error) from error
-        self._wounded = False
+        self._look_for_space()
+        if self._db is not None:
+            self.in_use.acquire()
+            self._shut()
+        self._open()
+        commit_no = self.get(COMMIT_NO_KEY)
+        self.in_use.release()
+        return int(COMMIT_NO.unpack(commit_no)[0]) if commit_no else 0
 
-    def _probe(self) -> None:
-        path = self._folder / "probe.tmp"
-        try:
-            with path.open("wb") as file:
-                file.write(bytes(PROBE_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise NoSpace(str(error)) from error
-        finally:
-            path.unlink(missing_ok=True)
+    def _look_for_space(self) -> None:
+        log_bytes = sum(path.stat().st_size for path in self._folder.glob("*.log"))
+        disk = os.statvfs(self._folder)
+        if disk.f_bavail * disk.f_frsize < log_bytes + SPACE_TO_HEAL_BYTES:
+            raise NoSpace(f"{log_bytes + SPACE_TO_HEAL_BYTES} octets must be free")
 
     def close(self) -> None:
         """Let go of the files; the same process can open them again."""
-        db = self._db
+        if self._db is not None:
+            self._shut()
+
+    def _shut(self) -> None:
+        db, self._db = self._db, None
+        assert db is not None
+        # The lock is held for as long as any handle lives (dependencies.md section 3).
         self._bodies.close()
-        del self._bodies, self._bodies_handle, self._db
+        del self._bodies, self._bodies_handle
         db.close()
         del db
         gc.collect()

@@ -17,7 +17,8 @@ STATUS = sample("30_status_15")
 SNIPPETS = [
     "<", ">", "&", "&amp;", "&#65;", "&#x1f4c4;", "&foo;", "</", "/>", "<!-- c -->", "<?x y?>", "<![CDATA[x < y]]>", "]]>", " ", "\r\n",
     "\x00", "đ", "<x/>", "<x>", "</edXML:Subject>", "<edXML:To>", "<edXML:StatusCode>01</edXML:StatusCode>", "<!DOCTYPE x>", '"', "'",
-    'xmlns="urn:x"', "edXML:", "<edXML:OrganId>H01</edXML:OrganId>", "<edXML:OrganId/>", " <![CDATA[]]> ", " <!-- --> ", "  <x/>  ", "!", "?",
+    'xmlns="urn:x"', "edXML:", "<edXML:OrganId>H01</edXML:OrganId>", "<edXML:OrganId/>", " <![CDATA[]]> ", " <!-- --> ", "  <x/>  ", "!",
+    "?",
 ]  # fmt: skip
 
 
@@ -42,8 +43,8 @@ def mutated_between_tags(draw: st.DrawFn) -> bytes:
     """A sample with things put where they leave it well-formed more often: around tags."""
     packet = draw(st.sampled_from(PACKETS)).decode()
     for _ in range(draw(st.integers(1, 4))):
-        places = [place for place, letter in enumerate(packet) if letter in "<"]
-        place = draw(st.sampled_from(places)) + 0
+        places = [place for place, letter in enumerate(packet) if letter == "<"]
+        place = draw(st.sampled_from(places))
         packet = packet[:place] + draw(st.sampled_from(SNIPPETS)) + packet[place:]
     return packet.encode()
 

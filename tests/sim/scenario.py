@@ -233,10 +233,14 @@ class Scenario:
         self._world.trace("world", f"cut {how} {'both ways' if both else 'one way'}: {roads}")
         await self._lasting(numbers.uniform(60, 3600))
         if not self.day_over:
-            network.cuts.clear()
-            if self.plan.parted is not None:
-                self._cut_both(*self.plan.parted, how="drop")
-            self._world.trace("world", "roads mended")
+            self._mend_roads()
+
+    def _mend_roads(self) -> None:
+        """Open all roads but those that stay cut for the whole day."""
+        self._world.network.cuts.clear()
+        if self.plan.parted is not None:
+            self._cut_both(*self.plan.parted, how="drop")
+        self._world.trace("world", "roads mended")
 
     def _cut_both(self, one: str, other: str, how: str) -> None:
         self._world.network.cut(one, other, how)
@@ -300,13 +304,23 @@ class Scenario:
             await self._lasting(10)
 
     async def _burn(self) -> None:
+        """Let the centre burn down while it has packets in custody for a node that nobody can reach."""
         if not self.plan.burns:
             return
-        await asyncio.sleep(stream(self._world.seed, "burn").uniform(0.2, 0.9) * self.plan.lasts_s)
+        numbers, centre = stream(self._world.seed, "burn"), self._world.machines["centre"]
+        await self._lasting(numbers.uniform(0.1, 0.7) * self.plan.lasts_s)
+        alone = numbers.choice([name for name in sorted(self._world.machines) if name != "centre"])
+        self._world.trace("world", f"{alone} is cut off from everybody")
+        for other in sorted(self._world.machines):
+            if other != alone:
+                self._cut_both(alone, other, how="reject")
+        await self._lasting(numbers.uniform(300, 2400))
         if self.day_over:
             return
         self.troubles.burns += 1
-        self._world.machines["centre"].burn()
+        centre.burn()
         await self._lasting(1800)
-        if self._world.machines["centre"].process is None and not self.day_over:
-            await self._world.machines["centre"].start()
+        if not self.day_over:
+            self._mend_roads()
+            if centre.process is None:
+                await centre.start()

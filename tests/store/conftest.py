@@ -22,7 +22,9 @@ NODE = "bo-noi-vu"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=int(os.environ.get("TRUC_KILLS", "20")), help="restarts in kill loops")
+    parser.addoption(
+        "--kills", type=int, default=int(os.environ.get("TRUC_KILLS", "20")), help="restarts in kill loops"
+    )
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
@@ -127,10 +129,10 @@ class RocksHome:
                 raise NoSpace("full")
             sync()
 
-        def guarded_heal() -> None:
+        def guarded_heal() -> int:
             if self.full_for_writes or self.full_for_syncs:
                 raise NoSpace("full")
-            heal()
+            return int(heal())
 
         engine.write, engine.sync, engine.heal = guarded_write, guarded_sync, guarded_heal
 

@@ -47,7 +47,9 @@ def test_thousands_of_transactions_are_quick() -> None:
         loop = asyncio.get_running_loop()
         begin = loop.time()
         for number in range(5_000):
-            await store.transact(lambda tx, n=number: (tx.put(b"k%08d" % (n * 7919 % 5000), b"v"), tx.scan(b"k", limit=3)))
+            await store.transact(
+                lambda tx, n=number: (tx.put(b"k%08d" % (n * 7919 % 5000), b"v"), tx.scan(b"k", limit=3))
+            )
         assert loop.time() - begin < 5
         assert store.unsynced == 0
 

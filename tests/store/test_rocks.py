@@ -55,7 +55,9 @@ def log_of(folder: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "db").iterdir() if path.suffix in (".log", ".sst", ".blob")}
+    return {
+        path.name: path.read_bytes() for path in (folder / "db").iterdir() if path.suffix in (".log", ".sst", ".blob")
+    }
 
 
 def rows_of(store: RocksStore) -> int:
@@ -154,7 +156,9 @@ def _spoil_witness(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm", [_cut_log, _zero_log_tail, _delete_log, _empty_database, _lose_witness, _spoil_witness], ids=lambda f: f.__name__
+    "harm",
+    [_cut_log, _zero_log_tail, _delete_log, _empty_database, _lose_witness, _spoil_witness],
+    ids=lambda f: f.__name__,
 )
 def test_a_store_that_has_gone_back_in_time_is_fenced_until_an_operator_accepts_it(
     tmp_path: Path, harm: Callable[[Path], None]
@@ -265,7 +269,9 @@ def test_a_home_in_use_is_refused_in_this_process_and_in_another(tmp_path: Path)
         "try: RocksStore.open(Path(sys.argv[1])/'db', Path(sys.argv[1])/'WITNESS', node_id=sys.argv[2])\n"
         "except Broken as error: print(error.reason.name)"
     )
-    other = subprocess.run([sys.executable, "-c", program, str(tmp_path), NODE], capture_output=True, text=True, timeout=60)
+    other = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), NODE], capture_output=True, text=True, timeout=60
+    )
     assert other.stdout.strip() == "HOME_IN_USE", other.stderr
     asyncio.run(store.close())
     asyncio.run(open_at(tmp_path).close())

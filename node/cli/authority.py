@@ -1,0 +1,181 @@
+"""truc authority: run the directory. The authority is a folder, not a server; node/directory/authority.py holds its rules."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node.cli import words
+from node.cli.command import Json, codes, now_ms, read_input
+from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
+from node.cli.plain import plain
+from node.model.directory import Role
+
+if TYPE_CHECKING:
+    from node.directory.summary import AdmittedNode, Summary
+
+app = typer.Typer(no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="Thư mục của cơ quan vận hành danh bạ.", metavar="FOLDER")]
+
+
+@app.command()
+def create(
+    folder: Folder,
+    name: Annotated[str, typer.Option(help="Tên cơ quan vận hành, cho người đọc.")],
+    root_keys: Annotated[int, typer.Option(help="Số khóa gốc.", min=1, max=16)] = 1,
+    root_threshold: Annotated[int, typer.Option(help="Cần bao nhiêu khóa gốc cùng ký.", min=1, max=16)] = 1,
+    as_json: Json = False,
+) -> None:
+    """Lập cơ quan vận hành danh bạ: tạo khóa và công bố danh bạ đầu tiên, còn trống."""
+    from node.directory.authority import Authority
+
+    if root_threshold > root_keys:
+        raise typer.BadParameter("ngưỡng ký không thể lớn hơn số khóa gốc", param_hint="'--root-threshold'")
+    authority = Authority.create(folder, name, now_ms(), root_keys=root_keys, root_threshold=root_threshold)
+    fingerprint = authority.fingerprint()
+    document = {"folder": str(folder), "name": name, "fingerprint": fingerprint, "public": str(authority.public)}
+    tell(
+        as_json,
+        document,
+        lambda: [
+            line(mark(True), " Đã lập cơ quan vận hành danh bạ ", text(name, STRONG)),
+            facts([("Dấu vân tay", fingerprint), ("Thư mục công khai", authority.public)]),
+            text(f"Hãy cất {folder}/keys/root-*.pem vào nơi an toàn, ngoài máy này; hằng ngày không cần đến.", WARNING),
+            next_steps([("Kết nạp một nút:", f"truc authority admit {folder} TỆP-XIN-KẾT-NẠP")]),
+        ],
+    )
+
+
+@app.command()
+def admit(
+    folder: Folder,
+    join_request: Annotated[Path, typer.Argument(help="Tệp join-request.truc của nút.", metavar="JOIN_REQUEST")],
+    prefix: Annotated[list[str] | None, typer.Option(help="Tiền tố được giao (ghi nhiều lần); bỏ trống: như nút xin.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="Vai trò: relay hoặc directory (ghi nhiều lần).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Kết nạp một nút với tiền tố và vai trò của nó. Chưa ai thấy cho tới khi công bố."""
+    from node.directory.authority import Authority
+    from node.directory.zonefiles import read_join
+
+    request = read_input(join_request)
+    authority = Authority.open(folder)
+    authority.admit(request, codes(prefix) if prefix else None, _roles(role or []), now_ms())
+    node_id = read_join(request).node_id
+    admitted = next(one for one in authority.summary().nodes if one.node_id == node_id)
+    tell(
+        as_json,
+        {"admitted": plain(admitted) | {"prefixes": [str(one) for one in admitted.prefixes]}},
+        lambda: [
+            line(mark(True), " Đã kết nạp nút ", text(admitted.node_id, STRONG), " – ", text(admitted.name)),
+            facts([("Tiền tố", _prefixes(admitted) or "không có"), ("Vai trò", _role_names(admitted))]),
+            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {folder}")]),
+        ],
+    )
+
+
+@app.command()
+def take(
+    folder: Folder,
+    zone_update: Annotated[Path, typer.Argument(help="Tệp do 'truc unit publish' tạo ra.", metavar="ZONE_UPDATE")],
+    as_json: Json = False,
+) -> None:
+    """Nhận vùng mới (đơn vị, khóa, địa chỉ) mà một nút đã ký. Chưa ai thấy cho tới khi công bố."""
+    from node.directory.authority import Authority
+
+    node_id = Authority.open(folder).take(read_input(zone_update), now_ms())
+    tell(
+        as_json,
+        {"node_id": node_id},
+        lambda: [
+            line(mark(True), " Đã nhận vùng mới của nút ", text(node_id, STRONG)),
+            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {folder}")]),
+        ],
+    )
+
+
+@app.command()
+def publish(folder: Folder, as_json: Json = False) -> None:
+    """Công bố mọi điều đã quyết định; không có gì mới thì ký lại dấu thời gian."""
+    from node.directory.authority import Authority
+
+    authority = Authority.open(folder)
+    version = authority.publish(now_ms())
+    tell(
+        as_json,
+        {"version": version, "public": str(authority.public)},
+        lambda: [
+            line(mark(True), f" Đã công bố danh bạ phiên bản {version}"),
+            facts([("Thư mục công khai", authority.public)]),
+            next_steps([("Ở mỗi nút, nạp bản mới (nút mới thì dùng 'node join'):", f"truc node update HOME {authority.public}")]),
+        ],
+    )
+
+
+@app.command()
+def revoke(
+    folder: Folder,
+    node_id: Annotated[str, typer.Argument(help="Mã nút.", metavar="NODE")],
+    as_json: Json = False,
+) -> None:
+    """Đưa một nút ra khỏi danh bạ cùng mọi tiền tố của nó. Có hiệu lực khi công bố."""
+    from node.directory.authority import Authority
+
+    Authority.open(folder).revoke(node_id, now_ms())
+    tell(as_json, {"revoked": node_id}, lambda: [line(mark(True), " Đã đưa nút ", text(node_id, STRONG), " ra khỏi danh bạ")])
+
+
+@app.command()
+def show(folder: Folder, as_json: Json = False) -> None:
+    """Xem danh bạ: nút, tiền tố, vai trò, phiên bản, số đơn vị, dấu vân tay."""
+    from node.directory.authority import Authority
+
+    summary = Authority.open(folder).summary()
+    tell(as_json, _document(summary), lambda: [_heading(summary), _nodes(summary), *_unpublished(summary)])
+
+
+def _roles(names: list[str]) -> set[Role]:
+    known = {role.name.lower(): role for role in Role}
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} không phải vai trò; có: {', '.join(known)}", param_hint="'--role'")
+    return {known[name] for name in names}
+
+
+def _document(summary: "Summary") -> dict[str, object]:
+    nodes = [plain(one) | {"prefixes": [str(prefix) for prefix in one.prefixes]} for one in summary.nodes]
+    return {**plain(summary), "nodes": nodes}
+
+
+def _heading(summary: "Summary") -> object:
+    return facts(
+        [
+            ("Cơ quan", text(summary.name, STRONG)),
+            ("Dấu vân tay", summary.fingerprint),
+            ("Phiên bản", f"{summary.version}, ký lúc {words.when(summary.signed_time_ms)}"),
+            ("Quyết định kết nạp", f"có giá trị đến {words.day(summary.targets_expire_at_ms)}"),
+        ]
+    )
+
+
+def _nodes(summary: "Summary") -> object:
+    shown = table(["Nút", "Tên", "Tiền tố", "Vai trò", "Vùng", "Đơn vị"], right=["Vùng", "Đơn vị"], whole=["Nút", "Vùng", "Đơn vị"])
+    for one in summary.nodes:
+        cells = [one.node_id, one.name, _prefixes(one), _role_names(one), f"v{one.zone_version}", words.count(one.units)]
+        shown.add_row(*map(text, cells))
+    return shown
+
+
+def _unpublished(summary: "Summary") -> list[object]:
+    if not summary.unpublished:
+        return []
+    return [text(f"! {len(summary.unpublished)} tệp đã quyết định nhưng chưa công bố: {', '.join(summary.unpublished)}", WARNING)]
+
+
+def _prefixes(one: "AdmittedNode") -> str:
+    return ", ".join(map(str, one.prefixes))
+
+
+def _role_names(one: "AdmittedNode") -> str:
+    return ", ".join(words.ROLES[role] for role in sorted(one.roles))

@@ -1,0 +1,228 @@
+"""A node's folder: where everything lies, how it is made, and how the command reaches the node that runs in it.
+
+    node.toml   settings                    zone/        zone key and what this node publishes (node/directory/zone.py)
+    keys/       sign, seal, TLS             directory/   what it trusts (node/directory/trust.py)
+    systems/    connected systems           store/ WITNESS bodies/     the durable store
+    admin.token the operator's credential   join-request.truc          for the authority, once
+
+It is made in a hidden folder beside its place and then renamed: there is a whole node or none.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node.errors import Broken, Fault, Rejected
+from node.model.code import Code
+from node.model.directory import NodeEntry, PublicKey
+from node.model.envelope import SUITE
+from node.model.reason import Reason
+
+if TYPE_CHECKING:
+    from node.config import Settings
+    from node.directory.zone import ZoneEditor
+    from node.net.admin_client import AdminClient
+    from node.net.systems import Systems
+
+CERTIFICATE_DAYS = 1_095
+_ANY_HOST = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  a name for it, nothing listens here
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One node's folder."""
+
+    path: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """Settings."""
+        return self.path / "node.toml"
+
+    @property
+    def keys(self) -> Path:
+        """Private keys and the TLS certificate."""
+        return self.path / "keys"
+
+    @property
+    def zone(self) -> Path:
+        """Zone key, units and what was signed last."""
+        return self.path / "zone"
+
+    @property
+    def directory(self) -> Path:
+        """The directory as this node trusts it."""
+        return self.path / "directory"
+
+    @property
+    def store(self) -> Path:
+        """RocksDB."""
+        return self.path / "store"
+
+    @property
+    def witness(self) -> Path:
+        """How far the store has come (node/store/witness.py)."""
+        return self.path / "WITNESS"
+
+    @property
+    def admin_token(self) -> Path:
+        """The operator's credential."""
+        return self.path / "admin.token"
+
+    @property
+    def join_request(self) -> Path:
+        """What the authority needs to admit the node."""
+        return self.path / "join-request.truc"
+
+    def settings(self) -> "Settings":
+        """Read the settings. Raises Broken(HOME_MISSING), Broken(SETTINGS_INVALID)."""
+        from node.config import load_settings
+
+        return load_settings(self.path)
+
+    def systems(self) -> "Systems":
+        """Return the connected systems. Raises Broken(HOME_MISSING)."""
+        from node.net.systems import Systems
+
+        if not self.settings_file.is_file():
+            raise Broken(Reason.HOME_MISSING, f"no {self.settings_file}")
+        return Systems(self.path / "systems", self.admin_token)
+
+    def zone_editor(self) -> "ZoneEditor":
+        """Open the zone. Raises Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
+        from node.directory.zone import ZoneEditor
+
+        return ZoneEditor.open(self.zone)
+
+    def admin(self) -> "AdminClient":
+        """Return a client to the node that runs here. Raises Broken: HOME_MISSING, SETTINGS_INVALID, KEY_FILE_MISSING …"""
+        from node.net.admin_client import AdminClient
+        from node.seal.files import read_private, read_public
+
+        address = office_address(self.settings())
+        certificate = read_public(self.keys / "tls.crt")
+        return AdminClient.connect(address, certificate, read_private(self.admin_token).decode().strip())
+
+
+def office_address(settings: "Settings") -> str:
+    """Return where the office door is reached from this machine. Raises Broken(SETTINGS_INVALID) for port 0."""
+    host, _, port = settings.office.listen.rpartition(":")
+    if port == "0":
+        raise Broken(Reason.SETTINGS_INVALID, "office.listen: cổng 0 đổi mỗi lần chạy nên không gọi tới được; hãy ghi cổng thật")
+    return f"{_ANY_HOST.get(host, host)}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """What a new node is to be; addresses as "host:port". `advertise` "": nobody can dial it."""
+
+    node_id: str
+    name: str
+    mesh: str
+    office: str
+    advertise: str = ""
+    prefixes: tuple[Code, ...] = ()
+    via_relays: tuple[str, ...] = ()
+    carry_for_others: bool = False
+
+
+def create_home(path: Path, new: NewNode, now_ms: int) -> Home:
+    """Make keys, certificate, settings, zone and join request of a new node.
+
+    Raises Broken(ALREADY_EXISTS) if the folder holds anything, Broken(SETTINGS_INVALID) or Broken(DIRECTORY_INVALID) naming what
+    is wrong, Broken(IO_FAILED), Deferred(DISK_FULL).
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise Broken(Reason.ALREADY_EXISTS, str(path))
+    with _made_whole(path) as part:
+        _write_settings(part, new)
+        entry = _write_keys(part, new, now_ms)
+        _write_zone(part, entry, new.prefixes, now_ms)
+        part.systems().ensure_admin_token()
+    return Home(path)
+
+
+@contextmanager
+def _made_whole(path: Path) -> Iterator[Home]:
+    """Give a folder to fill; rename it to its place at the end, or leave nothing behind. Faults name the real place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        raise Broken(Reason.IO_FAILED, f"{path}: {error.strerror}") from error
+    try:
+        yield Home(part)
+        os.rename(part, path)
+    except Fault as fault:
+        shutil.rmtree(part, ignore_errors=True)
+        fault.detail = fault.detail.replace(str(part), str(path))
+        raise
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _write_settings(part: Home, new: NewNode) -> None:
+    from node.config import example_toml, load_settings
+    from node.directory.files import write_file
+
+    text = example_toml(
+        new.node_id,
+        new.name,
+        mesh_listen=new.mesh,
+        mesh_advertise=new.advertise,
+        office_listen=new.office,
+        carry_for_others=new.carry_for_others,
+    )
+    write_file(part.settings_file, text.encode())
+    load_settings(part.path)
+
+
+def _write_keys(part: Home, new: NewNode, now_ms: int) -> NodeEntry:
+    from node.seal.keyring import create_keys, load_keys
+    from node.seal.tls import create_certificate, write_tls
+
+    create_keys(part.keys, None)
+    certificate = create_certificate(new.node_id, certificate_hosts(new), CERTIFICATE_DAYS, now_ms)
+    write_tls(part.keys, certificate, None)
+    public = load_keys(part.keys, new.node_id, None).public_keys()
+    return NodeEntry(
+        node_id=new.node_id,
+        name=new.name,
+        mesh_address=new.advertise,
+        via_relays=new.via_relays,
+        tls_certificates=(certificate.certificate_der,),
+        signing_keys=_public_keys(public.signing),
+        sealing_keys=_public_keys(public.sealing),
+    )
+
+
+def _public_keys(raw: Iterable[bytes]) -> tuple[PublicKey, ...]:
+    return tuple(PublicKey(key, SUITE) for key in raw)
+
+
+def certificate_hosts(new: NewNode) -> list[str]:
+    """Return the names under which the node will be called, without ports."""
+    hosts = [address.rpartition(":")[0] for address in (new.advertise, new.mesh, new.office)]
+    return list(dict.fromkeys(host.strip("[]") for host in hosts if host and host not in _ANY_HOST))
+
+
+def _write_zone(part: Home, entry: NodeEntry, prefixes: Iterable[Code], now_ms: int) -> None:
+    from node.directory.files import write_file
+    from node.directory.zone import create_join_request
+
+    write_file(part.join_request, create_join_request(part.zone, entry, list(prefixes), now_ms))
+
+
+def advertised(mesh: str, advertise: str | None) -> str:
+    """Return the address for the directory: as given, else where the node listens. Raises Rejected(REQUEST_INVALID) for "any"."""
+    if advertise is not None:
+        return advertise
+    if mesh.rpartition(":")[0] in _ANY_HOST:
+        raise Rejected(Reason.REQUEST_INVALID, f"{mesh} là mọi địa chỉ của máy; hãy ghi --advertise địa chỉ mà nút khác gọi tới")
+    return mesh
