@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,6 +217,48 @@ def _write_zone(part: Home, entry: NodeEntry, prefixes: Iterable[Code], now_ms: 
     from node.directory.zone import create_join_request
 
     write_file(part.join_request, create_join_request(part.zone, entry, list(prefixes), now_ms))
+
+
+def describe_anew(place: Home) -> bool:
+    """Bring the zone's description of the node up to date with node.toml and keys/; return whether anything changed.
+
+    Raises what reading settings, keys and zone raises.
+    """
+    from node.seal.keyring import load_keys
+    from node.seal.tls import load_tls
+
+    settings, before = place.settings(), described(place)
+    passphrase = passphrase_of(settings)
+    public = load_keys(place.keys, settings.node_id, passphrase).public_keys()
+    now = replace(
+        before,
+        name=settings.name,
+        mesh_address=settings.mesh.advertise,
+        tls_certificates=(load_tls(place.keys, passphrase).certificate_der,),
+        signing_keys=_public_keys(public.signing),
+        sealing_keys=_public_keys(public.sealing),
+    )
+    if now != before:
+        place.zone_editor().set_node(now)
+    return now != before
+
+
+def described(place: Home) -> NodeEntry:
+    """Return the node as its own zone describes it. Raises Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
+    from node.directory.files import read_file
+    from node.directory.rules import check_node_file
+    from node.directory.translate import node_entry
+
+    zone = place.zone_editor()
+    return node_entry(check_node_file(read_file(place.zone / "node") or b"", zone.node_id), frozenset())
+
+
+def passphrase_of(settings: "Settings") -> bytes | None:
+    """Return what opens the private keys, or None. Raises as seal.files.read_private."""
+    from node.seal.files import read_private
+
+    path = settings.keys.passphrase_file
+    return None if path is None else read_private(path).strip()
 
 
 def advertised(mesh: str, advertise: str | None) -> str:

@@ -38,7 +38,8 @@ def judge(verified: Verified, offered: Offered, before: Edition | None) -> tuple
     Raises Broken(DIRECTORY_INVALID) if a file is not the one its signed metadata describes (that is TUF's rule, not ours).
     """
     work = _Judgement(verified, offered, before, all_prefixes(verified.grants), dict(verified.metadata))
-    for grant in _former_first(verified.grants, before):
+    work.certificates.update(_known_certificates(verified.grants, before))
+    for grant in verified.grants:
         _judge_node(work, grant)
         for prefix in grant.prefixes:
             _judge_zone(work, grant, prefix)
@@ -47,10 +48,15 @@ def judge(verified: Verified, offered: Offered, before: Edition | None) -> tuple
     return index, work.files
 
 
-def _former_first(grants: list[Grant], before: Edition | None) -> list[Grant]:
-    """Nodes known before come first, so that a newcomer cannot take over a certificate by publishing it too."""
+def _known_certificates(grants: list[Grant], before: Edition | None) -> dict[bytes, str]:
+    """Return whose each certificate was before: nobody takes one over by publishing it too."""
     known = before.index.nodes if before else {}
-    return sorted(grants, key=lambda grant: grant.node_id not in known)
+    holders: dict[bytes, str] = {}
+    for grant in grants:
+        if before is not None and grant.node_id in known:
+            file = check_node_file(before.read(known[grant.node_id].file), grant.node_id)
+            holders.update(dict.fromkeys(file.tls_certificates, grant.node_id))
+    return holders
 
 
 def _judge_node(work: _Judgement, grant: Grant) -> None:

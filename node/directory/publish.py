@@ -100,9 +100,9 @@ def _named_paths(draft: Draft, grants: Sequence[Grant]) -> set[str]:
     for grant in grants:
         role = Metadata[Targets].from_bytes(draft.need(role_path(grant.node_id))).signed
         named.add(role_path(grant.node_id))
-        for target, info in role.targets.items():
+        for target in set(role.targets) & set(grant.targets()):
             try:
-                info.verify_length_and_hashes(draft.need(target_path(target)))
+                role.targets[target].verify_length_and_hashes(draft.need(target_path(target)))
             except LengthOrHashMismatchError as error:
                 refuse(target, f"{error}; take the zone of {grant.node_id} again")
             named.add(target_path(target))

@@ -103,10 +103,10 @@ class ZoneEditor:
         placed: dict[Code, dict[str, Unit]] = {}
         count = 0
         for count, word in enumerate(words, 1):  # noqa: B007  the last number is the count
-            proper = _canonical(word)
-            prefix = self._prefix_for(parse_code(proper.code))
-            check_unit(prefix, unit_message(proper))
-            placed.setdefault(prefix, {})[proper.code] = proper
+            message = unit_message(_canonical(word))
+            prefix = self._prefix_for(parse_code(message.code))
+            check_unit(prefix, message)
+            placed.setdefault(prefix, {})[message.code] = unit(message)
         for prefix, units in placed.items():
             self._units[prefix].update(units)
             self._save(prefix)

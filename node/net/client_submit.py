@@ -12,6 +12,7 @@ from node.errors import Deferred, Rejected
 from node.model.office import Submission, SubmitResult
 from node.model.policy import KIB, MIB
 from node.model.reason import Reason
+from node.net.upload import conduct
 from node.wire import office as wire
 from node.wire.truc.v1 import office_service_pb2 as pb
 
@@ -60,11 +61,7 @@ async def submit_stream(
     """Hand in a packet of any size. The node may refuse it, and end the call, while it is still being sent."""
     timeout_s = STREAM_S + submission.packet_bytes / MIB * STREAM_S_PER_MIB
     call = stub.Submit(metadata=metadata, timeout=timeout_s)
-    try:
-        await _send(call, submission, packet, progress)
-        response = await call
-    finally:
-        call.cancel()
+    response = await conduct(call, _send(call, submission, packet, progress))
     return wire.submit_result_from_proto(response.results[0])
 
 
@@ -77,11 +74,7 @@ async def submit_many(
         group = packets[len(results) : len(results) + CALL_PACKETS_MAX]
         size_mib = sum(len(data) for _, data in group) / MIB
         call = stub.Submit(metadata=metadata, timeout=STREAM_S + size_mib * STREAM_S_PER_MIB)
-        try:
-            await _send_group(call, group)
-            response = await call
-        finally:
-            call.cancel()
+        response = await conduct(call, _send_group(call, group))
         if not 0 < len(response.results) <= len(group):
             raise Deferred(Reason.PEER_UNREACHABLE, f"{len(response.results)} results for {len(group)} packets")
         results.extend(wire.submit_result_from_proto(result) for result in response.results)
@@ -92,16 +85,13 @@ SubmitStreamCall = grpc.aio.StreamUnaryCall[pb.SubmitRequest, pb.SubmitResponse]
 
 
 async def _send_group(call: SubmitStreamCall, group: Sequence[tuple[str, bytes]]) -> None:
-    try:
-        for submission_id, data in group:
-            submission = Submission(submission_id, len(data))
-            if len(data) <= WHOLE_BYTES_MAX:
-                await call.write(_whole(submission, data))
-            else:
-                await _write_packet(call, submission, data, None)
-        await call.done_writing()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return  # the call has ended already; awaiting it tells how
+    for submission_id, data in group:
+        submission = Submission(submission_id, len(data))
+        if len(data) <= WHOLE_BYTES_MAX:
+            await call.write(_whole(submission, data))
+        else:
+            await _write_packet(call, submission, data, None)
+    await call.done_writing()
 
 
 async def _send(
@@ -110,11 +100,8 @@ async def _send(
     packet: bytes | Path,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    try:
-        await _write_packet(call, submission, packet, progress)
-        await call.done_writing()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return  # the call has ended already; awaiting it tells how
+    await _write_packet(call, submission, packet, progress)
+    await call.done_writing()
 
 
 async def _write_packet(

@@ -5,7 +5,6 @@ minute or 256 MiB, so that it never outlives the grace of a server that renews i
 peer has it durably, and the courier goes on from there with a new call.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from node.model.policy import KIB, MIB
 from node.model.reason import Reason
 from node.net.channels import Channels, Kind, Line
 from node.net.errors import faults, peer_fault_of
+from node.net.upload import conduct
 from node.seal.tls import TlsIdentity
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
@@ -83,11 +83,7 @@ class GrpcPeers:
         """
         with self._call(peer, Kind.BULK) as stub:
             call = stub.PutBody(timeout=PUT_BODY_S + PUT_BODY_ANSWER_S)
-            try:
-                await self._upload(call, token, offset_bytes, chunks)
-                response = await call
-            finally:
-                call.cancel()
+            response = await conduct(call, self._upload(call, token, offset_bytes, chunks))
         return response.offset_bytes
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
@@ -128,8 +124,6 @@ class GrpcPeers:
                 if position - offset_bytes >= PUT_BODY_BYTES_MAX or self._monotonic_s() >= until_s:
                     break
             await call.done_writing()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return  # the call has ended already; awaiting it tells how
         finally:
             await _finish(chunks)
 

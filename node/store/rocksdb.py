@@ -12,6 +12,7 @@ Small bodies live in a column family of their own whose values go to blob files.
 import gc
 import os
 import threading
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from rocksdict import (
@@ -111,7 +112,8 @@ def successor(prefix: bytes) -> bytes | None:
 class RocksEngine:
     """A database folder. `write`, `get` and `rows` are called on the loop, `sync` and `heal` by the committer's thread.
 
-    Whoever uses the database on the loop holds `in_use` meanwhile; while `heal` holds it, there is no database.
+    Whoever uses the database on the loop holds `in_use` meanwhile; while `heal` holds it, there is no database. No exception
+    that leaves this class keeps a frame with a handle in it: it would keep the database locked for as long as it is kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -149,29 +151,39 @@ class RocksEngine:
         try:
             value: bytes | None = self._table(key).get(key)
         except Exception as error:
-            raise self._unreadable(error) from error
+            raise self._unreadable(error) from error.with_traceback(None)
         return value
 
     def rows(self, prefix: bytes, start: bytes, limit: int) -> list[Row]:
         """Return up to `limit` rows under `prefix` and not below `start`. Raises Broken(STORE_CORRUPT)."""
+        try:
+            return self._scan(prefix, max(prefix, start), limit)
+        except Exception as error:
+            raise self._unreadable(error) from error.with_traceback(None)
+
+    def _scan(self, prefix: bytes, start: bytes, limit: int) -> list[Row]:
         bounds = ReadOptions()
         end = successor(prefix)
         if end is not None:
             bounds.set_iterate_upper_bound(end)
         found: list[Row] = []
-        try:
-            at = self._table(prefix).iter(bounds)
-            at.seek(max(prefix, start))
-            while len(found) < limit and at.valid():
-                found.append((at.key(), at.value()))
-                at.next()
-            at.status()
-        except Exception as error:
-            raise self._unreadable(error) from error
+        at = self._table(prefix).iter(bounds)
+        at.seek(start)
+        while len(found) < limit and at.valid():
+            found.append((at.key(), at.value()))
+            at.next()
+        at.status()
         return found
 
     def write(self, writes: Writes, commit_no: int) -> None:
         """Apply all or nothing, unsynced. Raises Stalled, NoSpace or Broken; then nothing was applied."""
+        assert self._db is not None
+        try:
+            self._db.write(self._batch_of(writes, commit_no), self._write_options)
+        except Exception as error:
+            raise self._unwritten(error) from error.with_traceback(None)
+
+    def _batch_of(self, writes: Writes, commit_no: int) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
         put, delete, bodies = batch.put, batch.delete, self._bodies_handle
         for key, value in writes.items():
@@ -181,11 +193,7 @@ class RocksEngine:
             else:
                 put(key, value, family)
         put(COMMIT_NO_KEY, COMMIT_NO.pack(commit_no))
-        assert self._db is not None
-        try:
-            self._db.write(batch, self._write_options)
-        except Exception as error:
-            raise self._unwritten(error) from error
+        return batch
 
     def _unreadable(self, error: Exception) -> Exception:
         meaning = translated(error)
@@ -244,11 +252,13 @@ class RocksEngine:
     def _shut(self) -> None:
         db, self._db = self._db, None
         assert db is not None
+        tables = [self._bodies, db]
         # The lock is held for as long as any handle lives (dependencies.md section 3).
-        self._bodies.close()
-        del self._bodies, self._bodies_handle
-        db.close()
-        del db
+        del self._bodies, self._bodies_handle, db
+        while tables:
+            # Closing flushes, which a wounded database cannot do and complains about; it is closed all the same.
+            with suppress(Exception) if self._wounded else nullcontext():
+                tables.pop(0).close()
         gc.collect()
 
 

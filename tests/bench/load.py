@@ -18,15 +18,23 @@ _MARK = "NUMMER00"
 def packets(kind: str, size_bytes: int, count: int) -> list[tuple[str, bytes]]:
     """Return (submission id, packet) pairs, each packet of about `size_bytes` octets and with a number of its own."""
     template = _status() if kind == "status" else _document(size_bytes)
-    return [(f"bench-{n}", template.replace(_MARK.encode(), f"{n:08d}".encode())) for n in itertools.islice(_numbers, count)]
+    return [
+        (f"bench-{n}", template.replace(_MARK.encode(), f"{n:08d}".encode())) for n in itertools.islice(_numbers, count)
+    ]
 
 
 def _document(size_bytes: int) -> bytes:
     def compose(attachments: Sequence[tuple[str, bytes]]) -> bytes:
         return compose_document(
-            sender="G14", sender_name="Bộ mẫu", recipients=[("H49.22.05", "Phường mẫu")],
-            document_id=f"G14,2026/11/22,{_MARK}/BM", number=_MARK, notation="BM", subject="V/v đo tốc độ của trục",
-            date="2026/11/22", attachments=attachments,
+            sender="G14",
+            sender_name="Bộ mẫu",
+            recipients=[("H49.22.05", "Phường mẫu")],
+            document_id=f"G14,2026/11/22,{_MARK}/BM",
+            number=_MARK,
+            notation="BM",
+            subject="V/v đo tốc độ của trục",
+            date="2026/11/22",
+            attachments=attachments,
         )
 
     bare = len(compose([]))
@@ -37,8 +45,15 @@ def _document(size_bytes: int) -> bytes:
 
 def _status() -> bytes:
     return compose_status(
-        sender="G14", sender_name="Bộ mẫu", author="H49.22.05", document_id=f"H49.22.05,2026/11/22,{_MARK}/X",
-        code=f"{_MARK}/X", date="2026/11/22", status_code="03", description="Đã tiếp nhận", timestamp="2026/11/22 08:00:00",
+        sender="G14",
+        sender_name="Bộ mẫu",
+        author="H49.22.05",
+        document_id=f"H49.22.05,2026/11/22,{_MARK}/X",
+        code=f"{_MARK}/X",
+        date="2026/11/22",
+        status_code="03",
+        description="Đã tiếp nhận",
+        timestamp="2026/11/22 08:00:00",
     )
 
 

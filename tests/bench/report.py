@@ -42,18 +42,34 @@ class Report:
         """Add a figure; `goal` is ">= number" or "<= number" in the same unit."""
         middle = median(values)
         rounded = [round(one, 3) for one in (middle, min(values), max(values))]
-        self.results.append(Result(name, rounded[0], unit, rounded[1], rounded[2], len(values), goal, _holds(middle, goal)))
+        self.results.append(
+            Result(name, rounded[0], unit, rounded[1], rounded[2], len(values), goal, _holds(middle, goal))
+        )
 
     def print(self) -> None:
         """Print the table."""
         table = Table(title=f"truc bench {self.bench} — {machine()}")
-        for title, side in (("figure", "left"), ("median", "right"), ("min", "right"), ("max", "right"), ("unit", "left"),
-                            ("runs", "right"), ("goal", "left")):
+        for title, side in (
+            ("figure", "left"),
+            ("median", "right"),
+            ("min", "right"),
+            ("max", "right"),
+            ("unit", "left"),
+            ("runs", "right"),
+            ("goal", "left"),
+        ):
             table.add_column(title, justify=side)  # type: ignore[arg-type]
         for one in self.results:
             mark = {None: "", True: "  ✓", False: "  ✗"}[one.holds]
-            table.add_row(one.name, f"{one.value:,.6g}", f"{one.min:,.6g}", f"{one.max:,.6g}", one.unit, str(one.runs),
-                          (one.goal or "") + mark)
+            table.add_row(
+                one.name,
+                f"{one.value:,.6g}",
+                f"{one.min:,.6g}",
+                f"{one.max:,.6g}",
+                one.unit,
+                str(one.runs),
+                (one.goal or "") + mark,
+            )
         Console(width=120).print(table)
 
     def write(self, path: Path) -> None:
@@ -65,7 +81,11 @@ class Report:
 def machine() -> str:
     """Describe this machine in one line."""
     model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if "model name" in line),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     return f"{os.cpu_count()} cores {model}, Linux {platform.release()}, Python {platform.python_version()}"

@@ -142,9 +142,7 @@ def test_a_revoked_node_disappears_and_may_come_back_with_a_higher_version(tmp_p
         land.join("lao-cai", "H38")
     assert caught.value.reason == Reason.DIRECTORY_ROLLED_BACK
     shutil.rmtree(land.zone_folder("lao-cai"))
-    request = create_join_request(
-        land.zone_folder("lao-cai"), entry("lao-cai"), codes("H38"), NOW_MS, first_version=2
-    )
+    request = create_join_request(land.zone_folder("lao-cai"), entry("lao-cai"), codes("H38"), NOW_MS, first_version=2)
     land.authority.admit(request, None, set(), NOW_MS)
     land.authority.publish(NOW_MS)
     assert "lao-cai" in reader.update_from(land.authority.public, NOW_MS).nodes
@@ -244,4 +242,7 @@ def test_a_stolen_prefix_is_refused_naming_its_holder_and_a_sub_prefix_is_allowe
     land.join("sa-pa", "H38.61")
     land.authority.publish(NOW_MS)
     directory = land.trusted("reader").update_from(land.authority.public, NOW_MS)
-    assert {str(prefix): zone.node_id for prefix, zone in directory.zones.items()} == {"H38": "lao-cai", "H38.61": "sa-pa"}
+    assert {str(prefix): zone.node_id for prefix, zone in directory.zones.items()} == {
+        "H38": "lao-cai",
+        "H38.61": "sa-pa",
+    }

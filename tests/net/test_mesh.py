@@ -1,6 +1,7 @@
 """Two nodes over real gRPC and TLS on loopback: who is let in, who is not, and what travels."""
 
 import asyncio
+import hashlib
 
 import grpc
 import pytest
@@ -233,8 +234,9 @@ def test_what_breaks_our_own_reading_of_a_body_is_raised_as_it_is():
 def test_an_upload_that_the_peer_refuses_half_way_ends_with_the_peers_reason():
     async def story(node, peers, b, directory, service):
         node.refuse_at_bytes, node.faults["refused while coming"] = 1, Deferred(Reason.DISK_FULL, retry_after_ms=9)
-        fault = await fault_from(peers.put_body(b, b"t" * 16, 0, pieces([b"x" * 256 * 1024] * 100)))
-        assert (type(fault), fault.reason, fault.retry_after_ms) == (Deferred, Reason.DISK_FULL, 9)
+        for _ in range(50):  # grpc.aio alone loses the reason in a third of them; see upload.py
+            fault = await fault_from(peers.put_body(b, b"t" * 16, 0, pieces([b"x" * 256 * 1024] * 30)))
+            assert (type(fault), fault.reason, fault.retry_after_ms) == (Deferred, Reason.DISK_FULL, 9)
 
     with_server(story)
 
@@ -266,8 +268,6 @@ def test_the_directory_travels_in_pieces_and_only_what_is_lacking():
 
     async def story(node, peers, b, directory, service):
         assert await peers.fetch_directory(b, {}) == files
-        import hashlib
-
         have = {"targets/zones/H49": hashlib.sha256(bytes(700_000)).digest()}
         assert set(await peers.fetch_directory(b, have)) == {"metadata/1.root.json", "empty"}
 

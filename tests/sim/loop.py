@@ -1,8 +1,8 @@
 """Virtual time: an asyncio loop that never waits, and the processes that live and die on it.
 
-The loop's selector, instead of waiting for its timeout, adds the timeout to the loop's clock: a simulated hour costs as much as
-what happens in it. One thread, one clock, callbacks in the order they were scheduled: the same program with the same random
-numbers does the same things at the same times, for ever.
+Where asyncio would wait for its next timer, this loop sets its clock to the timer's time: a simulated hour costs as much as what
+happens in it. One thread, one clock, callbacks in the order they were scheduled: the same program with the same random numbers
+does the same things at the same times, for ever.
 
 A `Process` is one run of a node. Every task started inside it, and every task those start, belongs to it (a context variable is
 inherited); a crash marks it dead and cancels them all. Its ports ask `alive` first, so nothing that a dying task still does in an
@@ -11,6 +11,7 @@ inherited); a crash marks it dead and cancels them all. Its ports ask `alive` fi
 
 import asyncio
 import contextvars
+import heapq
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -30,23 +31,20 @@ class NoAnswer(Exception):
     """The process died, or did not answer in time: the caller knows nothing."""
 
 
-class VirtualSelector(selectors.BaseSelector):
-    """Knows no files. Waiting moves the clock."""
+class NoFiles(selectors.BaseSelector):
+    """A selector that is never asked: there are no files and no threads, only the loop's own wake-up socket, which sleeps."""
 
     def __init__(self) -> None:
-        self.now_s = 0.0
-        self.limit_s = 400 * 86_400.0
-        self._turns = 0
         self._files: dict[Any, selectors.SelectorKey] = {}
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Remember the loop's own wake-up socket; it never becomes ready, there are no threads."""
+        """Remember a file."""
         key = selectors.SelectorKey(fileobj, fileobj if isinstance(fileobj, int) else fileobj.fileno(), events, data)
         self._files[fileobj] = key
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """Forget it."""
+        """Forget a file."""
         return self._files.pop(fileobj)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
@@ -54,35 +52,58 @@ class VirtualSelector(selectors.BaseSelector):
         return self._files
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Let the time pass. Raises Deadlock."""
-        if timeout is None:
-            raise Deadlock(f"at {self.now_s:.3f} s nothing is scheduled, but work is expected")
-        if timeout > 0:
-            self.now_s += timeout
-            self._turns = 0
-            if self.now_s > self.limit_s:
-                raise Deadlock(f"virtual time passed its limit of {self.limit_s:.0f} s")
-            return []
-        self._turns += 1
-        if self._turns > TURNS_WITHOUT_TIME_MAX:
-            raise Deadlock(f"at {self.now_s:.3f} s the loop turns and turns and time stands still")
+        """Return that nothing has happened."""
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop over virtual time; threads are forbidden."""
 
+    _ready: Any
+    _scheduled: Any
+    _timer_cancelled_count: int
+
     def __init__(self) -> None:
-        self.virtual = VirtualSelector()
-        super().__init__(self.virtual)
-        self._clock_resolution = 1e-6
+        self.now_s = 0.0
+        self.limit_s = 400 * 86_400.0
+        self._turns = 0
+        super().__init__(NoFiles())
         self.bugs: list[str] = []
         self.set_exception_handler(self._note_bug)
         self.set_task_factory(_own_task)
 
     def time(self) -> float:
         """Return virtual seconds since the beginning of the world."""
-        return self.virtual.now_s
+        return self.now_s
+
+    def _run_once(self) -> None:
+        """Take one turn: as asyncio's own, but where that one waits, the clock moves on. Raises Deadlock."""
+        ready, scheduled = self._ready, self._scheduled
+        while scheduled and scheduled[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)._scheduled = False
+        if ready:
+            self._turns += 1
+            if self._turns > TURNS_WITHOUT_TIME_MAX:
+                raise Deadlock(f"at {self.now_s:.3f} s the loop turns and turns and time stands still")
+        elif scheduled:
+            self._move_on(scheduled[0]._when)
+        elif not self._stopping:  # type: ignore[attr-defined]
+            raise Deadlock(f"at {self.now_s:.3f} s nothing is scheduled, but work is expected")
+        while scheduled and scheduled[0]._when <= self.now_s:
+            timer = heapq.heappop(scheduled)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _move_on(self, when_s: float) -> None:
+        if when_s > self.now_s:
+            self.now_s, self._turns = when_s, 0
+        if self.now_s > self.limit_s:
+            raise Deadlock(f"virtual time passed its limit of {self.limit_s:.0f} s")
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         """Raise: a thread would make the history depend on the machine."""
@@ -181,6 +202,6 @@ def _where(exception: BaseException) -> str:
 def run_virtual(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], limit_s: float = 400 * 86_400.0) -> T:
     """Run `main(loop)` under virtual time to its end. Raises Deadlock."""
     loop = VirtualLoop()
-    loop.virtual.limit_s = limit_s
+    loop.limit_s = limit_s
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(main(loop))

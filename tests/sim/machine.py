@@ -35,7 +35,7 @@ class Trace:
 
     def __call__(self, who: str, what: str) -> None:
         """Note one event."""
-        line = f"{self._loop.virtual.now_s:14.6f} {who:<8} {what}"
+        line = f"{self._loop.now_s:14.6f} {who:<8} {what}"
         self._digest.update(line.encode() + b"\n")
         self.events += 1
         if self._show:
@@ -61,7 +61,7 @@ class SimClock:
 
     def now_ms(self) -> int:
         """Return what this machine thinks the time is."""
-        return self._skew.now_ms(self._loop.virtual.now_s)
+        return self._skew.now_ms(self._loop.now_s)
 
     async def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""

@@ -48,7 +48,7 @@ def plan_for(seed: int) -> Plan:
     numbers = stream(seed, "plan")
     provinces = [name for name in UNITS if name != "centre"]
     return Plan(
-        lasts_s=numbers.uniform(2, 6) * 3600,
+        lasts_s=numbers.uniform(1.5, 4.5) * 3600,
         papers=numbers.randint(8, 20),
         lossy=numbers.random() < 0.6,
         cut_every_s=numbers.choice((0, 1200, 3600)),

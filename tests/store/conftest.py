@@ -1,7 +1,6 @@
 """Homes for the contract tests: a place where a store or bodies live, are opened, closed, filled up and held back."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,9 +21,7 @@ NODE = "bo-noi-vu"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--kills", type=int, default=int(os.environ.get("TRUC_KILLS", "20")), help="restarts in kill loops"
-    )
+    parser.addoption("--kills", type=int, default=None, help="restarts in kill loops; also TRUC_KILLS, default 20")
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:

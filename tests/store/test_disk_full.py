@@ -12,6 +12,7 @@ import pytest
 from node.errors import Broken, Deferred, Fault
 from node.model.reason import Reason
 from node.store.bodies import FileBodies
+from node.store.part import FilePart
 from node.store.rocks import RocksStore
 from tests.store.conftest import NODE
 
@@ -25,11 +26,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=112m", "tmpfs", folder], capture_output=True, text=True
     )
     if mounted.returncode != 0:
         pytest.skip(f"no tmpfs here: {mounted.stderr.strip()}")
-    (folder / "ballast").write_bytes(bytes(24 * MIB))
+    (folder / "ballast").write_bytes(bytes(64 * MIB))
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
@@ -82,21 +83,24 @@ def test_the_store_keeps_all_it_told_of_on_a_full_disk_and_resumes_when_there_is
     asyncio.run(story())
 
 
+async def _append(part: FilePart, data: bytes) -> None:
+    for at in range(part.size_bytes, len(data), MIB):
+        await part.write(data[at : at + MIB])
+
+
 def test_a_part_on_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_space(small_disk: Path) -> None:
     async def story() -> None:
         bodies = FileBodies(small_disk)
-        data = os.urandom(48 * MIB)
+        data = os.urandom(72 * MIB)
         part = await bodies.open_part(b"t" * 16)
         with pytest.raises(Deferred) as full:
-            for at in range(0, len(data), MIB):
-                await part.write(data[at : at + MIB])
+            await _append(part, data)
         assert full.value.reason == Reason.DISK_FULL
-        assert 16 * MIB < part.size_bytes < 48 * MIB
+        assert 32 * MIB < part.size_bytes < 72 * MIB
         with pytest.raises(Deferred):
             await bodies.put(hashlib.sha256(data[: 2 * MIB]).digest(), data[: 2 * MIB])
         (small_disk / "ballast").unlink()
-        for at in range(part.size_bytes, len(data), MIB):
-            await part.write(data[at : at + MIB])
+        await _append(part, data)
         await part.seal(hashlib.sha256(data).digest())
         assert await bodies.read(hashlib.sha256(data).digest(), 0, len(data)) == data
         assert not list((small_disk / "spool").iterdir())

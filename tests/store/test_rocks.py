@@ -135,8 +135,12 @@ def _cut_log(folder: Path) -> None:
 
 
 def _zero_log_tail(folder: Path) -> None:
-    content = log_of(folder).read_bytes()
-    log_of(folder).write_bytes(content[: len(content) // 2].ljust(len(content), b"\0"))
+    """Zero the second half from the start of a record on (blocks of 32 KiB; header: crc 4, length 2, type 1)."""
+    content, at = log_of(folder).read_bytes(), 0
+    while at < len(content) // 2:
+        left = 32_768 - at % 32_768
+        at += left if left < 7 else 7 + int.from_bytes(content[at + 4 : at + 6], "little")
+    log_of(folder).write_bytes(content[:at].ljust(len(content), b"\0"))
 
 
 def _delete_log(folder: Path) -> None:

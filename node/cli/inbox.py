@@ -1,0 +1,74 @@
+"""truc inbox: what waits for the units of a system, the most urgent first."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node.cli import words
+from node.cli.command import As, Json, now_ms, run_async
+from node.cli.office import ID_DIGITS_SHOWN, office_of, whole_inbox
+from node.cli.output import QUIET, STRONG, table, tell, text
+from node.cli.plain import plain
+from node.model.code import parse_code
+from node.model.envelope import PacketKind
+from node.model.lane import Lane
+from node.model.office import InboxEntry
+from node.model.status import status_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+URGENT = {Lane.HOA_TOC: "bold red", Lane.THUONG_KHAN: "red", Lane.KHAN: "yellow"}
+
+
+def inbox(
+    credential: As,
+    unit: Annotated[str, typer.Option(help="Chỉ đơn vị này; mặc định mọi đơn vị của hệ thống.", metavar="CODE")] = "",
+    limit: Annotated[int, typer.Option(help="Nhiều nhất bao nhiêu gói.", min=1, max=100_000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """Xem hộp đến: gói tin đang chờ lấy, khẩn trước."""
+    code = parse_code(unit).text if unit else ""
+    entries, more = run_async(_entries(credential, code, limit))
+    tell(as_json, {"entries": plain(entries), "more": more}, lambda: _shown(entries, more))
+
+
+async def _entries(credential: "Path", unit: str, limit: int) -> tuple[list[InboxEntry], bool]:
+    async with office_of(credential) as office:
+        return await whole_inbox(office, unit, limit)
+
+
+def _shown(entries: list[InboxEntry], more: bool) -> list["RenderableType"]:
+    if not entries:
+        return [text("Hộp đến trống.")]
+    now = now_ms()
+    shown = table(["Mã gói", "Nơi gửi", "Văn bản", "Đến lúc", "Cỡ"], right=["Cỡ"], whole=["Mã gói", "Cỡ"])
+    for entry in entries:
+        where = f"{entry.sender_name or entry.sender_unit} → {entry.unit}"
+        taken = f"\nđang được lấy, giữ tới {words.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now else ""
+        shown.add_row(
+            text(entry.packet_id.hex()[:ID_DIGITS_SHOWN]),
+            text(where),
+            _about(entry),
+            text(words.when(entry.accept_time_ms) + taken),
+            text(words.size(entry.packet_bytes)),
+        )
+    rest = " (còn nữa: dùng --limit)" if more else ""
+    return [shown, text(f"{len(entries)} gói tin{rest}", QUIET)]
+
+
+def _about(entry: InboxEntry) -> "RenderableType":
+    """What a packet is: urgency, status or kind of business, số ký hiệu and trích yếu."""
+    from rich.text import Text
+
+    about = Text()
+    if entry.lane in URGENT:
+        about.append(f"{entry.lane.label.upper()} ", URGENT[entry.lane])
+    if entry.kind is PacketKind.STATUS:
+        about.append(text(f"{entry.status_code} {status_name(entry.status_code)}: ", "cyan"))
+    elif business := words.BUSINESS_TYPES.get(entry.business_type, ""):
+        about.append(text(f"{business}: ", "magenta"))
+    about.append(text(entry.document_code or entry.document_id, STRONG))
+    return about.append(text(f" {entry.subject}")) if entry.subject else about

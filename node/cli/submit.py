@@ -1,0 +1,95 @@
+"""truc submit: hand edXML packets to the node. The same file again gets the first answer again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node.cli import words
+from node.cli.command import As, Json, run_async
+from node.cli.office import office_of, submission_id_of
+from node.cli.output import QUIET, STRONG, clean, console, line, mark, next_steps, table, tell, text
+from node.cli.plain import plain
+from node.errors import ADVICE, EXIT_OK, kind_of
+from node.model.office import SubmitResult
+from node.model.reason import Reason
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Submitted = list[tuple[Path, SubmitResult]]
+
+
+def submit(
+    files: Annotated[list[Path], typer.Argument(help="Tệp edXML, gửi nguyên từng byte.", metavar="FILE...")],
+    credential: As,
+    submission_id: Annotated[
+        str, typer.Option("--id", help="Mã lần gửi; mặc định lấy từ tên và nội dung tệp nên gửi lại vô hại.", metavar="ID")
+    ] = "",
+    all_or_nothing: Annotated[
+        bool, typer.Option("--all-or-nothing", help="Một nơi nhận không phục vụ được thì từ chối cả gói.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Gửi gói tin edXML. Nút trả lời khi gói tin đã nằm chắc trên đĩa."""
+    if submission_id and len(files) > 1:
+        raise typer.BadParameter("chỉ dùng khi gửi một tệp", param_hint="'--id'")
+    submitted = run_async(_submit(files, credential, submission_id, all_or_nothing, as_json))
+    document = {"results": [{"file": str(path), **plain(result), **_advice(result.reason)} for path, result in submitted]}
+    tell(as_json, document, lambda: [*(part for one in submitted for part in _shown(*one)), *_what_next(submitted)])
+    raise typer.Exit(exit_code(submitted))
+
+
+def exit_code(submitted: Submitted) -> int:
+    """Return that of the first refusal; 0 if no packet was refused."""
+    refusals = [result.reason for _, result in submitted if result.reason]
+    return kind_of(refusals[0]).exit_code if refusals else EXIT_OK
+
+
+async def _submit(files: list[Path], credential: Path, submission_id: str, all_or_nothing: bool, quiet: bool) -> Submitted:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    screen = console(stderr=True)
+    submitted: Submitted = []
+    async with office_of(credential) as office:
+        with Progress(*columns, console=screen, transient=True, disable=quiet or not screen.is_terminal) as bars:
+            for path in files:
+                name = submission_id or submission_id_of(path)
+                bar = bars.add_task(clean(path.name), total=path.stat().st_size)
+                result = await office.submit(
+                    path,
+                    name,
+                    all_or_nothing=all_or_nothing,
+                    progress=lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),
+                )
+                submitted.append((path, result))
+    return submitted
+
+
+def _advice(reason: Reason) -> dict[str, str]:
+    return {"advice": ADVICE[reason]} if reason else {}
+
+
+def _shown(path: Path, result: SubmitResult) -> list["RenderableType"]:
+    if result.reason:
+        said = [line(mark(False), " ", text(path.name, STRONG), ": ", text(ADVICE[result.reason], "red"))]
+        said += [text(f"  {result.reason.name}: {result.detail}", QUIET)] if result.detail else []
+    else:
+        said = [
+            line(mark(True), " ", text(path.name, STRONG), f": đã nhận, {result.recipients_served} nơi nhận"),
+            text(f"  mã gói {result.packet_id.hex()}, mã lần gửi {result.submission_id}", QUIET),
+        ]
+    return [*said, *([_refused(result)] if result.refused else [])]
+
+
+def _refused(result: SubmitResult) -> "RenderableType":
+    shown = table(["Nơi nhận không gửi được", "Vì sao"], whole=["Nơi nhận không gửi được"])
+    for one in result.refused:
+        shown.add_row(text(one.code, "yellow"), text(words.cause(one.reason)))
+    return shown
+
+
+def _what_next(submitted: Submitted) -> list["RenderableType"]:
+    sent = [result for _, result in submitted if not result.reason]
+    return [next_steps([("Theo dõi:", f"truc track {sent[0].packet_id.hex()}")])] if len(sent) == 1 else []

@@ -1,0 +1,142 @@
+"""truc track: where a packet is, for each recipient: state, reason, next attempt, receipt, statuses."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node.cli import words
+from node.cli.command import As, Json, OptionalHome, now_ms, run_async
+from node.cli.home import Home as Place
+from node.cli.office import is_packet_id, office_of
+from node.cli.output import BAD, QUIET, STRONG, WARNING, console, facts, line, mark, table, tell, text
+from node.cli.plain import plain
+from node.cli.receipts import BY_US, verified_by
+from node.errors import Rejected
+from node.model.delivery import State
+from node.model.office import DeliveryView, TrackView
+from node.model.reason import Reason
+from node.model.status import status_name
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from node.model.directory import Directory
+    from node.net.client import OfficeClient
+
+LOOK_EVERY_S = 1.0
+
+
+def track(
+    name: Annotated[str, typer.Argument(help="Mã gói, mã lần gửi hoặc DocumentId.", metavar="ID")],
+    credential: As,
+    home: OptionalHome = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Xem tiếp cho tới khi mọi nơi nhận có kết quả.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Theo dõi một gói tin đã gửi. Có --home thì tự kiểm lại chữ ký biên nhận theo danh bạ của nút."""
+    if watch and as_json:
+        raise typer.BadParameter("không dùng cùng --json", param_hint="'--watch'")
+    directory = _directory(home) if home else None
+    view = run_async(_watch(credential, name, directory) if watch else _track(credential, name))
+    tell(as_json, document_of(view, directory), lambda: [] if watch else shown(view, directory))
+
+
+def _directory(home: Path) -> "Directory":
+    from node.directory.trust import TrustedFolder
+
+    return TrustedFolder(Place(home).directory).load()
+
+
+async def _track(credential: Path, name: str) -> TrackView:
+    async with office_of(credential) as office:
+        return await find(office, name)
+
+
+async def _watch(credential: Path, name: str, directory: "Directory | None") -> TrackView:
+    from rich.console import Group
+    from rich.live import Live
+
+    async with office_of(credential) as office:
+        with Live(console=console(), auto_refresh=False) as live:
+            while True:
+                view = await find(office, name)
+                live.update(Group(*shown(view, directory)), refresh=True)
+                if all(delivery.state.is_final for delivery in view.deliveries):
+                    return view
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def find(office: "OfficeClient", name: str) -> TrackView:
+    """Return a packet by whichever of its three names this is. Raises Rejected(NOT_FOUND)."""
+    ways: list[dict[str, str | bytes]] = [{"submission_id": name}, {"document_id": name}]
+    if is_packet_id(name):
+        ways.insert(0, {"packet_id": bytes.fromhex(name)})
+    for way in ways:
+        try:
+            return await office.track(**way)  # type: ignore[arg-type]  # each way has one name of the right type
+        except Rejected as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+    raise Rejected(Reason.NOT_FOUND, f"no packet, submission or document {name!r} of this system")
+
+
+def document_of(view: TrackView, directory: "Directory | None") -> dict[str, object]:
+    """Return the view for programs; each delivery says who has verified its receipt."""
+    deliveries = []
+    for one in view.deliveries:
+        said = plain(one)
+        said["receipt"] = said.pop("signed_receipt")
+        said["receipt_verified_by"] = verified_by(one, view.packet_id, directory)
+        said["state_name"], said["status_name"] = one.state.label, status_name(one.status_code)
+        deliveries.append(said)
+    return {**plain(view), "deliveries": deliveries}
+
+
+def shown(view: TrackView, directory: "Directory | None") -> list["RenderableType"]:
+    """Return the view for people."""
+    heading = facts(
+        [
+            ("Văn bản", line(text(view.document_code or view.document_id, STRONG), "  ", text(view.subject))),
+            ("Nơi gửi", view.sender_unit),
+            ("Gửi lúc", f"{words.when(view.create_time_ms)}, chờ nhiều nhất tới {words.when(view.expire_at_ms)}"),
+            ("Mã gói", view.packet_id.hex()),
+            ("Mã lần gửi", view.submission_id),
+        ]
+    )
+    rows = table(["Nơi nhận", "Tình trạng gửi", "Biên nhận", "Trạng thái xử lý"])
+    for one in view.deliveries:
+        rows.add_row(_unit(one), _state(one), _receipt(one, view.packet_id, directory), _statuses(one))
+    return [heading, rows]
+
+
+def _unit(one: DeliveryView) -> "Text":
+    return line(text(one.unit, STRONG), "\n" if one.unit_name else "", text(one.unit_name))
+
+
+def _state(one: DeliveryView) -> "Text":
+    style = {State.DELIVERED: "green", State.FAILED: BAD, State.WAITING: WARNING}[one.state]
+    tries = text(f"\nđã thử {one.attempts} lần", QUIET) if one.attempts and one.state is State.WAITING else ""
+    return line(text(words.delivery(one, now_ms()), style), tries)
+
+
+def _receipt(one: DeliveryView, packet_id: bytes, directory: "Directory | None") -> "Text":
+    if one.signed_receipt is None:
+        return text("chưa có", QUIET)
+    by = verified_by(one, packet_id, directory)
+    via = f", chuyển về qua {one.relay_node}" if one.relay_node else ""
+    said = "vừa kiểm chữ ký" if by == BY_US else "nút đã kiểm chữ ký"
+    if by is None:
+        return line(mark(False), text(f" của nút {one.node_id}: KHÔNG khớp, hãy báo quản trị", BAD))
+    return line(mark(True), text(f" của nút {one.node_id}{via}; {said}"))
+
+
+def _statuses(one: DeliveryView) -> "Text":
+    if not one.statuses:
+        return text("chưa có", QUIET)
+    history = [
+        text(f"\n{event.code} {words.when(event.accept_time_ms)[:16]} {event.description}".rstrip(), QUIET) for event in one.statuses
+    ]
+    return line(text(f"{one.status_code} {status_name(one.status_code)}", STRONG), *history)

@@ -1,0 +1,230 @@
+"""truc unit: the units of this node, and the way they get into the directory.
+
+What is added here is in the node's own zone, unsigned and seen by nobody; `publish` signs it into one file for the authority.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.cli import words
+from node.cli.command import Home, HomeCommand, Json, OptionalAs, OptionalHome, now_ms, read_input, run_async
+from node.cli.home import Home as Place
+from node.cli.home import describe_anew
+from node.cli.output import BAD, QUIET, STRONG, facts, line, mark, next_steps, table, tell, text
+from node.cli.plain import plain
+from node.errors import Rejected, fault
+from node.model.code import parse_code
+from node.model.directory import Unit
+from node.model.office import FoundUnit
+from node.model.reason import Reason
+
+app = typer.Typer(no_args_is_help=True)
+
+COLUMNS = ("code", "name", "short_names", "parent")
+"""Of a CSV file; the first two are required. Several short names are separated by ;"""
+SHOWN_MAX = 200
+
+
+@app.command(cls=HomeCommand)
+def add(
+    home: Home,
+    code: Annotated[str | None, typer.Argument(help="Mã định danh, dạng nào cũng được.", metavar="CODE")] = None,
+    name: Annotated[str | None, typer.Argument(help="Tên chính thức.", metavar="NAME")] = None,
+    short: Annotated[list[str] | None, typer.Option(help="Tên gọi tắt (ghi nhiều lần).")] = None,
+    parent: Annotated[str, typer.Option(help="Mã đơn vị cấp trên.")] = "",
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Tệp CSV có dòng đầu code,name[,short_names,parent].", metavar="FILE")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Thêm một đơn vị, hoặc cả tệp CSV; cùng mã thì thay. Chưa ai thấy cho tới khi công bố."""
+    if (from_file is None) == (code is None or name is None):
+        raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
+    units = _from_csv(from_file) if from_file else [Unit(code or "", name or "", tuple(short or []), parent)]
+    zone = Place(home).zone_editor()
+    added = zone.add_units(units)
+    last = units[-1] if units else None
+    tell(
+        as_json,
+        {"added": added, "units": len(zone.units()), "codes": [parse_code(unit.code).text for unit in units[:SHOWN_MAX]]},
+        lambda: [
+            line(mark(True), f" Đã ghi {words.count(added)} đơn vị", *(_named(last) if added == 1 and last else [])),
+            next_steps([("Công bố khi đã đủ:", f"truc unit publish {home}")]),
+        ],
+    )
+
+
+@app.command(cls=HomeCommand)
+def close(
+    home: Home,
+    code: Annotated[str, typer.Argument(help="Mã định danh của đơn vị thôi hoạt động.", metavar="CODE")],
+    successor: Annotated[str, typer.Option(help="Mã đơn vị tiếp nhận.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Đóng một đơn vị từ bây giờ và ghi đơn vị tiếp nhận. Có hiệu lực với các nút khác khi công bố."""
+    closed, heir = parse_code(code), parse_code(successor) if successor else None
+    zone = Place(home).zone_editor()
+    zone.close_unit(closed, now_ms(), heir)
+    unit = zone.unit(closed)
+    assert unit is not None
+    tell(
+        as_json,
+        {"closed": plain(unit)},
+        lambda: [
+            line(mark(True), " Đã đóng ", *_named(unit)),
+            *([line("  Đơn vị tiếp nhận: ", text(heir, STRONG))] if heir else []),
+            next_steps([("Công bố:", f"truc unit publish {home}")]),
+        ],
+    )
+
+
+@app.command("list", cls=HomeCommand)
+def list_units(home: Home, as_json: Json = False) -> None:
+    """Liệt kê đơn vị của nút này."""
+    zone = Place(home).zone_editor()
+    units = zone.units()
+    document = {"node_id": zone.node_id, "prefixes": [str(prefix) for prefix in zone.prefixes], "units": plain(units)}
+    tell(as_json, document, lambda: [_units(units), text(f"{words.count(len(units))} đơn vị", QUIET)])
+
+
+@app.command(cls=HomeCommand)
+def publish(
+    home: Home,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Ghi tệp vùng vào đây.", metavar="FILE")] = None,
+    authority: Annotated[
+        Path | None, typer.Option(help="Thư mục cơ quan vận hành danh bạ, nếu có trong máy này: nhận và công bố luôn.", metavar="FOLDER")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ký vùng (đơn vị, khóa, địa chỉ của nút) thành một tệp để gửi cơ quan vận hành danh bạ."""
+    place = Place(home)
+    described_anew = describe_anew(place)
+    update, version, units = sign_zone(place)
+    path = out or home / f"zone-update-{version:04}.truc"
+    _write(path, update)
+    published = _take_and_publish(authority, update) if authority else None
+    document = {"file": str(path), "zone_version": version, "units": units, "node_described_anew": described_anew}
+    steps = [("Gửi tệp này cho cơ quan vận hành danh bạ:", str(path)), ("Ở đó:", f"truc authority take THƯ-MỤC {path.name}")]
+    tell(
+        as_json,
+        {**document, "directory_version": published},
+        lambda: [
+            line(mark(True), f" Đã ký vùng phiên bản {version}: {words.count(units)} đơn vị"),
+            facts([("Tệp", path), ("Nút", "địa chỉ, khóa hoặc chứng thư đã đổi" if described_anew else "")]),
+            line(mark(True), f" Đã công bố trong danh bạ phiên bản {published}") if authority else next_steps(steps),
+        ],
+    )
+
+
+def sign_zone(place: Place) -> tuple[bytes, int, int]:
+    """Sign the zone, under the prefixes that the directory grants now; return (zone update, its version, units)."""
+    from node.directory.trust import TrustedFolder
+
+    zone = place.zone_editor()
+    directory = TrustedFolder(place.directory).load()
+    granted = directory.prefixes_of(zone.node_id)
+    if zone.node_id in directory.nodes and granted != zone.prefixes:
+        zone.set_prefixes(granted)
+    return zone.update(now_ms()), zone.version, len(zone.units())
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="Mã, phần đầu của mã, hoặc vài chữ trong tên, có dấu hay không.", metavar="QUERY")],
+    credential: OptionalAs = None,
+    home: OptionalHome = None,
+    limit: Annotated[int, typer.Option(help="Nhiều nhất bao nhiêu kết quả.", min=1, max=200)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Tìm đơn vị trong danh bạ: hỏi nút đang chạy (--as) hoặc đọc danh bạ của nút (--home)."""
+    if credential is not None:
+        found = run_async(_ask_node(credential, query, limit))
+    elif home is not None:
+        found = _look_at_home(Place(home), query, limit)
+    else:
+        raise fault(Reason.CREDENTIAL_MISSING, "neither --as nor --home is given")
+    tell(as_json, {"query": query, "units": plain(found)}, lambda: [_found(found)])
+
+
+async def _ask_node(credential: Path, query: str, limit: int) -> list[FoundUnit]:
+    from node.net.client import OfficeClient
+    from node.net.credential import Credential
+
+    async with OfficeClient.connect(Credential.load(credential)) as office:
+        return await office.search_units(query, limit)
+
+
+def _look_at_home(place: Place, query: str, limit: int) -> list[FoundUnit]:
+    from node.directory.source import LiveDirectory
+    from node.directory.trust import TrustedFolder
+
+    directory = TrustedFolder(place.directory).load()
+    if not directory.version:
+        raise fault(Reason.DIRECTORY_EMPTY, str(place.directory))
+    return run_async(LiveDirectory(directory).search(query, limit))
+
+
+def _from_csv(path: Path) -> list[Unit]:
+    """Read units. Raises Rejected(REQUEST_INVALID) naming the line, or CODE_MALFORMED."""
+    try:
+        rows = csv.DictReader(io.StringIO(read_input(path).decode("utf-8-sig")), strict=True)
+        missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or [])]
+        if missing:
+            raise Rejected(Reason.REQUEST_INVALID, f"{path}: dòng đầu thiếu cột {', '.join(missing)}")
+        return [_from_row(path, rows.line_num, row) for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error}") from error
+
+
+def _from_row(path: Path, number: int, row: dict[str, str | None]) -> Unit:
+    code, name, short_names, parent = ((row.get(column) or "").strip() for column in COLUMNS)
+    if not code or not name:
+        raise Rejected(Reason.REQUEST_INVALID, f"{path}, dòng {number}: thiếu mã hoặc tên")
+    try:
+        parse_code(code)
+    except Rejected as error:
+        raise Rejected(Reason.CODE_MALFORMED, f"{path}, dòng {number}: {error.detail}") from error
+    return Unit(code, name, tuple(word.strip() for word in short_names.split(";") if word.strip()), parent)
+
+
+def _write(path: Path, update: bytes) -> None:
+    from node.directory.files import write_file
+
+    write_file(path, update)
+
+
+def _take_and_publish(folder: Path, update: bytes) -> int:
+    from node.directory.authority import Authority
+
+    authority = Authority.open(folder)
+    authority.take(update, now_ms())
+    return authority.publish(now_ms())
+
+
+def _named(unit: Unit) -> Iterable[object]:
+    return text(parse_code(unit.code), STRONG), text(f" – {unit.name}")
+
+
+def _units(units: list[Unit]) -> object:
+    shown = table(["Mã", "Dạng cũ", "Tên", "Cấp trên", "Tình trạng"], whole=["Mã"])
+    for unit in units:
+        code = parse_code(unit.code)
+        heir = f", thay bằng {unit.successor}" if unit.successor else ""
+        state = text(f"đóng từ {words.day(unit.valid_to_ms)}{heir}", BAD) if unit.valid_to_ms else text("hoạt động")
+        name = unit.name + (f" ({', '.join(unit.short_names)})" if unit.short_names else "")
+        shown.add_row(text(code), text(code.old_form or ""), text(name), text(unit.parent), state)
+    return shown
+
+
+def _found(found: list[FoundUnit]) -> object:
+    if not found:
+        return text("Không tìm thấy đơn vị nào. Hãy thử ít chữ hơn, hoặc phần đầu của mã.")
+    shown = table(["Mã", "Dạng cũ", "Tên", "Nút"], whole=["Mã", "Dạng cũ"])
+    for unit in found:
+        shown.add_row(*map(text, [unit.code, unit.old_code, unit.name, unit.node_id]))
+    return shown
