@@ -16,6 +16,9 @@ from node.ports import Ports, Tx
 from node.store import keys
 from node.store.records import PeerRecord
 
+CONTACT_PAUSE_MS = 5_000
+NO_ANSWER = (Reason.PEER_UNREACHABLE, Reason.PEER_TLS_FAILED)
+
 
 class Roads:
     """The health of the roads to all peers: durable records, written when they change."""
@@ -72,11 +75,18 @@ class Roads:
         self.on_change(node_id)
 
     async def contacted(self, node_id: str) -> None:
-        """The peer has called us, so it may be up: the next attempt is due now. The count of failures stays until one succeeds."""
+        """The peer has called us, so it may be up: the next attempt is due now. The count of failures stays until one succeeds.
+
+        That is news only about a peer that gave no answer, and only some time after the last attempt: two nodes that can call but
+        not serve each other (a full disk) would otherwise hurry each other on for ever.
+        """
         now_ms = self._ports.clock.now_ms()
+        if 0 <= now_ms - self._last_failure_ms.get(node_id, 0) < CONTACT_PAUSE_MS:
+            return
 
         def hurry(record: PeerRecord) -> PeerRecord:
-            record.next_attempt_ms = min(record.next_attempt_ms, now_ms)
+            if record.reason in NO_ANSWER:
+                record.next_attempt_ms = min(record.next_attempt_ms, now_ms)
             return record
 
         await self._change(node_id, hurry)

@@ -14,7 +14,9 @@ IDS_PER_CALL = 1_000
 
 
 def ack(
-    packet_ids: Annotated[list[str], typer.Argument(help="Mã gói, đủ 32 chữ số hoặc vài chữ số đầu.", metavar="PACKET_ID...")],
+    packet_ids: Annotated[
+        list[str], typer.Argument(help="Mã gói, đủ 32 chữ số hoặc vài chữ số đầu.", metavar="PACKET_ID...")
+    ],
     credential: As,
     unit: Annotated[str, typer.Option(help="Chỉ cho đơn vị này.", metavar="CODE")] = "",
     as_json: Json = False,

@@ -51,7 +51,9 @@ def create(
 def admit(
     folder: Folder,
     join_request: Annotated[Path, typer.Argument(help="Tệp join-request.truc của nút.", metavar="JOIN_REQUEST")],
-    prefix: Annotated[list[str] | None, typer.Option(help="Tiền tố được giao (ghi nhiều lần); bỏ trống: như nút xin.")] = None,
+    prefix: Annotated[
+        list[str] | None, typer.Option(help="Tiền tố được giao (ghi nhiều lần); bỏ trống: như nút xin.")
+    ] = None,
     role: Annotated[list[str] | None, typer.Option(help="Vai trò: relay hoặc directory (ghi nhiều lần).")] = None,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +110,14 @@ def publish(folder: Folder, as_json: Json = False) -> None:
         lambda: [
             line(mark(True), f" Đã công bố danh bạ phiên bản {version}"),
             facts([("Thư mục công khai", authority.public)]),
-            next_steps([("Ở mỗi nút, nạp bản mới (nút mới thì dùng 'node join'):", f"truc node update HOME {authority.public}")]),
+            next_steps(
+                [
+                    (
+                        "Ở mỗi nút, nạp bản mới (nút mới thì dùng 'node join'):",
+                        f"truc node update HOME {authority.public}",
+                    )
+                ]
+            ),
         ],
     )
 
@@ -123,7 +132,11 @@ def revoke(
     from node.directory.authority import Authority
 
     Authority.open(folder).revoke(node_id, now_ms())
-    tell(as_json, {"revoked": node_id}, lambda: [line(mark(True), " Đã đưa nút ", text(node_id, STRONG), " ra khỏi danh bạ")])
+    tell(
+        as_json,
+        {"revoked": node_id},
+        lambda: [line(mark(True), " Đã đưa nút ", text(node_id, STRONG), " ra khỏi danh bạ")],
+    )
 
 
 @app.command()
@@ -160,9 +173,20 @@ def _heading(summary: "Summary") -> object:
 
 
 def _nodes(summary: "Summary") -> object:
-    shown = table(["Nút", "Tên", "Tiền tố", "Vai trò", "Vùng", "Đơn vị"], right=["Vùng", "Đơn vị"], whole=["Nút", "Vùng", "Đơn vị"])
+    shown = table(
+        ["Nút", "Tên", "Tiền tố", "Vai trò", "Vùng", "Đơn vị"],
+        right=["Vùng", "Đơn vị"],
+        whole=["Nút", "Vùng", "Đơn vị"],
+    )
     for one in summary.nodes:
-        cells = [one.node_id, one.name, _prefixes(one), _role_names(one), f"v{one.zone_version}", words.count(one.units)]
+        cells = [
+            one.node_id,
+            one.name,
+            _prefixes(one),
+            _role_names(one),
+            f"v{one.zone_version}",
+            words.count(one.units),
+        ]
         shown.add_row(*map(text, cells))
     return shown
 
@@ -170,7 +194,12 @@ def _nodes(summary: "Summary") -> object:
 def _unpublished(summary: "Summary") -> list[object]:
     if not summary.unpublished:
         return []
-    return [text(f"! {len(summary.unpublished)} tệp đã quyết định nhưng chưa công bố: {', '.join(summary.unpublished)}", WARNING)]
+    return [
+        text(
+            f"! {len(summary.unpublished)} tệp đã quyết định nhưng chưa công bố: {', '.join(summary.unpublished)}",
+            WARNING,
+        )
+    ]
 
 
 def _prefixes(one: "AdmittedNode") -> str:

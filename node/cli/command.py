@@ -22,11 +22,15 @@ T = TypeVar("T")
 HOME_VARIABLE, SYSTEM_VARIABLE = "TRUC_HOME", "TRUC_SYSTEM"
 
 Home = Annotated[
-    Path, typer.Argument(help=f"Thư mục của nút; cũng có thể ghi --home HOME hoặc đặt biến {HOME_VARIABLE}.", metavar="HOME")
+    Path,
+    typer.Argument(help=f"Thư mục của nút; cũng có thể ghi --home HOME hoặc đặt biến {HOME_VARIABLE}.", metavar="HOME"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="In một tài liệu JSON cho chương trình đọc.")]
 As = Annotated[
-    Path, typer.Option("--as", help="Tệp xác thực của hệ thống, do 'truc system add' cấp.", envvar=SYSTEM_VARIABLE, metavar="CRED")
+    Path,
+    typer.Option(
+        "--as", help="Tệp xác thực của hệ thống, do 'truc system add' cấp.", envvar=SYSTEM_VARIABLE, metavar="CRED"
+    ),
 ]
 OptionalHome = Annotated[
     Path | None, typer.Option("--home", help="Thư mục của nút.", envvar=HOME_VARIABLE, metavar="HOME")

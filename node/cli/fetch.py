@@ -45,7 +45,9 @@ def fetch(
     fetched, skipped = run_async(_fetch(credential, packet_id, out, folder, code, force, as_json))
     document = {
         "fetched": [{"file": str(path), **plain(entry)} for path, entry in fetched],
-        "skipped": [{"packet_id": entry.packet_id.hex(), "unit": entry.unit, "reason": reason.name} for entry, reason in skipped],
+        "skipped": [
+            {"packet_id": entry.packet_id.hex(), "unit": entry.unit, "reason": reason.name} for entry, reason in skipped
+        ],
     }
     ids = " ".join(dict.fromkeys(entry.packet_id.hex() for _, entry in fetched))
     tell(
@@ -53,7 +55,10 @@ def fetch(
         document,
         lambda: [
             *[_shown(path, entry) for path, entry in fetched],
-            *[line(mark(None), " ", text(entry.packet_id.hex()), ": ", text(words.cause(why))) for entry, why in skipped],
+            *[
+                line(mark(None), " ", text(entry.packet_id.hex()), ": ", text(words.cause(why)))
+                for entry, why in skipped
+            ],
             *([] if fetched or skipped else [text("Hộp đến trống.")]),
             *([next_steps([("Lưu xong thì xác nhận đã lấy:", f"truc ack {ids}")])] if 0 < len(fetched) <= 3 else []),
         ],
@@ -67,7 +72,9 @@ async def _fetch(
     async with office_of(credential) as office:
         with _bars(quiet) as bars:
             if name:
-                return [await _fetch_one(office, bars, await find_packet(office, name, unit), unit, out, folder, force)], []
+                return [
+                    await _fetch_one(office, bars, await find_packet(office, name, unit), unit, out, folder, force)
+                ], []
             _make(folder)
             entries, _ = await whole_inbox(office, unit)
             fetched: Fetched = []

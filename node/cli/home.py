@@ -113,7 +113,9 @@ def office_address(settings: "Settings") -> str:
     """Return where the office door is reached from this machine. Raises Broken(SETTINGS_INVALID) for port 0."""
     host, _, port = settings.office.listen.rpartition(":")
     if port == "0":
-        raise Broken(Reason.SETTINGS_INVALID, "office.listen: cổng 0 đổi mỗi lần chạy nên không gọi tới được; hãy ghi cổng thật")
+        raise Broken(
+            Reason.SETTINGS_INVALID, "office.listen: cổng 0 đổi mỗi lần chạy nên không gọi tới được; hãy ghi cổng thật"
+        )
     return f"{_ANY_HOST.get(host, host)}:{port}"
 
 
@@ -266,5 +268,7 @@ def advertised(mesh: str, advertise: str | None) -> str:
     if advertise is not None:
         return advertise
     if mesh.rpartition(":")[0] in _ANY_HOST:
-        raise Rejected(Reason.REQUEST_INVALID, f"{mesh} là mọi địa chỉ của máy; hãy ghi --advertise địa chỉ mà nút khác gọi tới")
+        raise Rejected(
+            Reason.REQUEST_INVALID, f"{mesh} là mọi địa chỉ của máy; hãy ghi --advertise địa chỉ mà nút khác gọi tới"
+        )
     return mesh

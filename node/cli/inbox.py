@@ -47,7 +47,9 @@ def _shown(entries: list[InboxEntry], more: bool) -> list["RenderableType"]:
     shown = table(["Mã gói", "Nơi gửi", "Văn bản", "Đến lúc", "Cỡ"], right=["Cỡ"], whole=["Mã gói", "Cỡ"])
     for entry in entries:
         where = f"{entry.sender_name or entry.sender_unit} → {entry.unit}"
-        taken = f"\nđang được lấy, giữ tới {words.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now else ""
+        taken = (
+            f"\nđang được lấy, giữ tới {words.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now else ""
+        )
         shown.add_row(
             text(entry.packet_id.hex()[:ID_DIGITS_SHOWN]),
             text(where),

@@ -4,61 +4,106 @@ Exit codes: 0 done; 2 the command line is wrong; by kind of fault 65 (the author
 try again later), 78 (this node's operator); 70 a mistake of ours (TRUC_TRACE=1 shows where); 130 interrupted.
 """
 
-import json
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from node import __version__
-from node.cli import authority, doctor, inbox, node, outbox, peer, serve, status, submit, system, track, unit
-from node.cli.command import Json
-from node.errors import EXIT_BUG, EXIT_OK, Fault
+from node.cli import ack, authority, doctor, fetch, inbox, outbox, peer, serve, status, submit, system, track, unit
+from node.cli import node as nodes
+from node.cli.command import HomeCommand
+from node.cli.faults import tell_bug, tell_fault, tell_usage
+from node.errors import EXIT_OK, Fault
 
-EXIT_USAGE = 2
-TRACE_VARIABLE = "TRUC_TRACE"
+EXIT_INTERRUPTED = 130
+DOCUMENTS, INSTALLATION, OPERATION = "Văn bản", "Danh bạ và cài đặt nút", "Vận hành nút"
 
-_PANEL_TITLES = {"ARGUMENTS_PANEL_TITLE": "Đối số", "OPTIONS_PANEL_TITLE": "Tùy chọn", "COMMANDS_PANEL_TITLE": "Lệnh"}
+_TITLES = {"ARGUMENTS_PANEL_TITLE": "Đối số", "OPTIONS_PANEL_TITLE": "Tùy chọn", "COMMANDS_PANEL_TITLE": "Lệnh"}
 
 
-class VietnameseHelp(TyperGroup):
-    """The root of the tree; help is titled in Vietnamese."""
+class Tree(TyperGroup):
+    """The root of the tree."""
 
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Title the help before any of it is shown (the library of tables is only loaded if there will be help)."""
+        """Title the help in Vietnamese before any of it is shown; what draws it is only loaded if there will be help."""
         if {"--help", "-h"} & set(args):
             from typer import rich_utils
 
-            for name, title in _PANEL_TITLES.items():
+            for name, title in _TITLES.items():
                 setattr(rich_utils, name, title)
         return super().make_context(info_name, args, parent, **extra)
 
 
-app = typer.Typer(
-    cls=VietnameseHelp,
-    name="truc",
-    help="Nút liên thông văn bản: gửi, nhận, theo dõi văn bản edXML giữa các cơ quan, và vận hành nút.",
-    epilog="Mã thoát: 0 xong, 2 gõ sai lệnh, 65 nơi gửi phải sửa, 77 sai quyền hoặc danh bạ, 75 hãy thử lại sau, 78 quản trị nút phải xử lý.",
-    context_settings={"help_option_names": ["--help", "-h"]},
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"truc {__version__}")
+        raise typer.Exit()
 
-DOCUMENTS, INSTALLATION, OPERATION = "Văn bản", "Danh bạ và cài đặt nút", "Vận hành nút"
 
-for noun, name, words in (
-    (authority.app, "authority", "Cơ quan vận hành danh bạ: kết nạp nút, nhận vùng, công bố."),
-    (node.app, "node", "Lập nút, đưa nút vào danh bạ, cập nhật danh bạ."),
-    (unit.app, "unit", "Đơn vị thuộc nút: thêm, đóng, tìm, công bố."),
-    (system.app, "system", "Phần mềm QLVB được nối vào nút và quyền của nó."),
-):
-    app.add_typer(noun, name=name, help=words, rich_help_panel=INSTALLATION)
-for verb, name in ((submit.submit, "submit"), (inbox.inbox, "inbox"), (inbox.fetch, "fetch"), (inbox.ack, "ack")):
-    app.command(name, rich_help_panel=DOCUMENTS)(verb)
-app.command("status", rich_help_panel=DOCUMENTS)(status.status)
-app.command("track", rich_help_panel=DOCUMENTS)(track.track)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="In phiên bản rồi thoát.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Nút liên thông văn bản: gửi, nhận, theo dõi văn bản edXML giữa các cơ quan, và vận hành nút."""
+
+
+def _tree() -> typer.Typer:
+    """Put the tree together: documents first, then installation, then operation."""
+    made = typer.Typer(
+        cls=Tree,
+        name="truc",
+        epilog="Mã thoát: 0 xong · 2 gõ sai lệnh · 65 nơi gửi phải sửa · 77 sai quyền hoặc danh bạ · 75 hãy thử lại sau · "
+        "78 quản trị nút phải xử lý",
+        context_settings={"help_option_names": ["--help", "-h"]},
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    made.callback()(_root)
+    for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track):
+        made.command(rich_help_panel=DOCUMENTS)(verb)
+    for noun, name, words in (
+        (authority.app, "authority", "Cơ quan vận hành danh bạ: kết nạp nút, nhận vùng, công bố."),
+        (nodes.app, "node", "Lập nút, đưa nút vào danh bạ, cập nhật danh bạ."),
+        (unit.app, "unit", "Đơn vị thuộc nút: thêm, đóng, tìm, công bố."),
+        (system.app, "system", "Phần mềm QLVB được nối vào nút và quyền của nó."),
+    ):
+        made.add_typer(noun, name=name, help=words, rich_help_panel=INSTALLATION)
+    for verb_at_home in (serve.serve, doctor.doctor, outbox.outbox):
+        made.command(cls=HomeCommand, rich_help_panel=OPERATION)(verb_at_home)
+    made.add_typer(
+        peer.app, name="peer", help="Đường tới các nút bạn: xem, tạm giữ, gửi tiếp.", rich_help_panel=OPERATION
+    )
+    return made
+
+
+app = _tree()
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in args
+    try:
+        return app(args or ["--help"], prog_name="truc", standalone_mode=False) or EXIT_OK
+    except Fault as fault:
+        return tell_fault(fault, as_json)
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    except TyperException as error:
+        return tell_usage(error, as_json)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`truc inbox | head`); Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except Exception as error:
+        return tell_bug(error, as_json)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

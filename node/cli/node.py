@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 PublicFolder = Annotated[
-    Path | None, typer.Argument(help="Thư mục 'public' của cơ quan vận hành danh bạ, hoặc bản chép của nó.", metavar="PUBLIC_FOLDER")
+    Path | None,
+    typer.Argument(
+        help="Thư mục 'public' của cơ quan vận hành danh bạ, hoặc bản chép của nó.", metavar="PUBLIC_FOLDER"
+    ),
 ]
 
 
@@ -30,14 +33,21 @@ def create(
     node_id: Annotated[str, typer.Option("--id", help="Mã nút: chữ thường, số, gạch nối.", metavar="ID")],
     name: Annotated[str, typer.Option(help="Tên nút, cho người đọc.")],
     mesh: Annotated[str, typer.Option(help="Nghe các nút khác ở đây, máy:cổng.", metavar="ADDRESS")] = "127.0.0.1:7401",
-    office: Annotated[str, typer.Option(help="Nghe phần mềm QLVB ở đây, máy:cổng.", metavar="ADDRESS")] = "127.0.0.1:7402",
+    office: Annotated[
+        str, typer.Option(help="Nghe phần mềm QLVB ở đây, máy:cổng.", metavar="ADDRESS")
+    ] = "127.0.0.1:7402",
     advertise: Annotated[
         str | None,
-        typer.Option(help="Địa chỉ ghi vào danh bạ; mặc định như --mesh; '' nếu không ai gọi tới được.", metavar="ADDRESS"),
+        typer.Option(
+            help="Địa chỉ ghi vào danh bạ; mặc định như --mesh; '' nếu không ai gọi tới được.", metavar="ADDRESS"
+        ),
     ] = None,
-    prefix: Annotated[list[str] | None, typer.Option(help="Tiền tố mã định danh xin được giao (ghi nhiều lần).")] = None,
+    prefix: Annotated[
+        list[str] | None, typer.Option(help="Tiền tố mã định danh xin được giao (ghi nhiều lần).")
+    ] = None,
     via_relay: Annotated[
-        list[str] | None, typer.Option(help="Chỉ các nút chuyển tiếp này gọi tới được nút (ghi nhiều lần).", metavar="NODE")
+        list[str] | None,
+        typer.Option(help="Chỉ các nút chuyển tiếp này gọi tới được nút (ghi nhiều lần).", metavar="NODE"),
     ] = None,
     relay: Annotated[bool, typer.Option("--relay", help="Giữ hộ và chuyển tiếp gói tin cho các nút khác.")] = False,
     as_json: Json = False,
@@ -54,7 +64,12 @@ def create(
         carry_for_others=relay,
     )
     made = homes.create_home(home, new, now_ms())
-    document = {"home": str(home), "node_id": node_id, "join_request": str(made.join_request), "settings": str(made.settings_file)}
+    document = {
+        "home": str(home),
+        "node_id": node_id,
+        "join_request": str(made.join_request),
+        "settings": str(made.settings_file),
+    }
     tell(
         as_json,
         document,
@@ -93,13 +108,23 @@ def join(
     settings, public = place.settings(), _need_folder(public_folder)
     found, directory = bootstrap(place, public, fingerprint, now_ms())
     compared = bool(fingerprint)
-    document = {"home": str(home), "fingerprint": found, "fingerprint_compared": compared, **_directory_facts(directory, settings)}
+    document = {
+        "home": str(home),
+        "fingerprint": found,
+        "fingerprint_compared": compared,
+        **_directory_facts(directory, settings),
+    }
     tell(
         as_json,
         document,
         lambda: [
             line(mark(True), f" Nút {settings.node_id} đã nạp danh bạ phiên bản {directory.version}"),
-            facts([("Dấu vân tay", found), ("Danh bạ có", f"{len(directory.nodes)} nút, {words.count(directory.unit_count())} đơn vị")]),
+            facts(
+                [
+                    ("Dấu vân tay", found),
+                    ("Danh bạ có", f"{len(directory.nodes)} nút, {words.count(directory.unit_count())} đơn vị"),
+                ]
+            ),
             line(mark(True), " Dấu vân tay khớp.")
             if compared
             else text("! Hãy gọi điện cho cơ quan vận hành danh bạ và đối chiếu dấu vân tay trước khi tin.", WARNING),
@@ -217,7 +242,9 @@ def _directory_facts(directory: Directory, settings: "Settings") -> dict[str, ob
 def _admission(directory: Directory, settings: "Settings") -> object:
     prefixes = ", ".join(map(str, directory.prefixes_of(settings.node_id)))
     if settings.node_id in directory.nodes:
-        return line(mark(True), " Đã được kết nạp", f", phục vụ tiền tố {prefixes}" if prefixes else ", không có tiền tố")
+        return line(
+            mark(True), " Đã được kết nạp", f", phục vụ tiền tố {prefixes}" if prefixes else ", không có tiền tố"
+        )
     if directory is EMPTY:
         return line(mark(None), " Chưa có danh bạ: chạy 'truc node join' khi đã được kết nạp")
     return line(mark(None), " Chưa được kết nạp: danh bạ này không có nút ", settings.node_id)
@@ -232,7 +259,10 @@ def _show_node(document: dict[str, object]) -> object:
             ("Nghe các nút khác", document["mesh"]),
             ("Nghe phần mềm QLVB", document["office"]),
             ("Vùng đã ký", zone),
-            ("Danh bạ", f"phiên bản {document['directory_version']}, {document['nodes']} nút, {document['units']} đơn vị"),
+            (
+                "Danh bạ",
+                f"phiên bản {document['directory_version']}, {document['nodes']} nút, {document['units']} đơn vị",
+            ),
             ("Dấu vân tay", document["fingerprint"]),
         ]
     )

@@ -60,7 +60,9 @@ async def find_packet(office: "OfficeClient", name: str, unit: str = "") -> byte
     if is_packet_id(name):
         return bytes.fromhex(name)
     if not _SOME_DIGITS.fullmatch(name):
-        raise Rejected(Reason.REQUEST_INVALID, f"{name!r}: a packet id is 32 hex digits, or the first {ID_DIGITS_MIN} or more")
+        raise Rejected(
+            Reason.REQUEST_INVALID, f"{name!r}: a packet id is 32 hex digits, or the first {ID_DIGITS_MIN} or more"
+        )
     entries, _ = await whole_inbox(office, unit)
     found = {entry.packet_id for entry in entries if entry.packet_id.hex().startswith(name.lower())}
     if len(found) > 1:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -22,7 +22,7 @@ _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 GOOD, WARNING, BAD, QUIET, STRONG = "green", "yellow", "red", "dim", "bold"
 
 
-def tell(as_json: bool, document: Document, people: Callable[[], Iterable["RenderableType"]]) -> None:
+def tell(as_json: bool, document: Document, people: Callable[[], Iterable[object]]) -> None:
     """Print the document, or what `people` makes for people."""
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
@@ -72,7 +72,11 @@ def table(columns: Sequence[str], *, title: str = "", right: Sequence[str] = (),
     made = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         made.add_column(
-            name, justify="right" if name in right else "left", no_wrap=name in whole, overflow="fold", header_style="bold"
+            name,
+            justify="right" if name in right else "left",
+            no_wrap=name in whole,
+            overflow="fold",
+            header_style="bold",
         )
     return made
 

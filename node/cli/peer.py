@@ -27,7 +27,9 @@ def list_peers(home: Home, as_json: Json = False) -> None:
     peers = run_async(_list(Place(home)))
     shown = table(["Nút", "Tên", "Tiền tố", "Đường", "Chờ"], right=["Chờ"], whole=["Nút"])
     for peer in peers:
-        shown.add_row(text(peer.node_id, STRONG), text(peer.name), text(", ".join(peer.prefixes)), _road(peer), text(peer.waiting))
+        shown.add_row(
+            text(peer.node_id, STRONG), text(peer.name), text(", ".join(peer.prefixes)), _road(peer), text(peer.waiting)
+        )
     tell(as_json, {"peers": plain(peers)}, lambda: [shown if peers else text("Danh bạ chưa có nút nào khác.")])
 
 
@@ -35,7 +37,9 @@ def list_peers(home: Home, as_json: Json = False) -> None:
 def hold(home: Home, node_id: NodeId, as_json: Json = False) -> None:
     """Tạm ngừng gửi tới một nút; không mất gì, chỉ chờ."""
     run_async(_hold(Place(home), node_id))
-    said = line(mark(True), " Đang tạm giữ, không gửi tới ", text(node_id, STRONG), ". Gửi tiếp bằng 'truc peer release'.")
+    said = line(
+        mark(True), " Đang tạm giữ, không gửi tới ", text(node_id, STRONG), ". Gửi tiếp bằng 'truc peer release'."
+    )
     tell(as_json, {"held": node_id}, lambda: [said])
 
 
@@ -67,7 +71,11 @@ def _road(peer: PeerView) -> "Text":
     if peer.relay_node:
         said.append(text(f" {peer.relay_node}"))
     if peer.reason not in (Reason.NONE, Reason.HELD):
-        said.append(text(f"\n{words.cause(peer.reason)} ({peer.failures} lần); {words.next_attempt(peer.next_attempt_ms, now_ms())}"))
+        said.append(
+            text(
+                f"\n{words.cause(peer.reason)} ({peer.failures} lần); {words.next_attempt(peer.next_attempt_ms, now_ms())}"
+            )
+        )
     if peer.last_success_ms:
         said.append(text(f"\nthông lần cuối {words.when(peer.last_success_ms)}", "dim"))
     return said

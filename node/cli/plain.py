@@ -63,5 +63,7 @@ def receipt(signed: SignedReceipt) -> dict[str, Any]:
     """Return what a signed receipt says, and its exact octets for whoever wants to verify it again."""
     from node.wire.receipt import decode_receipt, signed_receipt_to_bytes
 
-    said = _of_fields({f.name: getattr(word, f.name) for word in [decode_receipt(signed.receipt)] for f in fields(word)})
+    said = _of_fields(
+        {f.name: getattr(word, f.name) for word in [decode_receipt(signed.receipt)] for f in fields(word)}
+    )
     return {**said, "signed_receipt": signed_receipt_to_bytes(signed).hex()}

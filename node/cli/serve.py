@@ -19,7 +19,11 @@ def serve(home: Home, as_json: Json = False) -> None:
 
     def say_ready(running: "RunningNode") -> None:
         """Say where it listens, with the ports that were really taken; whoever started us may wait for this line."""
-        where = {"node_id": running.node_id, "mesh_address": running.mesh_address, "office_address": running.office_address}
+        where = {
+            "node_id": running.node_id,
+            "mesh_address": running.mesh_address,
+            "office_address": running.office_address,
+        }
         print(json.dumps(where) if as_json else _sentence(**where), flush=True)
 
     run_async(assembly.serve(home, settings, ready=say_ready))

@@ -43,9 +43,14 @@ class About:
 
 def status(
     document: Annotated[
-        str, typer.Argument(help="Mã gói của văn bản (32 chữ số, hoặc vài chữ số đầu nếu còn ở hộp đến), hoặc DocumentId.", metavar="ID")
+        str,
+        typer.Argument(
+            help="Mã gói của văn bản (32 chữ số, hoặc vài chữ số đầu nếu còn ở hộp đến), hoặc DocumentId.", metavar="ID"
+        ),
     ],
-    code: Annotated[str, typer.Argument(help=", ".join(f"{one} {name}" for one, name in STATUS_NAMES.items()), metavar="CODE")],
+    code: Annotated[
+        str, typer.Argument(help=", ".join(f"{one} {name}" for one, name in STATUS_NAMES.items()), metavar="CODE")
+    ],
     credential: As,
     note: Annotated[str, typer.Option(help="Ý kiến kèm theo, cho nơi gửi đọc.")] = "",
     unit: Annotated[str, typer.Option(help="Đơn vị báo cáo, nếu hệ thống có nhiều đơn vị nhận.", metavar="CODE")] = "",
@@ -56,7 +61,12 @@ def status(
         raise typer.BadParameter(f"{code!r}; các mã: {', '.join(STATUS_NAMES)}", param_hint="'CODE'")
     entry, about, result = run_async(_report(credential, document, parse_code(unit).text if unit else "", code, note))
     said = {
-        "document": {"packet_id": entry.packet_id.hex(), "unit": entry.unit, "document_id": about.document_id, "author": about.author},
+        "document": {
+            "packet_id": entry.packet_id.hex(),
+            "unit": entry.unit,
+            "document_id": about.document_id,
+            "author": about.author,
+        },
         "status_code": code,
         "status_name": status_name(code),
         "result": plain(result),
@@ -150,8 +160,18 @@ async def _header(office: "OfficeClient", packet_id: bytes, unit: str) -> tuple[
 
 def _shown(entry: InboxEntry, about: About, code: str, result: SubmitResult) -> object:
     if result.reason:
-        return line(mark(False), " ", text(ADVICE[result.reason], BAD), "\n  ", text(f"{result.reason.name}: {result.detail}"))
+        return line(
+            mark(False), " ", text(ADVICE[result.reason], BAD), "\n  ", text(f"{result.reason.name}: {result.detail}")
+        )
     what = text(f"{code} {status_name(code)}", STRONG)
     return line(
-        mark(True), " ", text(entry.unit), " báo ", what, " cho ", text(about.author), " về văn bản ", text(about.code or about.document_id)
+        mark(True),
+        " ",
+        text(entry.unit),
+        " báo ",
+        what,
+        " cho ",
+        text(about.author),
+        " về văn bản ",
+        text(about.code or about.document_id),
     )

@@ -24,7 +24,8 @@ def submit(
     files: Annotated[list[Path], typer.Argument(help="Tệp edXML, gửi nguyên từng byte.", metavar="FILE...")],
     credential: As,
     submission_id: Annotated[
-        str, typer.Option("--id", help="Mã lần gửi; mặc định lấy từ tên và nội dung tệp nên gửi lại vô hại.", metavar="ID")
+        str,
+        typer.Option("--id", help="Mã lần gửi; mặc định lấy từ tên và nội dung tệp nên gửi lại vô hại.", metavar="ID"),
     ] = "",
     all_or_nothing: Annotated[
         bool, typer.Option("--all-or-nothing", help="Một nơi nhận không phục vụ được thì từ chối cả gói.")
@@ -35,7 +36,9 @@ def submit(
     if submission_id and len(files) > 1:
         raise typer.BadParameter("chỉ dùng khi gửi một tệp", param_hint="'--id'")
     submitted = run_async(_submit(files, credential, submission_id, all_or_nothing, as_json))
-    document = {"results": [{"file": str(path), **plain(result), **_advice(result.reason)} for path, result in submitted]}
+    document = {
+        "results": [{"file": str(path), **plain(result), **_advice(result.reason)} for path, result in submitted]
+    }
     tell(as_json, document, lambda: [*(part for one in submitted for part in _shown(*one)), *_what_next(submitted)])
     raise typer.Exit(exit_code(submitted))
 
@@ -46,7 +49,9 @@ def exit_code(submitted: Submitted) -> int:
     return kind_of(refusals[0]).exit_code if refusals else EXIT_OK
 
 
-async def _submit(files: list[Path], credential: Path, submission_id: str, all_or_nothing: bool, quiet: bool) -> Submitted:
+async def _submit(
+    files: list[Path], credential: Path, submission_id: str, all_or_nothing: bool, quiet: bool
+) -> Submitted:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())

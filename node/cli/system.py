@@ -25,7 +25,9 @@ def add(
     home: Home,
     name: Name,
     unit: Annotated[list[str], typer.Option(help="Đơn vị mà hệ thống được nói thay (ghi nhiều lần).", metavar="CODE")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Tệp xác thực; mặc định NAME.json ở đây.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Tệp xác thực; mặc định NAME.json ở đây.", metavar="FILE")
+    ] = None,
     address: Annotated[str, typer.Option(help="Địa chỉ hệ thống dùng để gọi nút; mặc định theo node.toml.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -41,7 +43,10 @@ def add(
         lambda: [
             line(mark(True), " Đã nối hệ thống ", text(name, STRONG)),
             facts([("Đơn vị", ", ".join(sorted(map(str, units)))), ("Tệp xác thực", path)]),
-            *[text(f"! {code} chưa có trong vùng của nút; hãy thêm bằng 'truc unit add'.", WARNING) for code in unknown],
+            *[
+                text(f"! {code} chưa có trong vùng của nút; hãy thêm bằng 'truc unit add'.", WARNING)
+                for code in unknown
+            ],
             next_steps([("Dùng:", f"truc inbox --as {path}"), ("hoặc:", f"export {SYSTEM_VARIABLE}={path}")]),
         ],
     )
@@ -93,7 +98,9 @@ def list_systems(home: Home, as_json: Json = False) -> None:
     ]
     shown = table(["Hệ thống", "Đơn vị", "Nối từ"], whole=["Hệ thống"])
     for one in records:
-        shown.add_row(text(one.system.name), text(", ".join(sorted(one.system.units))), text(words.when(one.created_ms)))
+        shown.add_row(
+            text(one.system.name), text(", ".join(sorted(one.system.units))), text(words.when(one.created_ms))
+        )
     tell(as_json, {"systems": document}, lambda: [shown, text(f"{len(records)} hệ thống", QUIET)])
 
 

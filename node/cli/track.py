@@ -137,6 +137,7 @@ def _statuses(one: DeliveryView) -> "Text":
     if not one.statuses:
         return text("chưa có", QUIET)
     history = [
-        text(f"\n{event.code} {words.when(event.accept_time_ms)[:16]} {event.description}".rstrip(), QUIET) for event in one.statuses
+        text(f"\n{event.code} {words.when(event.accept_time_ms)[:16]} {event.description}".rstrip(), QUIET)
+        for event in one.statuses
     ]
     return line(text(f"{one.status_code} {status_name(one.status_code)}", STRONG), *history)

@@ -5,9 +5,9 @@ What is added here is in the node's own zone, unsigned and seen by nobody; `publ
 
 import csv
 import io
-from collections.abc import Iterable
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from node.model.code import parse_code
 from node.model.directory import Unit
 from node.model.office import FoundUnit
 from node.model.reason import Reason
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -51,7 +54,11 @@ def add(
     last = units[-1] if units else None
     tell(
         as_json,
-        {"added": added, "units": len(zone.units()), "codes": [parse_code(unit.code).text for unit in units[:SHOWN_MAX]]},
+        {
+            "added": added,
+            "units": len(zone.units()),
+            "codes": [parse_code(unit.code).text for unit in units[:SHOWN_MAX]],
+        },
         lambda: [
             line(mark(True), f" Đã ghi {words.count(added)} đơn vị", *(_named(last) if added == 1 and last else [])),
             next_steps([("Công bố khi đã đủ:", f"truc unit publish {home}")]),
@@ -97,7 +104,10 @@ def publish(
     home: Home,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Ghi tệp vùng vào đây.", metavar="FILE")] = None,
     authority: Annotated[
-        Path | None, typer.Option(help="Thư mục cơ quan vận hành danh bạ, nếu có trong máy này: nhận và công bố luôn.", metavar="FOLDER")
+        Path | None,
+        typer.Option(
+            help="Thư mục cơ quan vận hành danh bạ, nếu có trong máy này: nhận và công bố luôn.", metavar="FOLDER"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -109,7 +119,10 @@ def publish(
     _write(path, update)
     published = _take_and_publish(authority, update) if authority else None
     document = {"file": str(path), "zone_version": version, "units": units, "node_described_anew": described_anew}
-    steps = [("Gửi tệp này cho cơ quan vận hành danh bạ:", str(path)), ("Ở đó:", f"truc authority take THƯ-MỤC {path.name}")]
+    steps = [
+        ("Gửi tệp này cho cơ quan vận hành danh bạ:", str(path)),
+        ("Ở đó:", f"truc authority take THƯ-MỤC {path.name}"),
+    ]
     tell(
         as_json,
         {**document, "directory_version": published},
@@ -135,7 +148,9 @@ def sign_zone(place: Place) -> tuple[bytes, int, int]:
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="Mã, phần đầu của mã, hoặc vài chữ trong tên, có dấu hay không.", metavar="QUERY")],
+    query: Annotated[
+        str, typer.Argument(help="Mã, phần đầu của mã, hoặc vài chữ trong tên, có dấu hay không.", metavar="QUERY")
+    ],
     credential: OptionalAs = None,
     home: OptionalHome = None,
     limit: Annotated[int, typer.Option(help="Nhiều nhất bao nhiêu kết quả.", min=1, max=200)] = 20,
@@ -160,13 +175,13 @@ async def _ask_node(credential: Path, query: str, limit: int) -> list[FoundUnit]
 
 
 def _look_at_home(place: Place, query: str, limit: int) -> list[FoundUnit]:
-    from node.directory.source import LiveDirectory
+    from node.directory.search import SearchIndex
     from node.directory.trust import TrustedFolder
 
     directory = TrustedFolder(place.directory).load()
     if not directory.version:
         raise fault(Reason.DIRECTORY_EMPTY, str(place.directory))
-    return run_async(LiveDirectory(directory).search(query, limit))
+    return SearchIndex(directory).find(query, limit)
 
 
 def _from_csv(path: Path) -> list[Unit]:
@@ -206,7 +221,7 @@ def _take_and_publish(folder: Path, update: bytes) -> int:
     return authority.publish(now_ms())
 
 
-def _named(unit: Unit) -> Iterable[object]:
+def _named(unit: Unit) -> tuple["Text", "Text"]:
     return text(parse_code(unit.code), STRONG), text(f" – {unit.name}")
 
 

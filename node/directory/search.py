@@ -16,8 +16,11 @@ from node.model.code import parse_code
 from node.model.directory import Directory, Unit
 from node.model.office import FoundUnit
 
-CANDIDATES_MAX = 2_000
+CANDIDATES_MAX = 1_000
 """Of more matches than this only those with the shortest names are looked at closely; such a query says too little anyway."""
+
+_NUMBER_BITS, _CLOSED_BIT = 32, 48
+_NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 
 _NEW_BEGINNING = re.compile(r"[A-Z][0-9]{2}(\.[0-9A-Z]{0,8}){0,7}")
 _OLD_BEGINNING = re.compile(r"[0-9A-Z]{1,8}(\.[0-9A-Z]{1,8}){1,7}\.?|[0-9A-Z]{1,8}\.")
@@ -32,8 +35,7 @@ class SearchIndex:
         numbered = sorted((code, number) for number, zone in enumerate(zones) for code in zone.units)
         self._codes = [code for code, _ in numbered]
         self._zones = [zones[number] for _, number in numbered]
-        self._lengths = array("H")
-        self._closed = bytearray()
+        self._keys = array("Q")
         self._postings: dict[str, array[int]] = {}
         for number in range(len(self._codes)):
             self._add(number, self._unit(number))
@@ -46,14 +48,14 @@ class SearchIndex:
 
     def _add(self, number: int, unit: Unit) -> None:
         name = fold(unit.name)
-        words = {*name, *expanded(name), initials(name)}
+        words = {*name, initials(name)}
         for short_name in unit.short_names:
-            short = fold(short_name)
-            words.update(short, expanded(short))
+            words.update(fold(short_name))
+        words.update(full for word in ABBREVIATIONS.keys() & words for full in ABBREVIATIONS[word])
         for word in words:
             self._postings.setdefault(word, array("I")).append(number)
-        self._lengths.append(len(name))
-        self._closed.append(unit.valid_to_ms != 0)
+        # Orders matches that fit equally well: open before closed, then the shorter name, then the code.
+        self._keys.append((unit.valid_to_ms != 0) << _CLOSED_BIT | min(len(name), 0xFFFF) << _NUMBER_BITS | number)
 
     def _unit(self, number: int) -> Unit:
         return self._zones[number].units[self._codes[number]]
@@ -94,10 +96,10 @@ class SearchIndex:
         if not words:
             return []
         numbers = self._matching(words)
-        if len(numbers) > CANDIDATES_MAX:
-            numbers = set(nsmallest(CANDIDATES_MAX, sorted(numbers), key=self._lengths.__getitem__))
+        keys = nsmallest(CANDIDATES_MAX, map(self._keys.__getitem__, numbers))
         typed = {" ".join(words), " ".join(expanded(words))}
-        return sorted(numbers, key=lambda number: self._rank(number, words, typed))[:limit]
+        ranked = sorted((key >> _CLOSED_BIT, self._fit(key & _NUMBER_MASK, words, typed), key) for key in keys)
+        return [key & _NUMBER_MASK for _, _, key in ranked[:limit]]
 
     def _matching(self, words: list[str]) -> set[int]:
         """Return the units that match every word, beginning with the rarest word."""
@@ -118,12 +120,11 @@ class SearchIndex:
             lists.append(set(parts[0]).intersection(*parts[1:]))
         return lists
 
-    def _rank(self, number: int, words: list[str], typed: set[str]) -> tuple[int, int, int, int]:
-        """Order matches: open before closed; then how well; then the shorter name; then the code."""
+    def _fit(self, number: int, words: list[str], typed: set[str]) -> int:
         unit = self._unit(number)
         name = fold(unit.name)
         names = [" ".join(name), " ".join(expanded(name)), *(" ".join(fold(short)) for short in unit.short_names)]
-        return self._closed[number], _fit(names, words, typed), self._lengths[number], number
+        return _fit(names, words, typed)
 
 
 def _fit(names: list[str], words: list[str], typed: set[str]) -> int:

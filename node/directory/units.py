@@ -13,6 +13,9 @@ from node.directory.translate import unit as unit_of
 from node.model.directory import Unit
 from node.wire.truc.v1 import directory_pb2 as pb
 
+RECENT_MAX = 128
+"""So many decoded units are kept for the next question: traffic asks for the same few again and again."""
+
 
 class UnitTable(Mapping[str, Unit]):
     """A zone file's units by canonical code, in order of code. Read-only; safe to read from several threads."""
@@ -25,6 +28,7 @@ class UnitTable(Mapping[str, Unit]):
         self._codes: list[str] = []
         self._blob = b""
         self._ends = array("I")
+        self._recent: dict[str, Unit] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -36,14 +40,18 @@ class UnitTable(Mapping[str, Unit]):
         return isinstance(code, str) and self._find(code) >= 0
 
     def __getitem__(self, code: str) -> Unit:
-        place = self._find(code)
-        if place < 0:
-            raise KeyError(code)
-        return self.at(place)
+        word = self._recent.get(code)
+        if word is None:
+            place = self._find(code)
+            if place < 0:
+                raise KeyError(code)
+            word = self._at(place)
+            if len(self._recent) >= RECENT_MAX:
+                self._recent.clear()
+            self._recent[code] = word
+        return word
 
-    def at(self, place: int) -> Unit:
-        """Return the unit at a place in the order of codes, 0 to len - 1."""
-        self._sorted()
+    def _at(self, place: int) -> Unit:
         start = self._ends[place - 1] if place else 0
         return unit_of(pb.Unit.FromString(self._blob[start : self._ends[place]]))
 

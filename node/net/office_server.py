@@ -11,6 +11,7 @@ from typing import Protocol
 import grpc
 
 from node.errors import Denied, Rejected
+from node.flow.inbox import NO_LEASE
 from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, System, TrackView
 from node.model.policy import KIB, Policy
 from node.model.reason import Reason
@@ -92,8 +93,8 @@ class OfficeService(OfficeServiceServicer):
         """Streams a packet's octets in pieces of at most 256 KiB; the first message carries the entry."""
         system = await self._caller(context)
         _check_packet_id(request.packet_id)
-        if request.offset_bytes < 0 or request.lease_ms < 0:
-            raise Rejected(Reason.REQUEST_INVALID, "offset_bytes and lease_ms must not be negative")
+        if request.offset_bytes < 0 or request.lease_ms < NO_LEASE:
+            raise Rejected(Reason.REQUEST_INVALID, "offset_bytes must not be negative, lease_ms not below -1")
         entry, chunks = await self._node.fetch(
             system, request.packet_id, request.unit, request.offset_bytes, request.lease_ms
         )

@@ -39,7 +39,7 @@ DIRECTORY_S = 300.0
 DIRECTORY_BYTES_MAX = 512 * MIB
 DIRECTORY_FILES_MAX = 100_000
 
-_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){0,7}")
+_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,7}")
 
 
 class GrpcPeers:

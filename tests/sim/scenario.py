@@ -55,7 +55,7 @@ def plan_for(seed: int) -> Plan:
         parted=tuple(sorted(numbers.sample(provinces, 2))) if numbers.random() < 0.4 else None,  # type: ignore[arg-type]
         crash_every_s=numbers.choice((0, 600, 1800, 3600)),
         burns=numbers.random() < 0.25,
-        jump_every_s=numbers.choice((0, 0, 3600)),
+        jump_every_s=numbers.choice((0, 0, 1800)),
         disk_full_every_s=numbers.choice((0, 0, 3600)),
         sync_s=numbers.choice((0.004, 0.004, 0.1, 1.0)),
         hold_every_s=numbers.choice((0, 0, 5400)),

@@ -209,7 +209,9 @@ class Signature(_message.Message):
     key_id: _builtins.bytes
     """SHA-256 of the public key's 32 raw octets; names the key in the directory."""
     root_signature: _builtins.bytes
-    """Ed25519 signature over label | tree_size | root."""
+    """Ed25519 signature over "truc signature" | 0x00 | tree_size (4 octets, big-endian) | root. What the statement is (its label)
+    stands in its leaf: SHA-256(0x00 | label | 0x00 | statement).
+    """
     leaf_index: _builtins.int
     """Position of this statement among those signed together."""
     tree_size: _builtins.int

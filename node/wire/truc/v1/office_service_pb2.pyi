@@ -437,7 +437,7 @@ class FetchRequest(_message.Message):
     offset_bytes: _builtins.int
     """Begin here; for going on after a break."""
     lease_ms: _builtins.int
-    """Lease for this long; 0 means 5 minutes; at most 24 hours."""
+    """Lease for this long; 0 means 5 minutes; at most 24 hours; -1: look without leasing, whoever has leased it."""
     def __init__(
         self,
         *,

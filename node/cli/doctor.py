@@ -1,0 +1,58 @@
+"""truc doctor: says in words what is missing or wrong, and what to do about it. Changes nothing.
+
+checkup.py          what a finding is            checkup_home.py     settings, keys, zone, directory, disk
+checkup_mesh.py     ports, the running node, roads to the peers, what waits
+"""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from node.cli.checkup import MARKS, Check, State
+from node.cli.command import Home, Json, now_ms
+from node.cli.home import Home as Place
+from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, line, mark, table, tell, text
+from node.errors import EXIT_OK, Broken
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def doctor(home: Home, as_json: Json = False) -> None:
+    """Khám một nút: còn thiếu gì, sai gì, phải làm gì. Không thay đổi gì cả."""
+    checks = examine(Place(home))
+    grave = [check for check in checks if check.state is State.WRONG]
+    document = {
+        "home": str(home),
+        "healthy": not grave,
+        "checks": [
+            {"name": one.name, "state": one.state.value, "said": one.said, "advice": one.advice} for one in checks
+        ],
+    }
+    tell(as_json, document, lambda: _shown(checks))
+    raise typer.Exit(Broken.exit_code if grave else EXIT_OK)
+
+
+def examine(place: Place) -> list[Check]:
+    """Look at everything, as far as what was found before allows."""
+    from node.cli.checkup_home import Patient, check_home
+    from node.cli.checkup_mesh import check_mesh
+
+    patient = Patient(place, now_ms())
+    return [*check_home(patient), *check_mesh(patient)]
+
+
+def _shown(checks: list[Check]) -> list["RenderableType"]:
+    rows = table(["", "Mục", "Thấy gì, phải làm gì"], whole=["Mục"])
+    for one in checks:
+        advice = text(f"\n→ {one.advice}", BAD if one.state is State.WRONG else WARNING) if one.advice else ""
+        rows.add_row(mark(MARKS[one.state]), text(one.title, STRONG), line(text(one.said), advice))
+    wrong = sum(one.state is State.WRONG for one in checks)
+    warned = sum(one.state is State.WARNING for one in checks)
+    if wrong:
+        verdict = text(f"{wrong} lỗi phải xử lý, {warned} điều cần chú ý.", f"bold {BAD}")
+    elif warned:
+        verdict = text(f"Chạy được; {warned} điều cần chú ý.", f"bold {WARNING}")
+    else:
+        verdict = text("Mọi thứ đều ổn.", f"bold {GOOD}")
+    return [rows, verdict, text("✓ ổn   ! cần chú ý   ✗ phải xử lý", QUIET)]

@@ -1,0 +1,84 @@
+"""How a failure is told: Vietnamese advice first, English detail under it, on stderr; with --json one document on stdout."""
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from node.cli import words
+from node.cli.output import BAD, QUIET, clean, console, line, mark, text
+from node.errors import EXIT_BUG, Fault
+from node.model.reason import Reason
+
+EXIT_USAGE = 2
+TRACE_VARIABLE = "TRUC_TRACE"
+
+_OF_OUR_NODE = {
+    Reason.PEER_UNREACHABLE: "Không gọi được nút. Hãy xem nút có đang chạy không ('truc serve') và địa chỉ có đúng không.",
+    Reason.PEER_TLS_FAILED: "Nơi được gọi không đưa ra đúng chứng thư của nút. Hãy xem cổng có bị chương trình khác dùng không, "
+    "hoặc xin cấp lại tệp xác thực.",
+}
+"""The command only calls its own node; the general advice speaks of other nodes and of waiting."""
+
+
+def tell_fault(fault: Fault, as_json: bool) -> int:
+    """Tell what the world did; return the exit code of its kind."""
+    advice = _OF_OUR_NODE.get(fault.reason, fault.advice)
+    again = f" Thử lại sau {words.span(fault.retry_after_ms + 999)}." if fault.retry_after_ms else ""
+    _tell(as_json, fault.reason.name, type(fault).__name__.lower(), advice + again, fault.detail)
+    return fault.exit_code
+
+
+def tell_usage(error: Any, as_json: bool) -> int:
+    """Tell that the command line is wrong; return 2."""
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "truc"
+    _tell(as_json, "USAGE", "usage", f"{_usage(error)} Xem: {command} --help", "")
+    return EXIT_USAGE
+
+
+def tell_bug(error: Exception, as_json: bool) -> int:
+    """Tell that we made a mistake; return 70."""
+    if os.environ.get(TRACE_VARIABLE):
+        traceback.print_exception(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    detail = f"{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})"
+    advice = f"truc gặp lỗi của chính nó. Hãy báo nhóm phát triển, kèm kết quả khi chạy lại với {TRACE_VARIABLE}=1."
+    _tell(as_json, "BUG", "bug", advice, detail)
+    return EXIT_BUG
+
+
+def _tell(as_json: bool, reason: str, kind: str, advice: str, detail: str) -> None:
+    if as_json:
+        error = {"reason": reason, "kind": kind, "advice": advice, "detail": detail}
+        print(json.dumps({"error": error}, ensure_ascii=False, indent=2), flush=True)
+        return
+    screen = console(stderr=True)
+    screen.print(line(mark(False), " ", text(advice, BAD)))
+    lines = detail.splitlines()
+    if kind != "usage":
+        lines = [f"{reason}: {lines[0]}" if lines else reason, *lines[1:]]
+    for one in lines:
+        screen.print(text(f"  {clean(one)}", QUIET))
+    sys.stderr.flush()
+
+
+def _usage(error: Any) -> str:
+    """The sentence in Vietnamese for the usual mistakes, by the name of the library's exception; else its own words."""
+    kind, hint = type(error).__name__, _hint(error)
+    if kind == "MissingParameter":
+        return f"Thiếu {hint}."
+    if kind == "NoSuchOption":
+        near = f" Có phải {', '.join(error.possibilities)}?" if error.possibilities else ""
+        return f"Không có tùy chọn {error.option_name}.{near}"
+    if kind == "BadParameter":
+        return f"{hint}: {error.message}." if hint else f"{error.message[:1].upper()}{error.message[1:]}."
+    return str(error.format_message())
+
+
+def _hint(error: Any) -> str:
+    given = getattr(error, "param_hint", None)
+    if given is None and getattr(error, "param", None) is not None:
+        given = error.param.get_error_hint()
+    hint = given if isinstance(given, str) or given is None else " / ".join(given)
+    return (hint or "").replace("'", "")
