@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli import words
-from node.cli.command import Json, codes, now_ms, read_input
+from node.cli.command import Command, Json, Noun, codes, now_ms, read_input
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.cli.plain import plain
 from node.model.directory import Role
@@ -14,12 +14,12 @@ from node.model.directory import Role
 if TYPE_CHECKING:
     from node.directory.summary import AdmittedNode, Summary
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=Noun, no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="Thư mục của cơ quan vận hành danh bạ.", metavar="FOLDER")]
 
 
-@app.command()
+@app.command(cls=Command)
 def create(
     folder: Folder,
     name: Annotated[str, typer.Option(help="Tên cơ quan vận hành, cho người đọc.")],
@@ -47,7 +47,7 @@ def create(
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def admit(
     folder: Folder,
     join_request: Annotated[Path, typer.Argument(help="Tệp join-request.truc của nút.", metavar="JOIN_REQUEST")],
@@ -77,7 +77,7 @@ def admit(
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def take(
     folder: Folder,
     zone_update: Annotated[Path, typer.Argument(help="Tệp do 'truc unit publish' tạo ra.", metavar="ZONE_UPDATE")],
@@ -97,7 +97,7 @@ def take(
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def publish(folder: Folder, as_json: Json = False) -> None:
     """Công bố mọi điều đã quyết định; không có gì mới thì ký lại dấu thời gian."""
     from node.directory.authority import Authority
@@ -122,7 +122,7 @@ def publish(folder: Folder, as_json: Json = False) -> None:
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def revoke(
     folder: Folder,
     node_id: Annotated[str, typer.Argument(help="Mã nút.", metavar="NODE")],
@@ -139,7 +139,7 @@ def revoke(
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def show(folder: Folder, as_json: Json = False) -> None:
     """Xem danh bạ: nút, tiền tố, vai trò, phiên bản, số đơn vị, dấu vân tay."""
     from node.directory.authority import Authority

@@ -11,7 +11,7 @@ from node.cli.home import Home, passphrase_of
 from node.errors import ADVICE, Fault
 from node.model.directory import EMPTY, Directory, NodeEntry, Role
 from node.model.office import System
-from node.model.policy import DAY_MS, MINUTE_MS, MIB
+from node.model.policy import DAY_MS, MIB, MINUTE_MS
 from node.model.reason import Reason
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def _entry(patient: Patient, settings: "Settings", entry: NodeEntry) -> Iterator
 
 def _differing_keys(patient: Patient, settings: "Settings", entry: NodeEntry) -> list[str]:
     from node.seal.keyring import load_keys
+    from node.seal.public import sealing_key_of
     from node.seal.tls import load_tls
 
     try:
@@ -191,7 +192,7 @@ def _differing_keys(patient: Patient, settings: "Settings", entry: NodeEntry) ->
         return []  # told under "keys"
     differing = {
         "khóa ký": own.signing[0] not in [key.raw for key in entry.signing_keys],
-        "khóa mở": entry.sealing_key_at(patient.now_ms) not in own.sealing,
+        "khóa mở": sealing_key_of(entry, patient.now_ms) not in own.sealing,
         "chứng thư TLS": certificate not in entry.tls_certificates,
     }
     return [what for what, differs in differing.items() if differs]

@@ -11,13 +11,23 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from node.errors import Rejected
 from node.model.code import Code, parse_code
 from node.model.reason import Reason
 
 T = TypeVar("T")
+
+_TITLES = {
+    "ARGUMENTS_PANEL_TITLE": "Đối số",
+    "OPTIONS_PANEL_TITLE": "Tùy chọn",
+    "COMMANDS_PANEL_TITLE": "Lệnh",
+    "REQUIRED_LONG_STRING": "[bắt buộc]",
+    "DEFAULT_STRING": "[mặc định: {}]",
+    "ENVVAR_STRING": "[biến: {}]",
+}
+"""The library's fixed strings (typer.rich_utils), by their names there."""
 
 HOME_VARIABLE, SYSTEM_VARIABLE = "TRUC_HOME", "TRUC_SYSTEM"
 
@@ -40,7 +50,34 @@ OptionalAs = Annotated[
 ]
 
 
-class HomeCommand(TyperCommand):
+class _VietnameseHelp:
+    """Help in Vietnamese. What draws it is only loaded if there will be help: it takes as long as all the rest."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Say in Vietnamese what --help does."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]  # of the command this is mixed into
+        if option is not None:
+            option.help = "Hiện phần này rồi thoát."
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Title the panels before they are drawn."""
+        from typer import rich_utils
+
+        for name, title in _TITLES.items():
+            setattr(rich_utils, name, title)
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+
+
+class Noun(_VietnameseHelp, TyperGroup):
+    """A group of commands; without one of them it shows its help."""
+
+
+class Command(_VietnameseHelp, TyperCommand):
+    """A command."""
+
+
+class HomeCommand(Command):
     """A command whose first argument is HOME."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -22,6 +23,16 @@ _OF_OUR_NODE = {
 """The command only calls its own node; the general advice speaks of other nodes and of waiting."""
 
 
+_SENTENCES = (
+    (r"No such command '(.+)'\. Did you mean (.+)\?", "Không có lệnh {0}; có phải {1}?"),
+    (r"No such command '(.+)'\.", "Không có lệnh {0}."),
+    (r"Missing command\.", "Thiếu lệnh."),
+    (r"Got unexpected extra argument\(?s?\)? \((.+)\)", "Thừa đối số: {0}."),
+    (r"Option '(.+)' requires an argument\.", "Tùy chọn {0} cần một giá trị."),
+)
+"""The library's sentences that have no class of their own."""
+
+
 def tell_fault(fault: Fault, as_json: bool) -> int:
     """Tell what the world did; return the exit code of its kind."""
     advice = _OF_OUR_NODE.get(fault.reason, fault.advice)
@@ -32,6 +43,8 @@ def tell_fault(fault: Fault, as_json: bool) -> int:
 
 def tell_usage(error: Any, as_json: bool) -> int:
     """Tell that the command line is wrong; return 2."""
+    if type(error).__name__ == "NoArgsIsHelpError" and not as_json:
+        return EXIT_USAGE  # the help that was just shown tells all
     command = error.ctx.command_path if getattr(error, "ctx", None) else "truc"
     _tell(as_json, "USAGE", "usage", f"{_usage(error)} Xem: {command} --help", "")
     return EXIT_USAGE
@@ -73,7 +86,11 @@ def _usage(error: Any) -> str:
         return f"Không có tùy chọn {error.option_name}.{near}"
     if kind == "BadParameter":
         return f"{hint}: {error.message}." if hint else f"{error.message[:1].upper()}{error.message[1:]}."
-    return str(error.format_message())
+    message = str(error.format_message())
+    for pattern, sentence in _SENTENCES:
+        if found := re.fullmatch(pattern, message):
+            return sentence.format(*found.groups())
+    return message
 
 
 def _hint(error: Any) -> str:

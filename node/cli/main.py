@@ -7,36 +7,20 @@ try again later), 78 (this node's operator); 70 a mistake of ours (TRUC_TRACE=1 
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from node import __version__
 from node.cli import ack, authority, doctor, fetch, inbox, outbox, peer, serve, status, submit, system, track, unit
 from node.cli import node as nodes
-from node.cli.command import HomeCommand
+from node.cli.command import Command, HomeCommand, Noun
 from node.cli.faults import tell_bug, tell_fault, tell_usage
 from node.errors import EXIT_OK, Fault
 
 EXIT_INTERRUPTED = 130
 DOCUMENTS, INSTALLATION, OPERATION = "Văn bản", "Danh bạ và cài đặt nút", "Vận hành nút"
-
-_TITLES = {"ARGUMENTS_PANEL_TITLE": "Đối số", "OPTIONS_PANEL_TITLE": "Tùy chọn", "COMMANDS_PANEL_TITLE": "Lệnh"}
-
-
-class Tree(TyperGroup):
-    """The root of the tree."""
-
-    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Title the help in Vietnamese before any of it is shown; what draws it is only loaded if there will be help."""
-        if {"--help", "-h"} & set(args):
-            from typer import rich_utils
-
-            for name, title in _TITLES.items():
-                setattr(rich_utils, name, title)
-        return super().make_context(info_name, args, parent, **extra)
 
 
 def _say_version(asked: bool) -> None:
@@ -56,7 +40,7 @@ def _root(
 def _tree() -> typer.Typer:
     """Put the tree together: documents first, then installation, then operation."""
     made = typer.Typer(
-        cls=Tree,
+        cls=Noun,
         name="truc",
         epilog="Mã thoát: 0 xong · 2 gõ sai lệnh · 65 nơi gửi phải sửa · 77 sai quyền hoặc danh bạ · 75 hãy thử lại sau · "
         "78 quản trị nút phải xử lý",
@@ -66,7 +50,7 @@ def _tree() -> typer.Typer:
     )
     made.callback()(_root)
     for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track):
-        made.command(rich_help_panel=DOCUMENTS)(verb)
+        made.command(cls=Command, rich_help_panel=DOCUMENTS)(verb)
     for noun, name, words in (
         (authority.app, "authority", "Cơ quan vận hành danh bạ: kết nạp nút, nhận vùng, công bố."),
         (nodes.app, "node", "Lập nút, đưa nút vào danh bạ, cập nhật danh bạ."),

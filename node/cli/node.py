@@ -7,7 +7,7 @@ import typer
 
 from node.cli import home as homes
 from node.cli import words
-from node.cli.command import Home, HomeCommand, Json, codes, now_ms, run_async
+from node.cli.command import Home, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.cli.plain import iso_time
 from node.errors import Broken, Rejected
@@ -17,7 +17,7 @@ from node.model.reason import Reason
 if TYPE_CHECKING:
     from node.config import Settings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=Noun, no_args_is_help=True)
 
 PublicFolder = Annotated[
     Path | None,
@@ -190,9 +190,9 @@ def _update_from_folder(place: homes.Home, public: Path) -> Directory:
 @app.command(cls=HomeCommand)
 def show(home: Home, as_json: Json = False) -> None:
     """Xem một nút: địa chỉ, tiền tố, vùng đã ký, danh bạ đang tin."""
+    from node.directory.files import read_file
     from node.directory.root import root_fingerprint
     from node.directory.trust import TrustedFolder
-    from node.directory.files import read_file
 
     place = homes.Home(home)
     settings, zone = place.settings(), place.zone_editor()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli import words
-from node.cli.command import Home, HomeCommand, Json, now_ms, run_async
+from node.cli.command import Home, HomeCommand, Json, Noun, now_ms, run_async
 from node.cli.home import Home as Place
 from node.cli.output import STRONG, line, mark, table, tell, text
 from node.cli.plain import plain
@@ -15,7 +15,7 @@ from node.model.reason import Reason
 if TYPE_CHECKING:
     from rich.text import Text
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=Noun, no_args_is_help=True)
 
 NodeId = Annotated[str, typer.Argument(help="Mã nút bạn.", metavar="NODE")]
 STYLES = {"open": "green", "backoff": "red", "held": "yellow", "relayed": "yellow", "unknown": "dim"}

@@ -1,5 +1,6 @@
 """truc submit: hand edXML packets to the node. The same file again gets the first answer again."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from node.model.reason import Reason
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.progress import Progress, TaskID
 
 Submitted = list[tuple[Path, SubmitResult]]
 
@@ -61,15 +63,14 @@ async def _submit(
         with Progress(*columns, console=screen, transient=True, disable=quiet or not screen.is_terminal) as bars:
             for path in files:
                 name = submission_id or submission_id_of(path)
-                bar = bars.add_task(clean(path.name), total=path.stat().st_size)
-                result = await office.submit(
-                    path,
-                    name,
-                    all_or_nothing=all_or_nothing,
-                    progress=lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),
-                )
+                show = partial(_show_progress, bars, bars.add_task(clean(path.name), total=path.stat().st_size))
+                result = await office.submit(path, name, all_or_nothing=all_or_nothing, progress=show)
                 submitted.append((path, result))
     return submitted
+
+
+def _show_progress(bars: "Progress", bar: "TaskID", done: int, total: int) -> None:
+    bars.update(bar, completed=done, total=total)
 
 
 def _advice(reason: Reason) -> dict[str, str]:

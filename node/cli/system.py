@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from node.cli import words
-from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, codes
+from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes
 from node.cli.home import Home as Place
 from node.cli.home import office_address
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
@@ -15,7 +15,7 @@ from node.errors import Broken, Denied, Fault
 from node.model.code import Code
 from node.model.reason import Reason
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=Noun, no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Tên hệ thống: chữ thường, số, gạch nối, gạch dưới.", metavar="NAME")]
 

@@ -1,6 +1,5 @@
 """truc track: where a packet is, for each recipient: state, reason, next attempt, receipt, statuses."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +55,8 @@ async def _track(credential: Path, name: str) -> TrackView:
 
 
 async def _watch(credential: Path, name: str, directory: "Directory | None") -> TrackView:
+    import asyncio
+
     from rich.console import Group
     from rich.live import Live
 

@@ -5,14 +5,24 @@ What is added here is in the node's own zone, unsigned and seen by nobody; `publ
 
 import csv
 import io
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli import words
-from node.cli.command import Home, HomeCommand, Json, OptionalAs, OptionalHome, now_ms, read_input, run_async
+from node.cli.command import (
+    Command,
+    Home,
+    HomeCommand,
+    Json,
+    Noun,
+    OptionalAs,
+    OptionalHome,
+    now_ms,
+    read_input,
+    run_async,
+)
 from node.cli.home import Home as Place
 from node.cli.home import describe_anew
 from node.cli.output import BAD, QUIET, STRONG, facts, line, mark, next_steps, table, tell, text
@@ -26,7 +36,7 @@ from node.model.reason import Reason
 if TYPE_CHECKING:
     from rich.text import Text
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=Noun, no_args_is_help=True)
 
 COLUMNS = ("code", "name", "short_names", "parent")
 """Of a CSV file; the first two are required. Several short names are separated by ;"""
@@ -146,7 +156,7 @@ def sign_zone(place: Place) -> tuple[bytes, int, int]:
     return zone.update(now_ms()), zone.version, len(zone.units())
 
 
-@app.command()
+@app.command(cls=Command)
 def search(
     query: Annotated[
         str, typer.Argument(help="Mã, phần đầu của mã, hoặc vài chữ trong tên, có dấu hay không.", metavar="QUERY")

@@ -17,7 +17,7 @@ from pathlib import Path
 from tuf.ngclient import FetcherInterface, Updater  # type: ignore[attr-defined]  # exported without __all__
 
 from node.directory.delegation import grants_of
-from node.directory.files import Files, read_file, write_file
+from node.directory.files import Files, read_file
 from node.directory.grant import Grant
 from node.directory.layout import (
     FILE_BYTES_MAX,
@@ -108,10 +108,11 @@ class Verified:
 def verify(anchor: bytes, trusted: Mapping[str, bytes], offered: Offered, now_ms: int, scratch: Path) -> Verified:
     """Verify offered metadata against the anchor (a root) and the metadata trusted so far, by path; empty at first.
 
-    Raises Broken(DIRECTORY_ROLLED_BACK), Broken(DIRECTORY_INVALID), or Fork.
+    `scratch` is an empty folder that the caller removes. Raises Broken(DIRECTORY_ROLLED_BACK), Broken(DIRECTORY_INVALID), Fork, OSError.
     """
+    (scratch / "root_history").mkdir()
     for path, data in trusted.items():
-        write_file(scratch / _cache_name(path), data)
+        (scratch / _cache_name(path)).write_bytes(data)
     with tuf_faults(offered):
         client = _Client(scratch, offered, anchor, now_ms)
         client.refresh()

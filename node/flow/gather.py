@@ -57,6 +57,7 @@ class Gather(Generic[Q, R]):
     async def _serve_group(self, group: list[tuple[Q, "asyncio.Future[R]"]]) -> None:
         try:
             answers = await self._serve([question for question, _ in group])
+            assert len(answers) == len(group)
         except BaseException as error:
             for _, future in group:
                 if not future.done():
@@ -64,7 +65,6 @@ class Gather(Generic[Q, R]):
             if not isinstance(error, Exception):
                 raise
             return
-        assert len(answers) == len(group)
         for (_, future), answer in zip(group, answers, strict=True):
             if future.done():
                 continue
