@@ -7,6 +7,7 @@ home/directory/     what we trust            home/admin.token        the operato
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -203,6 +204,10 @@ async def _open_doors(
         await couriers.start()
     for door in (mesh, office):
         await door.set_serving(not fenced)
+    # What lives as long as the process need not be looked at by every collection, nor every collection be so soon.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     log.info("node.started", node=running.node_id, mesh=running.mesh_address, office=running.office_address)
 
 

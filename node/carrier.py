@@ -200,7 +200,7 @@ class Carrier:
         row, reason = told.row, told.reason or Reason.PEER_BUSY
         if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
             nodes |= self._reroute(tx, row.packet_id, now_ms)
-        until_ms = now_ms + (told.retry_after_ms or self._policy.item_retry_ms)
+        until_ms = now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
         outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason)
         return False
 

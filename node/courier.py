@@ -28,6 +28,8 @@ from node.store import keys
 Carry = Callable[[Road, list[Loaded]], Awaitable[bool]]
 
 BUG_PAUSE_MS = 5 * MINUTE_MS
+LINGER_S = 0.02
+"""After a small push this long, or until it is answered, for others to join the next one. Urgent or not: it is not noticed."""
 IDLE_S = 30.0
 """Look at the outbox at least this often even if nobody says that something is there."""
 
@@ -59,6 +61,8 @@ class Courier:
         self._bulk: asyncio.Task[None] | None = None
         self._cursor: dict[Lane, bytes] = {}
         """Where the next look at a lane begins: everything before is in flight or gone."""
+        self._looked_ms = 0
+        """When the lanes were last looked at from their beginning."""
 
     def wake(self) -> None:
         """Look at the outbox now."""
@@ -72,7 +76,7 @@ class Courier:
                 plan = await self._plan()
                 if plan.loaded:
                     self._dispatch(plan.road, plan.loaded)
-                    await self._free_slot()
+                    await self._breathe(len(plan.loaded))
                 else:
                     await self._rest(plan.wait_s)
         finally:
@@ -90,8 +94,8 @@ class Courier:
 
     def _read_plan(self, tx: Tx) -> Plan:
         now_ms, directory = self._ports.clock.now_ms(), self._ports.directory.current()
-        if outbox.promote(tx, self.peer_id, now_ms, limit=256):
-            self._cursor.clear()
+        for key in outbox.promote(tx, self.peer_id, now_ms, limit=256):
+            self._look_from(key)
         peer = directory.nodes.get(self.peer_id)
         if peer is None:
             return Plan(Road(None, reason=Reason.NO_ROUTE))
@@ -161,8 +165,8 @@ class Courier:
         finally:
             self._in_flight.difference_update(one.row.key for one in loaded)
             if not all_gone:
-                # Something was left behind: look at the lanes from their beginning again.
-                self._cursor.clear()
+                for one in loaded:
+                    self._look_from(one.row.key)
             self._wake.set()
 
     async def _put_off(self, loaded: list[Loaded]) -> None:
@@ -171,13 +175,28 @@ class Courier:
         except Fault as fault:
             self._on_bug(fault)
 
-    async def _free_slot(self) -> None:
+    def _look_from(self, key: bytes) -> None:
+        """Let the next look at a row's lane begin no later than at that row."""
+        lane = Lane(keys.parse_outbox_row(key)[1])
+        if key < self._cursor.get(lane, b""):
+            self._cursor[lane] = key
+
+    async def _breathe(self, sent: int) -> None:
+        """Wait for a free place in the window; after a small push also a moment, so that what comes meanwhile shares the next."""
         if len(self._sending) >= self._policy.push_window:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+        elif self._sending and sent < self._policy.push_items_max // 2:
+            await asyncio.wait(
+                [*self._sending, asyncio.ensure_future(self._ports.clock.sleep(LINGER_S))],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
 
     async def _rest(self, wait_s: float) -> None:
-        # Rows may have come in below the cursor (a clock that was set back): an idle look starts from the beginning.
-        if self._cursor and not self._in_flight:
+        # Rows may have come in below the cursor (a clock that was set back): now and then a look starts from the beginning. Not
+        # each time: what has been sent leaves tombstones there, which cost a scan as much as rows.
+        now_ms = self._ports.clock.now_ms()
+        if self._cursor and not self._in_flight and abs(now_ms - self._looked_ms) >= IDLE_S * 1000:
+            self._looked_ms = now_ms
             self._cursor.clear()
             return
         sleeper = asyncio.ensure_future(self._ports.clock.sleep(wait_s))

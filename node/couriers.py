@@ -10,7 +10,7 @@ from typing import Any
 
 from node.courier import Courier
 from node.errors import Fault
-from node.flow import receipt, relay, sweep
+from node.flow import backoff, receipt, relay, sweep
 from node.model.directory import NodeEntry
 from node.model.policy import Policy
 from node.model.receipt import Receipt
@@ -130,7 +130,7 @@ class Couriers:
             return every_s
         if not record.failures:
             return every_s
-        return max(0.1, (record.next_attempt_ms - self._ports.clock.now_ms()) / 1000)
+        return max(0.1, backoff.wait_ms(record, self._ports.clock.now_ms(), self._policy) / 1000)
 
     # --- sweep -------------------------------------------------------------------------------------------------
 

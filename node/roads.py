@@ -41,11 +41,24 @@ class Roads:
 
     def record(self, tx: Tx, node_id: str) -> PeerRecord:
         """Return what is known of the road to one peer."""
-        return self._unwritten.get(node_id) or relay.peer_record(tx, node_id)
+        return self._known(node_id, relay.peer_record(tx, node_id))
 
     def records(self, tx: Tx) -> dict[str, PeerRecord]:
         """Return what is known of the roads to all peers."""
-        return {**relay.peer_records(tx), **self._unwritten}
+        durable = relay.peer_records(tx)
+        for node_id in self._unwritten:
+            durable[node_id] = self._known(node_id, durable.get(node_id, PeerRecord()))
+        return durable
+
+    def _known(self, node_id: str, durable: PeerRecord) -> PeerRecord:
+        """What could not be written goes before what was; but whether a peer is held is an operator's word, and on the disk."""
+        unwritten = self._unwritten.get(node_id)
+        if unwritten is None:
+            return durable
+        known = PeerRecord()
+        known.CopyFrom(unwritten)
+        known.held = durable.held
+        return known
 
     async def arm(self) -> None:
         """At start-up: learn from disk which roads were failing."""

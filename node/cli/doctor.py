@@ -45,8 +45,9 @@ def examine(place: Place) -> list[Check]:
 def _shown(checks: list[Check]) -> list["RenderableType"]:
     rows = table(["", "Mục", "Thấy gì, phải làm gì"], whole=["Mục"])
     for one in checks:
-        advice = text(f"\n→ {one.advice}", BAD if one.state is State.WRONG else WARNING) if one.advice else ""
-        rows.add_row(mark(MARKS[one.state]), text(one.title, STRONG), line(text(one.said), advice))
+        advice = text(f"→ {one.advice}", BAD if one.state is State.WRONG else WARNING)
+        said = [line(text(part), "\n") for part in one.said.splitlines()] if one.advice else [text(one.said)]
+        rows.add_row(mark(MARKS[one.state]), text(one.title, STRONG), line(*said, advice if one.advice else ""))
     wrong = sum(one.state is State.WRONG for one in checks)
     warned = sum(one.state is State.WARNING for one in checks)
     if wrong:

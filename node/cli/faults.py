@@ -7,12 +7,15 @@ import sys
 import traceback
 from typing import Any
 
+import typer
+from typer.exceptions import TyperException
+
 from node.cli import words
 from node.cli.output import BAD, QUIET, clean, console, line, mark, text
-from node.errors import EXIT_BUG, Fault
+from node.errors import EXIT_BUG, EXIT_OK, Fault
 from node.model.reason import Reason
 
-EXIT_USAGE = 2
+EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 TRACE_VARIABLE = "TRUC_TRACE"
 
 _OF_OUR_NODE = {
@@ -31,6 +34,25 @@ _SENTENCES = (
     (r"Option '(.+)' requires an argument\.", "Tùy chọn {0} cần một giá trị."),
 )
 """The library's sentences that have no class of their own."""
+
+
+def run_tree(tree: typer.Typer, args: list[str], program: str) -> int:
+    """Run a command of a tree and tell how it failed, if it did; return the exit code."""
+    as_json = "--json" in args
+    try:
+        return tree(args, prog_name=program, standalone_mode=False) or EXIT_OK
+    except Fault as fault:
+        return tell_fault(fault, as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except TyperException as error:
+        return tell_usage(error, as_json)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`truc inbox | head`); Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except Exception as error:
+        return tell_bug(error, as_json)
 
 
 def tell_fault(fault: Fault, as_json: bool) -> int:
@@ -59,6 +81,12 @@ def tell_bug(error: Exception, as_json: bool) -> int:
     advice = f"truc gặp lỗi của chính nó. Hãy báo nhóm phát triển, kèm kết quả khi chạy lại với {TRACE_VARIABLE}=1."
     _tell(as_json, "BUG", "bug", advice, detail)
     return EXIT_BUG
+
+
+def tell_failure(said: str, as_json: bool) -> None:
+    """Tell that something awaited did not happen; `said` is in Vietnamese, its first line the sentence, the rest the evidence."""
+    sentence, _, evidence = said.partition("\n")
+    _tell(as_json, "FAILED", "failed", sentence, evidence)
 
 
 def _tell(as_json: bool, reason: str, kind: str, advice: str, detail: str) -> None:

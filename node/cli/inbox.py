@@ -7,7 +7,7 @@ import typer
 from node.cli import words
 from node.cli.command import As, Json, now_ms, run_async
 from node.cli.office import ID_DIGITS_SHOWN, office_of, whole_inbox
-from node.cli.output import QUIET, STRONG, table, tell, text
+from node.cli.output import QUIET, STRONG, line, table, tell, text
 from node.cli.plain import plain
 from node.model.code import parse_code
 from node.model.envelope import PacketKind
@@ -47,14 +47,12 @@ def _shown(entries: list[InboxEntry], more: bool) -> list["RenderableType"]:
     shown = table(["Mã gói", "Nơi gửi", "Văn bản", "Đến lúc", "Cỡ"], right=["Cỡ"], whole=["Mã gói", "Cỡ"])
     for entry in entries:
         where = f"{entry.sender_name or entry.sender_unit} → {entry.unit}"
-        taken = (
-            f"\nđang được lấy, giữ tới {words.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now else ""
-        )
+        taken = f"đang được lấy, giữ tới {words.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now else ""
         shown.add_row(
             text(entry.packet_id.hex()[:ID_DIGITS_SHOWN]),
             text(where),
             _about(entry),
-            text(words.when(entry.accept_time_ms) + taken),
+            line(words.when(entry.accept_time_ms), "\n" if taken else "", text(taken, "yellow")),
             text(words.size(entry.packet_bytes)),
         )
     rest = " (còn nữa: dùng --limit)" if more else ""

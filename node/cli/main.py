@@ -4,22 +4,18 @@ Exit codes: 0 done; 2 the command line is wrong; by kind of fault 65 (the author
 try again later), 78 (this node's operator); 70 a mistake of ours (TRUC_TRACE=1 shows where); 130 interrupted.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
 from node import __version__
 from node.cli import ack, authority, doctor, fetch, inbox, outbox, peer, serve, status, submit, system, track, unit
 from node.cli import node as nodes
 from node.cli.command import Command, HomeCommand, Noun
-from node.cli.faults import tell_bug, tell_fault, tell_usage
-from node.errors import EXIT_OK, Fault
+from node.cli.faults import run_tree
 
-EXIT_INTERRUPTED = 130
 DOCUMENTS, INSTALLATION, OPERATION = "Văn bản", "Danh bạ và cài đặt nút", "Vận hành nút"
 
 
@@ -71,22 +67,7 @@ app = _tree()
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    args = list(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in args
-    try:
-        return app(args or ["--help"], prog_name="truc", standalone_mode=False) or EXIT_OK
-    except Fault as fault:
-        return tell_fault(fault, as_json)
-    except typer.Abort:
-        return EXIT_INTERRUPTED
-    except TyperException as error:
-        return tell_usage(error, as_json)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`truc inbox | head`); Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
-    except Exception as error:
-        return tell_bug(error, as_json)
+    return run_tree(app, list(sys.argv[1:] if argv is None else argv) or ["--help"], "truc")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def next_steps(steps: Iterable[tuple[str, str]]) -> "Text":
     """Return what to do next: (why, command)."""
     from rich.text import Text
 
-    shown = Text("Việc tiếp theo:", style=STRONG)
+    shown = Text("\nViệc tiếp theo:", style=STRONG)
     for why, command in steps:
         shown.append(f"\n  {clean(why)}", style="not bold")
         if command:

@@ -67,15 +67,14 @@ async def _release(place: Place, node_id: str) -> None:
 
 def _road(peer: PeerView) -> "Text":
     """The road in words: whether it is open, since when not, and what comes next."""
-    said = line(text(words.ROADS.get(peer.road, peer.road), STYLES.get(peer.road, "")))
+    from rich.text import Text
+
+    rows = [text(words.ROADS.get(peer.road, peer.road), STYLES.get(peer.road, ""))]
     if peer.relay_node:
-        said.append(text(f" {peer.relay_node}"))
+        rows[0].append(f" {peer.relay_node}")
     if peer.reason not in (Reason.NONE, Reason.HELD):
-        said.append(
-            text(
-                f"\n{words.cause(peer.reason)} ({peer.failures} lần); {words.next_attempt(peer.next_attempt_ms, now_ms())}"
-            )
-        )
+        again = words.next_attempt(peer.next_attempt_ms, now_ms())
+        rows.append(text(f"{words.cause(peer.reason)} ({peer.failures} lần); {again}"))
     if peer.last_success_ms:
-        said.append(text(f"\nthông lần cuối {words.when(peer.last_success_ms)}", "dim"))
-    return said
+        rows.append(text(f"thông lần cuối {words.when(peer.last_success_ms)}", "dim"))
+    return Text("\n").join(rows)

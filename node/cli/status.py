@@ -137,11 +137,21 @@ async def _document(office: "OfficeClient", packet_id: bytes, unit: str) -> tupl
         return entry, About(entry.unit, entry.sender_unit, entry.document_id, entry.document_code, "")
     if header.kind is not PacketKind.DOCUMENT:
         raise Rejected(Reason.REQUEST_INVALID, f"{packet_id.hex()} is a status itself")
-    written = (text for text in header.recipients if parse_code(text).text == entry.unit)
-    about = About(
-        next(written, entry.unit), header.sender, header.document_id, header.document_code, header.promulgation_date
-    )
-    return entry, about
+    return entry, about_of(header, entry.unit)
+
+
+def about_of(header: "PacketHeader", unit: str) -> About:
+    """Return what a status of `unit` (canonical) says about the document with this header."""
+    written = (text for text in header.recipients if _is_unit(text, unit))
+    return About(next(written, unit), header.sender, header.document_id, header.document_code, header.promulgation_date)
+
+
+def _is_unit(text: str, unit: str) -> bool:
+    """Tell whether a recipient as written is this unit; what is no code at all is nobody."""
+    try:
+        return parse_code(text).text == unit
+    except Rejected:
+        return False
 
 
 async def _header(office: "OfficeClient", packet_id: bytes, unit: str) -> tuple[InboxEntry, "PacketHeader"]:

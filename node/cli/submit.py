@@ -9,7 +9,7 @@ import typer
 from node.cli import words
 from node.cli.command import As, Json, run_async
 from node.cli.office import office_of, submission_id_of
-from node.cli.output import QUIET, STRONG, clean, console, line, mark, next_steps, table, tell, text
+from node.cli.output import BAD, QUIET, STRONG, clean, console, line, mark, next_steps, table, tell, text
 from node.cli.plain import plain
 from node.errors import ADVICE, EXIT_OK, kind_of
 from node.model.office import SubmitResult
@@ -79,8 +79,12 @@ def _advice(reason: Reason) -> dict[str, str]:
 
 def _shown(path: Path, result: SubmitResult) -> list["RenderableType"]:
     if result.reason:
-        said = [line(mark(False), " ", text(path.name, STRONG), ": ", text(ADVICE[result.reason], "red"))]
-        said += [text(f"  {result.reason.name}: {result.detail}", QUIET)] if result.detail else []
+        advice = ADVICE[result.reason]
+        detail = result.detail.removeprefix(advice).strip(" ()")
+        said = [
+            line(mark(False), " ", text(path.name, STRONG), ": ", text(advice, BAD)),
+            text(f"  {result.reason.name}" + (f": {detail}" if detail else ""), QUIET),
+        ]
     else:
         said = [
             line(mark(True), " ", text(path.name, STRONG), f": đã nhận, {result.recipients_served} nơi nhận"),

@@ -16,7 +16,7 @@ from node.errors import Rejected
 from node.model.delivery import State
 from node.model.office import DeliveryView, TrackView
 from node.model.reason import Reason
-from node.model.status import status_name
+from node.model.status import StatusEvent, status_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -119,8 +119,8 @@ def _unit(one: DeliveryView) -> "Text":
 
 def _state(one: DeliveryView) -> "Text":
     style = {State.DELIVERED: "green", State.FAILED: BAD, State.WAITING: WARNING}[one.state]
-    tries = text(f"\nđã thử {one.attempts} lần", QUIET) if one.attempts and one.state is State.WAITING else ""
-    return line(text(words.delivery(one, now_ms()), style), tries)
+    tries = f"đã thử {one.attempts} lần" if one.attempts and one.state is State.WAITING else ""
+    return line(text(words.delivery(one, now_ms()), style), "\n" if tries else "", text(tries, QUIET))
 
 
 def _receipt(one: DeliveryView, packet_id: bytes, directory: "Directory | None") -> "Text":
@@ -137,8 +137,10 @@ def _receipt(one: DeliveryView, packet_id: bytes, directory: "Directory | None")
 def _statuses(one: DeliveryView) -> "Text":
     if not one.statuses:
         return text("chưa có", QUIET)
-    history = [
-        text(f"\n{event.code} {words.when(event.accept_time_ms)[:16]} {event.description}".rstrip(), QUIET)
-        for event in one.statuses
-    ]
+    history = [line("\n", text(_event(event), QUIET)) for event in one.statuses]
     return line(text(f"{one.status_code} {status_name(one.status_code)}", STRONG), *history)
+
+
+def _event(event: StatusEvent) -> str:
+    note = "" if event.description == status_name(event.code) else f" {event.description}"
+    return f"{event.code} lúc {words.when(event.accept_time_ms)[:16]}{note}"

@@ -70,7 +70,7 @@ def add(
             "codes": [parse_code(unit.code).text for unit in units[:SHOWN_MAX]],
         },
         lambda: [
-            line(mark(True), f" Đã ghi {words.count(added)} đơn vị", *(_named(last) if added == 1 and last else [])),
+            line(mark(True), f" Đã ghi {words.count(added)} đơn vị ", *(_named(last) if added == 1 and last else [])),
             next_steps([("Công bố khi đã đủ:", f"truc unit publish {home}")]),
         ],
     )

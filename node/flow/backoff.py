@@ -21,6 +21,15 @@ def pause_ms(failures: int, failing_for_ms: int, jitter: float, policy: Policy) 
     return int(pause * (0.5 + jitter))
 
 
+def wait_ms(record: PeerRecord, now_ms: int, policy: Policy) -> int:
+    """Return how long the next attempt has to wait; 0: it is due.
+
+    A time further ahead than any pause was written before the clock was set back, and means nothing any more.
+    """
+    ahead_ms = record.next_attempt_ms - now_ms
+    return ahead_ms if 0 < ahead_ms <= 15 * 1.5 * policy.back_off_max_ms else 0
+
+
 def after_failure(record: PeerRecord, reason: Reason, now_ms: int, jitter: float, policy: Policy) -> PeerRecord:
     """Return the peer's record after one more failure."""
     later = PeerRecord()

@@ -6,7 +6,7 @@ units, every recipient's code is one, and each recipient is known to the directo
 
 from dataclasses import dataclass
 
-from node.errors import Denied, Rejected
+from node.errors import Deferred, Denied, Rejected
 from node.model.code import Code, parse_code
 from node.model.directory import Directory
 from node.model.header import PacketHeader
@@ -47,8 +47,11 @@ def address(header: PacketHeader, system: System, directory: Directory, now_ms: 
     """Find out who sends and who can be served.
 
     Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the system's units, and Rejected(CODE_MALFORMED) if the sender's
-    code is none. Recipients that cannot be served are returned by the code as written.
+    code is none. Recipients that cannot be served are returned by the code as written. Raises Deferred(DIRECTORY_EMPTY) while
+    there is no directory: then nobody is known, and nobody is unknown.
     """
+    if not directory.nodes:
+        raise Deferred(Reason.DIRECTORY_EMPTY, "this node trusts no directory yet")
     sender = parse_code(header.sender)
     if sender.text not in system.units:
         raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {sender.text}")
@@ -59,7 +62,7 @@ def address(header: PacketHeader, system: System, directory: Directory, now_ms: 
             code = parse_code(written)
             routes[code.text] = route(code, directory, now_ms)
         except Rejected as fault:
-            refused.append(RefusedRecipient(written, fault.reason, f"{written}: {fault.advice}"))
+            refused.append(RefusedRecipient(written, fault.reason, f"{written}: {fault.advice} ({fault.detail})"))
     return Addressed(sender, routes, tuple(refused))
 
 

@@ -21,7 +21,7 @@ class Gather(Generic[Q, R]):
     """
 
     def __init__(
-        self, serve: Callable[[list[Q]], Awaitable[list[R | Exception]]], *, size_max: int, groups_max: int = 2
+        self, serve: Callable[[list[Q]], Awaitable[list[R | Exception]]], *, size_max: int, groups_max: int = 1
     ) -> None:
         self._serve = serve
         self._size_max = size_max

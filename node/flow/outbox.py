@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from node.flow.rows import load, save
 from node.model.envelope import Envelope
 from node.model.lane import Lane
-from node.model.policy import Policy
+from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.store import keys
@@ -23,6 +23,8 @@ from node.store.records import OutboxRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 BULK_LANES = (Lane.BULK,)
+PUT_OFF_MS_MAX = 60 * MINUTE_MS
+"""Nothing is put off for longer than this at once, whatever a peer asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +104,21 @@ def put_off(
     return True
 
 
-def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> int:
-    """Make put-off rows ready whose time has come; return how many."""
-    promoted = 0
-    for key, value in tx.scan(keys.later(node_id), limit=limit):
-        if keys.due_of_later(key) > now_ms:
-            break
+def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
+    """Make put-off rows ready whose time has come; return their keys in the outbox.
+
+    A row due later than anything is ever put off was put off before the clock was set back: its time has come, too.
+    """
+    promoted: list[bytes] = []
+    due = [row for row in tx.scan(keys.later(node_id), limit=limit) if keys.due_of_later(row[0]) <= now_ms]
+    far = keys.later_from(node_id, now_ms + PUT_OFF_MS_MAX + 1)
+    for key, value in [*due, *tx.scan(keys.later(node_id), start=far, limit=limit)]:
         ready = keys.ready_of_later(key)
         _, _, packet_id, kind = keys.parse_outbox_row(ready)
         tx.delete(key)
         tx.put(ready, value)
         tx.put(keys.outbox_index(packet_id, node_id, kind), ready)
-        promoted += 1
+        promoted.append(ready)
     return promoted
 
 

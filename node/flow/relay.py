@@ -10,7 +10,7 @@ target's own receipt. That travels home as an outbox row of its own; after that 
 from dataclasses import dataclass
 from hashlib import sha256
 
-from node.flow import outbox, receipt
+from node.flow import backoff, outbox, receipt
 from node.flow.rows import load, require, save
 from node.model.directory import Directory, NodeEntry
 from node.model.envelope import Envelope
@@ -50,12 +50,12 @@ def choose_road(
     direct = dialable(peer, own_id)
     if direct and not record.failures:
         return Road(peer)
-    failing_long = not direct or now_ms - record.first_failure_ms >= policy.relay_after_ms
+    failing_long = not direct or not 0 <= now_ms - record.first_failure_ms < policy.relay_after_ms
     if failing_long:
-        relay = _open_relay(peer, own_id, directory, records, now_ms)
+        relay = _open_relay(peer, own_id, directory, records, now_ms, policy)
         if relay is not None:
             return Road(relay, is_relay=True)
-    if direct and record.next_attempt_ms <= now_ms:
+    if direct and not backoff.wait_ms(record, now_ms, policy):
         return Road(peer)
     return Road(None, wait_until_ms=record.next_attempt_ms, reason=Reason(record.reason or Reason.PEER_UNREACHABLE))
 
@@ -66,13 +66,13 @@ def dialable(peer: NodeEntry, own_id: str) -> bool:
 
 
 def _open_relay(
-    peer: NodeEntry, own_id: str, directory: Directory, records: dict[str, PeerRecord], now_ms: int
+    peer: NodeEntry, own_id: str, directory: Directory, records: dict[str, PeerRecord], now_ms: int, policy: Policy
 ) -> NodeEntry | None:
     for relay in directory.relays():
         if relay.node_id in (peer.node_id, own_id) or (peer.via_relays and relay.node_id not in peer.via_relays):
             continue
         record = records.get(relay.node_id, PeerRecord())
-        if not record.held and (not record.failures or record.next_attempt_ms <= now_ms):
+        if not record.held and (not record.failures or not backoff.wait_ms(record, now_ms, policy)):
             return relay
     return None
 

@@ -47,7 +47,7 @@ async def submit_whole(
     submit_one: SubmitOne, metadata: Metadata, submission: Submission, data: bytes, timeout_s: float
 ) -> SubmitResult:
     """Hand in a packet of at most 1 MiB."""
-    response = await submit_one(_whole(submission, data), metadata=metadata, timeout=timeout_s)
+    response = await submit_one(_whole(submission, data, only=True), metadata=metadata, timeout=timeout_s)
     return wire.submit_result_from_proto(response.results[0])
 
 
@@ -131,5 +131,5 @@ async def _chunks_of(packet: bytes | Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _whole(submission: Submission, data: bytes) -> pb.SubmitRequest:
-    return pb.SubmitRequest(whole=pb.SubmitWhole(begin=wire.submission_to_proto(submission), data=data))
+def _whole(submission: Submission, data: bytes, *, only: bool = False) -> pb.SubmitRequest:
+    return pb.SubmitRequest(whole=pb.SubmitWhole(begin=wire.submission_to_proto(submission), data=data, only=only))

@@ -53,9 +53,9 @@ class SubmitCall:
         Rejected(REQUEST_INVALID) for a stream that does not begin with a packet.
         """
         message = await self._read()
-        following = await self._read() if message is not grpc.aio.EOF else message
-        if following is grpc.aio.EOF and message is not grpc.aio.EOF and message.HasField("whole"):
+        if message is not grpc.aio.EOF and message.HasField("whole") and message.whole.only:
             return [await self._submit_whole(message.whole.begin, message.whole.data)]  # the usual call, kept short
+        following = await self._read() if message is not grpc.aio.EOF else message
         try:
             await self._take_all(message, following)
             return [await task for task in self._tasks]

@@ -100,6 +100,11 @@ def later(node_id: str) -> bytes:
     return b"l" + node_id.encode() + b"\0"
 
 
+def later_from(node_id: str, due_ms: int) -> bytes:
+    """Where the rows begin that are put off for a node until `due_ms` or longer."""
+    return later(node_id) + _MS.pack(due_ms)
+
+
 def later_row(due_ms: int, outbox_key: bytes) -> bytes:
     """Key of a ready row put off until `due_ms`."""
     node, tail = outbox_key[1:].split(b"\0", 1)

@@ -28,6 +28,9 @@ class Disk:
         self.sync_s = 0.004
         """Mean time of a sync; every hundredth takes a second or more."""
         self.full = False
+        """Writes are refused at once, syncs fail now and then."""
+        self.full_at_sync = False
+        """Writes are taken, and only the sync finds that there is no space (delayed allocation)."""
         self.burns = 0
         self._loop = loop
         self._numbers = numbers
@@ -45,12 +48,12 @@ class Disk:
         """Take the time that a sync takes."""
         stall_s = self._numbers.uniform(1, 3) if self._numbers.random() < 0.01 else 0.0
         await asyncio.sleep(self._numbers.expovariate(1 / self.sync_s) + stall_s)
-        if self.full and self._numbers.random() < 0.5:
+        if self.full_at_sync or (self.full and self._numbers.random() < 0.5):
             raise Deferred(Reason.DISK_FULL, "simulated, at the sync")
 
     def mend(self) -> None:
         """Make it a good disk."""
-        self.full = False
+        self.full = self.full_at_sync = False
         self.sync_s = 0.004
 
     def crash(self) -> None:

@@ -4,6 +4,7 @@ It knows nothing of the nodes' insides. Whatever a node has once answered must s
 a broken law and is noted at once, the rest is checked when the world has come to rest (laws.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.model.delivery import State
@@ -52,10 +53,13 @@ class Ledger:
     relayed: set[tuple[bytes, str]] = field(default_factory=set)
     """Deliveries whose receipt was brought by a relay."""
     broken: list[str] = field(default_factory=list)
+    on_break: Callable[[], None] = lambda: None
+    """Called when a law is broken."""
 
     def breaks(self, law: str, what: str) -> None:
         """Note a broken law."""
         self.broken.append(f"{law}: {what}")
+        self.on_break()
 
     def answered(self, node_id: str, paper: Paper, result: SubmitResult) -> None:
         """A node has accepted a submission, or said so again."""

@@ -169,7 +169,7 @@ class Process:
             return
         exception = task._exception  # type: ignore[attr-defined]  # unlike exception(), leaves "never retrieved" to be noticed
         if exception is not None and not isinstance(exception, Fault):
-            self._loop.bugs.append(f"{self.name}: {exception!r} {_where(exception)}")
+            self._loop.bugs.append(f"{self.name}: {exception!r} {where(exception)}")
 
 
 _process: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
@@ -190,7 +190,8 @@ def _own_task(
     return task
 
 
-def _where(exception: BaseException) -> str:
+def where(exception: BaseException) -> str:
+    """Return the last files and lines that an exception came through."""
     places = []
     trace = exception.__traceback__
     while trace is not None:

@@ -189,12 +189,19 @@ class Network:
             await self._pump(origin, target, chunks, pipe, task, ends_s)
             reply = await self._settled(task, ends_s)
         except BaseException:
-            task.cancel()
+            self._hang_up(task)
             raise
         self.on_reply(target, "put_body", reply)
         await self._leg(target, origin, self.weather.lose_reply, ends_s, "put_body")
         self._trace(origin, f"put_body to {target} answered {mark(reply)}")
         return reply
+
+    def _hang_up(self, task: "asyncio.Task[bytes]") -> None:
+        """The caller is gone: the peer hears of it at once, or only when its keep-alive finds the link half-open."""
+        if self._numbers.random() < 0.5:
+            task.cancel()
+        else:
+            self._loop.call_later(self._numbers.uniform(1, 40), task.cancel)
 
     async def _pump(
         self,

@@ -13,7 +13,7 @@ from node.model.delivery import State
 from tests.sim.disk import SimStore
 from tests.sim.laws import Watch, check, waits
 from tests.sim.ledger import Ledger
-from tests.sim.loop import Deadlock, VirtualLoop, run_virtual
+from tests.sim.loop import Deadlock, VirtualLoop, run_virtual, where
 from tests.sim.machine import stream
 from tests.sim.scenario import Plan, Scenario, plan_for
 from tests.sim.world import StoreMaker, World
@@ -54,6 +54,8 @@ class Options:
     make_store: StoreMaker = SimStore
     looks_at_disks: bool = True
     plan: Plan | None = None
+    stops_at_first: bool = False
+    """End the day when the first law is broken."""
 
 
 def run_seed(seed: int, options: Options | None = None) -> Verdict:
@@ -69,6 +71,8 @@ def run_seed(seed: int, options: Options | None = None) -> Verdict:
         run_virtual(lambda loop: _day(loop, verdict, options), DAYS_MAX_S)
     except Deadlock as deadlock:
         verdict.broken.append(f"rest: {deadlock}")
+    except Exception as mistake:
+        verdict.broken.append(f"bug in the simulation: {mistake!r} {where(mistake)}")
     finally:
         gc.enable()
         gc.collect()
@@ -82,17 +86,17 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
     ledger = Ledger()
     watch = Watch(world, ledger, looks_at_disks=options.looks_at_disks)
     scenario = Scenario(world, ledger, options.plan or plan_for(verdict.seed))
+    enough = asyncio.Event()
+    if options.stops_at_first:
+        ledger.on_break = enough.set
+    tasks = [loop.create_task(_live(verdict, world, ledger, scenario)), loop.create_task(enough.wait())]
     try:
-        await world.start_all()
-        await scenario.run()
-        mended_s = loop.time()
-        if await _rest(world, ledger, scenario):
-            verdict.rest_after_s = loop.time() - mended_s
-            await _lose_power_everywhere(world, ledger, scenario)
-            await check(world, ledger)
-        else:
-            await _say_what_waits(world, ledger, scenario)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
+        for task in tasks:
+            task.cancel()
         verdict.broken = [*ledger.broken, *(f"bug: {bug}" for bug in dict.fromkeys(loop.bugs))]
         verdict.virtual_s = loop.time()
         verdict.events = world.trace.events
@@ -101,6 +105,18 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
         for machine in world.machines.values():
             machine.crash()
         await asyncio.sleep(0)
+
+
+async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenario) -> None:
+    await world.start_all()
+    await scenario.run()
+    mended_s = world.loop.time()
+    if not await _rest(world, ledger, scenario):
+        await _say_what_waits(world, ledger, scenario)
+        return
+    verdict.rest_after_s = world.loop.time() - mended_s
+    await _lose_power_everywhere(world, ledger, scenario)
+    await check(world, ledger)
 
 
 async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:

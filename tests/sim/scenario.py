@@ -56,7 +56,7 @@ def plan_for(seed: int) -> Plan:
         crash_every_s=numbers.choice((0, 600, 1800, 3600)),
         burns=numbers.random() < 0.25,
         jump_every_s=numbers.choice((0, 0, 1800)),
-        disk_full_every_s=numbers.choice((0, 0, 3600)),
+        disk_full_every_s=numbers.choice((0, 0, 1800)),
         sync_s=numbers.choice((0.004, 0.004, 0.1, 1.0)),
         hold_every_s=numbers.choice((0, 0, 5400)),
     )
@@ -269,10 +269,11 @@ class Scenario:
     async def _fill_disk(self, numbers: random.Random) -> None:
         machine = self._world.machines[numbers.choice(sorted(self._world.machines))]
         self.troubles.full_disks += 1
-        self._world.trace(machine.name, "disk full")
-        machine.disk.full = True
+        machine.disk.full = numbers.random() < 0.5
+        machine.disk.full_at_sync = not machine.disk.full
+        self._world.trace(machine.name, f"disk full{' at the sync' if machine.disk.full_at_sync else ''}")
         await self._lasting(numbers.uniform(30, 1200))
-        machine.disk.full = False
+        machine.disk.full = machine.disk.full_at_sync = False
         if machine.process is None and not self.day_over:
             await machine.start()
 

@@ -158,8 +158,11 @@ class SubmitWhole(_message.Message):
 
     BEGIN_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    ONLY_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """All octets."""
+    only: _builtins.bool
+    """No other packet follows in this call: the node need not wait for the stream's end. The usual call."""
     @_builtins.property
     def begin(self) -> Global___SubmitBegin:
         """As for a streamed packet."""
@@ -169,10 +172,11 @@ class SubmitWhole(_message.Message):
         *,
         begin: Global___SubmitBegin | None = ...,
         data: _builtins.bytes = ...,
+        only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "data", b"data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "data", b"data", "only", b"only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,8 +72,9 @@ class OfficeServiceServicer:
     """
 
     def Submit(self, request_iterator, context):
-        """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`. Answered when all are durable, one
-        result per packet. Repeating a submission id gives the first result again.
+        """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. Answered when all are
+        durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
+        still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,8 +36,9 @@ class OfficeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OfficeServiceAsyncStub: ...
     Submit: _grpc.StreamUnaryMultiCallable[_office_service_pb2.SubmitRequest, _office_service_pb2.SubmitResponse]
-    """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`. Answered when all are durable, one
-    result per packet. Repeating a submission id gives the first result again.
+    """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. Answered when all are
+    durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
+    still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
     """
     ListInbox: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
@@ -56,8 +57,9 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Submit: _aio.StreamUnaryMultiCallable[_office_service_pb2.SubmitRequest, _office_service_pb2.SubmitResponse]  # type: ignore[assignment]
-    """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`. Answered when all are durable, one
-    result per packet. Repeating a submission id gives the first result again.
+    """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. Answered when all are
+    durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
+    still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
     """
     ListInbox: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]  # type: ignore[assignment]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
@@ -79,8 +81,9 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_office_service_pb2.SubmitRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_office_service_pb2.SubmitResponse, _abc.Awaitable[_office_service_pb2.SubmitResponse]]:
-        """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`. Answered when all are durable, one
-        result per packet. Repeating a submission id gives the first result again.
+        """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. Answered when all are
+        durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
+        still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
         """
 
     @_abc_1.abstractmethod

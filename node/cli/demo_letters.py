@@ -1,0 +1,136 @@
+"""The demo's documents: who writes to whom, what, and what the recipients report. All of them are made up."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.cli.demo_world import UNIT_NAMES
+from node.cli.plain import VIETNAM
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One document. `recipients` as the author writes them, in either form of the code; each reports `statuses` in order."""
+
+    title: str
+    sender: str
+    recipients: tuple[str, ...]
+    number: str
+    notation: str
+    subject: str
+    statuses: tuple[str, ...]
+    priority: int = 0
+    attachment: str = ""
+
+    @property
+    def code(self) -> str:
+        """Số và ký hiệu."""
+        return f"{self.number}/{self.notation}"
+
+    @property
+    def document_id(self) -> str:
+        """DocumentId, the same whenever the demo is run."""
+        return f"mau-{self.number}-{self.sender}"
+
+
+LETTERS = (
+    Letter(
+        title="Bộ viết cho một xã, kèm tệp PDF",
+        sender="G09.05",
+        recipients=("H37.25.03",),
+        number="1542",
+        notation="BNV-CQĐP",
+        subject="V/v rà soát đội ngũ cán bộ, công chức cấp xã sau sắp xếp (mẫu)",
+        statuses=("01", "03", "06"),
+        attachment="Phụ lục – biểu tổng hợp.pdf",
+    ),
+    Letter(
+        title="Xã báo cáo ngược lên Bộ",
+        sender="H37.25.03",
+        recipients=("G09",),
+        number="87",
+        notation="BC-UBND",
+        subject="Báo cáo kết quả rà soát đội ngũ công chức xã Hoa Hồi (mẫu)",
+        statuses=("01", "03"),
+        attachment="Biểu mẫu số 01.pdf",
+    ),
+    Letter(
+        title="Hỏa tốc: Bộ gửi tỉnh, đi trước mọi thứ khác",
+        sender="G09",
+        recipients=("H37",),
+        number="06",
+        notation="CĐ-BNV",
+        subject="Công điện về việc trực ban ứng phó mưa lũ (mẫu)",
+        statuses=("01", "03", "06"),
+        priority=3,
+    ),
+    Letter(
+        title="Một thông tư cho tám nơi ở hai tỉnh; mã cũ và mã mới đều đến đúng chỗ",
+        sender="G09",
+        recipients=(
+            "H37",
+            "000.00.08.H37",
+            "H37.25.03",
+            "000.07.25.H37",
+            "H53",
+            "000.00.08.H53",
+            "H53.21.02",
+            "H53.21.05",
+        ),
+        number="11",
+        notation="2026/TT-BNV",
+        subject="Thông tư hướng dẫn công tác văn thư điện tử (mẫu)",
+        statuses=("01",),
+        attachment="Thông tư 11.pdf",
+    ),
+    Letter(
+        title="Xã viết cho xã ở tỉnh khác, bắt buộc phải qua trung tâm",
+        sender="H37.25.07",
+        recipients=("H53.21.05",),
+        number="23",
+        notation="UBND-VX",
+        subject="V/v kết nghĩa và trao đổi kinh nghiệm chuyển đổi số (mẫu)",
+        statuses=("01", "03", "06"),
+        priority=1,
+    ),
+)
+
+
+def compose(letter: Letter, at_ms: int) -> bytes:
+    """Return the letter as an edXML packet."""
+    from node.edxml.compose import compose_document
+    from node.model.code import parse_code
+
+    return compose_document(
+        sender=letter.sender,
+        sender_name=UNIT_NAMES[letter.sender],
+        recipients=[(code, UNIT_NAMES[parse_code(code).text]) for code in letter.recipients],
+        document_id=letter.document_id,
+        number=letter.number,
+        notation=letter.notation,
+        subject=letter.subject,
+        date=datetime.fromtimestamp(at_ms / 1000, VIETNAM).strftime("%Y/%m/%d"),
+        priority=letter.priority,
+        attachments=[(letter.attachment, small_pdf(letter.code))] if letter.attachment else (),
+    )
+
+
+def small_pdf(words: str) -> bytes:
+    """Return a PDF of one page with one line of plain letters, small but whole: every reader opens it."""
+    shown = words.encode("ascii", "replace").decode().translate(str.maketrans("()\\", "   "))
+    drawing = f"BT /F1 24 Tf 72 720 Td ({shown} - mau) Tj ET"
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    written, places = "%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(written))
+        written += f"{number} 0 obj\n{content}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = (
+        f"xref\n0 6\n0000000000 65535 f \n{table}trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{len(written)}\n%%EOF\n"
+    )
+    return (written + end).encode("ascii")
