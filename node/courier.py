@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from node.carrier import Carrier, Loaded
-from node.errors import Fault
+from node.errors import Fault, Rejected
 from node.flow import outbox, relay
 from node.flow.relay import Road
 from node.model.lane import Lane
@@ -28,6 +28,8 @@ from node.store import keys
 Carry = Callable[[Road, list[Loaded]], Awaitable[bool]]
 
 BUG_PAUSE_MS = 5 * MINUTE_MS
+ALONE_EVERY = 4
+"""Every fourth push may be one that was put off several times and travels alone."""
 LINGER_S = 0.02
 """After a small push this long, or until it is answered, for others to join the next one. Urgent or not: it is not noticed."""
 IDLE_S = 30.0
@@ -61,6 +63,7 @@ class Courier:
         self._bulk: asyncio.Task[None] | None = None
         self._cursor: dict[Lane, bytes] = {}
         """Where the next look at a lane begins: everything before is in flight or gone."""
+        self._turn = 0
         self._looked_ms = 0
         """When the lanes were last looked at from their beginning."""
 
@@ -110,7 +113,10 @@ class Courier:
 
     def _ready(self, tx: Tx, road: Road) -> list[outbox.Row]:
         lanes = list(outbox.FAST_LANES) if len(self._sending) < self._policy.push_window else []
-        fast = outbox.mix((self._lane(tx, lane, road) for lane in lanes), self._policy)
+        self._turn += 1
+        fast = outbox.mix(
+            (self._lane(tx, lane, road) for lane in lanes), self._policy, alone_first=self._turn % ALONE_EVERY == 0
+        )
         if self._bulk is None:
             fast += self._lane(tx, Lane.BULK, road)[:1]
         return fast
@@ -156,12 +162,15 @@ class Courier:
         try:
             all_gone = await carry(road, loaded)
             await self._roads.succeeded(road.call.node_id)
+        except Rejected as fault:
+            # The peer is there and refuses the call as a whole: something in it is the cause, not the road.
+            await self._put_off(loaded, fault.reason, self._policy.item_retry_ms)
         except Fault as fault:
             await self._roads.failed(road.call.node_id, fault.reason, started_ms)
         except Exception as bug:
             # A mistake of ours with one packet must not stop the others: report it loudly, let these rows wait.
             self._on_bug(bug)
-            await self._put_off(loaded)
+            await self._put_off(loaded, Reason.IO_FAILED, BUG_PAUSE_MS)
         finally:
             self._in_flight.difference_update(one.row.key for one in loaded)
             if not all_gone:
@@ -169,9 +178,9 @@ class Courier:
                     self._look_from(one.row.key)
             self._wake.set()
 
-    async def _put_off(self, loaded: list[Loaded]) -> None:
+    async def _put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
         try:
-            await self._carrier.put_off(loaded, Reason.IO_FAILED, BUG_PAUSE_MS)
+            await self._carrier.put_off(loaded, reason, pause_ms)
         except Fault as fault:
             self._on_bug(fault)
 

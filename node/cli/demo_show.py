@@ -61,8 +61,8 @@ class Teller:
         size = words.size(packet_bytes) + (f", kèm {letter.attachment}" if letter.attachment else "")
         self.say(text(""))
         self.say(text(f"{number}. {letter.title}", f"{STRONG} cyan"))
-        self.say("   ", urgent, text(letter.code, STRONG), f"  {letter.subject}")
-        self.say(text(f"   {_unit(letter.sender)} gửi, {size}", QUIET))
+        self._under(urgent, text(letter.code, STRONG), f"  {letter.subject}")
+        self._under(text(f"{_unit(letter.sender)} gửi, {size}", QUIET))
 
     def taken(self, node_id: str, packet_id: bytes, duration_s: float) -> None:
         """The author's node holds it."""
@@ -88,7 +88,7 @@ class Teller:
         """A recipient's node has given its receipt to the author's node."""
         via = text(f", qua {relay_node}", "yellow") if relay_node else ""
         said = " chữ ký đúng" if genuine else " CHỮ KÝ SAI"
-        self.say("   ", mark(genuine), f" biên nhận của nút {node_id} cho {units} nơi nhận", via, ",", said)
+        self._under(mark(genuine), f" biên nhận của nút {node_id} cho {units} nơi nhận", via, ",", said)
 
     def waiting_for_statuses(self) -> None:
         """Everything is sent."""

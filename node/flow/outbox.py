@@ -22,7 +22,7 @@ from node.store import keys
 from node.store.records import OutboxRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
-BULK_LANES = (Lane.BULK,)
+ALONE_AFTER_ATTEMPTS = 3
 PUT_OFF_MS_MAX = 60 * MINUTE_MS
 """Nothing is put off for longer than this at once, whatever a peer asks for."""
 
@@ -137,13 +137,18 @@ def ready(tx: Tx, node_id: str, lane: Lane, start: bytes, limit: int) -> list[Ro
     return rows
 
 
-def mix(lanes: Iterable[list[Row]], policy: Policy) -> list[Row]:
+def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False) -> list[Row]:
     """Choose what goes into one Push from the rows of several lanes, the most urgent lane first.
 
     The urgent go first, but every eighth place belongs to the least urgent lane that waits, so that no lane starves. At most
-    `push_items_max` rows and `push_bytes_max` octets, and always at least one row.
+    `push_items_max` rows and `push_bytes_max` octets, and always at least one row. What has been put off several times travels
+    alone, when nothing else waits or when it is its turn (`alone_first`): if it is what makes a push fail, the others go on.
     """
-    queues = [list(reversed(lane)) for lane in lanes]
+    candidates = [list(lane) for lane in lanes]
+    queues = [[row for row in reversed(lane) if row.record.attempts < ALONE_AFTER_ATTEMPTS] for lane in candidates]
+    alone = [row for lane in candidates for row in lane if row.record.attempts >= ALONE_AFTER_ATTEMPTS][:1]
+    if alone and alone_first:
+        return alone
     chosen: list[Row] = []
     size_bytes = 0
     while len(chosen) < policy.push_items_max:
@@ -155,4 +160,4 @@ def mix(lanes: Iterable[list[Row]], policy: Policy) -> list[Row]:
         if chosen and size_bytes > policy.push_bytes_max:
             break
         chosen.append(queue.pop())
-    return chosen
+    return chosen or alone

@@ -35,6 +35,8 @@ class Office:
         self.system = system
         self.busy = 0
         """Papers on the desk that no node has answered for."""
+        self.streams = False
+        """Hands everything in as a stream, and not only now and then."""
         self.reads_all = False
         """At the end of the day: every packet is fetched and acknowledged, nothing is put off."""
         self._world = world
@@ -68,7 +70,8 @@ class Office:
             all_or_nothing=paper.all_or_nothing,
             expire_at_ms=clock_ms + paper.expire_after_ms if paper.expire_after_ms else 0,
         )
-        octets = paper.packet if self._numbers.random() < 0.5 else _in_pieces(paper.packet, self._numbers)
+        streamed = self._numbers.random() < 0.5 or self.streams
+        octets = _in_pieces(paper.packet, self._numbers) if streamed else paper.packet
         timeout_s = CLIENT_S if self._numbers.random() < 0.9 else self._numbers.random() * 0.2
         result = await self._ask(lambda node: node.submit(self.system, submission, octets), timeout_s)
         if result.reason is not Reason.NONE:

@@ -172,3 +172,23 @@ def test_an_upload_goes_on_where_it_broke_off_and_does_not_start_over() -> None:
         assert all(earlier < later for earlier, later in pairwise(offsets))
 
     tell(story)
+
+
+def test_a_disk_that_is_full_only_at_the_sync_does_not_lose_the_body_of_what_it_may_still_have_written() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        machine = world.machines["h49"]
+        real = machine.disk.store._memory.write
+
+        def full_after_the_commit(writes: Any, commit_no: int) -> None:
+            real(writes, commit_no)
+            machine.disk.full_at_sync = machine.disk.full_at_sync or any(key[:1] == b"s" for key in writes)
+
+        machine.disk.store._memory.write = full_after_the_commit  # type: ignore[method-assign]
+        world.loop.call_later(300, machine.disk.mend)
+        cast.offices["h49"].streams = True
+        paper = await cast.send("H49.22.05", "H37.11", filler="x" * 40_000)
+        machine.disk.store._memory.write = real  # type: ignore[method-assign]
+        machine.disk.mend()
+        await cast.delivered_within(world, paper, HOUR_S)
+
+    tell(story)
