@@ -8,7 +8,7 @@ a receipt that verifies; anything else leaves the row where it is, put off, with
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from node.errors import Denied, Fault, Rejected
+from node.errors import Broken, Denied, Fault, Rejected
 from node.flow import outbox, receipt, relay, sweep
 from node.flow.check import route
 from node.flow.relay import Road
@@ -18,7 +18,7 @@ from node.model.directory import NodeEntry
 from node.model.envelope import Envelope, KeyWrap, SignedEnvelope, envelope_sha256_of
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, PushItem, PushPacket, PushReceipt, Want
-from node.model.policy import Policy
+from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.node import Node
@@ -30,6 +30,8 @@ from node.wire import codec
 
 UPLOADS_PER_CARRY_MAX = 1_000
 """A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
+UNFIT_PAUSE_MS = 5 * MINUTE_MS
+"""What cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is looked at again after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,12 @@ class Carrier:
     async def push(self, road: Road, loaded: list[Loaded]) -> bool:
         """Push small things. Returns whether every row is gone. Raises Fault if the peer gave no answer."""
         assert road.call is not None
-        items = [await self._item(one) for one in loaded]
-        answers = await self._ports.peers.push(road.call, items)
-        return await self._settle(road, loaded, answers)
+        packed = [(one, item) for one in loaded if (item := await self._packed(one)) is not None]
+        if not packed:
+            return False
+        answers = await self._ports.peers.push(road.call, [item for _, item in packed])
+        all_gone = await self._settle(road, [one for one, _ in packed], answers)
+        return all_gone and len(packed) == len(loaded)
 
     async def carry_large(self, road: Road, loaded: list[Loaded]) -> bool:
         """Offer, upload and commit one large packet. Raises Fault if the peer gave no answer."""
@@ -77,8 +82,13 @@ class Carrier:
         assert len(loaded) == 1
         packet = loaded[0].packet
         assert packet is not None
-        answer = await self._upload(road.call, self._parcel(loaded[0]), _envelope(packet))
-        return await self._settle(road, loaded, [answer])
+        try:
+            parcel, envelope = self._parcel(loaded[0]), _envelope(packet)
+            await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
+        except (Broken, Denied) as fault:
+            await self.put_off(loaded, fault.reason, UNFIT_PAUSE_MS)
+            return False
+        return await self._settle(road, loaded, [await self._upload(road.call, parcel, envelope)])
 
     async def put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
         """Put rows off without an answer."""
@@ -112,6 +122,14 @@ class Carrier:
             yield data
 
     # --- rows to parcels -------------------------------------------------------------------------------------
+
+    async def _packed(self, loaded: Loaded) -> PushItem | None:
+        """Make one row ready to travel. What cannot travel (no body, no key) waits, visibly, and holds up nobody else."""
+        try:
+            return await self._item(loaded)
+        except (Broken, Denied) as fault:
+            await self.put_off([loaded], fault.reason, UNFIT_PAUSE_MS)
+            return None
 
     async def _item(self, loaded: Loaded) -> PushItem:
         if loaded.packet is None:
@@ -182,7 +200,8 @@ class Carrier:
         if believed is None:
             return self._stays(tx, told, now_ms, nodes)
         if believed.receipt.level is Level.CUSTODY:
-            receipt.apply_custody(tx, believed, self._peer_id, now_ms + self._policy.custody_retry_ms)
+            pause_ms = min(self._policy.custody_retry_ms, outbox.PUT_OFF_MS_MAX)
+            receipt.apply_custody(tx, believed, self._peer_id, now_ms + pause_ms)
             return False
         if row.kind == keys.OUTBOX_RELAY:
             envelope = _envelope(require(tx, keys.packet(row.packet_id), PacketRecord))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from node.errors import Deferred, Denied, Rejected
+from node.flow import accept
 from node.flow.check import too_large
 from node.flow.draft import LargeSeal, Sealed
 from node.flow.judge import Opened, Verdict
@@ -141,10 +142,13 @@ class LargeBodies:
         if await self._ports.bodies.has(body.body_sha256):
             return
         part = await self._ports.bodies.open_part(token_of(peer_id, envelope))
-        if part.size_bytes != body.body_bytes:
+        try:
+            if part.size_bytes != body.body_bytes:
+                raise Deferred(Reason.PEER_BUSY, f"{part.size_bytes} of {body.body_bytes} bytes are here; offer again")
+            await part.seal(body.body_sha256)
+        finally:
+            # A seal that met a full disk leaves the part open; the next offer must find it free.
             await part.close()
-            raise Deferred(Reason.PEER_BUSY, f"{part.size_bytes} of {body.body_bytes} bytes are here; offer again")
-        await part.seal(body.body_sha256)
 
     async def open(self, parcel: Parcel, envelope: Envelope, node_id: str) -> Opened:
         """Open a stored body from end to end and read its header, with flat memory."""
@@ -168,10 +172,24 @@ class LargeBodies:
             return verdict
         if not verdict.needs_body:
             return replace(verdict, body=None)
-        if len(verdict.body) <= self._policy.inline_body_bytes_max:
+        if len(verdict.body) <= self._policy.inline_body_bytes_max or await self._is_decided(verdict):
             return verdict
         await self._ports.bodies.put(verdict.envelope.body.body_sha256, verdict.body)
         return replace(verdict, body=None)
+
+    async def _is_decided(self, verdict: Verdict) -> bool:
+        """Tell whether this packet was decided about before: then a file made of its body would never be removed."""
+        envelope, parcel, own_id = verdict.envelope, verdict.parcel, self._ports.keys.node_id
+
+        def look(tx: Tx) -> bool:
+            octets = parcel.signed_envelope.envelope
+            return accept.decided(tx, envelope.packet_id, octets, own_id, parcel.target_node) is not None
+
+        try:
+            return await self._ports.store.transact(look)
+        except Denied:
+            # A conflict: the transaction to come says so.
+            return True
 
 
 def token_of(peer_id: str, envelope: Envelope) -> bytes:

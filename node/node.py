@@ -11,7 +11,7 @@ Decisions live in flow/, sending in courier.py. Law 1 holds because every answer
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from node.errors import Deferred, Fault
+from node.errors import Deferred, Denied, Fault, Rejected
 from node.flow import accept, inbox, judge, operate, receipt, submit, track
 from node.flow.check import address, check_submission, require_served
 from node.flow.draft import Sealed, seal_small
@@ -74,7 +74,21 @@ class Node:
             if rest is not None:
                 return await self._submit_large(system, submission, head, rest)
             sealed = await self._seal_small(head)
-        return await self._submits.ask(await self._draft(system, submission, sealed))
+        return await self._hand_over(await self._draft(system, submission, sealed))
+
+    async def _hand_over(self, draft: Draft) -> SubmitResult:
+        """Have a draft stored; a body file that no packet names in the end is removed again."""
+        body_sha256 = draft.body_ref.body_sha256
+        try:
+            result = await self._submits.ask(draft)
+        except (Rejected, Denied):
+            # Only a refusal says for certain that nothing was stored: what was put off may yet become durable.
+            if draft.body is None:
+                await self.ports.bodies.remove(body_sha256)
+            raise
+        if draft.body is None:
+            await self._large.drop_if_unused(result.packet_id, body_sha256)
+        return result
 
     async def _seal_small(self, packet: bytes) -> Sealed:
         self._large.check_size(len(packet))
@@ -114,12 +128,10 @@ class Node:
         sealed = await self._large.seal(head, rest)
         try:
             draft = await self._draft(system, submission, sealed)
-            result = await self._submits.ask(draft)
         except Fault:
             await self.ports.bodies.remove(sealed.body_ref.body_sha256)
             raise
-        await self._large.drop_if_unused(result.packet_id, sealed.body_ref.body_sha256)
-        return result
+        return await self._hand_over(draft)
 
     async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:
         """Serve the submissions that arrived together: one signature, one commit."""
@@ -128,7 +140,9 @@ class Node:
         own = directory.nodes.get(self.node_id)
         own_key = sealing_key_of(own, now_ms) if own is not None else None
         if own_key is None:
-            raise Deferred(Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self.node_id}")
+            raise Deferred(
+                Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self.node_id}"
+            )
         signed = submit.sign_drafts(drafts, ports.keys, self.wrapper, now_ms, policy, own_key)
         results = await ports.store.transact(lambda tx: submit.store_group(tx, signed, now_ms, policy))
         self.on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {self.node_id})
@@ -167,7 +181,11 @@ class Node:
             before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
             if before is not None:
                 return before
-            if envelope.body.packet_bytes > self.policy.packet_bytes_max:
+            if parcel.target_node != self.node_id:
+                # Said before the upload: whether we carry it at all does not depend on the body.
+                self._large.check_size(envelope.body.packet_bytes)
+                self._verdict(parcel, envelope, None, None)
+            elif envelope.body.packet_bytes > self.policy.packet_bytes_max:
                 opened = judge.Opened(None, b"", Reason.PACKET_TOO_LARGE)
                 verdict = self._verdict(parcel, envelope, opened, None)
                 return (await self._settle(peer_id, [verdict]))[0]
@@ -262,7 +280,7 @@ class Node:
         """Return a page of what waits for a unit (or all of the system's), and the token of the next page."""
         units = inbox.units_asked(system, parse_code(unit).text if unit else "")
         limit = min(page_size or 100, 1000)
-        start = bytes.fromhex(page_token)
+        start = inbox.row_of_token(page_token)
         held, following = await self.ports.store.transact(lambda tx: inbox.page(tx, units, start, limit))
         return [self.unsealer.entry(one) for one in held], following.hex()
 

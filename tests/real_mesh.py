@@ -22,6 +22,7 @@ from node.directory.trust import TrustedFolder
 from node.directory.zone import ZoneEditor, create_join_request
 from node.model.code import parse_code
 from node.model.directory import NodeEntry, PublicKey, Role, Unit
+from node.model.policy import DAY_MS
 from node.net.client import OfficeClient
 from node.net.admin_client import AdminClient
 from node.net.credential import Credential
@@ -44,6 +45,8 @@ class NodeSpec:
     roles: frozenset[Role] = frozenset()
     via_relays: tuple[str, ...] = ()
     toml: str = ""
+    certificate_age_days: int = 0
+    """How long ago its TLS certificate was made, which is good for 90 days."""
 
 
 CENTRE = NodeSpec("centre", roles=frozenset({Role.RELAY, Role.DIRECTORY}), toml="[relay]\ncarry_for_others = true\n")
@@ -198,7 +201,8 @@ class RealMesh:
         )
         load_settings(home)
         create_keys(place.keys, None)
-        write_tls(place.keys, create_certificate(spec.node_id, ["127.0.0.1", "localhost"], 90, now_ms()), None)
+        made_ms = now_ms() - spec.certificate_age_days * DAY_MS
+        write_tls(place.keys, create_certificate(spec.node_id, ["127.0.0.1", "localhost"], 90, made_ms), None)
         self._admit(spec, place, f"127.0.0.1:{mesh_port}")
         systems = Systems(place.systems, place.admin_token)
         secret = systems.create("qlvb", spec.units or ("W00",))

@@ -91,6 +91,7 @@ HOME_OF = {
     "pydantic_core": {"node.config"},
     "pydantic_settings": {"node.config"},
     "structlog": {"node.log"},
+    "uvloop": {"node.assembly"},
     "typer": {"node.cli"},
     "click": {"node.cli"},
     "rich": {"node.cli"},

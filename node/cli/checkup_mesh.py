@@ -21,7 +21,7 @@ from node.model.policy import DAY_MS
 from node.model.reason import Reason
 
 DIAL_S = 3.0
-ASK_S = 10.0
+ASK_S = 5.0
 DIALLED_AT_ONCE = 32
 OUTBOX_LOOKED_AT = 1_000
 NAMED_MAX = 5
@@ -66,16 +66,19 @@ async def _running(patient: Patient) -> list[Check]:
             health, peers = await admin.health(), await admin.list_peers()
             waiting, more = await admin.list_outbox("", OUTBOX_LOOKED_AT)
     except TimeoutError:
-        return [
-            wrong(
-                "running",
-                f"nút không trả lời trong {ASK_S:.0f} giây",
-                "Hãy xem nhật ký của nút; nếu treo, hãy khởi động lại.",
-            )
-        ]
+        return [_silent(patient)]
     except Fault as fault:
         return [_not_ours(patient, fault)]
     return [*_health(health, patient.now_ms), *_roads(peers, patient.now_ms), _waiting(waiting, more, patient.now_ms)]
+
+
+def _silent(patient: Patient) -> Check:
+    """Something holds the port and says nothing: our own node, if a process holds the store."""
+    assert patient.settings is not None
+    if _is_locked(patient.place):
+        said = f"nút không trả lời trong {ASK_S:.0f} giây"
+        return wrong("running", said, "Hãy xem nhật ký của nút; nếu treo, hãy khởi động lại.")
+    return wrong("port", f"{patient.settings.office.listen} do chương trình khác giữ", ADVICE[Reason.PORT_IN_USE])
 
 
 def _not_ours(patient: Patient, fault: Fault) -> Check:

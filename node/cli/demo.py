@@ -8,6 +8,7 @@ Everything lives in a temporary folder and is gone afterwards, processes include
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -27,7 +28,7 @@ from node.cli.demo_nodes import Nodes, StoryBroken
 from node.cli.demo_show import Teller
 from node.cli.demo_story import Story, tell
 from node.cli.demo_world import PLACES, World, build
-from node.cli.faults import run_tree, tell_failure
+from node.cli.faults import TRACE_VARIABLE, run_tree, tell_failure
 from node.cli.output import next_steps
 from node.errors import EXIT_BUG
 
@@ -43,6 +44,7 @@ def demo(
 ) -> None:
     """Chạy thử: một Bộ, hai tỉnh và một trung tâm gửi nhau văn bản thật trên máy này, rồi dọn sạch."""
     signal.signal(signal.SIGTERM, _end_in_order)
+    forget_settings_of_others()
     started_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="truc-demo-"))
     nodes, teller = Nodes(folder), Teller(quiet=as_json)
@@ -75,7 +77,7 @@ async def _play(world: World, nodes: Nodes, teller: Teller, started_s: float) ->
     for place in PLACES:
         nodes.start(world.home(place.node_id))
     await nodes.all_ready()
-    teller.running(nodes.running, _addresses(nodes), time.monotonic() - begun_s)
+    teller.running(nodes.running, _ports(nodes), time.monotonic() - begun_s)
     with_offices = [place.node_id for place in PLACES if place.units]
     async with AsyncExitStack() as stack:
         credentials = {node_id: Credential.load(world.credential(node_id)) for node_id in with_offices}
@@ -89,8 +91,8 @@ async def _play(world: World, nodes: Nodes, teller: Teller, started_s: float) ->
     return asdict(story.figures)
 
 
-def _addresses(nodes: Nodes) -> dict[str, str]:
-    return {one.node_id: json.loads(one.out.read_text())["mesh_address"] for one in nodes.running}
+def _ports(nodes: Nodes) -> dict[str, str]:
+    return {one.node_id: json.loads(one.out.read_text())["mesh_address"].rpartition(":")[2] for one in nodes.running}
 
 
 def _kept(world: World, nodes: Nodes) -> dict[str, object]:
@@ -112,9 +114,16 @@ def _to_try(world: World, nodes: Nodes) -> Sequence[tuple[str, str]]:
         ("Bộ xem văn bản đã gửi tới đâu:", f"truc track --as {ministry} mau-11-G09"),
         ("Hộp đến của tỉnh Lạng Sơn:", f"truc inbox --as {world.credential('lang-son')}"),
         ("Tìm đơn vị:", f"truc unit search 'xa hoa hoi' --as {ministry}"),
-        ("Khám một nút, xem đường tới các nút bạn:", f"truc doctor {province}\n    truc peer list {province}"),
+        ("Khám một nút:", f"truc doctor {province}"),
+        ("Xem đường tới các nút bạn:", f"truc peer list {province}"),
         ("Dừng và dọn sạch:", f"kill {pids} && rm -r {world.folder}"),
     ]
+
+
+def forget_settings_of_others() -> None:
+    """Drop variables that are meant for another node: they would become settings of ours, and of our processes."""
+    for name in [name for name in os.environ if name.startswith("TRUC_") and name != TRACE_VARIABLE]:
+        del os.environ[name]
 
 
 def _end_in_order(number: int, frame: FrameType | None) -> NoReturn:

@@ -116,6 +116,5 @@ async def _said_ready(one: Running) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without settings meant for another node, and with this very package on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRUC_")}
-    return {**kept, "PYTHONPATH": str(Path(package.__file__).parents[1]), "PYTHONUNBUFFERED": "1"}
+    """Ours, with this very package on the path."""
+    return {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1]), "PYTHONUNBUFFERED": "1"}

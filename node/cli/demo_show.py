@@ -1,12 +1,12 @@
 """How the demo tells its story: line by line for people, not at all for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from node.cli import words
 from node.cli.demo_letters import Letter
-from node.cli.demo_world import CENTRE, NODE_OF_UNIT, PLACES, UNIT_NAMES, World
-from node.cli.output import BAD, GOOD, QUIET, STRONG, console, facts, line, mark, table, text
+from node.cli.demo_world import NODE_OF_UNIT, PLACES, UNIT_NAMES, World
+from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, console, facts, line, mark, show, table, text
 from node.model.delivery import State
 from node.model.lane import Lane, lane_of_priority
 from node.model.office import DeliveryView, TrackView
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from node.cli.demo_nodes import Running
     from node.cli.demo_story import Figures
 
+INDENT = 3
+
 
 class Teller:
     """Prints to the terminal, or nothing if `quiet`."""
@@ -28,11 +30,11 @@ class Teller:
     def say(self, *parts: Any) -> None:
         """Print one line, or one table."""
         if self._screen is not None:
-            self._screen.print(parts[0] if len(parts) == 1 else line(*parts))
+            show(self._screen, parts[0] if len(parts) == 1 else line(*parts))
 
     def opening(self) -> None:
         """What is going to happen."""
-        self.say(text("truc demo", STRONG), "  một Bộ, hai tỉnh và một trung tâm trên máy này, mỗi nút một tiến trình")
+        self.say(text("truc demo", STRONG), "  một Bộ, hai tỉnh và một trung tâm, mỗi nút một tiến trình trên máy này")
         note = "Tên Bộ, tỉnh lấy trong danh mục mã định danh; đơn vị cấp dưới và mọi văn bản đều là mẫu."
         self.say(text(note, QUIET))
 
@@ -42,15 +44,14 @@ class Teller:
         self.say("\n", mark(True), f" Danh bạ đã ký: {len(PLACES)} nút, {units} đơn vị ({words.seconds(duration_s)})")
         self.say(text(f"  dấu vân tay {world.fingerprint}", QUIET))
 
-    def running(self, nodes: "Sequence[Running]", addresses: dict[str, str], duration_s: float) -> None:
+    def running(self, nodes: "Sequence[Running]", ports: Mapping[str, str], duration_s: float) -> None:
         """The processes are there."""
         self.say(mark(True), f" {len(nodes)} nút đang chạy, gọi nhau bằng TLS hai chiều ({words.seconds(duration_s)})")
-        shown = table(
-            ["Nút", "Tên", "Tiền tố", "Tiến trình", "Địa chỉ", "Ghi chú"], right=["Tiến trình"], whole=["Nút"]
-        )
+        columns, right = ["Nút", "Tên", "Tiền tố", "Tiến trình", "Cổng", "Ghi chú"], ["Tiến trình", "Cổng"]
+        shown = table(columns, right=right, whole=["Nút", "Tiến trình", "Cổng"])
         for one, place in zip(nodes, PLACES, strict=True):
             note = "chuyển tiếp, danh bạ" if place.roles else "chỉ gọi được qua trung tâm" if place.via_relays else ""
-            cells = [one.node_id, place.name, place.prefix or "–", one.pid, addresses[one.node_id], note]
+            cells = [one.node_id, place.name, place.prefix or "–", one.pid, ports[one.node_id], note]
             shown.add_row(*map(text, cells))
         self.say(shown)
 
@@ -59,36 +60,27 @@ class Teller:
         urgency = lane_of_priority(letter.priority)
         urgent = text(f"{urgency.label.upper()} ", f"bold {BAD}") if urgency is not Lane.NORMAL else ""
         size = words.size(packet_bytes) + (f", kèm {letter.attachment}" if letter.attachment else "")
-        self.say(text(""))
-        self.say(text(f"{number}. {letter.title}", f"{STRONG} cyan"))
+        self.say("\n", text(f"{number}. {letter.title}", f"{STRONG} cyan"))
         self._under(urgent, text(letter.code, STRONG), f"  {letter.subject}")
         self._under(text(f"{_unit(letter.sender)} gửi, {size}", QUIET))
 
     def taken(self, node_id: str, packet_id: bytes, duration_s: float) -> None:
         """The author's node holds it."""
-        self.say(
-            "   ", mark(True), f" nút {node_id} đã ghi chắc xuống đĩa sau {words.seconds(duration_s)}, ", _id(packet_id)
-        )
+        named = text(f"mã gói {packet_id.hex()[:10]}…", QUIET)
+        self._under(mark(True), f" nút {node_id} đã ghi chắc xuống đĩa sau {words.seconds(duration_s)}, ", named)
 
     def arrived(self, unit: str, waited_s: float, statuses: Sequence[str], *, identical: bool) -> None:
         """A recipient has it, and has answered."""
         same = text("đúng từng byte", GOOD) if identical else text("KHÁC BẢN GỬI", f"bold {BAD}")
         said = " · ".join(f"{code} {status_name(code)}" for code in statuses)
-        apart = "\n     → " if len(statuses) > 1 else ", "
-        self.say(
-            "   ",
-            mark(identical),
-            f" {_unit(unit)} lấy sau {words.seconds(waited_s)}, ",
-            same,
-            apart,
-            text(f"báo {said}", QUIET),
-        )
+        self._under(mark(identical), f" {_unit(unit)} lấy sau {words.seconds(waited_s)}, ", same)
+        self._under(text(f"  báo {said}", QUIET))
 
     def proved(self, node_id: str, relay_node: str, units: int, *, genuine: bool) -> None:
         """A recipient's node has given its receipt to the author's node."""
-        via = text(f", qua {relay_node}", "yellow") if relay_node else ""
-        said = " chữ ký đúng" if genuine else " CHỮ KÝ SAI"
-        self._under(mark(genuine), f" biên nhận của nút {node_id} cho {units} nơi nhận", via, ",", said)
+        via = text(f" qua {relay_node}", WARNING) if relay_node else ""
+        said = "chữ ký đúng" if genuine else "CHỮ KÝ SAI"
+        self._under(mark(genuine), f" biên nhận của nút {node_id} cho {units} nơi nhận đã về", via, f", {said}")
 
     def waiting_for_statuses(self) -> None:
         """Everything is sent."""
@@ -99,19 +91,54 @@ class Teller:
         self.say(_documents(documents))
         self.say(facts(_figures(figures)))
 
+    def _under(self, *parts: Any) -> None:
+        """Print one line under a heading; it stays indented where it has to be broken."""
+        from rich.padding import Padding
+
+        self.say(Padding(line(*parts), (0, 0, 0, INDENT)))
+
+
+def _documents(documents: Sequence[TrackView]) -> Any:
+    """One row for each document and each node that it went to."""
+    columns = ["Văn bản", "Nơi nhận", "Đường đi", "Biên nhận", "Trạng thái"]
+    shown = table(columns, title="\nNơi gửi thấy gì", whole=["Văn bản", "Biên nhận"])
+    for view in documents:
+        name = view.document_code
+        for node_id in dict.fromkeys(one.node_id for one in view.deliveries):
+            of_node = [one for one in view.deliveries if one.node_id == node_id]
+            road = text(_road(view, of_node[0]))
+            shown.add_row(text(name, STRONG), text(_units(of_node)), road, _receipts(of_node), text(_statuses(of_node)))
+            name = ""
+    return shown
+
+
+def _road(view: TrackView, one: DeliveryView) -> str:
+    nodes = [NODE_OF_UNIT[view.sender_unit], one.relay_node, one.node_id]
+    return " → ".join(node for node in nodes if node)
+
+
+def _units(of_node: Sequence[DeliveryView]) -> str:
+    if len(of_node) == 1:
+        return _unit(of_node[0].unit)
+    return f"{len(of_node)} nơi: " + ", ".join(one.unit for one in of_node)
+
+
+def _receipts(of_node: Sequence[DeliveryView]) -> "Text":
+    delivered = sum(one.state is State.DELIVERED for one in of_node)
+    return line(mark(delivered == len(of_node)), text(f" {delivered}/{len(of_node)} đã đến"))
+
+
+def _statuses(of_node: Sequence[DeliveryView]) -> str:
+    return ", ".join(dict.fromkeys(f"{one.status_code} {status_name(one.status_code)}" for one in of_node))
+
 
 def _figures(figures: "Figures") -> list[tuple[str, object]]:
-    statuses = figures.packets_sent - figures.documents_sent
+    kinds = f"{figures.documents_sent} văn bản, {figures.packets_sent - figures.documents_sent} trạng thái"
+    signed = f"{figures.receipts_verified}/{figures.deliveries} có chữ ký đúng, kiểm lại theo danh bạ của nơi gửi"
     return [
-        (
-            "Gói tin",
-            f"{figures.packets_delivered}/{figures.packets_sent} đã tới: {figures.documents_sent} văn bản, {statuses} trạng thái",
-        ),
+        ("Gói tin", f"{figures.packets_delivered}/{figures.packets_sent} đã tới: {kinds}"),
         ("Qua trung tâm", f"{figures.packets_relayed} gói; trung tâm chỉ giữ hộ bản mã hóa, không đọc được"),
-        (
-            "Biên nhận",
-            f"{figures.receipts_verified}/{figures.deliveries} có chữ ký đúng, kiểm lại theo danh bạ của nơi gửi",
-        ),
+        ("Biên nhận", signed),
         ("Trạng thái", f"{figures.statuses_returned} trạng thái đã về tới nơi gửi"),
         ("Nội dung", _comparison(figures)),
         ("Thời gian", words.seconds(figures.seconds)),
@@ -124,31 +151,5 @@ def _comparison(figures: "Figures") -> "Text":
     return text("có bản nhận được khác bản gửi", f"bold {BAD}")
 
 
-def _documents(documents: Sequence[TrackView]) -> Any:
-    shown = table(
-        ["Văn bản", "Nơi nhận", "Đường đi", "Biên nhận", "Trạng thái"], title="\nNơi gửi thấy gì", whole=["Văn bản"]
-    )
-    for view in documents:
-        for number, one in enumerate(view.deliveries):
-            name = text(view.document_code, STRONG) if number == 0 else text("")
-            status = f"{one.status_code} {status_name(one.status_code)}"
-            shown.add_row(name, text(_unit(one.unit)), text(_road(view, one)), _receipt(one), text(status))
-    return shown
-
-
-def _road(view: TrackView, one: DeliveryView) -> str:
-    nodes = [NODE_OF_UNIT[view.sender_unit], one.relay_node, one.node_id]
-    return " → ".join("trung tâm" if node == CENTRE else node for node in nodes if node)
-
-
-def _receipt(one: DeliveryView) -> "Text":
-    delivered = one.state is State.DELIVERED
-    return line(mark(delivered), text(f" {one.state.label}"))
-
-
 def _unit(code: str) -> str:
     return f"{UNIT_NAMES[code]} [{code}]"
-
-
-def _id(packet_id: bytes) -> "Text":
-    return text(f"mã gói {packet_id.hex()[:10]}…", QUIET)

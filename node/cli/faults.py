@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from node.cli import words
 from node.cli.output import BAD, QUIET, clean, console, line, mark, text
-from node.errors import EXIT_BUG, EXIT_OK, Fault
+from node.errors import EXIT_BUG, EXIT_OK, Fault, kind_of
 from node.model.reason import Reason
 
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
@@ -57,9 +57,10 @@ def run_tree(tree: typer.Typer, args: list[str], program: str) -> int:
 
 def tell_fault(fault: Fault, as_json: bool) -> int:
     """Tell what the world did; return the exit code of its kind."""
-    advice = _OF_OUR_NODE.get(fault.reason, fault.advice)
+    kind = kind_of(fault.reason)
+    advice = _OF_OUR_NODE.get(fault.reason, fault.advice) if type(fault) is kind else fault.advice
     again = f" Thử lại sau {words.span(fault.retry_after_ms + 999)}." if fault.retry_after_ms else ""
-    _tell(as_json, fault.reason.name, type(fault).__name__.lower(), advice + again, fault.detail)
+    _tell(as_json, fault.reason.name, kind.__name__.lower(), advice + again, fault.detail)
     return fault.exit_code
 
 
@@ -97,7 +98,7 @@ def _tell(as_json: bool, reason: str, kind: str, advice: str, detail: str) -> No
     screen = console(stderr=True)
     screen.print(line(mark(False), " ", text(advice, BAD)))
     lines = detail.splitlines()
-    if kind != "usage":
+    if kind not in ("usage", "failed"):
         lines = [f"{reason}: {lines[0]}" if lines else reason, *lines[1:]]
     for one in lines:
         screen.print(text(f"  {clean(one)}", QUIET))

@@ -10,7 +10,7 @@ from node.cli import words
 from node.cli.command import Home, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.cli.plain import iso_time
-from node.errors import Broken, Rejected
+from node.errors import Broken, Deferred, Rejected
 from node.model.directory import EMPTY, Directory
 from node.model.reason import Reason
 
@@ -176,9 +176,23 @@ def update(
     )
 
 
+class PeersSilent(Deferred):
+    """Our node answers, but none of those that serve the directory does."""
+
+    @property
+    def advice(self) -> str:
+        """In place of the general advice, which would speak of our own node."""
+        return "Chưa nút danh bạ nào trả lời. Nút vẫn dùng bản đang có; hãy thử lại sau, hoặc nạp từ một thư mục."
+
+
 async def _refresh(place: homes.Home) -> int:
+    """Raises PeersSilent if the node runs and could ask nobody."""
     async with place.admin() as admin:
-        return await admin.refresh_directory()
+        await admin.health()
+        try:
+            return await admin.refresh_directory()
+        except Deferred as fault:
+            raise PeersSilent(fault.reason, fault.detail) from fault
 
 
 def _update_from_folder(place: homes.Home, public: Path) -> Directory:

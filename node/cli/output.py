@@ -29,7 +29,12 @@ def tell(as_json: bool, document: Document, people: Callable[[], Iterable[object
         return
     screen = console()
     for part in people():
-        screen.print(part)
+        show(screen, part)
+
+
+def show(screen: "Console", part: object) -> None:
+    """Print a part. Commands are never broken: whoever copies one must get it whole."""
+    screen.print(part, soft_wrap=getattr(part, "no_wrap", None) is True)
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -99,7 +104,7 @@ def next_steps(steps: Iterable[tuple[str, str]]) -> "Text":
     """Return what to do next: (why, command)."""
     from rich.text import Text
 
-    shown = Text("\nViệc tiếp theo:", style=STRONG)
+    shown = Text("\nViệc tiếp theo:", style=STRONG, no_wrap=True)
     for why, command in steps:
         shown.append(f"\n  {clean(why)}", style="not bold")
         if command:

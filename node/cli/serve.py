@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-from node.cli.command import Home, Json, run_async
+from node.cli.command import Home, Json
 from node.cli.home import Home as Place
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def serve(home: Home, as_json: Json = False) -> None:
         }
         print(json.dumps(where) if as_json else _sentence(**where), flush=True)
 
-    run_async(assembly.serve(home, settings, ready=say_ready))
+    assembly.run(home, settings, ready=say_ready)
 
 
 def _sentence(node_id: str, mesh_address: str, office_address: str) -> str:

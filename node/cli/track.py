@@ -143,4 +143,5 @@ def _statuses(one: DeliveryView) -> "Text":
 
 def _event(event: StatusEvent) -> str:
     note = "" if event.description == status_name(event.code) else f" {event.description}"
-    return f"{event.code} lúc {words.when(event.accept_time_ms)[:16]}{note}"
+    at = words.when(event.accept_time_ms)
+    return f"{event.code} lúc {at[11:16]} {at[:5]}{note}"

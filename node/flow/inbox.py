@@ -50,6 +50,14 @@ def units_asked(system: System, unit: str) -> list[str]:
     return [unit]
 
 
+def row_of_token(page_token: str) -> bytes:
+    """Return the row key that a page token stands for. Raises Rejected(REQUEST_INVALID) for one that no page gave."""
+    try:
+        return bytes.fromhex(page_token)
+    except ValueError as error:
+        raise Rejected(Reason.REQUEST_INVALID, "page_token is none that this node gave") from error
+
+
 def page(tx: Tx, units: list[str], start: bytes, limit: int) -> tuple[list[Held], bytes]:
     """Return up to `limit` waiting entries from a row key on, unit by unit, and the key to go on from (empty: the end)."""
     held: list[Held] = []

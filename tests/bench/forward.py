@@ -7,10 +7,11 @@ Three roads to the same place:
 The clock stops when the last receipt is durable at the origin.
 """
 
-import asyncio
 import tempfile
 import time
 from pathlib import Path
+
+import uvloop
 
 from tests.bench.load import KB, many_per_call, one_per_call, outbox_empty, packets, warm_up
 from tests.bench.report import Report
@@ -64,4 +65,4 @@ async def _through(mesh: RealMesh, kind: str, size: int, count: int, *, many: bo
 
 def run(report: Report, runs: int, scale: float) -> None:
     """Run the bench."""
-    asyncio.run(measure(report, runs, scale))
+    uvloop.run(measure(report, runs, scale))

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import uvloop
+
 from node.edxml.compose import compose_document
 from tests.bench.load import outbox_empty, warm_up
 from tests.bench.report import Report
@@ -135,4 +137,4 @@ def _written_bytes(node: RealNode) -> int:
 
 def run(report: Report, runs: int, scale: float) -> None:
     """Run the bench."""
-    asyncio.run(measure(report, runs, scale))
+    uvloop.run(measure(report, runs, scale))

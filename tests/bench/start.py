@@ -5,6 +5,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
+
 from node.assembly import Homestead
 from node.model.delivery import State
 from node.model.reason import Reason
@@ -74,4 +76,4 @@ def _write(tx: Tx, begin: int, count: int) -> None:
 
 def run(report: Report, runs: int, scale: float) -> None:
     """Run the bench."""
-    asyncio.run(measure(report, runs, scale))
+    uvloop.run(measure(report, runs, scale))

@@ -1,10 +1,11 @@
 """Submit: how many packets a node takes durably, and how long a caller waits. The peer is held, so nothing is forwarded."""
 
-import asyncio
 import tempfile
 import time
 from pathlib import Path
 from statistics import quantiles
+
+import uvloop
 
 from tests.bench.load import KB, many_per_call, one_per_call, packets, warm_up
 from tests.bench.report import Report
@@ -44,4 +45,4 @@ async def measure(report: Report, runs: int, scale: float) -> None:
 
 def run(report: Report, runs: int, scale: float) -> None:
     """Run the bench."""
-    asyncio.run(measure(report, runs, scale))
+    uvloop.run(measure(report, runs, scale))

@@ -70,7 +70,9 @@ def document(*recipients: str, sender: str = "G14", number: str = "123", **more:
     )
 
 
-def status_about(number: str, code: str, *, sender: str = "H49.22", author: str = "G14", description: str = "") -> bytes:
+def status_about(
+    number: str, code: str, *, sender: str = "H49.22", author: str = "G14", description: str = ""
+) -> bytes:
     return compose_status(
         sender=sender,
         sender_name="Sở mẫu",
@@ -117,7 +119,9 @@ def directory(
 # --- parcels --------------------------------------------------------------------------------------------------------
 
 
-def envelope_for(packet: bytes, *, key: bytes = b"k" * 32, origin: str = "g14", **changes: Any) -> tuple[Envelope, bytes]:
+def envelope_for(
+    packet: bytes, *, key: bytes = b"k" * 32, origin: str = "g14", **changes: Any
+) -> tuple[Envelope, bytes]:
     """An envelope over a packet, and the body; `changes` are fields of the envelope."""
     body, ref, _ = seal_body(key, packet)
     nonce = changes.pop("packet_nonce", b"n" * 16)
@@ -137,7 +141,12 @@ def envelope_for(packet: bytes, *, key: bytes = b"k" * 32, origin: str = "g14", 
 
 
 def parcel_for(
-    envelope: Envelope, *, key: bytes = b"k" * 32, target: str = "h49", wrapped_for: str = "", signer: Keyring | None = None
+    envelope: Envelope,
+    *,
+    key: bytes = b"k" * 32,
+    target: str = "h49",
+    wrapped_for: str = "",
+    signer: Keyring | None = None,
 ) -> Parcel:
     """An envelope signed and wrapped for a node; by default everything is as it should be."""
     octets = codec.encode_envelope(envelope)

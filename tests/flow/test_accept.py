@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from node.model.mesh import Answer
+from node.model.mesh import Answer, PushPacket
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
@@ -12,7 +12,6 @@ from node.store.memory import MemoryStore
 from node.store.records import PacketRecord
 from node.wire import codec
 from tests.flow.support import NOW, document, envelope_for, parcel_for, place, push_of, run, status_about
-from node.model.mesh import PushPacket
 
 
 def test_a_repeat_gets_the_first_receipt_octet_for_octet_and_writes_nothing() -> None:

@@ -39,7 +39,8 @@ def test_a_request_that_cannot_be_meant_is_refused_before_the_packet_is_read(
 
 
 @pytest.mark.parametrize(
-    "submission", [Submission("x" * 128), Submission("mã số 7/Đ"), Submission("1", MIB), Submission("1", 0, False, NOW + 1)]
+    "submission",
+    [Submission("x" * 128), Submission("mã số 7/Đ"), Submission("1", MIB), Submission("1", 0, False, NOW + 1)],
 )
 def test_a_request_at_the_edge_of_what_is_allowed_passes(submission: Submission) -> None:
     check_submission(submission, Policy(packet_bytes_max=MIB), NOW)

@@ -65,7 +65,9 @@ def test_a_push_holds_no_more_octets_than_allowed_but_always_one_thing() -> None
 
 @given(
     st.lists(
-        st.lists(st.integers(0, 400 * KIB), max_size=20), min_size=len(outbox.FAST_LANES), max_size=len(outbox.FAST_LANES)
+        st.lists(st.integers(0, 400 * KIB), max_size=20),
+        min_size=len(outbox.FAST_LANES),
+        max_size=len(outbox.FAST_LANES),
     ),
     st.integers(1, 64),
     st.integers(1, 2048 * KIB),

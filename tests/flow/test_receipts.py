@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from node.errors import Fault
+from node.flow import outbox
 from node.model.delivery import State
 from node.model.directory import NodeEntry
 from node.model.mesh import Answer, PushItem, PushPacket, PushReceipt
@@ -12,6 +14,7 @@ from node.model.office import DeliveryView
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, SignedReceipt
 from node.store import keys
+from node.wire.codec import decode_envelope
 from tests.flow.support import KEYS, NOW, STRANGER, Place, directory, document, place, push_of, receipt_for, run
 
 ITEM_RETRY_MS = 30_000
@@ -29,8 +32,6 @@ def answering(make: Callable[[PushPacket], Any]) -> Callable[[NodeEntry, Sequenc
 
 
 def about(item: PushPacket, **changes: Any) -> SignedReceipt:
-    from node.wire.codec import decode_envelope
-
     octets = item.parcel.signed_envelope.envelope
     return receipt_for(octets, decode_envelope(octets).packet_id, **changes)
 
@@ -95,8 +96,6 @@ FORGERIES: dict[str, Callable[[PushPacket], SignedReceipt]] = {
 
 
 def packet_id_of(item: PushPacket) -> bytes:
-    from node.wire.codec import decode_envelope
-
     return decode_envelope(item.parcel.signed_envelope.envelope).packet_id
 
 
@@ -135,9 +134,7 @@ def test_after_a_forgery_a_true_receipt_is_still_taken() -> None:
     async def story() -> None:
         here, _ = await after(lambda item: about(item, by=STRANGER))
         here.clock.at_ms += ITEM_RETRY_MS
-        from node.flow import outbox
-
-        assert await here.do(lambda tx: outbox.promote(tx, "h49", here.clock.at_ms, 10)) == 1
+        assert len(await here.do(lambda tx: outbox.promote(tx, "h49", here.clock.at_ms, 10))) == 1
         here.peers.answers = answering(about)
         assert await here.carry()
         [view] = (await here.track()).deliveries
@@ -211,8 +208,6 @@ def test_an_empty_answer_is_no_success() -> None:
 
 def test_fewer_answers_than_items_are_a_fault_of_the_peer_and_change_nothing() -> None:
     async def story() -> None:
-        from node.errors import Fault
-
         here = place("g14")
         await here.submit(document("H49.22"))
         here.peers.answers = lambda peer, items: []
@@ -227,7 +222,9 @@ def test_fewer_answers_than_items_are_a_fault_of_the_peer_and_change_nothing() -
 # --- receipts that a relay brings home --------------------------------------------------------------------------------
 
 
-async def brought(make: Callable[[PushPacket], SignedReceipt], *, by: str = "centre") -> tuple[Place, Answer, DeliveryView]:
+async def brought(
+    make: Callable[[PushPacket], SignedReceipt], *, by: str = "centre"
+) -> tuple[Place, Answer, DeliveryView]:
     """Submit at g14, push (nobody answers), then let a peer bring a receipt; return the answer and the delivery."""
     here = place("g14")
     await here.submit(document("H49.22"))

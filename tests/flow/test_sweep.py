@@ -89,9 +89,7 @@ def test_a_receipt_that_comes_between_the_statement_and_its_writing_wins() -> No
         signed = receipt.sign_receipts(here.ports.keys, [said])[0]
         here.peers.answers = deliver
         await here.carry("h49")
-        await here.do(
-            lambda tx: sweep.expire(tx, item, receipt.Believed(said, signed), NOW + 1_000, here.node.policy)
-        )
+        await here.do(lambda tx: sweep.expire(tx, item, receipt.Believed(said, signed), NOW + 1_000, here.node.policy))
         [view] = (await here.track()).deliveries
         assert view.state is State.DELIVERED
 

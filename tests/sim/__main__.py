@@ -1,7 +1,7 @@
 """`python -m tests.sim`: many seeds over the machine's processors, or one seed with its whole history.
 
-    python -m tests.sim --seeds 500 [--first 1] [--jobs 2] [--json FILE]
-    python -m tests.sim --seed 17 --trace
+python -m tests.sim --seeds 500 [--first 1] [--jobs 2] [--json FILE]
+python -m tests.sim --seed 17 --trace
 """
 
 import argparse
@@ -13,7 +13,19 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.sim.run import Options, Verdict, run_seed
 
-SHOWN = ("packets", "deliveries", "statuses", "relayed", "failed", "calls", "lost", "uploads", "crashes", "cuts", "burns")
+SHOWN = (
+    "packets",
+    "deliveries",
+    "statuses",
+    "relayed",
+    "failed",
+    "calls",
+    "lost",
+    "uploads",
+    "crashes",
+    "cuts",
+    "burns",
+)
 
 
 def main() -> int:
@@ -34,7 +46,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./dev sim", description="Simulate a mesh under chaos and check the five laws.")
+    parser = argparse.ArgumentParser(
+        prog="./dev sim", description="Simulate a mesh under chaos and check the five laws."
+    )
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds")
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes")

@@ -30,7 +30,7 @@ class Disk:
         self.full = False
         """Writes are refused at once, syncs fail now and then."""
         self.full_at_sync = False
-        """Writes are taken, and only the sync finds that there is no space (delayed allocation)."""
+        """Writes are taken, and only the sync finds now and then that there is no space (delayed allocation)."""
         self.burns = 0
         self._loop = loop
         self._numbers = numbers
@@ -48,7 +48,7 @@ class Disk:
         """Take the time that a sync takes."""
         stall_s = self._numbers.uniform(1, 3) if self._numbers.random() < 0.01 else 0.0
         await asyncio.sleep(self._numbers.expovariate(1 / self.sync_s) + stall_s)
-        if self.full_at_sync or (self.full and self._numbers.random() < 0.5):
+        if (self.full_at_sync or self.full) and self._numbers.random() < 0.5:
             raise Deferred(Reason.DISK_FULL, "simulated, at the sync")
 
     def mend(self) -> None:
@@ -135,3 +135,8 @@ class SimBodies:
         """Remove a body."""
         self._process.check_alive()
         await self._bodies.remove(body_sha256)
+
+    async def sweep(self, older_than_s: float) -> int:
+        """Remove parts that nobody has touched for so long."""
+        self._process.check_alive()
+        return await self._bodies.sweep(older_than_s)

@@ -21,7 +21,6 @@ from node.wire.truc.v1 import mesh_service_pb2 as pb
 from tests.sim.ledger import Ledger, Sent
 from tests.sim.world import CLOSED_AT_HOME, World
 
-
 CALLS_PER_MINUTE_MAX = 120
 """So few packets are written in a world that more calls over one road in a minute are a loop without a pause."""
 
@@ -132,7 +131,9 @@ def _check_proof(world: World, ledger: Ledger, sent: Sent, delivery: DeliveryVie
     signers = {Level.DELIVERED: home, Level.FAILED: sent.node_id}
     signer = world.directory.nodes[receipt.signer_node]
     signed = delivery.signed_receipt
-    if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, world.machines[sent.node_id].skew.now_ms(0)):
+    if not verify_by(
+        signer, RECEIPT_LABEL, signed.receipt, signed.signature, world.machines[sent.node_id].skew.now_ms(0)
+    ):
         ledger.breaks("I4", f"{name}: its receipt does not verify")
     if receipt.packet_id != sent.result.packet_id or signers.get(receipt.level) != receipt.signer_node:
         ledger.breaks("I4", f"{name}: its receipt is {receipt.level.name} of {receipt.signer_node}")

@@ -118,7 +118,9 @@ class Ledger:
     def _first_seen(self, node_id: str, unit: str, entry: InboxEntry, paper: Paper) -> None:
         for (of_unit, packet_id), other in self.received.items():
             if of_unit == unit and other.entry.packet_sha256 == entry.packet_sha256:
-                self.breaks("law 3", f"{unit}: {paper.submission_id} came as {packet_id.hex()} and {entry.packet_id.hex()}")
+                self.breaks(
+                    "law 3", f"{unit}: {paper.submission_id} came as {packet_id.hex()} and {entry.packet_id.hex()}"
+                )
         self.received[unit, entry.packet_id] = Received(entry, node_id)
 
     def fetched(self, unit: str, entry: InboxEntry, octets: bytes, offset_bytes: int) -> None:

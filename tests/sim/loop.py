@@ -70,7 +70,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(NoFiles())
         self.bugs: list[str] = []
         self.set_exception_handler(self._note_bug)
-        self.set_task_factory(_own_task)
+        self.set_task_factory(_own_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         """Return virtual seconds since the beginning of the world."""
@@ -105,7 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self.now_s > self.limit_s:
             raise Deadlock(f"virtual time passed its limit of {self.limit_s:.0f} s")
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Raise: a thread would make the history depend on the machine."""
         raise AssertionError(f"a thread was asked for in the simulation: {func}")
 
@@ -167,7 +167,7 @@ class Process:
         del self._tasks[task]
         if task.cancelled():
             return
-        exception = task._exception  # type: ignore[attr-defined]  # unlike exception(), leaves "never retrieved" to be noticed
+        exception = task._exception  # unlike exception(), leaves "never retrieved" to be noticed
         if exception is not None and not isinstance(exception, Fault):
             self._loop.bugs.append(f"{self.name}: {exception!r} {where(exception)}")
 

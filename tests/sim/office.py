@@ -73,7 +73,7 @@ class Office:
         streamed = self._numbers.random() < 0.5 or self.streams
         octets = _in_pieces(paper.packet, self._numbers) if streamed else paper.packet
         timeout_s = CLIENT_S if self._numbers.random() < 0.9 else self._numbers.random() * 0.2
-        result = await self._ask(lambda node: node.submit(self.system, submission, octets), timeout_s)
+        result: SubmitResult = await self._ask(lambda node: node.submit(self.system, submission, octets), timeout_s)
         if result.reason is not Reason.NONE:
             raise AssertionError(f"submit returned a refusal instead of raising it: {result}")
         self._ledger.answered(machine.name, paper, result)
@@ -102,10 +102,11 @@ class Office:
             for entry in entries:
                 try:
                     await self._take(unit, entry)
-                except NoAnswer:
+                except (NoAnswer, Deferred):
                     continue
-                except Deferred:
-                    continue
+                except Fault as fault:
+                    name = entry.packet_id.hex()
+                    self._ledger.breaks("law 1", f"{unit}: {name} is in the inbox and cannot be fetched: {fault}")
         return found
 
     async def _list(self, unit: str) -> list[InboxEntry]:

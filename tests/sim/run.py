@@ -7,8 +7,6 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import node.courier
-import node.node
 from node.model.delivery import State
 from tests.sim.disk import SimStore
 from tests.sim.laws import Watch, check, waits
@@ -16,7 +14,7 @@ from tests.sim.ledger import Ledger
 from tests.sim.loop import Deadlock, VirtualLoop, run_virtual, where
 from tests.sim.machine import stream
 from tests.sim.scenario import Plan, Scenario, plan_for
-from tests.sim.world import StoreMaker, World
+from tests.sim.world import StoreMaker, World, tight_limits
 
 QUIET_WITHIN_S = 2 * 3600.0
 """After everything is mended the world must come to rest within this much virtual time."""
@@ -61,14 +59,15 @@ class Options:
 def run_seed(seed: int, options: Options | None = None) -> Verdict:
     """Live through the day of one seed and judge it. Never raises for what a node does: that is a broken law."""
     options = options or Options()
-    # An idle courier that looks seldom shows every wake-up that somebody forgot; and small packets shall flow like large ones.
-    node.courier.IDLE_S, node.node.SMALL_PACKET_BYTES_MAX = 900.0, 5_000
     verdict = Verdict(seed)
     began_s = time.process_time()
     logging.disable(logging.CRITICAL)
-    gc.disable()  # When cycles are collected must not depend on what the process did before.
+    # When cycles are collected must not depend on what the process did before; what is left of that is not looked at again.
+    gc.disable()
+    gc.freeze()
     try:
-        run_virtual(lambda loop: _day(loop, verdict, options), DAYS_MAX_S)
+        with tight_limits():
+            run_virtual(lambda loop: _day(loop, verdict, options), DAYS_MAX_S)
     except Deadlock as deadlock:
         verdict.broken.append(f"rest: {deadlock}")
     except Exception as mistake:

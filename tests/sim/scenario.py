@@ -48,7 +48,7 @@ def plan_for(seed: int) -> Plan:
     numbers = stream(seed, "plan")
     provinces = [name for name in UNITS if name != "centre"]
     return Plan(
-        lasts_s=numbers.uniform(1.5, 4.5) * 3600,
+        lasts_s=numbers.uniform(1.5, 3.5) * 3600,
         papers=numbers.randint(8, 20),
         lossy=numbers.random() < 0.6,
         cut_every_s=numbers.choice((0, 1200, 3600)),
@@ -56,7 +56,7 @@ def plan_for(seed: int) -> Plan:
         crash_every_s=numbers.choice((0, 600, 1800, 3600)),
         burns=numbers.random() < 0.25,
         jump_every_s=numbers.choice((0, 0, 1800)),
-        disk_full_every_s=numbers.choice((0, 0, 1800)),
+        disk_full_every_s=numbers.choice((0, 0, 900)),
         sync_s=numbers.choice((0.004, 0.004, 0.1, 1.0)),
         hold_every_s=numbers.choice((0, 0, 5400)),
     )
@@ -125,15 +125,15 @@ class Scenario:
             await world.start_all()
             await asyncio.sleep(1)
         for holder, peer in sorted(self._held):
-            await self._until_answered(holder, lambda node, name=peer: node.release_peer(name))
+            await self._until_released(holder, peer)
         self._held.clear()
 
-    async def _until_answered(self, name: str, ask: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
-        machine = self._world.machines[name]
+    async def _until_released(self, holder: str, peer: str) -> None:
+        machine = self._world.machines[holder]
         while True:
             try:
                 assert machine.process is not None
-                await machine.process.call(ask(machine.node), 30.0)
+                await machine.process.call(machine.node.release_peer(peer), 30.0)
                 return
             except (Fault, NoAnswer):
                 await asyncio.sleep(1)

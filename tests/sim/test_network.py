@@ -127,7 +127,9 @@ def test_a_peer_that_dies_while_it_answers_gives_no_answer() -> None:
         (Broken(Reason.STORE_CORRUPT, "alas"), Reason.PEER_BUSY),
     ],
 )
-def test_a_fault_of_the_peer_is_told_and_its_own_breakage_is_only_time_for_others(fault: Exception, heard: Reason) -> None:
+def test_a_fault_of_the_peer_is_told_and_its_own_breakage_is_only_time_for_others(
+    fault: Exception, heard: Reason
+) -> None:
     async def play(loop: VirtualLoop, network: Network, echo: Echo) -> None:
         async def refuse(node: Any) -> bytes:
             raise fault

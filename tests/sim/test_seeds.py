@@ -29,6 +29,8 @@ def test_the_same_seed_lives_the_same_history_in_another_process_with_other_hash
     digests = set()
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
         digests.add(done.stdout.strip())
     assert digests == {run_seed(7).digest}

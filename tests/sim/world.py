@@ -6,14 +6,16 @@ recipient's side comes about.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from node.couriers import Couriers
 from node.errors import Fault
 from node.model.code import parse_code
 from node.model.directory import Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
-from node.model.office import System
+from node.model.office import FoundUnit, System
 from node.model.policy import Policy
 from node.node import Node
 from node.ports import Ports
@@ -43,24 +45,36 @@ POLICY = Policy(
     chunk_bytes=1_024,
     submit_group_max=8,
     custody_retry_ms=5 * 60_000,
-    back_off_max_ms=4 * 60_000,
-    hello_every_ms=15 * 60_000,
+    back_off_max_ms=6 * 60_000,
+    hello_every_ms=20 * 60_000,
     sweep_every_ms=10 * 60_000,
 )
 """Tiny limits, so that small packets go all the roads that large ones go."""
+
+
+@contextmanager
+def tight_limits() -> Iterator[None]:
+    """Let small packets flow as large ones do, and idle couriers look seldom, which shows every wake-up that was forgotten."""
+    with patch("node.node.SMALL_PACKET_BYTES_MAX", 5_000), patch("node.courier.IDLE_S", 900.0):
+        yield
+
 
 StoreMaker = Callable[[Disk, Process], Any]
 
 
 class Directories:
-    """The port `DirectorySource` with a snapshot that does not change."""
+    """The port `DirectorySource`; a test may exchange the snapshot."""
 
     def __init__(self, snapshot: Directory) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
 
     def current(self) -> Directory:
         """Return the snapshot."""
-        return self._snapshot
+        return self.snapshot
+
+    async def search(self, query: str, limit: int) -> list[FoundUnit]:
+        """Find nothing: offices of the simulation know the codes."""
+        return []
 
 
 class Machine:
@@ -75,9 +89,9 @@ class Machine:
         self.keys = keys
         self.starts = 0
         self._world = world
-        self._directory = directory
+        self.directories = Directories(directory)
         self._entropy = SimEntropy(stream(world.seed, f"entropy {name}"))
-        self._couriers: Any = None
+        self.couriers: Any = None
 
     async def start(self) -> None:
         """Start the node from what is on its disk. A node that cannot start yet (full disk) stays down; the caller tries again."""
@@ -88,7 +102,7 @@ class Machine:
         node = Node(ports, policy)
         couriers = Couriers(node, ports, policy)
         world.trace(self.name, f"starts ({self.starts})")
-        self.process, self.node, self._couriers = process, node, couriers
+        self.process, self.node, self.couriers = process, node, couriers
         try:
             await process.call(couriers.start(), 60.0)
         except Fault as fault:
@@ -105,13 +119,13 @@ class Machine:
             keys=self.keys,
             peers=SimPeers(world.network, process),
             workers=SimWorkers(process, stream(world.seed, f"workers {self.name} {self.starts}")),
-            directory=Directories(self._directory),
+            directory=self.directories,
         )
 
     async def stop(self) -> None:
         """Stop in good order; what is durable afterwards is still only what the disk made durable."""
         if self.process is not None:
-            await self.process.call(self._couriers.stop(), 120.0)
+            await self.process.call(self.couriers.stop(), 120.0)
             self.crash()
 
     def crash(self) -> None:
@@ -119,7 +133,7 @@ class Machine:
         if self.process is not None:
             self._world.trace(self.name, "crashes")
             self.process.crash()
-            self.process = self.node = self._couriers = None
+            self.process = self.node = self.couriers = None
             self.disk.crash()
 
     def burn(self) -> None:
@@ -181,7 +195,11 @@ def directory_for(keys: dict[str, SimKeys], without: frozenset[str]) -> Director
         for name in UNITS
     ]
     zones = [
-        Zone(parse_code(PREFIXES[name]), name, {unit: Unit(unit, f"Đơn vị {unit}") for unit in units if unit not in without})
+        Zone(
+            parse_code(PREFIXES[name]),
+            name,
+            {unit: Unit(unit, f"Đơn vị {unit}") for unit in units if unit not in without},
+        )
         for name, units in UNITS.items()
     ]
     return directory_of(2 if without else 1, 1_789_000_000_000, nodes, zones)
