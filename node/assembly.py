@@ -216,9 +216,10 @@ async def _open_doors(
 async def serve(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None] | None = None) -> None:
     """Run a node until the process is told to end (SIGTERM or SIGINT)."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    running = await start(home, settings)
+    # Before the start: who asks us to end meanwhile means it, and the node ends as it should.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    running = await start(home, settings)
     if ready is not None:
         ready(running)
     await ended.wait()

@@ -104,6 +104,9 @@ class Couriers:
 
     async def _greet(self, node_id: str) -> None:
         """Say Hello now and then: it finds out that a road is open, and whose directory is newer."""
+        if self.roads.is_failing(node_id):
+            # Known from before a restart, which neither forgets nor hurries.
+            await self._ports.clock.sleep(await self._pause_s(node_id))
         while True:
             peer = self._ports.directory.current().nodes.get(node_id)
             if peer is not None and relay.dialable(peer, self._node.node_id):

@@ -33,6 +33,8 @@ from node.unseal import Unsealer
 PROTOCOL_VERSION = 1
 __all__ = ["Node", "Ports"]
 
+GROUP_PAUSE_S = 0.004
+"""How long submissions that had company wait for more."""
 SMALL_PACKET_BYTES_MAX = 1024 * 1024
 """Packets up to this are read and encrypted whole; larger ones flow."""
 
@@ -54,7 +56,9 @@ class Node:
         """Called when a peer has called us: it is up."""
         self._software = software
         self._large = LargeBodies(ports, policy, self.wrapper)
-        self._submits: Gather[Draft, SubmitResult] = Gather(self._store_drafts, size_max=policy.submit_group_max)
+        self._submits: Gather[Draft, SubmitResult] = Gather(
+            self._store_drafts, size_max=policy.submit_group_max, pause=lambda: ports.clock.sleep(GROUP_PAUSE_S)
+        )
 
     # --- an office hands a packet in ---------------------------------------------------------------------------
 

@@ -23,8 +23,8 @@ from node.directory.zone import ZoneEditor, create_join_request
 from node.model.code import parse_code
 from node.model.directory import NodeEntry, PublicKey, Role, Unit
 from node.model.policy import DAY_MS
-from node.net.client import OfficeClient
 from node.net.admin_client import AdminClient
+from node.net.client import OfficeClient
 from node.net.credential import Credential
 from node.net.systems import Systems
 from node.seal.keyring import create_keys, load_keys

@@ -16,9 +16,9 @@ from node.model.office import DeliveryView, InboxEntry, SubmitResult
 from node.net.client import OfficeClient
 from node.seal.keyring import Keyring, load_keys
 from tests.flow.support import document, status_about
-from tests.real_mesh import RealMesh, RealNode
+from tests.real_mesh import RealNode
 
-__all__ = ["QUICK", "delivered", "directory_of", "document", "eventually", "keys_of", "office", "run", "status_about"]
+__all__ = ["QUICK", "delivered", "directory_of", "document", "eventually", "keys_of", "run", "status_about"]
 
 T = TypeVar("T")
 
@@ -38,19 +38,15 @@ def run(story: Coroutine[Any, Any, T], limit_s: float = 60) -> T:
 
 async def eventually(condition: Callable[[], Awaitable[T]], limit_s: float = 20) -> T:
     """Wait until `condition` gives something true; what a node that is not up yet says counts as not yet."""
-    end = time.monotonic() + limit_s
-    while True:
+    end, last = time.monotonic() + limit_s, "never true"
+    while time.monotonic() < end:
         try:
             if value := await condition():
                 return value
         except Fault as fault:
-            assert time.monotonic() < end, f"{fault} after {limit_s} s"
-        assert time.monotonic() < end, f"not so after {limit_s} s"
+            last = str(fault)
         await asyncio.sleep(0.05)
-
-
-def office(mesh: RealMesh, node_id: str) -> OfficeClient:
-    return mesh.office(node_id)
+    raise AssertionError(f"not so after {limit_s} s: {last}")
 
 
 async def views(client: OfficeClient, submission_id: str) -> dict[str, DeliveryView]:

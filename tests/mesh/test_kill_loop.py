@@ -44,7 +44,9 @@ class Writer:
         while not enough.is_set():
             size = self._chance.choices(SIZES, (40, 40, 20, 8, 1))[0]
             packet = document(
-                "H49.22", number=f"{self._name}{number}", attachments=[("a.pdf", self._chance.randbytes(size))] if size else ()
+                "H49.22",
+                number=f"{self._name}{number}",
+                attachments=[("a.pdf", self._chance.randbytes(size))] if size else (),
             )
             await self._until_acknowledged(f"{self._name}-{number}", packet)
             number += 1

@@ -67,7 +67,11 @@ def test_a_restart_keeps_outbox_and_back_off_and_neither_forgets_nor_hurries(slo
             slow_pair["g14"].stop()
         slow_pair["g14"].start()
         after = await road_of(slow_pair, "h49")
-        assert (after.failures, after.next_attempt_ms, after.road) == (before.failures, before.next_attempt_ms, "backoff")
+        assert (after.failures, after.next_attempt_ms, after.road) == (
+            before.failures,
+            before.next_attempt_ms,
+            "backoff",
+        )
         assert await outbox_of(slow_pair, "h49") == waiting
         async with slow_pair.office("g14") as client:
             [view] = (await views(client, "0")).values()
@@ -137,7 +141,9 @@ def test_what_was_delivered_fetched_and_acknowledged_stays_so(quick_pair: RealMe
             assert (entry.packet_id, entry.fetch_count) == (second.packet_id, 1)
             assert entry.lease_until_ms > 0
         async with quick_pair.office("g14") as client:
-            assert await client.submit(document("H49.22", number="1"), "1") == first, "the first answer, octet for octet"
+            assert await client.submit(document("H49.22", number="1"), "1") == first, (
+                "the first answer, octet for octet"
+            )
             assert await delivered(client, "1")
 
     run(story())

@@ -31,7 +31,7 @@ def a_home(tmp_path_factory: pytest.TempPathFactory) -> RealMesh:
 def home(a_home: RealMesh, tmp_path: Path) -> Path:
     """A copy of it to be spoilt."""
     copy = tmp_path / "g14"
-    shutil.copytree(a_home["g14"].home, copy)
+    shutil.copytree(a_home["g14"].home, copy, symlinks=True)
     return copy
 
 
@@ -76,7 +76,7 @@ def test_the_home_is_good_before_it_is_spoilt(a_home: RealMesh) -> None:
 
 
 def test_unknown_keys_are_all_named_with_the_nearest_known_one(home: Path) -> None:
-    edit(home, lambda text: text + '[limits]\npacket_byte_max = 70000\n[tims]\nlease_ms = 500\n')
+    edit(home, lambda text: text + "[limits]\npacket_byte_max = 70000\n[tims]\nlease_ms = 500\n")
     refused(serve(home), Reason.SETTINGS_INVALID, "packet_byte_max", "packet_bytes_max", "tims", "times")
 
 
@@ -95,29 +95,29 @@ def test_an_unknown_variable_of_the_environment_is_refused(home: Path) -> None:
 
 
 def test_a_folder_without_a_node_is_refused(tmp_path: Path) -> None:
-    refused(serve(tmp_path), Reason.HOME_MISSING)
-    refused(serve(tmp_path / "nowhere"), Reason.HOME_MISSING)
+    refused(serve(tmp_path / "nowhere"), Reason.HOME_MISSING, "nowhere")
 
 
-def key_files(home: Path) -> list[Path]:
-    return sorted(path for path in Homestead(home).keys.iterdir() if path.suffix == ".key")
+PRIVATE_KEYS = ("sign.pem", "seal-0001.pem", "tls.key")
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_a_missing_key_file_is_named(home: Path, number: int) -> None:
-    path = key_files(home)[number]
-    path.unlink()
-    ended = serve(home)
-    refused(ended, Reason.KEY_FILE_MISSING)
-    assert str(Homestead(home).keys) in ended.words.replace("\n", "")
+def test_these_are_all_private_keys_of_a_home(home: Path) -> None:
+    found = {path.name for path in Homestead(home).keys.iterdir() if b"PRIVATE KEY" in path.read_bytes()}
+    assert found == set(PRIVATE_KEYS)
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
-@pytest.mark.parametrize("number", range(3))
-def test_a_key_file_that_others_can_read_is_refused(home: Path, number: int, mode: int) -> None:
-    path = key_files(home)[number]
-    path.chmod(mode)
-    refused(serve(home), Reason.KEY_FILE_EXPOSED, path.name)
+@pytest.mark.parametrize("name", PRIVATE_KEYS)
+def test_a_missing_key_file_is_named(home: Path, name: str) -> None:
+    (Homestead(home).keys / name).unlink()
+    refused(serve(home), Reason.KEY_FILE_MISSING, str(Homestead(home).keys))
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("sign.pem", 0o644), ("sign.pem", 0o620), ("seal-0001.pem", 0o604), ("tls.key", 0o640)]
+)
+def test_a_key_file_that_others_can_reach_is_refused(home: Path, name: str, mode: int) -> None:
+    (Homestead(home).keys / name).chmod(mode)
+    refused(serve(home), Reason.KEY_FILE_EXPOSED, name)
 
 
 def test_a_missing_passphrase_file_is_named(home: Path) -> None:
@@ -134,9 +134,8 @@ def test_keys_that_do_not_belong_together_are_refused(home: Path, tmp_path: Path
 
 def test_keys_under_a_passphrase_without_it_are_refused(home: Path) -> None:
     keys = Homestead(home).keys
-    for path in key_files(home):
-        if not path.name.startswith("tls"):
-            path.unlink()
+    for name in ("sign.pem", "seal-0001.pem"):
+        (keys / name).unlink()
     create_keys(keys, b"mat khau")
     refused(serve(home), Reason.KEY_UNUSABLE)
 

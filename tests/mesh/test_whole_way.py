@@ -43,7 +43,9 @@ def test_a_document_reaches_a_commune_and_its_status_comes_back(mesh: RealMesh) 
     run(story())
 
 
-def test_a_document_and_its_status_go_through_the_centre_to_a_node_that_only_the_centre_can_dial(mesh: RealMesh) -> None:
+def test_a_document_and_its_status_go_through_the_centre_to_a_node_that_only_the_centre_can_dial(
+    mesh: RealMesh,
+) -> None:
     async def story() -> None:
         async with mesh.office("g14") as ministry, mesh.office("h37") as province:
             packet = document("H37.10", number="101", subject="Nội dung không ai được đọc")
@@ -96,7 +98,9 @@ def test_one_document_to_everybody_over_every_kind_of_road(mesh: RealMesh) -> No
 
 
 @pytest.mark.parametrize(("unit", "node_id"), [("H49.22", "h49"), ("H37.10", "h37")])
-def test_a_large_packet_flows_in_pieces_from_file_to_file(mesh: RealMesh, tmp_path: Path, unit: str, node_id: str) -> None:
+def test_a_large_packet_flows_in_pieces_from_file_to_file(
+    mesh: RealMesh, tmp_path: Path, unit: str, node_id: str
+) -> None:
     async def story() -> None:
         packet = document(unit, number="104", attachments=[("lớn.pdf", bytes(range(256)) * 8_000)])
         source, target = tmp_path / "packet.edxml", tmp_path / "fetched.edxml"
