@@ -8,12 +8,11 @@ a receipt that verifies; anything else leaves the row where it is, put off, with
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from node.errors import Broken, Denied, Fault, Rejected
-from node.flow import outbox, receipt, relay, sweep
-from node.flow.check import route
-from node.flow.relay import Road
+from node.errors import Broken, Denied, Fault
+from node.flow import outbox, receipt, relay
+from node.flow.reroute import reroute
+from node.flow.road import Road
 from node.flow.rows import require
-from node.model.code import parse_code
 from node.model.directory import NodeEntry
 from node.model.envelope import Envelope, KeyWrap, SignedEnvelope, envelope_sha256_of
 from node.model.lane import Lane
@@ -218,22 +217,10 @@ class Carrier:
     def _stays(self, tx: Tx, told: Told, now_ms: int, nodes: set[str]) -> bool:
         row, reason = told.row, told.reason or Reason.PEER_BUSY
         if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
-            nodes |= self._reroute(tx, row.packet_id, now_ms)
+            nodes |= reroute(tx, self._peer_id, row.packet_id, self._ports.directory.current(), now_ms)
         until_ms = now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
         outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason)
         return False
-
-    def _reroute(self, tx: Tx, packet_id: bytes, now_ms: int) -> set[str]:
-        directory = self._ports.directory.current()
-        routes: dict[str, str] = {}
-        for unit in receipt.waiting_units(tx, packet_id, self._peer_id):
-            try:
-                routes[unit] = route(parse_code(unit), directory, now_ms)
-            except Rejected:
-                # The unit has left the directory: it waits, visibly, until the directory knows it or it expires.
-                continue
-        sweep.reroute(tx, self._peer_id, packet_id, routes, now_ms)
-        return set(routes.values()) - {self._peer_id}
 
     async def _remove_released(self, relayed: list[Loaded]) -> None:
         """Remove the body files of carried packets that have reached their targets."""

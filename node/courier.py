@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from node.carrier import Carrier, Loaded
 from node.errors import Fault, Rejected
-from node.flow import outbox, relay
-from node.flow.relay import Road
+from node.flow import outbox
+from node.flow.road import Outlook, Road, choose_road
 from node.model.lane import Lane
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
@@ -102,9 +102,8 @@ class Courier:
         peer = directory.nodes.get(self.peer_id)
         if peer is None:
             return Plan(Road(None, reason=Reason.NO_ROUTE))
-        road = relay.choose_road(
-            peer, self._ports.keys.node_id, directory, self._roads.records(tx), now_ms, self._policy
-        )
+        outlook = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
+        road = choose_road(peer, outlook, lambda name: self._roads.record(tx, name))
         if road.call is None:
             wait_ms = road.wait_until_ms - now_ms if road.wait_until_ms else IDLE_S * 1000
             return Plan(road, wait_s=min(IDLE_S, max(0.01, wait_ms / 1000)))

@@ -6,12 +6,16 @@ courier finds its rows and their times in the store. Nothing depends on what was
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from node.courier import Courier
 from node.errors import Fault
-from node.flow import backoff, receipt, relay, sweep
-from node.model.directory import NodeEntry
+from node.flow import backoff, outbox, receipt, reroute, sweep
+from node.flow.road import dialable
+from node.loopback import Loopback
+from node.model.directory import Directory, NodeEntry
 from node.model.policy import Policy
 from node.model.receipt import Receipt
 from node.node import Node
@@ -36,6 +40,7 @@ class Couriers:
         """Called when a peer trusts a newer version of the directory than we do."""
         self._couriers: dict[str, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._following = asyncio.Lock()
         node.on_outbox = self.wake
         node.on_contact = self._contacted
         self.roads.on_change = self._road_changed
@@ -43,9 +48,10 @@ class Couriers:
     async def start(self) -> None:
         """Arm everything from disk and start sending."""
         await self.roads.arm()
-        waiting = await self._ports.store.transact(relay.nodes_waited_for)
+        waiting = await self._ports.store.transact(outbox.nodes_waited_for)
         for node_id in sorted(waiting | set(self._ports.directory.current().nodes)):
             self._add(node_id)
+        self._spawn(self._follow_units())
         self._spawn(self._sweep())
 
     async def stop(self) -> None:
@@ -63,16 +69,45 @@ class Couriers:
                 self._couriers[node_id].wake()
 
     def directory_changed(self) -> None:
-        """The directory has changed: new peers get couriers, old ones look again."""
+        """The directory has changed: new peers get couriers, old ones look again, and deliveries follow their units."""
         self.wake(set(self._ports.directory.current().nodes))
+        self._spawn(self._follow_units())
+
+    async def _follow_units(self) -> None:
+        """If the map of prefixes has changed since the last time, look at everything that waits, page by page."""
+        async with self._following:
+            directory = self._ports.directory.current()
+            digest, store = reroute.routes_digest(directory), self._ports.store
+            while directory.version:
+                try:
+                    if await store.transact(lambda tx: tx.get(reroute.ROUTES_KEY)) == digest:
+                        return
+                    for node_id in sorted(await store.transact(outbox.nodes_waited_for)):
+                        await self._follow_from(node_id, directory)
+                    await store.transact(lambda tx: tx.put(reroute.ROUTES_KEY, digest))
+                except Fault as fault:
+                    # The store takes nothing now: what has not moved is looked at again.
+                    await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+
+    async def _follow_from(self, node_id: str, directory: Directory) -> None:
+        for prefix in (keys.outbox(node_id), keys.later(node_id)):
+            start, now_ms = prefix, self._ports.clock.now_ms()
+            while start:
+                look = partial(reroute.follow_units, prefix=prefix, start=start, node_id=node_id)
+                page = await self._ports.store.transact(partial(look, directory=directory, now_ms=now_ms))
+                self.wake(set(page.nodes))
+                start = page.following
 
     def _add(self, node_id: str) -> None:
-        if node_id == self._node.node_id or node_id in self._couriers:
+        if node_id in self._couriers:
             return
-        courier = Courier(node_id, self._node, self._ports, self._policy, self.roads, self._bug)
+        own = node_id == self._node.node_id
+        ports = replace(self._ports, peers=Loopback(self._node)) if own else self._ports
+        courier = Courier(node_id, self._node, ports, self._policy, self.roads, self._bug)
         self._couriers[node_id] = courier
         self._spawn(courier.run())
-        self._spawn(self._greet(node_id))
+        if not own:
+            self._spawn(self._greet(node_id))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -109,7 +144,7 @@ class Couriers:
             await self._ports.clock.sleep(await self._pause_s(node_id))
         while True:
             peer = self._ports.directory.current().nodes.get(node_id)
-            if peer is not None and relay.dialable(peer, self._node.node_id):
+            if peer is not None and dialable(peer, self._node.node_id):
                 await self._hello(peer)
             await self._ports.clock.sleep(await self._pause_s(node_id))
 

@@ -17,6 +17,7 @@ from node.flow.check import address, check_submission, require_served
 from node.flow.draft import Sealed, seal_small
 from node.flow.gather import Gather
 from node.flow.opening import open_small
+from node.flow.road import Outlook
 from node.flow.submit import Draft
 from node.large import LargeBodies
 from node.model.code import parse_code
@@ -317,11 +318,11 @@ class Node:
         self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
     ) -> TrackView:
         """Return the state and the statuses of each recipient of a packet that one of the system's units sent."""
-        directory = self.ports.directory.current()
+        outlook = self._outlook()
 
         def look(tx: Tx) -> track.Tracked:
             found = track.find_packet(tx, system, packet_id, submission_id, document_id)
-            return track.track(tx, found, directory)
+            return track.track(tx, found, outlook)
 
         return self.unsealer.tracked(await self.ports.store.transact(look), system)
 
@@ -333,17 +334,18 @@ class Node:
 
     async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]:
         """Return what waits, and whether there is more."""
-        size = min(limit or 100, 1000)
-        views = await self.ports.store.transact(lambda tx: operate.list_outbox(tx, node_id, size + 1))
+        size, outlook = min(limit or 100, 1000), self._outlook()
+        views = await self.ports.store.transact(lambda tx: operate.list_outbox(tx, node_id, size + 1, outlook))
         return views[:size], len(views) > size
 
     async def list_peers(self) -> list[PeerView]:
         """Return the road to every peer, with what its last Hello said."""
-        directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
-        views = await self.ports.store.transact(
-            lambda tx: operate.list_peers(tx, self.node_id, directory, now_ms, self.policy)
-        )
+        outlook = self._outlook()
+        views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook))
         return [self._with_hello(view) for view in views]
+
+    def _outlook(self) -> Outlook:
+        return Outlook(self.node_id, self.ports.directory.current(), self.ports.clock.now_ms(), self.policy)
 
     def _with_hello(self, view: PeerView) -> PeerView:
         hello, at_ms = self.peer_hellos.get(view.node_id, (None, 0))

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 from node.errors import Fault
-from node.flow import backoff, relay
+from node.flow import backoff, road
 from node.flow.rows import save
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -41,14 +41,7 @@ class Roads:
 
     def record(self, tx: Tx, node_id: str) -> PeerRecord:
         """Return what is known of the road to one peer."""
-        return self._known(node_id, relay.peer_record(tx, node_id))
-
-    def records(self, tx: Tx) -> dict[str, PeerRecord]:
-        """Return what is known of the roads to all peers."""
-        durable = relay.peer_records(tx)
-        for node_id in self._unwritten:
-            durable[node_id] = self._known(node_id, durable.get(node_id, PeerRecord()))
-        return durable
+        return self._known(node_id, road.peer_record(tx, node_id))
 
     def _known(self, node_id: str, durable: PeerRecord) -> PeerRecord:
         """What could not be written goes before what was; but whether a peer is held is an operator's word, and on the disk."""
@@ -62,8 +55,7 @@ class Roads:
 
     async def arm(self) -> None:
         """At start-up: learn from disk which roads were failing."""
-        records = await self._ports.store.transact(relay.peer_records)
-        self._failing = {node_id for node_id, record in records.items() if record.failures}
+        self._failing = set(await self._ports.store.transact(road.failing_peers))
 
     async def succeeded(self, node_id: str) -> None:
         """Note a success: at once if the road was failing, else at most once a minute."""

@@ -16,7 +16,7 @@ from node.cli.plain import VIETNAM, plain
 from node.errors import ADVICE, EXIT_OK, Deferred, Rejected, kind_of
 from node.model.code import parse_code
 from node.model.envelope import PacketKind
-from node.model.office import InboxEntry, SubmitResult
+from node.model.office import NO_LEASE, InboxEntry, SubmitResult
 from node.model.reason import Reason
 from node.model.status import STATUS_NAMES, status_name
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from node.model.header import PacketHeader
     from node.net.client import OfficeClient
 
-LOOK_LEASE_MS = 1
+LOOK_LEASE_MS = NO_LEASE
 """We only want to read: whoever fetches next must not have to wait for us."""
 PIECE_BYTES = 1024 * 1024
 

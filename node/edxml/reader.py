@@ -115,7 +115,8 @@ class HeaderReader:
                 raise _not_xml(_code(error), error.msg) from error
             waiting = f"no element and no text in more than {limit} octets (markup_bytes_max): {_first_line(error.msg)}"
             raise Rejected(Reason.PACKET_TOO_COMPLEX, waiting) from error
-        raise AssertionError("the parser can only have been waiting inside a packet")
+        # The packet is complete; what follows it is white space without end.
+        raise Rejected(Reason.PACKET_TOO_COMPLEX, f"more than {limit} octets after the end of the packet (markup_bytes_max)")
 
     def _parse(self, block: bytes) -> None:
         try:

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from node.errors import Deferred, Denied, Rejected
 from node.flow.rows import load, require, save
 from node.model.envelope import Envelope
-from node.model.office import System
+from node.model.office import NO_LEASE, System
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.store import keys
 from node.store.records import InboxRecord, PacketRecord
-
-NO_LEASE = -1
-"""A lease time that asks to read without leasing and regardless of leases."""
 
 
 def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:

@@ -161,3 +161,15 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
             break
         chosen.append(queue.pop())
     return chosen or alone
+
+
+def nodes_waited_for(tx: Tx) -> set[str]:
+    """Return every node for which something waits, by leaping from one to the next (never through the rows)."""
+    found: set[str] = set()
+    for table in (b"o", b"l"):
+        start = table
+        while rows := tx.scan(table, start=start, limit=1):
+            node = rows[0][0][1:].split(b"\0", 1)[0]
+            found.add(node.decode())
+            start = table + node + b"\1"
+    return found

@@ -6,7 +6,7 @@ A packet that nobody could deliver fails for good with our own signed FAILED rec
 
 from dataclasses import dataclass
 
-from node.flow import inbox, outbox, receipt
+from node.flow import inbox, receipt
 from node.flow.rows import load, require, save
 from node.model.delivery import State, after_receipt
 from node.model.envelope import Envelope, envelope_sha256_of
@@ -95,33 +95,3 @@ def forget(tx: Tx, item: Due, now_ms: int) -> Envelope | None:
     save(tx, keys.packet(item.packet_id), packet)
     tx.delete(keys.body(envelope.body.body_sha256))
     return envelope
-
-
-def reroute(tx: Tx, node_id: str, packet_id: bytes, routes: dict[str, str], now_ms: int) -> None:
-    """Move the waiting deliveries of one node to the nodes that serve their units now (`routes`: unit -> node)."""
-    packet = require(tx, keys.packet(packet_id), PacketRecord)
-    envelope = codec.decode_envelope(packet.envelope)
-    counts: dict[str, int] = {}
-    for unit in receipt.waiting_units(tx, packet_id, node_id):
-        target = routes.get(unit)
-        if target is None or target == node_id:
-            continue
-        record = require(tx, keys.delivery(packet_id, unit), DeliveryRecord)
-        record.node_id = target
-        save(tx, keys.delivery(packet_id, unit), record)
-        counts[target] = counts.get(target, 0) + 1
-    for target, count in counts.items():
-        row = outbox.packet_row(envelope, keys.OUTBOX_PACKET, count, now_ms)
-        if not outbox.enqueue(tx, target, envelope.lane, packet_id, keys.OUTBOX_PACKET, row):
-            # It goes there already for other units: one body serves them all, and the receipt is checked unit by unit.
-            _widen(tx, target, packet_id, count)
-    if not receipt.waiting_units(tx, packet_id, node_id):
-        outbox.settle(tx, node_id, packet_id, keys.OUTBOX_PACKET)
-
-
-def _widen(tx: Tx, node_id: str, packet_id: bytes, count: int) -> None:
-    found = outbox.row_of(tx, node_id, packet_id, keys.OUTBOX_PACKET)
-    assert found is not None
-    key, record = found
-    record.unit_count += count
-    save(tx, key, record)

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 
 from node.errors import Rejected
 from node.flow import outbox, receipt, status
-from node.flow.relay import peer_record
+from node.flow.road import Outlook, waiting_for
 from node.flow.rows import load
 from node.model.code import parse_code
 from node.model.delivery import State
-from node.model.directory import Directory
 from node.model.office import DeliveryView, System
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.model.status import shown_status
 from node.ports import Tx
 from node.store import keys
-from node.store.records import DeliveryRecord, OutboxRecord, PacketRecord, SubmissionRecord
+from node.store.records import DeliveryRecord, PacketRecord, SubmissionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +48,26 @@ def find_packet(tx: Tx, system: System, packet_id: bytes, submission_id: str, do
     return found
 
 
-def track(tx: Tx, packet_id: bytes, directory: Directory) -> Tracked:
+def track(tx: Tx, packet_id: bytes, outlook: Outlook) -> Tracked:
     """Return a packet of our own with all its deliveries. Raises Rejected(NOT_FOUND)."""
     packet = load(tx, keys.packet(packet_id), PacketRecord)
     if packet is None or not packet.system:
         raise Rejected(Reason.NOT_FOUND, f"packet {packet_id.hex()} was not submitted here")
     views = tuple(
-        _view(tx, packet_id, keys.unit_after_id(key), DeliveryRecord.FromString(value), directory)
+        _view(tx, packet_id, keys.unit_after_id(key), DeliveryRecord.FromString(value), outlook)
         for key, value in receipt.deliveries(tx, packet_id)
     )
     return Tracked(packet_id, packet, views)
 
 
-def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, directory: Directory) -> DeliveryView:
+def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, outlook: Outlook) -> DeliveryView:
     statuses = status.history(tx, packet_id, unit)
     row = outbox.row_of(tx, record.node_id, packet_id, keys.OUTBOX_PACKET)
     state = State(record.state)
     reason, next_attempt_ms = Reason(record.reason), 0
     if state is State.WAITING and row is not None:
-        reason, next_attempt_ms = waiting_for(tx, record.node_id, row)
-    entry = directory.unit(parse_code(unit))
+        reason, next_attempt_ms = waiting_for(tx, record.node_id, row, outlook)
+    entry = outlook.directory.unit(parse_code(unit))
     # The recipient's node has decided, or the origin itself has given up: who signed tells which receipt it was.
     level = Level.DELIVERED if record.receipt_node == record.node_id else Level.FAILED
     signed = receipt.kept(tx, packet_id, level, record.receipt_node) if record.receipt_node else None
@@ -87,16 +86,3 @@ def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, directory
         unit_name=entry.name if entry else "",
         relay_node=record.relay_node,
     )
-
-
-def waiting_for(tx: Tx, node_id: str, row: tuple[bytes, OutboxRecord]) -> tuple[Reason, int]:
-    """Return why a row waits and when it is tried next (0: as soon as its turn comes)."""
-    key, record = row
-    if key.startswith(b"l"):
-        return Reason(record.reason), record.not_before_ms
-    peer = peer_record(tx, node_id)
-    if peer.held:
-        return Reason.HELD, 0
-    if peer.failures:
-        return Reason(peer.reason), peer.next_attempt_ms
-    return Reason.QUEUED, 0

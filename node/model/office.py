@@ -10,6 +10,9 @@ from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
 
+NO_LEASE = -1
+"""A lease time that asks to read without leasing, whoever has leased it."""
+
 
 @dataclass(frozen=True, slots=True)
 class System:

@@ -11,8 +11,7 @@ from typing import Protocol
 import grpc
 
 from node.errors import Denied, Rejected
-from node.flow.inbox import NO_LEASE
-from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, System, TrackView
+from node.model.office import NO_LEASE, FoundUnit, InboxEntry, Submission, SubmitResult, System, TrackView
 from node.model.policy import KIB, Policy
 from node.model.reason import Reason
 from node.net.admin_server import AdminService

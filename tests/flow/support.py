@@ -18,7 +18,7 @@ from node.edxml.compose import compose_document, compose_status
 from node.errors import Deferred
 from node.flow import outbox
 from node.flow.receipt import sign_receipts
-from node.flow.relay import Road
+from node.flow.road import Road
 from node.model.code import parse_code
 from node.model.directory import Directory, NodeEntry, Role, Unit, Zone, directory_of
 from node.model.envelope import Envelope, PacketKind, SignedEnvelope, packet_id_of

@@ -65,8 +65,12 @@ def test_a_body_lost_from_our_disk_stops_its_own_packet_and_no_other(size: int) 
                 return view.state is State.WAITING and view.reason is Reason.STORE_CORRUPT
 
             await eventually(says_why)
-            peer = next(one for one in await mesh["g14"].node.list_peers() if one.node_id == "h49")
-            assert peer.road == "open", "the road is not to blame"
+
+            async def road_is_open() -> bool:
+                peers = await mesh["g14"].node.list_peers()
+                return next(one for one in peers if one.node_id == "h49").road == "open"
+
+            await eventually(road_is_open)  # the road is not to blame
 
     run(story())
 
@@ -153,36 +157,28 @@ def test_a_delivery_whose_whole_node_has_moved_follows_as_well() -> None:
     run(story())
 
 
-GAP = pytest.mark.xfail(
-    strict=True, reason="deliveries are rerouted only by a WRONG_NODE answer, never by the directory itself"
-)
-
-
-@GAP
 def test_a_delivery_does_not_wait_for_a_node_that_has_left_the_directory() -> None:
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
             mesh.cut("g14", "h49")
             await mesh["g14"].submit(document("H49.22"))
             move(mesh, "H49.22", "h37", without="h49")
-            await eventually(lambda: all_delivered(mesh, "1"), limit_s=1)
+            await eventually(lambda: all_delivered(mesh, "1"), limit_s=5)
 
     run(story())
 
 
-@GAP
 def test_a_delivery_does_not_wait_for_a_dead_node_when_another_one_serves_its_unit() -> None:
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
             mesh.cut("g14", "h49")
             await mesh["g14"].submit(document("H49.22"))
             move(mesh, "H49.22", "h37")
-            await eventually(lambda: all_delivered(mesh, "1"), limit_s=1)
+            await eventually(lambda: all_delivered(mesh, "1"), limit_s=5)
 
     run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="a delivery rerouted to our own node goes into an outbox that nobody empties")
 def test_a_delivery_whose_unit_has_come_to_our_own_node_is_delivered_here() -> None:
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
@@ -190,6 +186,6 @@ def test_a_delivery_whose_unit_has_come_to_our_own_node_is_delivered_here() -> N
             await mesh["g14"].submit(document("H49.22"))
             move(mesh, "H49.22", "g14")
             mesh.join("g14", "h49")
-            await eventually(lambda: all_delivered(mesh, "1"), limit_s=1)
+            await eventually(lambda: all_delivered(mesh, "1"), limit_s=5)
 
     run(story())

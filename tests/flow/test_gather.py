@@ -68,6 +68,34 @@ def test_what_arrives_while_a_group_is_served_forms_the_next_one_in_order_and_bo
     run(story())
 
 
+def test_only_calls_that_had_company_wait_a_moment_for_more() -> None:
+    async def story() -> None:
+        counter, pauses, more = Counter(), 0, asyncio.Event()
+
+        async def pause() -> None:
+            nonlocal pauses
+            pauses += 1
+            await more.wait()
+
+        gather = Gather(counter.serve, size_max=3, groups_max=1, pause=pause)
+        assert await gather.ask(0) == 0
+        assert await gather.ask(1) == 2
+        assert pauses == 0, "one after another nobody waits"
+        await asyncio.gather(gather.ask(2), gather.ask(3))
+        assert pauses == 0
+        early = asyncio.ensure_future(gather.ask(4))
+        await asyncio.sleep(0.01)
+        assert pauses == 1, "the last group had company, so this one waits for its own"
+        late = asyncio.ensure_future(gather.ask(5))
+        more.set()
+        assert await asyncio.gather(early, late) == [8, 10]
+        assert counter.groups[-1] == [4, 5]
+        await asyncio.gather(*(gather.ask(n) for n in range(6, 9)))
+        assert pauses == 1, "a full group need not wait"
+
+    run(story())
+
+
 def test_a_second_group_is_served_beside_the_first_but_no_third() -> None:
     async def story() -> None:
         counter = Counter()

@@ -9,7 +9,7 @@ import pytest
 from node.carrier import Carrier
 from node.errors import Deferred
 from node.flow import outbox
-from node.flow.relay import Road
+from node.flow.road import Road
 from node.model.directory import NodeEntry
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, Want

@@ -247,7 +247,9 @@ def test_a_receipt_brought_home_ends_the_delivery_and_takes_the_put_off_row_out(
     run(story())
 
 
-@pytest.mark.parametrize("name", set(FORGERIES) - {"by a node that does not serve the unit", "by the origin itself"})
+@pytest.mark.parametrize(
+    "name", sorted(set(FORGERIES) - {"by a node that does not serve the unit", "by the origin itself"})
+)
 def test_a_forged_receipt_brought_home_changes_nothing(name: str) -> None:
     async def story() -> None:
         _, answer, view = await brought(FORGERIES[name])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.flow import relay
+from node.flow import outbox, relay
 from node.flow.rows import load
 from node.model.mesh import Answer, PushPacket, PushReceipt
 from node.model.policy import DAY_MS, Policy
@@ -257,7 +257,7 @@ def test_a_forged_answer_of_the_target_moves_nothing_at_the_relay() -> None:
             await centre.do(lambda tx: relay.outbox.promote(tx, "h49", NOW + DAY_MS, 10))
         assert await centre.do(lambda tx: relay.is_carried(tx, packet_id, "h49"))
         assert await centre.body_is_there(codec.decode_envelope(octets))
-        assert not await centre.do(lambda tx: relay.nodes_waited_for(tx) - {"h49"})
+        assert not await centre.do(lambda tx: outbox.nodes_waited_for(tx) - {"h49"})
 
     run(story())
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from node.errors import Deferred
-from node.flow import backoff, relay
-from node.flow.relay import Road, choose_road
-from node.model.directory import Role
+from node.flow import backoff
+from node.flow.road import Lookup, Outlook, Road, choose_road, peer_record
+from node.model.directory import Directory, Role
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.roads import CONTACT_PAUSE_MS, Roads
@@ -92,29 +92,37 @@ ROADS: list[tuple[str, dict[str, PeerRecord], dict[str, Any], str, bool]] = [
 ]
 
 
+def outlook(current: Directory, own_id: str = "g14") -> Outlook:
+    return Outlook(own_id, current, NOW, POLICY)
+
+
+def known(records: dict[str, PeerRecord]) -> Lookup:
+    return lambda name: records.get(name, PeerRecord())
+
+
 @pytest.mark.parametrize(("name", "records", "entries", "call", "is_relay"), ROADS, ids=[row[0] for row in ROADS])
 def test_the_road_when(
     name: str, records: dict[str, PeerRecord], entries: dict[str, Any], call: str, is_relay: bool
 ) -> None:
     current = directory(entries=entries)
-    road = choose_road(current.nodes["h49"], "g14", current, records, NOW, POLICY)
+    road = choose_road(current.nodes["h49"], outlook(current), known(records))
     assert (road.call.node_id if road.call else "", road.is_relay) == (call, is_relay)
 
 
 def test_a_road_that_is_closed_says_why_and_until_when() -> None:
     current = directory()
     peer = current.nodes["h49"]
-    held = choose_road(peer, "g14", current, {"h49": PeerRecord(held=True)}, NOW, POLICY)
+    held = choose_road(peer, outlook(current), known({"h49": PeerRecord(held=True)}))
     assert held == Road(None, reason=Reason.HELD)
-    waits = choose_road(peer, "g14", current, {"h49": failing(reason=Reason.PEER_TLS_FAILED)}, NOW, POLICY)
+    waits = choose_road(peer, outlook(current), known({"h49": failing(reason=Reason.PEER_TLS_FAILED)}))
     assert (waits.wait_until_ms, waits.reason) == (NOW + 1_000, Reason.PEER_TLS_FAILED)
 
 
 def test_a_relay_is_never_asked_to_reach_itself() -> None:
     current = directory()
-    road = choose_road(current.nodes["centre"], "g14", current, {"centre": failing(for_ms=LONG)}, NOW, POLICY)
+    road = choose_road(current.nodes["centre"], outlook(current), known({"centre": failing(for_ms=LONG)}))
     assert road.call is None
-    road = choose_road(current.nodes["h49"], "centre", current, {"h49": failing(for_ms=LONG)}, NOW, POLICY)
+    road = choose_road(current.nodes["h49"], outlook(current, "centre"), known({"h49": failing(for_ms=LONG)}))
     assert road.call is None, "a relay does not pass its burden to itself"
 
 
@@ -223,7 +231,7 @@ def test_back_off_is_found_again_on_the_disk_after_a_restart() -> None:
         assert not again.is_failing("h49")
         await again.arm()
         assert again.is_failing("h49")
-        assert (await here.do(again.records))["h49"].failures == 3
+        assert (await here.do(lambda tx: again.record(tx, "h49"))).failures == 3
 
     run(story())
 
@@ -270,11 +278,11 @@ def test_on_a_full_disk_failures_count_in_memory_and_what_an_operator_holds_stay
         for _ in range(3):
             await roads.failed("h49", Reason.PEER_UNREACHABLE, here.clock.at_ms)
             here.clock.at_ms += 1
-        seen = (await store.transact(roads.records))["h49"]
+        seen = await store.transact(lambda tx: roads.record(tx, "h49"))
         assert (seen.failures, seen.held) == (3, True)
         disk.full = False
         await roads.succeeded("h49")
-        written = await store.transact(lambda tx: relay.peer_record(tx, "h49"))
+        written = await store.transact(lambda tx: peer_record(tx, "h49"))
         assert (written.failures, written.held) == (0, True)
 
     run(story())

@@ -113,6 +113,7 @@ def test_a_status_of_somebody_who_did_not_get_the_document_changes_nothing() -> 
         here = await ministry()
         await report(here, "06", submission="1", sender="H49.22.05")
         assert (await views(here))["H49.22"].statuses == ()
+        assert "t" not in here.tables()
         assert len(await here.inbox("G14")) == 1
 
     run(story())

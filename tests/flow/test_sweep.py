@@ -1,11 +1,16 @@
 """What is due: deliveries that fail for good with our signature under it, and bodies that nobody needs any more."""
 
+import dataclasses
+
 import pytest
 
 from node.couriers import Couriers
 from node.flow import receipt, sweep
+from node.flow.reroute import reroute
 from node.flow.rows import require
+from node.model.code import parse_code
 from node.model.delivery import State
+from node.model.directory import Directory, Unit, Zone
 from node.model.mesh import Answer, PushPacket, PushReceipt
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
@@ -221,11 +226,19 @@ def test_a_sweep_does_the_oldest_first_and_no_more_than_it_was_asked() -> None:
 # --- rerouting ----------------------------------------------------------------------------------------------------------
 
 
+def moved(here: Place, prefix: str) -> Directory:
+    """The directory in which h37 serves a prefix."""
+    now = here.node.ports.directory.current()
+    code = parse_code(prefix)
+    zone = now.zones.get(code, Zone(code, "", {prefix: Unit(prefix, prefix)}))
+    return dataclasses.replace(now, zones={**now.zones, code: dataclasses.replace(zone, node_id="h37")})
+
+
 def test_waiting_deliveries_move_to_the_node_that_serves_their_units_now() -> None:
     async def story() -> None:
         here = await waiting("H49", "H49.22", "H37")
         packet_id = (await here.track()).packet_id
-        await here.do(lambda tx: sweep.reroute(tx, "h49", packet_id, {"H49.22": "h37"}, NOW + 5))
+        await here.do(lambda tx: reroute(tx, "h49", packet_id, moved(here, "H49.22"), NOW + 5))
         nodes = {view.unit: view.node_id for view in (await here.track()).deliveries}
         assert nodes == {"H49": "h49", "H49.22": "h37", "H37": "h37"}
         counts = {
@@ -242,7 +255,7 @@ def test_a_node_that_serves_nothing_of_the_packet_any_more_is_not_sent_it() -> N
     async def story() -> None:
         here = await waiting("H49", "H49.22")
         packet_id = (await here.track()).packet_id
-        await here.do(lambda tx: sweep.reroute(tx, "h49", packet_id, {"H49.22": "h37", "H49": "h37"}, NOW + 5))
+        await here.do(lambda tx: reroute(tx, "h49", packet_id, moved(here, "H49"), NOW + 5))
         rows = [keys.parse_outbox_row(key)[0] for key in here.rows() if key.startswith(b"o")]
         assert rows == ["h37"]
 
@@ -255,7 +268,7 @@ def test_rerouting_moves_nothing_that_is_final_and_nothing_without_a_new_home() 
         here.peers.answers = deliver  # for H49.22 alone
         await here.carry("h49")
         packet_id = (await here.track()).packet_id
-        await here.do(lambda tx: sweep.reroute(tx, "h49", packet_id, {"H49.22": "h37"}, NOW + 5))
+        await here.do(lambda tx: reroute(tx, "h49", packet_id, moved(here, "H49.22"), NOW + 5))
         records = {
             unit: await here.do(lambda tx, u=unit: require(tx, keys.delivery(packet_id, u), DeliveryRecord))  # type: ignore[misc]
             for unit in ("H49", "H49.22")

@@ -3,7 +3,7 @@
 import pytest
 
 from node.errors import Rejected
-from node.flow import relay
+from node.flow import outbox, relay
 from node.flow.rows import save
 from node.model.delivery import State
 from node.model.lane import Lane
@@ -99,7 +99,9 @@ def test_what_waits_in_the_queue_says_so() -> None:
 def test_what_waits_for_a_road_says_what_is_wrong_with_it_and_when_it_is_tried_again() -> None:
     async def story() -> None:
         here = await sent()
-        record = PeerRecord(failures=2, reason=Reason.PEER_TLS_FAILED, next_attempt_ms=NOW + 4_000)
+        record = PeerRecord(
+            failures=2, reason=Reason.PEER_TLS_FAILED, first_failure_ms=NOW, next_attempt_ms=NOW + 4_000
+        )
         await here.do(lambda tx: save(tx, keys.peer("h49"), record))
         [view] = (await here.track()).deliveries
         assert (view.reason, view.next_attempt_ms) == (Reason.PEER_TLS_FAILED, NOW + 4_000)
@@ -292,6 +294,6 @@ def test_holding_and_releasing_wakes_the_sending_and_only_known_peers_can_be_hel
 def test_the_nodes_waited_for_are_found_by_leaping() -> None:
     async def story() -> None:
         here = await busy_outbox()
-        assert await here.do(relay.nodes_waited_for) == {"h37", "h49"}
+        assert await here.do(outbox.nodes_waited_for) == {"h37", "h49"}
 
     run(story())

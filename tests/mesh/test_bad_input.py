@@ -133,9 +133,6 @@ def test_a_packet_just_over_the_limit_is_refused_and_one_at_the_limit_is_taken(m
     run(story())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="edxml.reader: an assertion meets a megabyte of white space after the root element"
-)
 def test_much_white_space_after_the_packet_is_no_fault_of_the_nodes(common_mesh: RealMesh) -> None:
     async def story() -> None:
         async with common_mesh.office("g14") as client:

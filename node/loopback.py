@@ -1,0 +1,38 @@
+"""Loopback: this node as a peer of its own.
+
+A unit may come to this node while a delivery for it waits for another one. The delivery then waits for ourselves, and is carried
+like any other: pushed, judged, answered with our own receipt. So there is one way of delivering, not two.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+from node.model.directory import NodeEntry
+from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
+from node.node import Node
+
+
+class Loopback:
+    """The port Peers, with this node at both ends."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def hello(self, peer: NodeEntry, hello: Hello) -> Hello:
+        """Introduce ourselves to ourselves."""
+        return await self._node.receive_hello(peer.node_id, hello)
+
+    async def push(self, peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
+        """Hand over items."""
+        return await self._node.receive_push(peer.node_id, items)
+
+    async def offer(self, peer: NodeEntry, parcel: Parcel) -> Answer | Want:
+        """Announce a large packet; its body is here already."""
+        return await self._node.receive_offer(peer.node_id, parcel)
+
+    async def put_body(self, peer: NodeEntry, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
+        """Upload what is missing."""
+        return await self._node.receive_body(peer.node_id, token, offset_bytes, chunks)
+
+    async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
+        """Ask for the decision."""
+        return await self._node.receive_commit(peer.node_id, parcel)
