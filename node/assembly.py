@@ -1,10 +1,4 @@
-"""Assembly: builds the real ports and one running node. The only file that knows all rooms.
-
-home/node.toml      settings                 home/store/ WITNESS     the durable store and its witness
-home/keys/          sign, seal, tls          home/bodies/ spool/     large bodies, and those under way
-home/zone/          what we publish          home/systems/           connected systems and their secrets' digests
-home/directory/     what we trust            home/admin.token        the operator's credential
-"""
+"""Assembly: builds the real ports and one running node. The only file that knows all rooms; node/home.py tells where things lie."""
 
 import asyncio
 import gc
@@ -13,7 +7,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +19,7 @@ from node.directory.trust import TrustedFolder
 from node.errors import Fault
 from node.feed import DirectoryFeed
 from node.health import Health
+from node.home import Homestead
 from node.log import get_logger
 from node.net.admin_server import AdminService
 from node.net.listener import Listener
@@ -48,48 +42,6 @@ log = get_logger()
 
 STOP_GRACE_S = 5.0
 ORPHAN_AGE_S = 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Homestead:
-    """Where everything of one node lies."""
-
-    home: Path
-
-    @property
-    def keys(self) -> Path:
-        """Private keys and the TLS certificate."""
-        return self.home / "keys"
-
-    @property
-    def zone(self) -> Path:
-        """Zone key and the files that this node publishes."""
-        return self.home / "zone"
-
-    @property
-    def directory(self) -> Path:
-        """The directory as this node trusts it."""
-        return self.home / "directory"
-
-    @property
-    def store(self) -> Path:
-        """RocksDB."""
-        return self.home / "store"
-
-    @property
-    def witness(self) -> Path:
-        """The store's witness."""
-        return self.home / "WITNESS"
-
-    @property
-    def systems(self) -> Path:
-        """Connected systems."""
-        return self.home / "systems"
-
-    @property
-    def admin_token(self) -> Path:
-        """The operator's credential."""
-        return self.home / "admin.token"
 
 
 class RunningNode:
@@ -154,7 +106,7 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
         source.subscribe(lambda directory: couriers.directory_changed())
         couriers.on_newer_directory = feed.hear_of
         health = Health(store, source, clock, identity, node.node_id, f"truc {__version__}", _machine(home))
-        systems = Systems(place.systems, place.admin_token)
+        systems = Systems(place.systems_folder, place.admin_token)
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed)
 
         async def close() -> None:

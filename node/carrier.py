@@ -230,9 +230,8 @@ class Carrier:
         records = await self._ports.store.transact(
             lambda tx: [require(tx, keys.packet(name), PacketRecord) for name in names]
         )
-        for one, record in zip(relayed, records, strict=True):
-            if record.body_forgotten:
-                await self._ports.bodies.remove(one.row.record.body_sha256)
+        pairs = zip(relayed, records, strict=True)
+        await self._node.body_files.drop([one.row.record.body_sha256 for one, record in pairs if record.body_forgotten])
 
 
 def _require_level(believed: receipt.Believed, row: outbox.Row, peer_id: str) -> None:

@@ -190,6 +190,7 @@ class Couriers:
                 await self._expire(item, now_ms)
             else:
                 await self._forget(item, now_ms)
+        await self._node.body_files.sweep(now_ms)
         return len(due)
 
     async def _expire(self, item: sweep.Due, now_ms: int) -> None:
@@ -203,9 +204,9 @@ class Couriers:
         await self._ports.store.transact(lambda tx: sweep.expire(tx, item, believed, now_ms, self._policy))
 
     async def _forget(self, item: sweep.Due, now_ms: int) -> None:
-        envelope = await self._ports.store.transact(lambda tx: sweep.forget(tx, item, now_ms))
-        if envelope is not None:
-            await self._ports.bodies.remove(envelope.body.body_sha256)
+        unnamed = await self._ports.store.transact(lambda tx: sweep.forget(tx, item, now_ms))
+        if unnamed is not None:
+            await self._node.body_files.drop([unnamed])
 
 
 def _raise_in_loop(error: Exception) -> None:

@@ -8,11 +8,14 @@ An upload is named by a token that follows from peer, packet and body: after any
 the same part, and what is durable there need not be sent again.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import TypeVar
 
-from node.errors import Deferred, Denied, Rejected
+from node.bodyfiles import BodyFiles
+from node.errors import Broken, Deferred, Denied, Fault, Rejected
 from node.flow import accept
 from node.flow.check import too_large
 from node.flow.draft import LargeSeal, Sealed
@@ -20,23 +23,26 @@ from node.flow.judge import Opened, Verdict
 from node.flow.opening import LargeOpening
 from node.flow.rows import load, save
 from node.model.envelope import Envelope
-from node.model.mesh import Parcel, Want
+from node.model.mesh import Answer, Parcel, Want
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
 from node.ports import Part, Ports, Tx
 from node.seal.wrap import Wrapper
 from node.store import keys
-from node.store.records import PacketRecord, UploadRecord
-from node.wire import codec
+from node.store.records import UploadRecord
+
+J = TypeVar("J")
+"""Anything judged; only verdicts have bodies."""
 
 
 class LargeBodies:
     """What a node does with bodies that are files."""
 
-    def __init__(self, ports: Ports, policy: Policy, wrapper: Wrapper) -> None:
+    def __init__(self, ports: Ports, policy: Policy, wrapper: Wrapper, files: BodyFiles) -> None:
         self._ports = ports
         self._policy = policy
         self._wrapper = wrapper
+        self._files = files
 
     # --- submit ------------------------------------------------------------------------------------------------
 
@@ -65,6 +71,7 @@ class LargeBodies:
         """Read and encrypt a stream into a body file. Nothing is left behind if the packet is refused."""
         seal = LargeSeal(self._ports.entropy.token(32))
         part = await self._ports.bodies.open_part(self._ports.entropy.token(16))
+        sealed: Sealed | None = None
         try:
             await self._feed(seal, part, head)
             async for chunk in self._bounded(head, rest):
@@ -74,6 +81,9 @@ class LargeBodies:
             await part.seal(sealed.body_ref.body_sha256)
         except BaseException:
             await part.discard()
+            if sealed is not None:
+                # Who was cancelled while the part got its name does not know whether it has it.
+                await self._files.drop([sealed.body_ref.body_sha256])
             raise
         return sealed
 
@@ -89,12 +99,6 @@ class LargeBodies:
             size_bytes += len(chunk)
             self.check_size(size_bytes)
             yield chunk
-
-    async def drop_if_unused(self, packet_id: bytes, body_sha256: bytes) -> None:
-        """Remove a body that a racing repeat of the same submission made superfluous."""
-        record = await self._ports.store.transact(lambda tx: load(tx, keys.packet(packet_id), PacketRecord))
-        if record is None or codec.decode_envelope(record.envelope).body.body_sha256 != body_sha256:
-            await self._ports.bodies.remove(body_sha256)
 
     # --- receive -----------------------------------------------------------------------------------------------
 
@@ -162,20 +166,62 @@ class LargeBodies:
             await self._ports.workers.run(len(data), lambda piece=data: opening.feed(piece))  # type: ignore[misc]
         return await self._ports.workers.run(MIB, opening.finish)
 
-    async def forget_upload(self, peer_id: str, envelope: Envelope) -> None:
-        """Forget who may upload; the body is decided about."""
-        await self._ports.store.transact(lambda tx: tx.delete(keys.upload(token_of(peer_id, envelope))))
+    async def decide(self, peer_id: str, envelope: Envelope, commit: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Decide about an upload that is complete; nothing is left of it afterwards but a body that a packet names.
 
-    async def spill(self, verdict: Verdict) -> Verdict:
-        """Make a pushed body too large for the store a file; drop the body of a packet that nobody gets."""
-        if verdict.body is None:
-            return verdict
-        if not verdict.needs_body:
-            return replace(verdict, body=None)
-        if len(verdict.body) <= self._policy.inline_body_bytes_max or await self._is_decided(verdict):
-            return verdict
-        await self._ports.bodies.put(verdict.envelope.body.body_sha256, verdict.body)
-        return replace(verdict, body=None)
+        What is put off stays, so that it can be committed again; if nobody does, the sweep ends it.
+        """
+        async with self._files.locks.holding([envelope.body.body_sha256]):
+            try:
+                answer = await commit()
+            except Fault as fault:
+                answer = accept.refusal(fault)
+                if isinstance(fault, Deferred | Broken):
+                    return answer
+            await self._end_upload(peer_id, envelope)
+            return answer
+
+    async def _end_upload(self, peer_id: str, envelope: Envelope) -> None:
+        await self._files.drop_held([envelope.body.body_sha256])
+        token = token_of(peer_id, envelope)
+        if not await self._ports.store.transact(lambda tx: _end(tx, token)):
+            return
+        try:
+            part = await self._ports.bodies.open_part(token)
+        except Deferred:
+            # Somebody is writing to it, or there is no space for it: it is left to the sweep.
+            return
+        await part.discard()
+
+    # --- push --------------------------------------------------------------------------------------------------
+
+    async def spill(self, judged: Sequence[J], settle: Callable[[list[J]], Awaitable[list[Answer]]]) -> list[Answer]:
+        """Make pushed bodies that are too large for the store files, and settle all; files that nobody names go again."""
+        names = [one.envelope.body.body_sha256 for one in judged if isinstance(one, Verdict) and self._is_large(one)]
+        if not names:
+            return await settle(list(judged))
+        # Who pushed may go away; what becomes of the files must be seen to the end.
+        return await asyncio.shield(self._spill(names, judged, settle))
+
+    async def _spill(
+        self, names: list[bytes], judged: Sequence[J], settle: Callable[[list[J]], Awaitable[list[Answer]]]
+    ) -> list[Answer]:
+        async with self._files.locks.holding(names):
+            try:
+                return await settle([await self._spilled(one) for one in judged])
+            finally:
+                await self._files.drop_held(names)
+
+    async def _spilled(self, one: J) -> J:
+        if not isinstance(one, Verdict) or not self._is_large(one) or await self._is_decided(one):
+            return one
+        assert one.body is not None
+        await self._ports.bodies.put(one.envelope.body.body_sha256, one.body)
+        return replace(one, body=None)
+
+    def _is_large(self, verdict: Verdict) -> bool:
+        body = verdict.body
+        return body is not None and verdict.needs_body and len(body) > self._policy.inline_body_bytes_max
 
     async def _is_decided(self, verdict: Verdict) -> bool:
         """Tell whether this packet was decided about before: then a file made of its body would never be removed."""
@@ -195,6 +241,15 @@ class LargeBodies:
 def token_of(peer_id: str, envelope: Envelope) -> bytes:
     """Return the name of an upload: the same peer, packet and body always find the same part."""
     return sha256(peer_id.encode() + b"\0" + envelope.packet_id + envelope.body.body_sha256).digest()[:16]
+
+
+def _end(tx: Tx, token: bytes) -> bool:
+    """Forget who may upload; returns False if nobody might."""
+    key = keys.upload(token)
+    known = tx.get(key) is not None
+    if known:
+        tx.delete(key)
+    return known
 
 
 def _begin(tx: Tx, token: bytes, record: UploadRecord) -> None:

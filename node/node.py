@@ -8,10 +8,13 @@
 Decisions live in flow/, sending in courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from node.errors import Deferred, Denied, Fault, Rejected
+from node.bodyfiles import BodyFiles
+from node.errors import Deferred, Fault
 from node.flow import accept, inbox, judge, operate, receipt, submit, track
 from node.flow.check import address, check_submission, require_served
 from node.flow.draft import Sealed, seal_small
@@ -56,7 +59,8 @@ class Node:
         self.on_contact: Callable[[str], None] = lambda node_id: None
         """Called when a peer has called us: it is up."""
         self._software = software
-        self._large = LargeBodies(ports, policy, self.wrapper)
+        self.body_files = BodyFiles(ports)
+        self._large = LargeBodies(ports, policy, self.wrapper, self.body_files)
         self._submits: Gather[Draft, SubmitResult] = Gather(
             self._store_drafts, size_max=policy.submit_group_max, pause=lambda: ports.clock.sleep(GROUP_PAUSE_S)
         )
@@ -79,36 +83,37 @@ class Node:
             if rest is not None:
                 return await self._submit_large(system, submission, head, rest)
             sealed = await self._seal_small(head)
-        return await self._hand_over(await self._draft(system, submission, sealed))
+        return await self._hand_over(system, submission, sealed)
 
-    async def _hand_over(self, draft: Draft) -> SubmitResult:
-        """Have a draft stored; a body file that no packet names in the end is removed again."""
-        body_sha256 = draft.body_ref.body_sha256
+    async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
+        if sealed.body is not None and len(sealed.body) <= self.policy.inline_body_bytes_max:
+            return await self._submits.ask(self._draft(system, submission, sealed))
+        # Who submits may go away; what becomes of the file must be seen to the end.
+        return await asyncio.shield(self._hand_over_file(system, submission, sealed))
+
+    async def _hand_over_file(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
+        """Have a packet stored whose body is a file; if no packet names the file in the end, it goes again.
+
+        The store is asked who names it: a refusal stores nothing, but what was put off may yet become durable.
+        """
+        body_sha256 = sealed.body_ref.body_sha256
         try:
-            result = await self._submits.ask(draft)
-        except (Rejected, Denied):
-            # Only a refusal says for certain that nothing was stored: what was put off may yet become durable.
-            if draft.body is None:
-                await self.ports.bodies.remove(body_sha256)
-            raise
-        if draft.body is None:
-            await self._large.drop_if_unused(result.packet_id, body_sha256)
-        return result
+            draft = self._draft(system, submission, sealed)
+            if draft.body is not None:
+                await self.ports.bodies.put(body_sha256, draft.body)
+            return await self._submits.ask(replace(draft, body=None))
+        finally:
+            await self.body_files.drop([body_sha256])
 
     async def _seal_small(self, packet: bytes) -> Sealed:
         self._large.check_size(len(packet))
         content_key = self.ports.entropy.token(32)
         return await self.ports.workers.run(len(packet), lambda: seal_small(packet, content_key))
 
-    async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
-        """Check a sealed packet; a body too large for the store becomes a file."""
+    def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
         directory = self.ports.directory.current()
         addressed = address(sealed.header, system, directory, self.ports.clock.now_ms())
         require_served(addressed, submission, self.policy)
-        body = sealed.body
-        if body is not None and len(body) > self.policy.inline_body_bytes_max:
-            await self.ports.bodies.put(sealed.body_ref.body_sha256, body)
-            body = None
         return Draft(
             system,
             submission,
@@ -116,7 +121,7 @@ class Node:
             addressed,
             sealed.packet_sha256,
             sealed.content_key,
-            body,
+            sealed.body,
             sealed.body_ref,
         )
 
@@ -130,13 +135,7 @@ class Node:
             again = await self.ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
             assert again is not None
             return again
-        sealed = await self._large.seal(head, rest)
-        try:
-            draft = await self._draft(system, submission, sealed)
-        except Fault:
-            await self.ports.bodies.remove(sealed.body_ref.body_sha256)
-            raise
-        return await self._hand_over(draft)
+        return await self._hand_over(system, submission, await self._large.seal(head, rest))
 
     async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:
         """Serve the submissions that arrived together: one signature, one commit."""
@@ -176,7 +175,7 @@ class Node:
         self.on_contact(peer_id)
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         judged = await self.ports.workers.run(weight, lambda: [self._judge(peer_id, item) for item in items])
-        return await self._settle(peer_id, judged)
+        return await self._large.spill(judged, partial(self._settle, peer_id))
 
     async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
@@ -207,19 +206,19 @@ class Node:
         self.on_contact(peer_id)
         try:
             envelope = self._check_parcel(peer_id, parcel)
-            before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
-            if before is not None:
-                return before
-            await self._large.complete(peer_id, envelope)
-            opened = None
-            if parcel.target_node == self.node_id:
-                opened = await self._large.open(parcel, envelope, self.node_id)
-            verdict = self._verdict(parcel, envelope, opened, None)
         except Fault as fault:
             return accept.refusal(fault)
-        answers = await self._settle(peer_id, [verdict])
-        await self._large.forget_upload(peer_id, envelope)
-        return answers[0]
+        return await self._large.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+
+    async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
+        before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
+        if before is not None:
+            return before
+        await self._large.complete(peer_id, envelope)
+        opened = None
+        if parcel.target_node == self.node_id:
+            opened = await self._large.open(parcel, envelope, self.node_id)
+        return (await self._settle(peer_id, [self._verdict(parcel, envelope, opened, None)]))[0]
 
     def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
         directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
@@ -257,7 +256,7 @@ class Node:
 
     async def _settle(self, peer_id: str, judged: Sequence[judge.Verdict | receipt.Believed | Answer]) -> list[Answer]:
         """Sign the receipts of a group together, write everything in one transaction, and answer in order."""
-        verdicts = [await self._large.spill(one) for one in judged if isinstance(one, judge.Verdict)]
+        verdicts = [one for one in judged if isinstance(one, judge.Verdict)]
         signed = receipt.sign_receipts(self.ports.keys, [verdict.receipt for verdict in verdicts])
         pairs = list(zip(verdicts, signed, strict=True))
         brought = [one for one in judged if isinstance(one, receipt.Believed)]

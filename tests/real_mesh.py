@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node.assembly import Homestead
 from node.config import load_settings
 from node.directory.authority import Authority
 from node.directory.trust import TrustedFolder
 from node.directory.zone import ZoneEditor, create_join_request
+from node.home import Homestead
 from node.model.code import parse_code
 from node.model.directory import NodeEntry, PublicKey, Role, Unit
 from node.model.policy import DAY_MS
@@ -204,7 +204,7 @@ class RealMesh:
         made_ms = now_ms() - spec.certificate_age_days * DAY_MS
         write_tls(place.keys, create_certificate(spec.node_id, ["127.0.0.1", "localhost"], 90, made_ms), None)
         self._admit(spec, place, f"127.0.0.1:{mesh_port}")
-        systems = Systems(place.systems, place.admin_token)
+        systems = Systems(place.systems_folder, place.admin_token)
         secret = systems.create("qlvb", spec.units or ("W00",))
         systems.ensure_admin_token()
         certificate = load_tls(place.keys, None).certificate_pem.decode()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.errors import Broken, Fault, Rejected
+from node.home import Homestead
 from node.model.code import Code
 from node.model.directory import NodeEntry, PublicKey
 from node.model.envelope import SUITE
@@ -34,45 +35,8 @@ _ANY_HOST = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  a name for 
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """One node's folder."""
-
-    path: Path
-
-    @property
-    def settings_file(self) -> Path:
-        """Settings."""
-        return self.path / "node.toml"
-
-    @property
-    def keys(self) -> Path:
-        """Private keys and the TLS certificate."""
-        return self.path / "keys"
-
-    @property
-    def zone(self) -> Path:
-        """Zone key, units and what was signed last."""
-        return self.path / "zone"
-
-    @property
-    def directory(self) -> Path:
-        """The directory as this node trusts it."""
-        return self.path / "directory"
-
-    @property
-    def store(self) -> Path:
-        """RocksDB."""
-        return self.path / "store"
-
-    @property
-    def witness(self) -> Path:
-        """How far the store has come (node/store/witness.py)."""
-        return self.path / "WITNESS"
-
-    @property
-    def admin_token(self) -> Path:
-        """The operator's credential."""
-        return self.path / "admin.token"
+class Home(Homestead):
+    """One node's folder, and what the command does with it."""
 
     @property
     def join_request(self) -> Path:
@@ -91,7 +55,7 @@ class Home:
 
         if not self.settings_file.is_file():
             raise Broken(Reason.HOME_MISSING, f"no {self.settings_file}")
-        return Systems(self.path / "systems", self.admin_token)
+        return Systems(self.systems_folder, self.admin_token)
 
     def zone_editor(self) -> "ZoneEditor":
         """Open the zone. Raises Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""

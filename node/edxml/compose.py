@@ -11,16 +11,12 @@ import re
 import uuid
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from node.edxml.lines import END_OF_LINE, Lines, element, group, plain, text
 from node.edxml.plan import QCVN_102
-from node.errors import Rejected
-from node.model.reason import Reason
 
-_END = "\r\n"
-_NOT_XML_1_0 = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 _ENDING = re.compile(r"\.([A-Za-z0-9]+)$")
 _RAW_TYPES = {kind: f"application/{kind}" for kind in ("pdf", "doc", "docx", "xsl", "xslx", "zip")}
 """By the name's ending, spelled as the vendor's library spells them. Everything else travels as a zip of one file."""
@@ -60,19 +56,19 @@ def compose_document(
     message = [
         _organ("From", sender, sender_name),
         *(_organ("To", code, name) for code, name in recipients),
-        _text("DocumentId", document_id),
-        _group("Code", _text("CodeNumber", number), _text("CodeNotation", notation)),
-        _group("PromulgationInfo", _text("PromulgationDate", date)),
-        _group("DocumentType", _text("Type", "0"), _text("TypeDetail", "0")),
-        _text("Subject", subject),
-        _group("OtherInfo", _text("Priority", str(priority)), _text("Direction", "false")),
-        _text("SteeringType", "0"),
+        text("DocumentId", document_id),
+        group("Code", text("CodeNumber", number), text("CodeNotation", notation)),
+        group("PromulgationInfo", text("PromulgationDate", date)),
+        group("DocumentType", text("Type", "0"), text("TypeDetail", "0")),
+        text("Subject", subject),
+        group("OtherInfo", text("Priority", str(priority)), text("Direction", "false")),
+        text("SteeringType", "0"),
     ]
-    trace = _group("TraceHeaderList", _group("Bussiness", _text("BussinessDocType", "0"), _text("Paper", "0")))
-    header = _group("edXMLHeader", _group("MessageHeader", *message), trace)
-    manifest = _element("edXML:edXMLManifest", map(_reference, files), ' version="1.0"')
-    encoded = _element("AttachmentEncoded", map(_attachment, files))
-    return _packet(header + _group("edXMLBody", manifest), encoded)
+    trace = group("TraceHeaderList", group("Bussiness", text("BussinessDocType", "0"), text("Paper", "0")))
+    header = group("edXMLHeader", group("MessageHeader", *message), trace)
+    manifest = element("edXML:edXMLManifest", map(_reference, files), ' version="1.0"')
+    encoded = element("AttachmentEncoded", map(_attachment, files))
+    return _packet(header + group("edXMLBody", manifest), encoded)
 
 
 def compose_status(
@@ -93,78 +89,46 @@ def compose_status(
     Vietnamese time. Raises Rejected(REQUEST_INVALID) for a character that XML does not allow.
     """
     about = [
-        _text("OrganId", author),
-        _text("Code", code),
-        _text("DocumentId", document_id),
-        _text("PromulgationDate", date),
+        text("OrganId", author),
+        text("Code", code),
+        text("DocumentId", document_id),
+        text("PromulgationDate", date),
     ]
     message = [
         _organ("From", sender, sender_name),
-        _group("ResponseFor", *about),
-        _text("StatusCode", status_code),
-        _text("Description", description),
-        _text("Timestamp", timestamp),
+        group("ResponseFor", *about),
+        text("StatusCode", status_code),
+        text("Description", description),
+        text("Timestamp", timestamp),
     ]
-    return _packet(_group("edXMLHeader", _group("MessageHeader", *message)))
-
-
-Lines = list[str]
-"""Lines of XML, not yet indented by what is around them."""
+    return _packet(group("edXMLHeader", group("MessageHeader", *message)))
 
 
 def _packet(envelope: Lines, attachments: Sequence[str] = ()) -> bytes:
-    inner = _element("edXML:edXMLEnvelope", [envelope], f' xmlns:edXML="{QCVN_102}"')
-    root = _element("edXML", [inner, attachments], f' xmlns="{QCVN_102}"')
-    return _END.join(['<?xml version="1.0" encoding="UTF-8"?>', *root, ""]).encode()
-
-
-def _element(name: str, inner: Iterable[Sequence[str]], attributes: str = "") -> Lines:
-    lines = [f"  {line}" for child in inner for line in child]
-    return [f"<{name}{attributes}>", *lines, f"</{name}>"] if lines else [f"<{name}{attributes} />"]
-
-
-def _group(name: str, *inner: Lines) -> Lines:
-    return _element(f"edXML:{name}", inner)
-
-
-def _text(name: str, text: str) -> Lines:
-    return _plain(f"edXML:{name}", text)
-
-
-def _plain(name: str, text: str, attributes: str = "") -> Lines:
-    """An element with text; nothing at all if the text is empty."""
-    written = _escape(text.strip(" \t\r\n"))
-    return [f"<{name}{attributes}>{written}</{name}>"] if written else []
-
-
-def _escape(text: str) -> str:
-    wrong = _NOT_XML_1_0.search(text)
-    if wrong:
-        raise Rejected(Reason.REQUEST_INVALID, f"character U+{ord(wrong[0]):04X} is not allowed in XML")
-    for character, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#xD;"), ("\n", _END)):
-        text = text.replace(character, written)
-    return _BEYOND_16_BITS.sub(lambda found: f"&#x{ord(found[0]):x};", text)
+    inner = element("edXML:edXMLEnvelope", [envelope], f' xmlns:edXML="{QCVN_102}"')
+    root = element("edXML", [inner, attachments], f' xmlns="{QCVN_102}"')
+    return END_OF_LINE.join(['<?xml version="1.0" encoding="UTF-8"?>', *root, ""]).encode()
 
 
 def _organ(element: str, code: str, name: str) -> Lines:
-    return _group(element, _text("OrganId", code), _text("OrganName", name))
+    return group(element, text("OrganId", code), text("OrganName", name))
 
 
 def _reference(file: _File) -> Lines:
     # The library writes the reference before it has found out the type, so it always says zip; the Attachment tells the truth.
-    words = [_text("ContentId", file.content_id), _text("ContentType", _ZIP), _text("AttachmentName", file.name)]
-    return _group("Reference", *words)
+    words = [text("ContentId", file.content_id), text("ContentType", _ZIP), text("AttachmentName", file.name)]
+    return group("Reference", *words)
 
 
 def _attachment(file: _File) -> Lines:
     namespace = f' xmlns:edXML="{QCVN_102}"'
     words = [
-        _plain("ContentId", file.content_id),
-        _plain("AttachmentName", file.name),
-        _plain("ContentType", file.content_type),
-        _plain("edXML:ContentTransferEncoded", b64encode(file.data).decode(), namespace),
+        plain("ContentId", file.content_id),
+        plain("AttachmentName", file.name),
+        plain("ContentType", file.content_type),
+        plain("edXML:ContentTransferEncoded", b64encode(file.data).decode(), namespace),
     ]
-    return _element("Attachment", words)
+    return element("Attachment", words)
 
 
 def _file(name: str, data: bytes, salt: str) -> _File:

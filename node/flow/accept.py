@@ -6,7 +6,7 @@ entries and receipt become durable together, and the answer leaves after that (l
 """
 
 from node.errors import Denied, Fault
-from node.flow import inbox, outbox, receipt, status
+from node.flow import bodies, inbox, outbox, receipt, status
 from node.flow.judge import Verdict
 from node.flow.rows import load, save
 from node.model.envelope import envelope_sha256_of
@@ -83,8 +83,10 @@ def _put_packet(tx: Tx, verdict: Verdict, now_ms: int) -> None:
     if verdict.needs_body:
         record.body_forgotten = False
     save(tx, key, record)
-    if verdict.needs_body and verdict.body is not None:
-        tx.put(keys.body(envelope.body.body_sha256), verdict.body)
+    if verdict.needs_body:
+        bodies.hold(tx, envelope.body.body_sha256, envelope.packet_id)
+        if verdict.body is not None:
+            tx.put(keys.body(envelope.body.body_sha256), verdict.body)
 
 
 def _deliver(tx: Tx, verdict: Verdict, now_ms: int, policy: Policy) -> None:

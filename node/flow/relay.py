@@ -9,7 +9,7 @@ target's own receipt. That travels home as an outbox row of its own; after that 
 
 from hashlib import sha256
 
-from node.flow import outbox, receipt
+from node.flow import bodies, outbox, receipt
 from node.flow.rows import require, save
 from node.model.envelope import Envelope
 from node.model.lane import Lane
@@ -23,7 +23,7 @@ from node.wire import codec
 def carried_home(tx: Tx, believed: receipt.Believed, envelope: Envelope, now_ms: int) -> bool:
     """At the relay: the target has answered. Send its receipt home and let go of the packet. Returns True if it was carried.
 
-    The body may go once no other target waits for it and no unit of our own holds it; the caller removes a body file.
+    The body may go once no other target waits for it and no unit of our own holds it; the caller sees to a body file.
     """
     packet_id, target = believed.receipt.packet_id, believed.receipt.signer_node
     receipt.keep(tx, believed)
@@ -52,13 +52,13 @@ def receipt_row_id(receipt_bytes: bytes) -> bytes:
 
 
 def release_body(tx: Tx, packet_id: bytes, envelope: Envelope) -> bool:
-    """Forget a carried packet's body if nothing else needs it; returns True if it was forgotten."""
+    """Let a carried packet go of its body if the packet needs it for nothing else; returns True if it has let go."""
     packet = require(tx, keys.packet(packet_id), PacketRecord)
     if packet.own_wrap or tx.scan(keys.outbox_index_of(packet_id), limit=1):
         return False
     packet.body_forgotten = True
     save(tx, keys.packet(packet_id), packet)
-    tx.delete(keys.body(envelope.body.body_sha256))
+    bodies.let_go(tx, envelope.body.body_sha256, packet_id)
     return True
 
 

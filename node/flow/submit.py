@@ -10,7 +10,7 @@ own, signed before it.
 from dataclasses import dataclass
 
 from node.errors import Fault, Rejected
-from node.flow import inbox, outbox, receipt, status
+from node.flow import bodies, inbox, outbox, receipt, status
 from node.flow.check import Addressed
 from node.flow.rows import load, save
 from node.model.delivery import State
@@ -148,6 +148,7 @@ def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> Subm
 def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
     draft, envelope = signed.draft, signed.envelope
     _put_packet(tx, signed, now_ms)
+    bodies.hold(tx, envelope.body.body_sha256, envelope.packet_id)
     if draft.body is not None:
         tx.put(keys.body(envelope.body.body_sha256), draft.body)
     if envelope.kind is PacketKind.DOCUMENT and draft.header.document_id:

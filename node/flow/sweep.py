@@ -1,22 +1,26 @@
-"""Sweep: what is due. Deliveries expire, bodies that nobody needs any more are forgotten.
+"""Sweep: what is due. Deliveries expire, bodies that nobody needs any more are forgotten, uploads given up.
 
 Everything due stands in one table in order of time, so a sweep looks only at what is due and never at the whole store (law 5).
 A packet that nobody could deliver fails for good with our own signed FAILED receipt: the sender sees it, and can prove it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from node.flow import inbox, receipt
+from node.flow import bodies, inbox, receipt
 from node.flow.rows import load, require, save
 from node.model.delivery import State, after_receipt
-from node.model.envelope import Envelope, envelope_sha256_of
+from node.model.envelope import envelope_sha256_of
 from node.model.policy import DAY_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
 from node.ports import Tx
 from node.store import keys
-from node.store.records import DeliveryRecord, PacketRecord
+from node.store.records import DeliveryRecord, PacketRecord, UploadRecord
 from node.wire import codec
+
+UPLOAD_KEEP_MS = 7 * DAY_MS
+"""An upload that was begun so long ago, and a part that was last written so long ago, are given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,11 @@ def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) 
     save(tx, key, record)
 
 
-def forget(tx: Tx, item: Due, now_ms: int) -> Envelope | None:
-    """Forget a packet's body if nobody needs it, else look again in a day. Returns the envelope if the body is to go."""
+def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
+    """Let a packet go of its body if nobody waits for it, else look again in a day.
+
+    Returns the body's digest if no other packet names it either: then the caller removes a file of it.
+    """
     tx.delete(item.key)
     packet = load(tx, keys.packet(item.packet_id), PacketRecord)
     if packet is None or packet.body_forgotten:
@@ -90,8 +97,33 @@ def forget(tx: Tx, item: Due, now_ms: int) -> Envelope | None:
     if tx.scan(keys.outbox_index_of(item.packet_id), limit=1) or not inbox.all_let_go(tx, item.packet_id):
         tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
         return None
-    envelope = codec.decode_envelope(packet.envelope)
+    body_sha256 = codec.decode_envelope(packet.envelope).body.body_sha256
     packet.body_forgotten = True
     save(tx, keys.packet(item.packet_id), packet)
-    tx.delete(keys.body(envelope.body.body_sha256))
-    return envelope
+    return body_sha256 if bodies.let_go(tx, body_sha256, item.packet_id) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that nobody goes on with."""
+
+    key: bytes
+    body_sha256: bytes
+
+
+def stale_uploads(tx: Tx, start: bytes, now_ms: int, limit: int) -> tuple[list[Upload], bytes]:
+    """Look at `limit` uploads from a key on; return the stale ones among them, and where to go on (empty: at the beginning)."""
+    rows = tx.scan(keys.UPLOADS, start=start, limit=limit)
+    stale = []
+    for key, value in rows:
+        record = UploadRecord.FromString(value)
+        # One that begins in the future was begun before the clock was set back: it is as old as it is far.
+        if abs(now_ms - record.begin_time_ms) > UPLOAD_KEEP_MS:
+            stale.append(Upload(key, record.body_sha256))
+    return stale, rows[-1][0] + b"\0" if len(rows) == limit else b""
+
+
+def forget_uploads(tx: Tx, uploads: Iterable[Upload]) -> None:
+    """Forget who may upload. Who goes on after all offers again, and its part is found."""
+    for upload in uploads:
+        tx.delete(upload.key)

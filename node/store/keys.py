@@ -4,6 +4,7 @@
     -----  -----------  ----------------------------------------  ------------------------------------------------
       b    body         body sha256 (32)                          the body itself, up to 64 KiB; kept in blob files
       d    delivery     packet_id (16) unit                       DeliveryRecord          at the origin
+      f    body ref     body sha256 (32) packet_id (16)           ""                      that packet needs that body
       i    inbox        unit 0x00 lane (1) ms (8) packet_id       ""                      waits for the unit, in order of urgency
       n    inbox entry  packet_id unit                            InboxRecord             stays after the acknowledgement
       k    packet       packet_id                                 PacketRecord
@@ -38,6 +39,11 @@ DUE_EXPIRE, DUE_FORGET = 1, 2
 def body(body_sha256: bytes) -> bytes:
     """Key of a small body."""
     return BODY + body_sha256
+
+
+def body_ref(body_sha256: bytes, packet_id: bytes = b"") -> bytes:
+    """Key that says that a packet needs a body; without a packet the prefix of all who need it."""
+    return b"f" + body_sha256 + packet_id
 
 
 def delivery(packet_id: bytes, unit: str = "") -> bytes:
@@ -186,4 +192,5 @@ def parse_due(key: bytes) -> tuple[int, int, bytes]:
 
 DUE = b"z"
 PEERS = b"p"
+UPLOADS = b"u"
 """Prefixes of whole tables, for the few scans that want one."""

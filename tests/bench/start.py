@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from node.assembly import Homestead
+from node.home import Homestead
 from node.model.delivery import State
 from node.model.reason import Reason
 from node.ports import Tx

@@ -222,7 +222,6 @@ def test_a_packet_over_our_limit_is_refused_for_good_before_a_single_octet_is_up
     run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="bodies have no count of who names them, so a refused upload is never removed")
 @pytest.mark.parametrize(
     ("packet", "reason"), [(b"no XML at all" * 100_000, Reason.PACKET_NOT_XML), (PACKET[:-50], Reason.PACKET_TRUNCATED)]
 )

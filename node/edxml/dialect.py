@@ -1,0 +1,83 @@
+"""Telling in which dialect a packet is written, by what shows on the way through it (edxml.md section 6)."""
+
+from collections.abc import Iterable, Mapping
+
+from node.edxml.plan import QCVN_102
+from node.errors import Rejected
+from node.model.packet import Dialect
+from node.model.reason import Reason
+
+_SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+_OLDER = {
+    "http://www.e-doc.vn/Schema/": Dialect.E_DOC,
+    "http://www.e-doc.vn/Schema": Dialect.E_DOC,
+    "http://www.go.vn/eDoc": Dialect.GO_VN,
+}
+_ENVELOPES = frozenset({"edXMLEnvelope", "EdXMLEnvelope"})
+_DOT_NET_NAMESPACES = frozenset({"http://www.w3.org/2001/XMLSchema", "http://www.w3.org/2001/XMLSchema-instance"})
+_DOT_NET_FIELDS = frozenset({"must_understand", "actor", "href"})
+
+
+class Signs:
+    """Takes note of what tells dialects apart, and refuses what is none of them."""
+
+    def __init__(self) -> None:
+        self.root_tag = ""
+        self._namespace = ""
+        """Of the element that makes it edXML: the envelope, or under SOAP the MessageHeader."""
+        self._root_is_soap = False
+        self._root_is_envelope = False
+        self._looks_dot_net = False
+        self._others: list[str] = []
+
+    def note_root(self, tag: str, nsmap: Mapping[str | None, str]) -> bool:
+        """Take note of the root; True if it is the envelope itself."""
+        self.root_tag = tag
+        self._looks_dot_net = not _DOT_NET_NAMESPACES.isdisjoint(nsmap.values())
+        self._root_is_soap = tag == f"{{{_SOAP}}}Envelope"
+        self._root_is_envelope = not self._root_is_soap and self.note_envelope(tag)
+        if self._root_is_soap or not self._root_is_envelope:
+            self.note_other(1, tag)
+        return self._root_is_soap or self._root_is_envelope
+
+    def note_envelope(self, tag: str) -> bool:
+        """True if it is an edXML envelope in a namespace that is known."""
+        namespace, _, name = tag[1:].rpartition("}")
+        known = name in _ENVELOPES and (namespace == QCVN_102 or namespace in _OLDER)
+        if known:
+            self._namespace = namespace
+        return known
+
+    def note_message(self, tag: str) -> None:
+        """Take note of the MessageHeader: under SOAP it alone tells that this is edXML."""
+        namespace = tag[1:].rpartition("}")[0]
+        if self._root_is_soap and (namespace == QCVN_102 or namespace in _OLDER):
+            self._namespace = namespace
+
+    def note_attributes(self, fields: Iterable[str]) -> None:
+        """Take note of attributes that only .NET programs and older ones write."""
+        self._looks_dot_net = self._looks_dot_net or not _DOT_NET_FIELDS.isdisjoint(fields)
+
+    def note_signature(self, tag: str) -> None:
+        """Take note of the signature's name."""
+        self._looks_dot_net = self._looks_dot_net or tag.endswith("DigitalSignature")
+
+    def note_other(self, depth: int, tag: str) -> None:
+        """Remember what might have been meant as the envelope, for the wording of the refusal."""
+        if depth <= 2 and "envelope" in tag.rpartition("}")[2].lower() and len(self._others) < 3:
+            self._others.append(tag[:200] if tag.startswith("{") else f"{tag[:200]} without namespace")
+
+    def dialect(self) -> Dialect:
+        """Return the dialect. Raises Rejected(PACKET_WRONG_NAMESPACE) if it is none."""
+        if not self._namespace:
+            found = ", ".join(self._others) or "nothing like it"
+            expected = f"{{{QCVN_102}}}edXMLEnvelope"
+            raise Rejected(
+                Reason.PACKET_WRONG_NAMESPACE,
+                f"no {expected} below the root {self.root_tag[:200]}; found {found[:400]}",
+            )
+        if self._namespace in _OLDER:
+            return _OLDER[self._namespace]
+        if self._root_is_envelope or self._root_is_soap:
+            return Dialect.BARE_ENVELOPE
+        return Dialect.DOT_NET if self._looks_dot_net else Dialect.QCVN_102
