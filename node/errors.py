@@ -132,6 +132,7 @@ ADVICE: dict[Reason, str] = {
     Reason.LEASED: "Một phiên khác của phần mềm đang lấy gói tin này; hãy chờ hết hạn giữ.",
     Reason.QUEUED: "Đang chờ tới lượt gửi.",
     Reason.DIRECTORY_EMPTY: "Nút chưa có danh bạ. Hãy chạy 'truc node join'.",
+    Reason.DIRECTORY_STALE: "Danh bạ đã hơn một ngày chưa được ký mới. Văn bản vẫn đi; hãy báo đơn vị vận hành danh bạ.",
     Reason.SETTINGS_INVALID: "Tệp cấu hình có lỗi. Hãy sửa các mục được nêu trong node.toml.",
     Reason.KEY_FILE_MISSING: "Thiếu tệp khóa. Hãy khôi phục thư mục keys từ bản sao lưu.",
     Reason.KEY_FILE_EXPOSED: "Người khác đọc được tệp khóa riêng. Hãy chạy chmod 600 cho tệp đó.",

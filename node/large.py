@@ -71,19 +71,19 @@ class LargeBodies:
         """Read and encrypt a stream into a body file. Nothing is left behind if the packet is refused."""
         seal = LargeSeal(self._ports.entropy.token(32))
         part = await self._ports.bodies.open_part(self._ports.entropy.token(16))
-        sealed: Sealed | None = None
+        named: list[bytes] = []
         try:
             await self._feed(seal, part, head)
             async for chunk in self._bounded(head, rest):
                 await self._feed(seal, part, chunk)
             tail, sealed = await self._ports.workers.run(MIB, seal.finish)
             await part.write(tail)
+            named.append(sealed.body_ref.body_sha256)
             await part.seal(sealed.body_ref.body_sha256)
         except BaseException:
             await part.discard()
-            if sealed is not None:
-                # Who was cancelled while the part got its name does not know whether it has it.
-                await self._files.drop([sealed.body_ref.body_sha256])
+            # Who was cancelled while the part got its name does not know whether it has it.
+            await self._files.drop(named)
             raise
         return sealed
 

@@ -36,8 +36,16 @@ def age_findings(directory: Directory, now_ms: int) -> list[Finding]:
     old = f"Danh bạ phiên bản {directory.version} đã ký cách đây {age_in_words(age_ms)}; nút vẫn chạy với bản này. "
     if age_ms <= TIMESTAMP_DAYS * DAY_MS:
         return [
-            Finding(Reason.NONE, old + "Hãy kiểm tra đường tới nút danh bạ hoặc nạp thư mục danh bạ mới.", grave=False)
+            Finding(
+                Reason.DIRECTORY_STALE,
+                old + "Hãy kiểm tra đường tới nút danh bạ hoặc nạp thư mục danh bạ mới.",
+                grave=False,
+            )
         ]
     return [
-        Finding(Reason.NONE, old + "Chữ ký đã quá hạn; hãy đề nghị đơn vị vận hành danh bạ công bố lại.", grave=False)
+        Finding(
+            Reason.DIRECTORY_STALE,
+            old + "Chữ ký đã quá hạn; hãy đề nghị đơn vị vận hành danh bạ công bố lại.",
+            grave=False,
+        )
     ]

@@ -7,8 +7,8 @@ Everything that is not of the alphabet is passed over (line ends, blanks, rubbis
 from binascii import a2b_base64
 from math import ceil
 
-BEGINNING_BYTES = 30
-"""Enough of a content to tell a zip and the length of its first entry's name."""
+BEGINNING_BYTES = 128
+"""Enough of a content to tell a zip and the name of its first entry."""
 
 _BEGINNING_CHARACTERS = ceil(BEGINNING_BYTES * 4 / 3)
 _RUBBISH = bytes(

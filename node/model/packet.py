@@ -291,7 +291,7 @@ class Attachment:
     content_type: str = ""
     size_bytes: int = 0
     beginning: bytes = b""
-    """The first 30 octets, fewer if there are fewer."""
+    """The first 128 octets, fewer if there are fewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Reason(IntEnum):
     LEASED = 81
     QUEUED = 82
     DIRECTORY_EMPTY = 83
+    DIRECTORY_STALE = 84
     # This node's operator must act.
     SETTINGS_INVALID = 100
     KEY_FILE_MISSING = 101

@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -128,18 +127,20 @@ class FileBodies:
 
     async def sweep(self, older_than_s: float) -> int:
         """Remove parts that nobody has open and that were last written so long ago; return how many."""
-        return await self.in_thread(lambda: self._sweep(time.time() - older_than_s))
+        before = time.time() - older_than_s
+        stale = await self.in_thread(lambda: [path for path in self._spool.glob("*.part") if _is_older(path, before)])
+        return sum([await self._remove_stale(path, before) for path in stale])
 
-    def _sweep(self, before: float) -> int:
-        opened = {f"{token.hex()}.part" for token in self._open_tokens.copy()}
-        removed = 0
-        for path in self._spool.glob("*.part"):
-            # A part that was sealed since the folder was read is gone, and that is well.
-            with suppress(FileNotFoundError):
-                if path.name not in opened and path.stat().st_mtime < before:
-                    path.unlink()
-                    removed += 1
-        return removed
+    async def _remove_stale(self, path: Path, before: float) -> bool:
+        token = bytes.fromhex(path.stem)
+        if token in self._open_tokens:
+            return False
+        # Nobody may open it between the look and the removal, or would write to a file without a name.
+        self._open_tokens.add(token)
+        try:
+            return await self.in_thread(lambda: _remove_if_older(path, before))
+        finally:
+            self._open_tokens.discard(token)
 
     async def close(self) -> None:
         """End the threads. Parts stay."""
@@ -173,3 +174,18 @@ class FileBodies:
         """Run `act` in one of this room's threads; "no space" and other errors of the file system become faults."""
         with no_space_told():
             return await asyncio.get_running_loop().run_in_executor(self._pool, act)
+
+
+def _is_older(path: Path, before: float) -> bool:
+    # A part that was sealed since the folder was read is gone, and that is well.
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
+
+
+def _remove_if_older(path: Path, before: float) -> bool:
+    if not _is_older(path, before):
+        return False
+    path.unlink(missing_ok=True)
+    return True

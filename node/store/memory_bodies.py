@@ -33,7 +33,7 @@ class MemoryBodies:
         if token in self._open_tokens:
             raise Deferred(Reason.PEER_BUSY, "this part is being written by another call")
         self._open_tokens.add(token)
-        part = MemoryPart(self, token, self._spool.setdefault(token, Spooled()), self._disk)
+        part = MemoryPart(self, token, self._spool.setdefault(token, _fresh()), self._disk)
         try:
             await part.sync()
         except BaseException:
@@ -94,6 +94,10 @@ class MemoryBodies:
         self._open_tokens.discard(token)
         if forget:
             self._spool.pop(token, None)
+
+
+def _fresh() -> Spooled:
+    return Spooled(touched_at_s=asyncio.get_running_loop().time())
 
 
 class MemoryPart:

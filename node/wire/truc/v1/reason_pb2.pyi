@@ -120,6 +120,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The delivery waits for its turn."""
     REASON_DIRECTORY_EMPTY: _Reason.ValueType  # 83
     """The node has no directory yet."""
+    REASON_DIRECTORY_STALE: _Reason.ValueType  # 84
+    """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
     REASON_SETTINGS_INVALID: _Reason.ValueType  # 100
     """--- 100..129: broken, this node's operator must act ------------------------------------------------
     The settings file has unknown keys or bad values.
@@ -252,6 +254,8 @@ REASON_QUEUED: Reason.ValueType  # 82
 """The delivery waits for its turn."""
 REASON_DIRECTORY_EMPTY: Reason.ValueType  # 83
 """The node has no directory yet."""
+REASON_DIRECTORY_STALE: Reason.ValueType  # 84
+"""The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
 REASON_SETTINGS_INVALID: Reason.ValueType  # 100
 """--- 100..129: broken, this node's operator must act ------------------------------------------------
 The settings file has unknown keys or bad values.

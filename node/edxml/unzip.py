@@ -1,0 +1,208 @@
+"""Unzipping the one file of a zip while it passes by, trusting nothing that the zip says of itself.
+
+The programs in use read such a zip from its beginning and take the first entry, under the entry's name (edxml.md section 3). So
+does this, and it refuses what would harm them or hide something: a name with a path, more entries than one, a table of contents
+that tells of another file, encryption, a checksum that does not hold, and more octets than the zip can honestly stand for.
+Nothing is kept but a small window, and nothing is written anywhere. Source of the form: PKWARE APPNOTE 6.3, sections 4.3 and 4.4.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from node.edxml.limits import KIB, MIB
+from node.errors import Rejected
+from node.model.reason import Reason
+
+LOCAL_MARK = b"PK\x03\x04"
+_CENTRAL_MARK, _END_MARK, _END_64_MARK, _DESCRIPTOR_MARK = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x07\x08"
+_LOCAL = struct.Struct("<4s2xHH4xIIIHH")
+"""mark, flags, method, crc, compressed, size, length of the name, length of the extra field"""
+_CENTRAL = struct.Struct("<4s24xHHH12x")
+"""mark, lengths of name, extra field and comment"""
+_END = struct.Struct("<4s6xH10x")
+"""mark, entries"""
+_ENCRYPTED, _SIZES_LATER, _UTF_8 = 0x1, 0x8, 0x800
+_STORED, _DEFLATED = 0, 8
+_STEP_BYTES = 64 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class UnzipLimits:
+    """What unzipping may yield: up to `free_bytes` always, then `ratio_max` octets for each octet of the zip, `bytes_max` at most."""
+
+    free_bytes: int = 16 * MIB
+    ratio_max: int = 200
+    bytes_max: int = 1024 * MIB
+
+
+UNZIP_LIMITS = UnzipLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in a zip as its own header tells it."""
+
+    raw_name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed_bytes: int
+
+    @property
+    def name(self) -> str:
+        """The file's name; octets that are not UTF-8 as in Latin-1."""
+        try:
+            return self.raw_name.decode()
+        except UnicodeDecodeError:
+            return self.raw_name.decode("latin-1")
+
+
+def first_entry_name(beginning: bytes) -> str | None:
+    """Return the name (or what is there of it) of the first file of a zip that begins so; None if it is no zip."""
+    if not beginning.startswith(LOCAL_MARK) or len(beginning) < _LOCAL.size:
+        return None
+    name_bytes = _LOCAL.unpack_from(beginning)[6]
+    return Entry(beginning[_LOCAL.size : _LOCAL.size + name_bytes], 0, 0, 0, 0).name
+
+
+def unzip_one(pieces: Iterable[bytes], limits: UnzipLimits = UNZIP_LIMITS) -> Iterator[bytes]:
+    """Give out the one file of a zip.
+
+    Raises Rejected: REQUEST_INVALID if it is not a sound zip of one file without a path, PACKET_TOO_COMPLEX for a bomb. A fault of
+    the name is raised before anything is given out, others as soon as they show, which for a second entry is at the end.
+    """
+    stream = _Stream(pieces)
+    entry = _read_entry(stream)
+    crc = 0
+    for piece in _stored(stream, entry, limits) if entry.method == _STORED else _inflated(stream, limits):
+        crc = zlib.crc32(piece, crc)
+        yield piece
+    if crc != _promised_crc(stream, entry):
+        raise _unsound("the checksum does not hold")
+    _check_end(stream, entry)
+
+
+class _Stream:
+    """Pieces of any size as octets in order."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._window = b""
+        self.read_bytes = 0
+
+    def some(self) -> bytes:
+        """Return octets, at least one but at the end."""
+        taken, self._window = self._window or next((piece for piece in self._pieces if piece), b""), b""
+        self.read_bytes += len(taken)
+        return taken
+
+    def give_back(self, octets: bytes) -> None:
+        self.read_bytes -= len(octets)
+        self._window = octets + self._window
+
+    def exactly(self, size_bytes: int) -> bytes:
+        """Return so many octets. Raises Rejected(REQUEST_INVALID) if there are fewer."""
+        taken = self.peek(size_bytes)
+        if len(taken) < size_bytes:
+            raise _unsound("it is cut off")
+        self._window = self._window[size_bytes:]
+        self.read_bytes += size_bytes
+        return taken
+
+    def peek(self, size_bytes: int) -> bytes:
+        """Return so many octets, fewer at the end, and leave them there."""
+        while len(self._window) < size_bytes:
+            piece = next((piece for piece in self._pieces if piece), b"")
+            if not piece:
+                break
+            self._window += piece
+        return self._window[:size_bytes]
+
+
+def _read_entry(stream: _Stream) -> Entry:
+    mark, flags, method, crc, packed, _, name_bytes, extra_bytes = _LOCAL.unpack(stream.exactly(_LOCAL.size))
+    if mark != LOCAL_MARK:
+        raise _unsound("it does not begin with a file")
+    entry = Entry(stream.exactly(name_bytes), flags, method, crc, packed)
+    stream.exactly(extra_bytes)
+    _check_entry(entry)
+    return entry
+
+
+def _check_entry(entry: Entry) -> None:
+    name = entry.name
+    if not name.strip(" .") or any(letter in "/\\:" or letter < " " for letter in name):
+        raise _unsound(f"the file's name {name[:100]!r} is none or has a path in it")
+    if entry.flags & _ENCRYPTED:
+        raise _unsound("it is encrypted")
+    if entry.method not in (_STORED, _DEFLATED):
+        raise _unsound(f"method {entry.method} is not one that receivers know")
+    if entry.method == _STORED and entry.flags & _SIZES_LATER:
+        raise _unsound("it does not tell where its file ends")
+
+
+def _stored(stream: _Stream, entry: Entry, limits: UnzipLimits) -> Iterator[bytes]:
+    left = entry.packed_bytes
+    if left > limits.bytes_max:
+        raise _too_large(left, limits)
+    while left:
+        taken = stream.exactly(min(left, _STEP_BYTES))
+        left -= len(taken)
+        yield taken
+
+
+def _inflated(stream: _Stream, limits: UnzipLimits) -> Iterator[bytes]:
+    inflater, made_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while not inflater.eof:
+        packed = inflater.unconsumed_tail or stream.some()
+        try:
+            piece = inflater.decompress(packed, _STEP_BYTES)
+        except zlib.error as error:
+            raise _unsound("its data are damaged") from error
+        if not packed and not piece and not inflater.eof:
+            raise _unsound("it is cut off")
+        made_bytes += len(piece)
+        if made_bytes > min(limits.bytes_max, max(limits.free_bytes, limits.ratio_max * stream.read_bytes)):
+            raise _too_large(made_bytes, limits)
+        if piece:
+            yield piece
+    stream.give_back(inflater.unused_data)
+
+
+def _promised_crc(stream: _Stream, entry: Entry) -> int:
+    if not entry.flags & _SIZES_LATER:
+        return entry.crc
+    if stream.peek(4) == _DESCRIPTOR_MARK:
+        stream.exactly(4)
+    crc = int.from_bytes(stream.exactly(4), "little")
+    stream.exactly(8)
+    if stream.peek(4) not in (_CENTRAL_MARK, LOCAL_MARK):
+        stream.exactly(8)  # sizes of eight octets each
+    return crc
+
+
+def _check_end(stream: _Stream, entry: Entry) -> None:
+    """After the file there is the table of contents with this file in it, and nothing else."""
+    if stream.peek(4) == LOCAL_MARK:
+        raise _unsound("it holds several files")
+    mark, name_bytes, extra_bytes, comment_bytes = _CENTRAL.unpack(stream.exactly(_CENTRAL.size))
+    if mark != _CENTRAL_MARK or stream.exactly(name_bytes) != entry.raw_name:
+        raise _unsound("its table of contents tells of another file")
+    stream.exactly(extra_bytes + comment_bytes)
+    if stream.peek(4) == _CENTRAL_MARK:
+        raise _unsound("it holds several files")
+    if stream.peek(4) != _END_64_MARK:
+        mark, entries = _END.unpack(stream.exactly(_END.size))
+        if mark != _END_MARK or entries != 1:
+            raise _unsound("its end is not that of a zip of one file")
+
+
+def _unsound(what: str) -> Rejected:
+    return Rejected(Reason.REQUEST_INVALID, f"zip refused: {what}")
+
+
+def _too_large(made_bytes: int, limits: UnzipLimits) -> Rejected:
+    what = f"zip refused: it grows to {made_bytes} octets or more"
+    return Rejected(Reason.PACKET_TOO_COMPLEX, f"{what} (ratio {limits.ratio_max}, at most {limits.bytes_max})")
