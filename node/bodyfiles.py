@@ -9,14 +9,17 @@ by the sweep, which also ends uploads that nobody goes on with. What a crash lea
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from node.errors import Fault
 from node.flow import bodies, sweep
 from node.model.policy import MINUTE_MS
 from node.ports import Ports, Tx
+
+T = TypeVar("T")
 
 UPLOADS_PER_SWEEP = 100
 PARTS_EVERY_MS = 60 * MINUTE_MS
@@ -67,8 +70,20 @@ class BodyFiles:
         self.locks = Locks()
         self._doubtful: set[bytes] = set()
         """Files that may lie there without a name because removing them did not come to an end."""
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._next_upload = b""
         self._parts_swept_ms: int | None = None
+
+    async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that makes a file, to its end, even if its caller goes away meanwhile: only then is it known who names it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_nobody_listens)
+            raise
 
     async def drop(self, names: Iterable[bytes]) -> None:
         """Remove those of these files that nobody names. Raises no Fault: what cannot be done now the sweep does."""
@@ -124,3 +139,12 @@ class BodyFiles:
             # The file first: as long as the record is there, a crash cannot make anybody forget the file.
             await self.drop([one.body_sha256 for one in stale])
             await self._ports.store.transact(lambda tx: sweep.forget_uploads(tx, stale))
+
+
+def _nobody_listens(task: "asyncio.Task[Any]") -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    # A fault is what the caller would have been told; a mistake of ours must be seen by somebody.
+    if error is not None and not isinstance(error, Fault):
+        asyncio.get_running_loop().call_exception_handler({"message": "body files failed", "exception": error})

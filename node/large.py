@@ -8,7 +8,6 @@ An upload is named by a token that follows from peer, packet and body: after any
 the same part, and what is durable there need not be sent again.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -201,7 +200,7 @@ class LargeBodies:
         if not names:
             return await settle(list(judged))
         # Who pushed may go away; what becomes of the files must be seen to the end.
-        return await asyncio.shield(self._spill(names, judged, settle))
+        return await self._files.to_the_end(self._spill(names, judged, settle))
 
     async def _spill(
         self, names: list[bytes], judged: Sequence[J], settle: Callable[[list[J]], Awaitable[list[Answer]]]

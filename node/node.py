@@ -8,7 +8,6 @@
 Decisions live in flow/, sending in courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -89,7 +88,7 @@ class Node:
         if sealed.body is not None and len(sealed.body) <= self.policy.inline_body_bytes_max:
             return await self._submits.ask(self._draft(system, submission, sealed))
         # Who submits may go away; what becomes of the file must be seen to the end.
-        return await asyncio.shield(self._hand_over_file(system, submission, sealed))
+        return await self.body_files.to_the_end(self._hand_over_file(system, submission, sealed))
 
     async def _hand_over_file(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
         """Have a packet stored whose body is a file; if no packet names the file in the end, it goes again.

@@ -145,7 +145,7 @@ class PacketCollector:
         return _Frame(slot, shape, self._attributes(shape, attributes))
 
     def _attributes(self, shape: Shape, attributes: Mapping[str, str]) -> dict[str, Any]:
-        named = {_local(name): value for name, value in attributes.items()} if attributes else {}
+        named = {_local(name): value for name, value in _unescaped(attributes).items()} if attributes else {}
         values = {field: named[name] for name, field in shape.attributes.items() if name in named}
         self._count(sum(map(len, values.values())))
         self.signs.note_attributes(values)
@@ -170,7 +170,7 @@ class PacketCollector:
         self._count(sum(len(name) + len(value) for name, value in attributes.items()) + len(tag))
         namespace = tag[1:].partition("}")[0] if tag.startswith("{") else ""
         nsmap = {None: namespace} if namespace and not self._opaque_depth else {}
-        cast(Any, builder).start(tag, dict(attributes), nsmap)  # the stubs know of no nsmap
+        cast(Any, builder).start(tag, _unescaped(attributes), nsmap)  # the stubs know of no nsmap
         self._opaque_depth += 1
 
     def _end_opaque(self, builder: etree.TreeBuilder, tag: str) -> None:
@@ -234,6 +234,11 @@ class PacketCollector:
         raise Rejected(
             Reason.PACKET_TOO_COMPLEX, f"{what} ({limit} {getattr(self._limits, limit)}) in {self.path[:400]}"
         )
+
+
+def _unescaped(attributes: Mapping[str, str]) -> dict[str, str]:
+    """While it may not resolve entities, libxml2 hands on the & of an attribute as &#38;, however it was written."""
+    return {name: value.replace("&#38;", "&") for name, value in attributes.items()}
 
 
 def _local(tag: str) -> str:

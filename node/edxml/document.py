@@ -120,7 +120,7 @@ class _Sink:
 def _packet_of(root: Root, dialect: Dialect) -> Packet:
     envelope = root.envelope or Envelope()
     header, body = envelope.header or Header(), envelope.body
-    message = header.message or MessageHeader(steering_type="")
+    message = header.message or MessageHeader(steering_type=None)
     encoded = root.encoded or (body.encoded if body else None) or Encoded()
     references = (body.manifest.references if body.manifest else ()) if body else None
     return Packet(

@@ -27,6 +27,8 @@ class Slot:
     """An attachment's base64, of which only size and beginning are kept."""
     is_opaque: bool = False
     """An element that is kept as octets."""
+    is_optional: bool = False
+    """A text that is None if its element is absent, because that means something else than an empty one."""
 
 
 class Shape:
@@ -63,7 +65,7 @@ def _nothing(slot: Slot) -> Any:
         return ()
     if slot.is_opaque:
         return b""
-    return None if slot.shape else ""
+    return None if slot.shape or slot.is_optional else ""
 
 
 def _texts(make: type[Any], elements: str, **more: Any) -> Shape:
@@ -115,7 +117,7 @@ DOCUMENT_SLOTS = (
     Slot("DueDate", "due_date"),
     Slot("OtherInfo", "other_info", _OTHER),
     _RESPONSES,
-    Slot("SteeringType", "steering_type", fallback="0"),
+    Slot("SteeringType", "steering_type", fallback="0", is_optional=True),
     Slot("ResponseForTask", "response_for_task", _TASKS),
     Slot("ApplicationType", "application_type"),
     Slot("ToPlaces", "to_places", _TO_PLACES),

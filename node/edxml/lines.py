@@ -41,9 +41,9 @@ def plain(name: str, value: str, attributes: str = "") -> Lines:
 
 
 def attribute(name: str, value: str) -> str:
-    """An attribute with a blank before it; nothing at all if the value is empty."""
+    """An attribute with a blank before it. Raises Rejected(REQUEST_INVALID) as `escape`."""
     written = escape(value).replace(END_OF_LINE, "&#xA;").replace("\t", "&#x9;").replace('"', "&quot;")
-    return f' {name}="{written}"' if written else ""
+    return f' {name}="{written}"'
 
 
 def escape(value: str) -> str:

@@ -23,7 +23,7 @@ _CENTRAL = struct.Struct("<4s24xHHH12x")
 """mark, lengths of name, extra field and comment"""
 _END = struct.Struct("<4s6xH10x")
 """mark, entries"""
-_ENCRYPTED, _SIZES_LATER, _UTF_8 = 0x1, 0x8, 0x800
+_ENCRYPTED, _SIZES_LATER = 0x1, 0x8
 _STORED, _DEFLATED = 0, 8
 _STEP_BYTES = 64 * KIB
 

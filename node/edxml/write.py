@@ -63,14 +63,13 @@ def _slot(slot: Slot, holder: Any) -> Lines:
 
 def _one(slot: Slot, value: Any) -> Lines:
     if slot.shape is None:
-        return text(slot.element, value) or text(slot.element, slot.fallback)
+        return text(slot.element, value or "") or text(slot.element, slot.fallback)
     return _shape(slot.element, slot.shape, value) if value is not None else []
 
 
 def _shape(name: str, shape: Shape, value: Any) -> Lines:
-    attributes = "".join(
-        attribute(each, getattr(value, field)) for each, field in shape.attributes.items() if each not in _READ_ONLY
-    )
+    named = ((each, getattr(value, field)) for each, field in shape.attributes.items() if each not in _READ_ONLY)
+    attributes = "".join(attribute(each, written) for each, written in named if written)
     return element(f"edXML:{name}", (_slot(slot, value) for slot in shape.slots), attributes)
 
 

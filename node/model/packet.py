@@ -162,7 +162,8 @@ class MessageHeader:
     due_date: str = ""
     other_info: OtherInfo | None = None
     response_for: tuple[ResponseFor, ...] = ()
-    steering_type: str = "0"
+    steering_type: str | None = "0"
+    """None: no such element; an empty one makes the programs in use fail."""
     response_for_task: ResponseForTask | None = None
     application_type: str = ""
     to_places: ToPlaces | None = None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -17,6 +18,7 @@ from node.model.policy import DAY_MS, KIB, MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome
 from node.store import keys
+from node.store.memory import MemoryStore
 from node.store.memory_bodies import MemoryBodies
 from node.store.records import UploadRecord
 from node.wire import codec
@@ -98,16 +100,16 @@ def test_a_relay_that_has_carried_a_stolen_body_home_still_has_it_for_the_true_p
         centre = place("centre", PUSHED)
         envelope, body = envelope_for(packet)
         await centre.push(PushPacket(parcel_for(envelope), body))
-        thief, _, parcel = stolen(packet, target="h01")
-        parcel = parcel_for(replace(thief, recipient_units=("H37",)), target="h37")
+        thief = replace(stolen(packet)[0], recipient_units=("G14",))
+        parcel = parcel_for(thief, target="g14")
         [taken] = await centre.push(PushPacket(parcel, body), by="h37")
         assert taken.receipt is not None
         assert codec.decode_receipt(taken.receipt.receipt).level is Level.CUSTODY
         final = receipt_for(
-            parcel.signed_envelope.envelope, thief.packet_id, signer="h37", outcomes=[Outcome("H37", Reason.NONE)]
+            parcel.signed_envelope.envelope, thief.packet_id, signer="g14", outcomes=[Outcome("G14", Reason.NONE)]
         )
         centre.peers.answers = lambda peer, items: [Answer(final)]
-        assert await centre.carry("h37")
+        assert await centre.carry("g14")
         assert await centre.body_is_there(envelope)
         true = receipt_for(codec.encode_envelope(envelope), envelope.packet_id)
         centre.peers.answers = lambda peer, items: [Answer(true)]
@@ -193,8 +195,8 @@ def test_a_body_that_is_pushed_while_it_is_being_removed_is_there_afterwards() -
         assert nobody_holds(here)
 
     async def _after_a_moment(here: Place, item: PushPacket) -> None:
-        # The look that finds the first packet's time come is one turn ahead; the removal takes fifty.
-        while not [key for key in here.rows() if key.startswith(b"b")] and "f" in here.tables():
+        # The first packet has let go, and the removal of its file, which takes fifty turns, has begun.
+        while "f" in here.tables():
             await asyncio.sleep(0)
         here.clock.at_ms = NOW
         await here.push(item)
@@ -288,13 +290,11 @@ class Gate:
             raise Deferred(Reason.DISK_FULL, "no space at the sync")
 
 
-def gated(policy: Policy) -> tuple[Place, Gate]:
-    from node.store.memory import MemoryStore
-
+def gated(policy: Policy, *, files_too: bool = False) -> tuple[Place, Gate]:
     gate, here = Gate(), place("g14", policy)
-    store = MemoryStore(gate)
-    ports = replace(here.ports, store=store)
-    return replace(here, store=store, ports=ports, node=type(here.node)(ports, here.node.policy)), gate
+    store, files = MemoryStore(gate), MemoryBodies(gate if files_too else None)
+    ports = replace(here.ports, store=store, bodies=files)
+    return replace(here, store=store, bodies=files, ports=ports, node=type(here.node)(ports, here.node.policy)), gate
 
 
 async def until(condition: object) -> None:
@@ -321,23 +321,26 @@ def test_a_submission_that_is_cancelled_while_it_becomes_durable_keeps_its_body(
         await asyncio.wait([asking])
         assert asking.cancelled()
         gate.allowed.set()
-        await until(lambda: nobody_holds(here) and "k" in here.tables())
+        await until(lambda: not here.node.body_files._tasks)
         assert (await here.track()).submission_id == "1"
         assert len(here.bodies._sealed) == 1
 
     run(story())
 
 
-def test_a_submission_that_is_cancelled_before_it_is_stored_and_refused_then_leaves_no_body() -> None:
+def test_a_submission_that_is_cancelled_while_its_file_is_made_and_is_refused_then_leaves_no_body() -> None:
     async def story() -> None:
-        here, gate = gated(POLICY)
+        here, gate = gated(POLICY, files_too=True)
         await here.submit(AS_FILE)
-        other = AS_FILE.replace(b"BM-VP", b"BM-VQ")
-        asking = asyncio.ensure_future(here.submit(other))
-        await until(lambda: len(here.bodies._sealed) == 2)
+        gate.allowed.clear()
+        gate.waiting = 0
+        asking = asyncio.ensure_future(here.submit(AS_FILE.replace(b"BM-VP", b"BM-VQ")))
+        await until(lambda: gate.waiting)
         asking.cancel()
         await asyncio.wait([asking])
-        await until(lambda: len(here.bodies._sealed) == 1)
+        gate.allowed.set()
+        await until(lambda: not here.node.body_files._tasks)
+        assert len(here.bodies._sealed) == 1
 
     run(story())
 
@@ -373,24 +376,19 @@ def test_a_submission_that_was_put_off_and_may_yet_become_durable_keeps_its_body
 def test_what_could_not_be_removed_is_removed_by_the_next_sweep() -> None:
     async def story() -> None:
         here, gate = gated(POLICY)
-        await here.bodies.put(sha_of(b"orphan"), b"orphan")
+        orphan = sha256(b"orphan").digest()
+        await here.bodies.put(orphan, b"orphan")
         gate.full = True
         with pytest.raises(Deferred):
             await here.do(lambda tx: tx.put(b"mx", b""))
-        await here.node.body_files.drop([sha_of(b"orphan")])
-        assert await here.bodies.has(sha_of(b"orphan")), "the store cannot be asked"
+        await here.node.body_files.drop([orphan])
+        assert await here.bodies.has(orphan), "the store cannot be asked"
         gate.full = False
         couriers = Couriers(here.node, here.ports, here.node.policy)
         await couriers.sweep_once()
-        assert not await here.bodies.has(sha_of(b"orphan"))
+        assert not await here.bodies.has(orphan)
 
     run(story())
-
-
-def sha_of(data: bytes) -> bytes:
-    from hashlib import sha256
-
-    return sha256(data).digest()
 
 
 # --- uploads that nobody goes on with -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 At rest, from the outside: every accepted packet stands in the inbox of each recipient once and only once with the octets it was
 sent with, or has failed visibly with a signed reason; the sender's Track agrees and can prove it; statuses are where they belong.
-From the inside: outboxes are empty, receipts agree between nodes, no disk shows a secret.
+From the inside: outboxes are empty, receipts agree between nodes, no disk shows a secret, every packet has the body it needs.
 
 While it runs (`Watch`): a receipt that leaves a node must already be on its disk, and no node ever signs two different ones.
 """
@@ -16,6 +16,7 @@ from node.model.receipt import Level, SignedReceipt
 from node.model.status import shown_status
 from node.seal.signature import RECEIPT_LABEL, verify_by
 from node.store import keys
+from node.store.records import PacketRecord
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
 from tests.sim.ledger import Ledger, Sent
@@ -75,6 +76,7 @@ async def check(world: World, ledger: Ledger) -> None:
     for name in world.machines:
         await _check_outbox(world, ledger, name)
         _check_secrets(world, ledger, name)
+        _check_bodies(world, ledger, name)
 
 
 async def _check_sent(world: World, ledger: Ledger, sent: Sent) -> None:
@@ -190,3 +192,21 @@ def _check_secrets(world: World, ledger: Ledger, name: str) -> None:
     octets = world.machines[name].disk.everything()
     if b"BIMAT" in octets or (name == "centre" and b"LOIPHE" in octets):
         ledger.breaks("I15", f"{name}: plaintext on its disk")
+
+
+def _check_bodies(world: World, ledger: Ledger, name: str) -> None:
+    """Who needs a body says so and has it; small bodies that nobody needs are gone."""
+    disk = world.machines[name].disk
+    rows = disk.store.rows_after_crash(disk.store.unsynced)
+    needed = set()
+    for key, value in rows.items():
+        if key.startswith(keys.packet(b"")) and not PacketRecord.FromString(value).body_forgotten:
+            digest = codec.decode_envelope(PacketRecord.FromString(value).envelope).body.body_sha256
+            needed.add(digest)
+            if keys.body_ref(digest, key[1:]) not in rows:
+                ledger.breaks("bodies", f"{name}: {key[1:].hex()} does not name the body it needs")
+            if keys.body(digest) not in rows and digest not in disk.bodies._sealed:
+                ledger.breaks("bodies", f"{name}: {key[1:].hex()} has no body")
+    for key in rows:
+        if key[:1] in (keys.BODY, keys.body_ref(b"")) and key[1:33] not in needed:
+            ledger.breaks("bodies", f"{name}: body {key[1:33].hex()} is kept for nobody")

@@ -1,0 +1,39 @@
+"""The rules of the standard and the decrees, each one small named function; `check_packet` asks them all.
+
+Read rule.py first, then any of the others. An error is what cannot be carried, what the decree forbids, or what makes the programs
+in use fail on the whole packet (edxml.md section 3); whatever else is wrong is a warning, because a packet that the old axis would
+have carried must not be stopped for its looks.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from node.edxml.rules import attachments, business, dates, lengths, numbers, presence, secrecy, statuses, units
+from node.edxml.rules.rule import Case, Rule
+from node.model.finding import Finding, Severity
+from node.model.packet import Packet
+
+VIETNAM = timezone(timedelta(hours=7))
+"""QĐ 28/2018 Điều 14.4; Vietnam has no summer time."""
+
+RULES: tuple[Rule, ...] = (
+    *secrecy.RULES,
+    *presence.RULES,
+    *units.RULES,
+    *lengths.RULES,
+    *dates.RULES,
+    *numbers.RULES,
+    *attachments.RULES,
+    *business.RULES,
+    *statuses.RULES,
+)
+
+
+def check_packet(packet: Packet, now_ms: int | None = None) -> list[Finding]:
+    """Return what is wrong with a packet, errors first, else in order of the codes.
+
+    `now_ms`, milliseconds since 1970 UTC, is for rules about today; without it they are left out.
+    """
+    today = None if now_ms is None else datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(VIETNAM).date()
+    case = Case(packet, today)
+    found = [finding for rule in RULES if packet.kind in rule.kinds for finding in rule.findings(case)]
+    return sorted(found, key=lambda finding: (finding.severity is not Severity.ERROR, finding.code))

@@ -1,0 +1,62 @@
+"""What a rule is: a small function over a packet's words that yields the places where it is broken, with its code and its source.
+
+Codes are stable and never reused: operators look them up, programs match on them. Numbers are given out in tens by subject:
+00 the packet, 01 and 02 what must be there, 03 codes of units, 04 lengths, 05 dates, 06 numbers, 07 and 08 attachments and signature,
+10 and 11 what is done with the document, 12 statuses.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from node.model.envelope import PacketKind
+from node.model.finding import Finding, Severity
+from node.model.packet import Packet
+
+QD_28 = "QĐ 28/2018/QĐ-TTg"
+ND_30 = "NĐ 30/2020/NĐ-CP"
+QCVN = "QCVN 102:2016/BTTTT"
+
+Broken = Iterator[tuple[str, str]]
+"""(path, Vietnamese sentence) of each place where a rule is broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule looks at; `today` is the day in Vietnam, None if nobody cares."""
+
+    packet: Packet
+    today: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule with its name tag; `kinds` are the packets it is for."""
+
+    code: str
+    severity: Severity
+    source: str
+    kinds: tuple[PacketKind, ...]
+    broken: Callable[[Case], Broken]
+
+    def findings(self, case: Case) -> Iterator[Finding]:
+        """Give the findings of this rule."""
+        for path, sentence in self.broken(case):
+            yield Finding(self.code, self.severity, path, sentence, self.source)
+
+
+DOCUMENT = (PacketKind.DOCUMENT,)
+STATUS = (PacketKind.STATUS,)
+ANY = (PacketKind.DOCUMENT, PacketKind.STATUS)
+
+Body = Callable[[Case], Broken]
+
+
+def error(number: int, source: str, kinds: tuple[PacketKind, ...] = DOCUMENT) -> Callable[[Body], Rule]:
+    """Make the function below a rule whose breach stops a submission."""
+    return lambda body: Rule(f"EDXML-{number:03}", Severity.ERROR, source, kinds, body)
+
+
+def warning(number: int, source: str, kinds: tuple[PacketKind, ...] = DOCUMENT) -> Callable[[Body], Rule]:
+    """Make the function below a rule whose breach travels with the packet."""
+    return lambda body: Rule(f"EDXML-{number:03}", Severity.WARNING, source, kinds, body)
