@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 log = get_logger()
 
 STOP_GRACE_S = 5.0
-ORPHAN_AGE_S = 24 * 3600.0
 
 
 class RunningNode:
@@ -120,7 +119,6 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
         await store.close()
         raise
     try:
-        await bodies.sweep(ORPHAN_AGE_S)
         await _open_doors(running, mesh, office, feed, couriers, fenced=store.fence is not None)
     except BaseException:
         await running.stop()

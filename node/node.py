@@ -13,14 +13,10 @@ from dataclasses import replace
 from functools import partial
 
 from node.bodyfiles import BodyFiles
-from node.errors import Deferred, Fault
-from node.flow import accept, inbox, judge, operate, receipt, submit, track
-from node.flow.check import address, check_submission, require_served
-from node.flow.draft import Sealed, seal_small
-from node.flow.gather import Gather
+from node.errors import Fault
+from node.flow import accept, inbox, judge, operate, receipt, track
 from node.flow.opening import open_small
 from node.flow.road import Outlook
-from node.flow.submit import Draft
 from node.large import LargeBodies
 from node.model.code import parse_code
 from node.model.envelope import Envelope
@@ -29,17 +25,12 @@ from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submi
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.ports import Ports, Tx
-from node.seal.public import sealing_key_of
 from node.seal.wrap import Wrapper
+from node.submitting import Submitting
 from node.unseal import Unsealer
 
 PROTOCOL_VERSION = 1
 __all__ = ["Node", "Ports"]
-
-GROUP_PAUSE_S = 0.004
-"""How long submissions that had company wait for more."""
-SMALL_PACKET_BYTES_MAX = 1024 * 1024
-"""Packets up to this are read and encrypted whole; larger ones flow."""
 
 
 class Node:
@@ -60,8 +51,8 @@ class Node:
         self._software = software
         self.body_files = BodyFiles(ports)
         self._large = LargeBodies(ports, policy, self.wrapper, self.body_files)
-        self._submits: Gather[Draft, SubmitResult] = Gather(
-            self._store_drafts, size_max=policy.submit_group_max, pause=lambda: ports.clock.sleep(GROUP_PAUSE_S)
+        self._submitting = Submitting(
+            ports, policy, self.wrapper, self._large, self.body_files, lambda nodes: self.on_outbox(nodes)
         )
 
     # --- an office hands a packet in ---------------------------------------------------------------------------
@@ -74,82 +65,7 @@ class Node:
         A repeat of a submission id gets the first answer. Raises Rejected or Denied for the packet's own faults, of which
         nothing is stored, and Deferred when the node cannot take anything now.
         """
-        check_submission(submission, self.policy, self.ports.clock.now_ms())
-        if isinstance(packet, bytes):
-            sealed = await self._seal_small(packet)
-        else:
-            head, rest = await self._large.head(packet, SMALL_PACKET_BYTES_MAX)
-            if rest is not None:
-                return await self._submit_large(system, submission, head, rest)
-            sealed = await self._seal_small(head)
-        return await self._hand_over(system, submission, sealed)
-
-    async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
-        if sealed.body is not None and len(sealed.body) <= self.policy.inline_body_bytes_max:
-            return await self._submits.ask(self._draft(system, submission, sealed))
-        # Who submits may go away; what becomes of the file must be seen to the end.
-        return await self.body_files.to_the_end(self._hand_over_file(system, submission, sealed))
-
-    async def _hand_over_file(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
-        """Have a packet stored whose body is a file; if no packet names the file in the end, it goes again.
-
-        The store is asked who names it: a refusal stores nothing, but what was put off may yet become durable.
-        """
-        body_sha256 = sealed.body_ref.body_sha256
-        try:
-            draft = self._draft(system, submission, sealed)
-            if draft.body is not None:
-                await self.ports.bodies.put(body_sha256, draft.body)
-            return await self._submits.ask(replace(draft, body=None))
-        finally:
-            await self.body_files.drop([body_sha256])
-
-    async def _seal_small(self, packet: bytes) -> Sealed:
-        self._large.check_size(len(packet))
-        content_key = self.ports.entropy.token(32)
-        return await self.ports.workers.run(len(packet), lambda: seal_small(packet, content_key))
-
-    def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
-        directory = self.ports.directory.current()
-        addressed = address(sealed.header, system, directory, self.ports.clock.now_ms())
-        require_served(addressed, submission, self.policy)
-        return Draft(
-            system,
-            submission,
-            sealed.header,
-            addressed,
-            sealed.packet_sha256,
-            sealed.content_key,
-            sealed.body,
-            sealed.body_ref,
-        )
-
-    async def _submit_large(
-        self, system: System, submission: Submission, head: bytes, rest: AsyncIterator[bytes]
-    ) -> SubmitResult:
-        sid = submission.submission_id
-        known = await self.ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, None))
-        if known is not None:
-            digest = await self._large.digest(head, rest)
-            again = await self.ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
-            assert again is not None
-            return again
-        return await self._hand_over(system, submission, await self._large.seal(head, rest))
-
-    async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:
-        """Serve the submissions that arrived together: one signature, one commit."""
-        ports, policy = self.ports, self.policy
-        now_ms, directory = ports.clock.now_ms(), ports.directory.current()
-        own = directory.nodes.get(self.node_id)
-        own_key = sealing_key_of(own, now_ms) if own is not None else None
-        if own_key is None:
-            raise Deferred(
-                Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self.node_id}"
-            )
-        signed = submit.sign_drafts(drafts, ports.keys, self.wrapper, now_ms, policy, own_key)
-        results = await ports.store.transact(lambda tx: submit.store_group(tx, signed, now_ms, policy))
-        self.on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {self.node_id})
-        return results
+        return await self._submitting.submit(system, submission, packet)
 
     # --- a peer brings something ---------------------------------------------------------------------------------
 

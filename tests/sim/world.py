@@ -55,7 +55,7 @@ POLICY = Policy(
 @contextmanager
 def tight_limits() -> Iterator[None]:
     """Let small packets flow as large ones do, and idle couriers look seldom, which shows every wake-up that was forgotten."""
-    with patch("node.node.SMALL_PACKET_BYTES_MAX", 5_000), patch("node.courier.IDLE_S", 900.0):
+    with patch("node.submitting.SMALL_PACKET_BYTES_MAX", 5_000), patch("node.courier.IDLE_S", 900.0):
         yield
 
 

@@ -1,4 +1,4 @@
-"""Attachments as far as their names, sizes and first octets tell; nothing is opened here.
+"""Attachments as far as their names, sizes and first octets tell; contents.py opens them.
 
 Errors are what makes the programs in use fail on the whole packet or write outside their folder (edxml.md section 3).
 """

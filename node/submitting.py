@@ -1,0 +1,133 @@
+"""Submitting: what happens between a packet's octets and the answer that it is durable.
+
+        small:  read and encrypt at once ---------------.
+        large:  read, encrypt, write to a file as it flows '--> check --> [group: one signature, one commit] --> answer
+
+A packet that is refused leaves nothing behind. A body too large for the store is a file, and a file must not outlive the question
+whose it is: after any outcome the store is asked who names it (bodyfiles.py).
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+from node.bodyfiles import BodyFiles
+from node.errors import Deferred
+from node.flow import submit
+from node.flow.check import address, check_submission, require_served
+from node.flow.draft import Sealed, seal_small
+from node.flow.gather import Gather
+from node.flow.submit import Draft
+from node.large import LargeBodies
+from node.model.office import Submission, SubmitResult, System
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.ports import Ports
+from node.seal.public import sealing_key_of
+from node.seal.wrap import Wrapper
+
+GROUP_PAUSE_S = 0.004
+"""How long submissions that had company wait for more."""
+SMALL_PACKET_BYTES_MAX = 1024 * 1024
+"""Packets up to this are read and encrypted whole; larger ones flow."""
+
+
+class Submitting:
+    """Takes packets from offices; `on_outbox` is told for which nodes something durable waits then."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        wrapper: Wrapper,
+        large: LargeBodies,
+        body_files: BodyFiles,
+        on_outbox: Callable[[set[str]], None],
+    ) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._body_files = body_files
+        self._wrapper = wrapper
+        self._large = large
+        self._on_outbox = on_outbox
+        self._submits: Gather[Draft, SubmitResult] = Gather(
+            self._store_drafts, size_max=policy.submit_group_max, pause=lambda: ports.clock.sleep(GROUP_PAUSE_S)
+        )
+
+    async def submit(
+        self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]
+    ) -> SubmitResult:
+        """Take a packet for delivery; see Node.submit."""
+        check_submission(submission, self._policy, self._ports.clock.now_ms())
+        if isinstance(packet, bytes):
+            sealed = await self._seal_small(packet)
+        else:
+            head, rest = await self._large.head(packet, SMALL_PACKET_BYTES_MAX)
+            if rest is not None:
+                return await self._submit_large(system, submission, head, rest)
+            sealed = await self._seal_small(head)
+        return await self._hand_over(system, submission, sealed)
+
+    async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
+        if sealed.body is not None and len(sealed.body) <= self._policy.inline_body_bytes_max:
+            return await self._submits.ask(self._draft(system, submission, sealed))
+        # Who submits may go away; what becomes of the file must be seen to the end.
+        return await self._body_files.to_the_end(self._hand_over_file(system, submission, sealed))
+
+    async def _hand_over_file(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
+        """Have a packet stored whose body is a file; if no packet names the file in the end, it goes again.
+
+        The store is asked who names it: a refusal stores nothing, but what was put off may yet become durable.
+        """
+        body_sha256 = sealed.body_ref.body_sha256
+        try:
+            draft = self._draft(system, submission, sealed)
+            if draft.body is not None:
+                await self._ports.bodies.put(body_sha256, draft.body)
+            return await self._submits.ask(replace(draft, body=None))
+        finally:
+            await self._body_files.drop([body_sha256])
+
+    async def _seal_small(self, packet: bytes) -> Sealed:
+        self._large.check_size(len(packet))
+        content_key = self._ports.entropy.token(32)
+        return await self._ports.workers.run(len(packet), lambda: seal_small(packet, content_key))
+
+    def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
+        directory = self._ports.directory.current()
+        addressed = address(sealed.header, system, directory, self._ports.clock.now_ms())
+        require_served(addressed, submission, self._policy)
+        return Draft(
+            system,
+            submission,
+            sealed.header,
+            addressed,
+            sealed.packet_sha256,
+            sealed.content_key,
+            sealed.body,
+            sealed.body_ref,
+        )
+
+    async def _submit_large(
+        self, system: System, submission: Submission, head: bytes, rest: AsyncIterator[bytes]
+    ) -> SubmitResult:
+        sid = submission.submission_id
+        known = await self._ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, None))
+        if known is not None:
+            digest = await self._large.digest(head, rest)
+            again = await self._ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
+            assert again is not None
+            return again
+        return await self._hand_over(system, submission, await self._large.seal(head, rest))
+
+    async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:
+        """Serve the submissions that arrived together: one signature, one commit."""
+        ports, policy, node_id = self._ports, self._policy, self._ports.keys.node_id
+        now_ms, directory = ports.clock.now_ms(), ports.directory.current()
+        own = directory.nodes.get(node_id)
+        own_key = sealing_key_of(own, now_ms) if own is not None else None
+        if own_key is None:
+            raise Deferred(Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {node_id}")
+        signed = submit.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
+        results = await ports.store.transact(lambda tx: submit.store_group(tx, signed, now_ms, policy))
+        self._on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {node_id})
+        return results
