@@ -5,6 +5,7 @@ no more memory than a small one, and any damage on the disk is noticed before a 
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from node.errors import Broken, Denied, Rejected
 from node.flow.inbox import Held
@@ -12,6 +13,7 @@ from node.flow.track import Tracked
 from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, envelope_sha256_of
 from node.model.office import InboxEntry, System, TrackView
 from node.model.reason import Reason
+from node.model.status import StatusEvent
 from node.ports import Ports
 from node.seal.body import open_segment
 from node.seal.small import HEADER_LABEL, open_small
@@ -77,8 +79,18 @@ class Unsealer:
             sender_unit=envelope.sender_unit,
             create_time_ms=envelope.create_time_ms,
             expire_at_ms=envelope.expire_at_ms,
-            deliveries=tracked.deliveries,
+            deliveries=tuple(
+                replace(view, statuses=tuple(self._in_words(event, tracked) for event in view.statuses))
+                for view in tracked.deliveries
+            ),
         )
+
+    def _in_words(self, event: StatusEvent, tracked: Tracked) -> StatusEvent:
+        packet = tracked.status_packets.get(event.packet_id)
+        if packet is None:
+            return event
+        header = self.header(packet)
+        return replace(event, description=header.status_description, timestamp_text=header.status_timestamp)
 
     async def packet(self, record: PacketRecord, offset_bytes: int) -> AsyncIterator[bytes]:
         """Yield a packet's exact octets from an offset on, one segment at a time."""

@@ -3,6 +3,9 @@
 On the road a status packet is a packet like any other, and it ends in the author's inbox. Here its meaning is written beside
 the document: appended to the history of (document, reporting unit), never overwriting (QĐ 28/2018 Điều 10.2.p). A status
 about a document that this node does not know changes nothing here; the packet itself waits in the inbox all the same.
+
+Only the code is written down in the clear. What the report says in words stays encrypted with the status packet it came in, and is
+read from there when somebody looks.
 """
 
 from node.model.envelope import Envelope, PacketKind
@@ -24,8 +27,6 @@ def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, n
     event = status_pb2.StatusEvent(
         code=header.status_code,
         unit=envelope.sender_unit,
-        description=header.status_description,
-        timestamp_text=header.status_timestamp,
         accept_time_ms=now_ms,
         packet_id=envelope.packet_id,
     )
@@ -34,7 +35,7 @@ def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, n
 
 
 def history(tx: Tx, packet_id: bytes, unit: str) -> tuple[StatusEvent, ...]:
-    """Return all statuses that one unit reported for a packet, in order of acceptance."""
+    """Return all statuses that one unit reported for a packet, in order of acceptance, as yet without their words."""
     events = []
     for _, value in tx.scan(keys.statuses(packet_id, unit), limit=1_000):
         event = status_pb2.StatusEvent.FromString(StatusRecord.FromString(value).event)

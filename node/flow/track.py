@@ -23,11 +23,12 @@ from node.store.records import DeliveryRecord, PacketRecord, SubmissionRecord
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A packet with its deliveries, its header still encrypted."""
+    """A packet with its deliveries, its header still encrypted; and the status packets, which hold the statuses' words."""
 
     packet_id: bytes
     packet: PacketRecord
     deliveries: tuple[DeliveryView, ...]
+    status_packets: dict[bytes, PacketRecord]
 
 
 def find_packet(tx: Tx, system: System, packet_id: bytes, submission_id: str, document_id: str) -> bytes:
@@ -57,7 +58,9 @@ def track(tx: Tx, packet_id: bytes, outlook: Outlook) -> Tracked:
         _view(tx, packet_id, keys.unit_after_id(key), DeliveryRecord.FromString(value), outlook)
         for key, value in receipt.deliveries(tx, packet_id)
     )
-    return Tracked(packet_id, packet, views)
+    names = {event.packet_id for view in views for event in view.statuses}
+    packets = {name: record for name in sorted(names) if (record := load(tx, keys.packet(name), PacketRecord))}
+    return Tracked(packet_id, packet, views, packets)
 
 
 def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, outlook: Outlook) -> DeliveryView:

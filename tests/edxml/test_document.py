@@ -1,4 +1,4 @@
-"""A whole packet is read into words however it is written, and says in which dialect; what cannot be read is refused in the same words as ever."""
+"""A whole packet is read into words however it is written, and says in which dialect; what cannot be read is refused."""
 
 import unicodedata
 

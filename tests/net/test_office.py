@@ -120,7 +120,7 @@ def test_requests_of_a_bad_form_never_reach_the_node(tmp_path):
             client.acknowledge([b"short"]),
             client.acknowledge([PACKET_ID] * 1001),
             client.fetch(b"short"),
-            client.fetch(PACKET_ID, lease_ms=-1),
+            client.fetch(PACKET_ID, lease_ms=-2),
             client.search_units("x", -1),
         ):
             fault = await fault_from(call)
