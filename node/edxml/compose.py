@@ -6,22 +6,14 @@ prefix edXML, no element for an empty text, SteeringType an integer, dates with 
 """
 
 import hashlib
-import io
-import re
 import uuid
-import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from node.edxml.attach import ZIP, travelling
 from node.edxml.lines import END_OF_LINE, Lines, element, group, plain, text
 from node.edxml.plan import QCVN_102
-
-_ENDING = re.compile(r"\.([A-Za-z0-9]+)$")
-_RAW_TYPES = {kind: f"application/{kind}" for kind in ("pdf", "doc", "docx", "xsl", "xslx", "zip")}
-"""By the name's ending, spelled as the vendor's library spells them. Everything else travels as a zip of one file."""
-_ZIP = "application/zip"
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +108,7 @@ def _organ(element: str, code: str, name: str) -> Lines:
 
 def _reference(file: _File) -> Lines:
     # The library writes the reference before it has found out the type, so it always says zip; the Attachment tells the truth.
-    words = [text("ContentId", file.content_id), text("ContentType", _ZIP), text("AttachmentName", file.name)]
+    words = [text("ContentId", file.content_id), text("ContentType", ZIP), text("AttachmentName", file.name)]
     return group("Reference", *words)
 
 
@@ -134,17 +126,5 @@ def _attachment(file: _File) -> Lines:
 def _file(name: str, data: bytes, salt: str) -> _File:
     digest = hashlib.sha256(b"\n".join([salt.encode(), name.encode(), hashlib.sha256(data).digest()])).digest()
     own_id = uuid.UUID(bytes=digest[:16], version=4)
-    ending = _ENDING.search(name)
-    kind = ending[1].lower() if ending else ""
-    # An empty file must not travel raw: without content the vendor's parser fails on the whole packet.
-    if kind in _RAW_TYPES and data:
-        return _File(f"cid:{own_id}", name, _RAW_TYPES[kind], data)
-    return _File(f"cid:{own_id}", name, _ZIP, _zipped(f"{own_id}.{kind}".rstrip("."), data))
-
-
-def _zipped(entry: str, data: bytes) -> bytes:
-    """One entry without a folder in its name, as receivers expect."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(entry, _ZIP_TIME), data, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+    content_type, content = travelling(name, data, str(own_id))
+    return _File(f"cid:{own_id}", name, content_type, content)

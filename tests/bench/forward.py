@@ -4,7 +4,8 @@ Three roads to the same place:
   outbox          the packets lie in the sender's outbox already; the two node processes do nothing but forward
   many per call   a client process hands them in, many in a call, while they are forwarded
   one per call    as most clients will: a call for each packet, 64 calls at a time
-The clock stops when the last receipt is durable at the origin.
+The clock stops when the last receipt is durable at the origin. The yardstick is a 50 KB call that the node refuses at its first
+octet: what client and gRPC alone can do on this machine at this moment. These machines are noisy; read figures beside it.
 """
 
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import uvloop
 
+from node.model.reason import Reason
 from tests.bench.load import KB, many_per_call, one_per_call, outbox_empty, packets, warm_up
 from tests.bench.report import Report
 from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
@@ -29,6 +31,7 @@ async def measure(report: Report, runs: int, scale: float) -> None:
     """Measure all cases."""
     with tempfile.TemporaryDirectory() as folder, RealMesh(Path(folder), [MINISTRY, PROVINCE]) as mesh:
         await warm_up(mesh, "g14", "h49")
+        report.add("yardstick: 50 KB refused at once", [await _refused(mesh, 2_000) for _ in range(runs)], "calls/s")
         for name, kind, size, count, goal, goal_one in CASES:
             amount = max(20, int(count * scale))
             rates: dict[str, list[float]] = {"outbox": [], "many per call": [], "one per call": []}
@@ -39,6 +42,20 @@ async def measure(report: Report, runs: int, scale: float) -> None:
             report.add(f"{name}, from the outbox", rates["outbox"], "packets/s", goal)
             report.add(f"{name}, client, many per call", rates["many per call"], "packets/s")
             report.add(f"{name}, client, one per call", rates["one per call"], "packets/s", goal_one)
+
+
+async def _refused(mesh: RealMesh, count: int) -> float:
+    async with mesh.office("g14") as office:
+        calls = iter(range(count))
+
+        async def worker() -> None:
+            for number in calls:
+                result = await office.submit(b"x" * (50 * KB), f"yardstick-{number}")
+                assert result.reason is Reason.PACKET_NOT_XML, result
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(64)))
+        return count / (time.perf_counter() - begun)
 
 
 async def _outbox(mesh: RealMesh, kind: str, size: int, count: int) -> float:
