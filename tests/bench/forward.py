@@ -8,6 +8,7 @@ The clock stops when the last receipt is durable at the origin. The yardstick is
 octet: what client and gRPC alone can do on this machine at this moment. These machines are noisy; read figures beside it.
 """
 
+import asyncio
 import tempfile
 import time
 from pathlib import Path
