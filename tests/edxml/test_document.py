@@ -196,6 +196,13 @@ def test_dialects_are_read_and_named(name: str) -> None:
     assert packet.signature == b""
 
 
+def test_an_ampersand_in_an_attribute_is_one() -> None:
+    octets = changed(GOOD, ("<edXML:TraceHeaderList>", '<edXML:TraceHeaderList id="a&amp;b&#38;c&lt;&amp;#38;">'))
+    trace = read_packet(octets).trace
+    assert trace is not None
+    assert trace.id == "a&b&c<&#38;"
+
+
 def test_dot_net_attributes_are_kept() -> None:
     trace = read_packet(DIALECTS[".NET by its attributes"][1]).trace
     assert trace is not None
@@ -227,6 +234,7 @@ def test_whatever_is_damaged_is_read_or_refused_and_agrees_with_the_header(octet
     [
         (b"", Reason.PACKET_NOT_XML),
         (b"%PDF", Reason.PACKET_NOT_XML),
+        (changed(GOOD, ("V/v", "V\x01v")), Reason.PACKET_NOT_XML),
         (GOOD[:3000], Reason.PACKET_TRUNCATED),
         (changed(GOOD, ("<edXML xmlns", "<!DOCTYPE edXML><edXML xmlns")), Reason.PACKET_HAS_DTD),
         (changed(GOOD, ("V/v", "&nbsp;")), Reason.PACKET_HAS_DTD),
