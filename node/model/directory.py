@@ -11,6 +11,10 @@ from enum import IntEnum
 from node.model.code import Code
 
 
+FOUND_MAX = 16_384
+"""Answers that a snapshot remembers."""
+
+
 class Role(IntEnum):
     """What the authority lets a node be besides a node; numbers as in directory.proto."""
 
@@ -77,9 +81,20 @@ class Directory:
     zones: dict[Code, Zone]
     certificates: dict[bytes, str] = field(default_factory=dict)
     """DER of a TLS certificate -> id of the node that may present it."""
+    _found: dict[Code, Zone | None] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """Answers given before: a snapshot never changes, and each packet asks several times for the same few units."""
 
     def zone_of(self, code: Code) -> Zone | None:
         """Return the zone with the longest prefix that the code is under, or None."""
+        try:
+            return self._found[code]
+        except KeyError:
+            if len(self._found) >= FOUND_MAX:
+                self._found.clear()
+            found = self._found[code] = self._look(code)
+            return found
+
+    def _look(self, code: Code) -> Zone | None:
         labels = code.labels
         for length in range(len(labels), 0, -1):
             zone = self.zones.get(Code(labels[:length]))
