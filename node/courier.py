@@ -30,8 +30,8 @@ Carry = Callable[[Road, list[Loaded]], Awaitable[bool]]
 BUG_PAUSE_MS = 5 * MINUTE_MS
 ALONE_EVERY = 4
 """Every fourth push may be one that was put off several times and travels alone."""
-LINGER_S = 0.02
-"""After a small push this long, or until it is answered, for others to join the next one. Urgent or not: it is not noticed."""
+LINGER_S = 0.03
+"""After a small push this long for others to join the next one (decision 0005). The first push after a rest never waits."""
 IDLE_S = 30.0
 """Look at the outbox at least this often even if nobody says that something is there."""
 
@@ -193,11 +193,8 @@ class Courier:
         """Wait for a free place in the window; after a small push also a moment, so that what comes meanwhile shares the next."""
         if len(self._sending) >= self._policy.push_window:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
-        elif self._sending and sent < self._policy.push_items_max // 2:
-            await asyncio.wait(
-                [*self._sending, asyncio.ensure_future(self._ports.clock.sleep(LINGER_S))],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+        elif sent < self._policy.push_items_max // 2:
+            await self._ports.clock.sleep(LINGER_S)
 
     async def _rest(self, wait_s: float) -> None:
         # Rows may have come in below the cursor (a clock that was set back): now and then a look starts from the beginning. Not

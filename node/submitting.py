@@ -25,7 +25,7 @@ from node.ports import Ports
 from node.seal.public import sealing_key_of
 from node.seal.wrap import Wrapper
 
-GROUP_PAUSE_S = 0.004
+GROUP_PAUSE_S = 0.01
 """How long submissions that had company wait for more."""
 SMALL_PACKET_BYTES_MAX = 1024 * 1024
 """Packets up to this are read and encrypted whole; larger ones flow."""
