@@ -89,10 +89,6 @@ class Picked:
         """Tell whether one more such element counts: it may be there many times, or is the first."""
         return part.count_limit != "" or part.name not in (self.texts if part.plan is None else self.groups)
 
-    def has_enough(self, plan: Plan) -> bool:
-        """Tell whether nothing more can be wanted of this group."""
-        return len(self.texts) + len(self.groups) == plan.enough
-
     def add_group(self, part: Part, limits: Limits) -> "Picked":
         """Begin one more group. Raises Rejected(PACKET_TOO_COMPLEX) at the limit on their number."""
         picked = Picked()

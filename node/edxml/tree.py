@@ -80,7 +80,7 @@ def _too_deep(depth_max: int) -> etree.XPath:
 def _pick(picked: Picked, element: etree._Element, plan: Plan, limits: Limits) -> Picked:
     """Fill `picked` with what the plan takes of the element's children, and return it.
 
-    The busiest loop of a node: `Plan.find`, `Picked.wants` and `has_enough` stand here in line.
+    The busiest loop of a node: what `Plan.find` and `Picked.wants` say stands here in line, and it ends when nothing more can be wanted.
     """
     parts, texts, groups, enough = plan.parts, picked.texts, picked.groups, plan.enough
     for child in element:

@@ -84,7 +84,9 @@ def test_only_calls_that_had_company_wait_a_moment_for_more() -> None:
         await asyncio.gather(gather.ask(2), gather.ask(3))
         assert pauses == 0
         early = asyncio.ensure_future(gather.ask(4))
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            while pauses == 0:
+                await asyncio.sleep(0)
         assert pauses == 1, "the last group had company, so this one waits for its own"
         late = asyncio.ensure_future(gather.ask(5))
         more.set()

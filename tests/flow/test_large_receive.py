@@ -162,15 +162,16 @@ def test_two_uploads_of_the_same_part_at_once_do_not_mix() -> None:
     async def story() -> None:
         here = place("h49", POLICY)
         _, body, parcel = large()
-        wanted, go_on = await want(here, parcel), asyncio.Event()
+        wanted, begun, go_on = await want(here, parcel), asyncio.Event(), asyncio.Event()
 
         async def slow() -> AsyncIterator[bytes]:
             yield body[:100_000]
+            begun.set()
             await go_on.wait()
             yield body[100_000:]
 
         first = asyncio.ensure_future(here.node.receive_body("g14", wanted.token, 0, slow()))
-        await asyncio.sleep(0.01)
+        await asyncio.wait_for(begun.wait(), 5)
         with pytest.raises(Deferred) as refused:
             await upload(here, wanted.token, body)
         assert refused.value.reason is Reason.PEER_BUSY
