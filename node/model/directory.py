@@ -10,7 +10,6 @@ from enum import IntEnum
 
 from node.model.code import Code
 
-
 FOUND_MAX = 16_384
 """Answers that a snapshot remembers."""
 
