@@ -105,6 +105,7 @@ ADVICE: dict[Reason, str] = {
     Reason.SUBMISSION_INCOMPLETE: "Gói tin chưa gửi hết đã ngắt. Hãy gửi lại với cùng mã lần gửi.",
     Reason.STATUS_MALFORMED: "Gói trạng thái thiếu StatusCode hai chữ số. Hãy kiểm tra phần mềm QLVB.",
     Reason.NOT_ALL_SERVED: "Có nơi nhận không phục vụ được nên cả gói bị từ chối. Hãy sửa nơi nhận hoặc bỏ tùy chọn 'tất cả hoặc không'.",
+    Reason.PACKET_BREAKS_RULES: "Gói tin trái quy định của edXML hoặc QĐ 28/2018. Hãy sửa theo các lỗi nêu ra rồi gửi lại.",
     Reason.CREDENTIAL_MISSING: "Chưa trình thông tin xác thực. Hãy chỉ tệp hệ thống bằng --as hoặc biến TRUC_SYSTEM.",
     Reason.CREDENTIAL_WRONG: "Thông tin xác thực không đúng hoặc đã bị thu hồi. Hãy xin cấp lại bằng 'truc system add'.",
     Reason.UNIT_NOT_OWNED: "Hệ thống này không được giao đơn vị đó. Hãy đề nghị quản trị nút bổ sung đơn vị cho hệ thống.",

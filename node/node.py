@@ -13,13 +13,14 @@ from dataclasses import replace
 from functools import partial
 
 from node.bodyfiles import BodyFiles
-from node.errors import Fault
+from node.errors import Fault, Rejected
 from node.flow import accept, inbox, judge, operate, receipt, track
 from node.flow.opening import open_small
 from node.flow.road import Outlook
 from node.large import LargeBodies
 from node.model.code import parse_code
 from node.model.envelope import Envelope
+from node.model.life import Dossier
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
 from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submission, SubmitResult, System, TrackView
 from node.model.policy import Policy
@@ -239,6 +240,12 @@ class Node:
             return track.track(tx, found, outlook)
 
         return self.unsealer.tracked(await self.ports.store.transact(look), system)
+
+    async def dossier(
+        self, system: System, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""
+    ) -> Dossier:
+        """Return a document's life as one of the system's units sees it (decision 0006)."""
+        raise Rejected(Reason.NOT_FOUND, f"no dossier of {document_id!r}")
 
     async def search_units(self, query: str, limit: int) -> list[FoundUnit]:
         """Find units by code or name."""

@@ -61,6 +61,8 @@ class Unsealer:
             fetch_count=held.entry.fetch_count,
             sender_name=header.sender_name,
             business_type=header.business_type,
+            promulgation_date=header.promulgation_date,
+            due_date=header.due_date,
         )
 
     def tracked(self, tracked: Tracked, system: System) -> TrackView:
@@ -83,6 +85,10 @@ class Unsealer:
                 replace(view, statuses=tuple(self._in_words(event, tracked) for event in view.statuses))
                 for view in tracked.deliveries
             ),
+            promulgation_date=header.promulgation_date,
+            due_date=header.due_date,
+            business_type=header.business_type,
+            document_type_name=header.document_type_name,
         )
 
     def _in_words(self, event: StatusEvent, tracked: Tracked) -> StatusEvent:

@@ -5,7 +5,7 @@
         edXMLHeader
           MessageHeader             From, To*, DocumentId, Code, PromulgationInfo, DocumentType, Subject, DueDate, OtherInfo,
                                     ResponseFor*, and of a status StatusCode, Description, Timestamp
-          TraceHeaderList           Bussiness or Business
+          TraceHeaderList           Bussiness or Business: what is done with the document, and with which
         edXMLBody
           edXMLManifest, Manifest   Reference*
       AttachmentEncoded             Attachment*
@@ -32,7 +32,7 @@ class Part:
     plan: "Plan | None" = None
     is_content: bool = False
     count_limit: str = ""
-    """Of a group that may be there many times: the name of the limit on their number."""
+    """Of a group or a text that may be there many times: the name of the limit on their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Plan:
     """What is taken of a group's children.
 
     `parts` by tag, as lxml writes tags: by the bare local name, and for speed by the name in the namespace of QCVN 102.
-    `enough`: with so many different parts found nothing more can be wanted; 0: there may always be more.
+    `enough`: with so many different parts found nothing more can be wanted; -1: there may always be more.
     """
 
     parts: dict[str, Part]
@@ -54,16 +54,20 @@ class Plan:
         return part
 
 
-NOTHING = Plan({}, 0)
+NOTHING = Plan({}, -1)
 
 
 class Picked:
-    """What was found in one group: its texts and inner groups by name; `content_characters` counts base64 characters."""
+    """What was found in one group: its texts and inner groups by name; `content_characters` counts base64 characters.
 
-    __slots__ = ("content_characters", "groups", "texts")
+    Texts that may be there many times are in `lists`.
+    """
+
+    __slots__ = ("content_characters", "groups", "lists", "texts")
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.lists: dict[str, list[str]] = {}
         self.groups: dict[str, list[Picked]] = {}
         self.content_characters = 0
 
@@ -108,7 +112,18 @@ class Picked:
         if len(text) > limits.header_text_characters_max:
             limit = limits.header_text_characters_max
             raise Rejected(Reason.PACKET_TOO_COMPLEX, f"text of {part.name} has more than {limit} characters")
-        self.texts[part.name] = text
+        if part.count_limit:
+            self._add_to_list(part, text, limits)
+        else:
+            self.texts[part.name] = text
+
+    def _add_to_list(self, part: Part, text: str, limits: Limits) -> None:
+        same = self.lists.setdefault(part.name, [])
+        if len(same) >= getattr(limits, part.count_limit):
+            raise Rejected(
+                Reason.PACKET_TOO_COMPLEX, f"more than {len(same)} {part.name} elements ({part.count_limit})"
+            )
+        same.append(text)
 
     def add_content(self, part: Part, characters: int) -> None:
         """Take the size of a content."""
@@ -129,7 +144,7 @@ def base64_characters(text: str) -> int:
 def _plan(*parts: Part | str, **also: str) -> Plan:
     """Make a plan of groups and (as mere names) texts; `also` gives other spellings of a part's name."""
     named = {part.name: part for part in (Part(part) if isinstance(part, str) else part for part in parts)}
-    enough = 0 if any(part.count_limit for part in named.values()) else len(named)
+    enough = -1 if any(part.count_limit for part in named.values()) else len(named)
     named |= {other: named[name] for other, name in also.items()}
     return Plan(named | {f"{_IN_QCVN_102}{name}": part for name, part in named.items()}, enough)
 
@@ -149,10 +164,25 @@ _MESSAGE_HEADER = _plan(
     "Description",
     "Timestamp",
 )
-_TRACE = _plan(
-    Part("Bussiness", _plan("BussinessDocType", BusinessDocType="BussinessDocType")),
-    Business="Bussiness",
+_RECEIVERS = Part(
+    "ReceiverList", _plan(Part("Receiver", _plan("OrganId", "ReceiverType"), count_limit="recipients_max"))
 )
+_REPLACEMENT = _plan("DocumentId", Part("OrganIdList", _plan(Part("OrganId", count_limit="recipients_max"))))
+_BUSSINESS = _plan(
+    "BussinessDocType",
+    "BussinessDocReason",
+    "DocumentId",
+    Part("BussinessDocumentInfo", _plan(_RECEIVERS), count_limit="recipients_max"),
+    Part(
+        "ReplacementInfoList",
+        _plan(Part("ReplacementInfo", _REPLACEMENT, count_limit="recipients_max")),
+        count_limit="recipients_max",
+    ),
+    BusinessDocType="BussinessDocType",
+    BusinessDocReason="BussinessDocReason",
+    BusinessDocumentInfo="BussinessDocumentInfo",
+)
+_TRACE = _plan(Part("Bussiness", _BUSSINESS), Business="Bussiness")
 _REFERENCE = Part("Reference", _plan("ContentId", "AttachmentName", "ContentType"), count_limit="attachments_max")
 _ENVELOPE = _plan(
     Part("edXMLHeader", _plan(Part("MessageHeader", _MESSAGE_HEADER), Part("TraceHeaderList", _TRACE))),

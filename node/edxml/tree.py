@@ -92,7 +92,7 @@ def _pick(picked: Picked, element: etree._Element, plan: Plan, limits: Limits) -
         if inner is not None:
             if part.name not in groups or part.count_limit:
                 _pick(picked.add_group(part, limits), child, inner, limits)
-        elif part.name not in texts:
+        elif part.name not in texts or part.count_limit:
             if len(child):
                 raise _NotOrdinaryError
             if part.is_content:

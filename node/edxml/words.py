@@ -11,7 +11,7 @@ from typing import NamedTuple
 from node.edxml.plan import ENVELOPE, Picked
 from node.errors import Rejected
 from node.model.envelope import PacketKind
-from node.model.header import Attachment, PacketHeader, ResponseFor
+from node.model.header import Attachment, Business, PacketHeader, Receiver, Replaced, ResponseFor
 from node.model.reason import Reason
 
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,9})\s*", re.ASCII)
@@ -58,6 +58,8 @@ def header_of(root: Picked) -> PacketHeader:
     outer = envelope.group("edXMLHeader")
     header = outer.group("MessageHeader")
     code, document_type = header.group("Code"), header.group("DocumentType")
+    business = outer.group("TraceHeaderList", "Bussiness")
+    business_type = _number(business.text("BussinessDocType")) or 0
     return PacketHeader(
         kind=address.kind,
         sender=address.sender,
@@ -72,13 +74,39 @@ def header_of(root: Picked) -> PacketHeader:
         document_type=_number(document_type.text("Type")),
         document_type_name=document_type.text("TypeName"),
         priority=_number(header.group("OtherInfo").text("Priority")),
-        business_type=_number(outer.group("TraceHeaderList", "Bussiness").text("BussinessDocType")) or 0,
+        business_type=business_type,
         status_code=address.status_code,
         status_description=header.text("Description"),
         status_timestamp=header.text("Timestamp"),
         response_for=address.responses,
         attachments=_attachments(root, envelope),
+        business=_business(business) if business_type else None,
     )
+
+
+def _business(business: Picked) -> Business:
+    infos, lists = business.all("BussinessDocumentInfo"), business.all("ReplacementInfoList")
+    return Business(
+        document_id=business.text("DocumentId").strip(),
+        reason=business.text("BussinessDocReason"),
+        receivers=tuple(
+            Receiver(one.text("OrganId").strip(), one.text("ReceiverType").strip() == "1")
+            for info in infos
+            for one in info.group("ReceiverList").all("Receiver")
+            if one.text("ReceiverType").strip() in ("0", "1") and one.text("OrganId").strip()
+        ),
+        replaced=tuple(
+            Replaced(one.text("DocumentId").strip(), _organ_ids(one))
+            for each in lists
+            for one in each.all("ReplacementInfo")
+            if one.text("DocumentId").strip()
+        ),
+    )
+
+
+def _organ_ids(replacement: Picked) -> tuple[str, ...]:
+    codes = (code.strip() for code in replacement.group("OrganIdList").lists.get("OrganId", []))
+    return tuple(dict.fromkeys(code for code in codes if code))
 
 
 def _to(header: Picked) -> tuple[str, ...]:

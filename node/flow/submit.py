@@ -220,5 +220,11 @@ def sealed_header(content_key: bytes, header: PacketHeader, packet_sha256: bytes
         status_timestamp=header.status_timestamp,
         business_type=header.business_type,
         packet_sha256=packet_sha256,
+        promulgation_date=header.promulgation_date,
+        due_date=header.due_date,
+        priority=-1 if header.priority is None else header.priority,
+        document_type_name=header.document_type_name,
+        business_reason=header.business.reason if header.business else "",
+        sender_code=header.sender,
     )
     return seal_small(content_key, HEADER_LABEL, record.SerializeToString())

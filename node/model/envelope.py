@@ -46,6 +46,8 @@ class Envelope:
     create_time_ms: int
     expire_at_ms: int
     body: BodyRef
+    answers_packet_id: bytes = b""
+    """Of a status 15 or 16: the packet it answers; b"": none that the answering unit's node knew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from node.model.envelope import PacketKind
 
+WITHDRAWAL, UPDATE, REPLACEMENT = 1, 2, 3
+"""BussinessDocType; 0 is a new document."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -25,6 +28,32 @@ class ResponseFor:
     document_id: str
     code: str
     promulgation_date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A recipient that an update adds or drops (ReceiverType 1 or 0)."""
+
+    organ_id: str
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A document that is replaced, and where it had gone."""
+
+    document_id: str
+    organ_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Business:
+    """What is done with a document that exists (edXML Bussiness of type 1, 2 or 3). Ids trimmed, `document_id` "" if not named here."""
+
+    document_id: str
+    reason: str
+    receivers: tuple[Receiver, ...] = ()
+    replaced: tuple[Replaced, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +84,8 @@ class PacketHeader:
     status_timestamp: str
     response_for: tuple[ResponseFor, ...]
     attachments: tuple[Attachment, ...]
+    business: Business | None = None
+    """Set if `business_type` is not 0."""
 
     @property
     def document_code(self) -> str:
@@ -65,7 +96,12 @@ class PacketHeader:
 
     @property
     def subject_document_id(self) -> str:
-        """DocumentId of the document this packet is or is about."""
+        """DocumentId of the document this packet is or is about.
+
+        A withdrawal or update names it in Bussiness, or is under the document's own DocumentId (domain.md 2.2.4).
+        """
         if self.kind is PacketKind.STATUS and self.response_for:
             return self.response_for[-1].document_id
+        if self.business is not None and self.business_type in (WITHDRAWAL, UPDATE):
+            return self.business.document_id or self.document_id
         return self.document_id

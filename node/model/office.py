@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 
 from node.errors import Finding
+from node.model import finding as rules
+from node.model.deadline import Deadline
 from node.model.delivery import State
 from node.model.envelope import PacketKind
 from node.model.lane import Lane
+from node.model.life import LifeState
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
@@ -52,6 +55,7 @@ class SubmitResult:
     refused: tuple[RefusedRecipient, ...] = ()
     packet_sha256: bytes = b""
     recipients_served: int = 0
+    findings: tuple[rules.Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,9 @@ class InboxEntry:
     fetch_count: int
     sender_name: str
     business_type: int
+    promulgation_date: str = ""
+    due_date: str = ""
+    deadlines: tuple[Deadline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,9 @@ class DeliveryView:
     attempts: int
     unit_name: str
     relay_node: str
+    life: LifeState = LifeState.UNKNOWN
+    life_packet_id: bytes = b""
+    deadlines: tuple[Deadline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,12 @@ class TrackView:
     create_time_ms: int
     expire_at_ms: int
     deliveries: tuple[DeliveryView, ...]
+    promulgation_date: str = ""
+    due_date: str = ""
+    deadlines: tuple[Deadline, ...] = ()
+    findings: tuple[rules.Finding, ...] = ()
+    business_type: int = 0
+    document_type_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Reason(IntEnum):
     SUBMISSION_INCOMPLETE = 15
     STATUS_MALFORMED = 16
     NOT_ALL_SERVED = 17
+    PACKET_BREAKS_RULES = 18
     # The caller's operator must act.
     CREDENTIAL_MISSING = 40
     CREDENTIAL_WRONG = 41

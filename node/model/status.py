@@ -33,6 +33,7 @@ class StatusEvent:
     timestamp_text: str
     accept_time_ms: int
     packet_id: bytes
+    answers_packet_id: bytes = b""
 
 
 def shown_status(codes: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from node.model.life import Dossier
 from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, TrackView
 from node.net.client_fetch import Fetched, fetch_bytes, fetch_file
 from node.net.client_submit import WHOLE_BYTES_MAX, SubmitOne, read_if_small, submit_many, submit_stream, submit_whole
@@ -20,6 +21,7 @@ from node.net.listener import Option
 from node.net.tls import der_of, pinned_channel
 from node.net.tokens import bearer
 from node.wire import office as wire
+from node.wire import track as views
 from node.wire.truc.v1 import office_service_pb2 as pb
 from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceStub
 
@@ -140,7 +142,18 @@ class OfficeClient:
         """Show a packet's deliveries, named by exactly one of three names. Raises Rejected(NOT_FOUND)."""
         request = pb.TrackRequest(packet_id=packet_id, submission_id=submission_id, document_id=document_id)
         with faults():
-            return wire.track_from_proto(await self._stub.Track(request, metadata=self._metadata, timeout=CALL_S))
+            return views.track_from_proto(await self._stub.Track(request, metadata=self._metadata, timeout=CALL_S))
+
+    async def dossier(
+        self, *, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""
+    ) -> Dossier:
+        """Show a document's life as a unit sees it; named by DocumentId (and its author's code), or by any packet about it.
+
+        Raises Rejected(NOT_FOUND).
+        """
+        request = pb.DossierRequest(unit=unit, author_unit=author_unit, document_id=document_id, packet_id=packet_id)
+        with faults():
+            return views.dossier_from_proto(await self._stub.Dossier(request, metadata=self._metadata, timeout=CALL_S))
 
     async def search_units(self, query: str, limit: int = 0) -> list[FoundUnit]:
         """Find units by code or words of their name; 0: 20 of them."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import grpc
 
 from node.errors import Denied, Rejected
+from node.model.life import Dossier
 from node.model.office import NO_LEASE, FoundUnit, InboxEntry, Submission, SubmitResult, System, TrackView
 from node.model.policy import KIB, Policy
 from node.model.reason import Reason
@@ -23,6 +24,7 @@ from node.net.tls import office_credentials
 from node.net.tokens import REFUSAL_DELAY_S, authorization
 from node.seal.tls import TlsIdentity
 from node.wire import office as wire
+from node.wire import track as views
 from node.wire.truc.v1 import office_service_pb2 as pb
 from node.wire.truc.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceServicer, add_OfficeServiceServicer_to_server
@@ -51,6 +53,9 @@ class OfficeNode(Protocol):
     async def track(
         self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
     ) -> TrackView: ...
+    async def dossier(
+        self, system: System, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""
+    ) -> Dossier: ...
     async def search_units(self, query: str, limit: int) -> list[FoundUnit]: ...
 
 
@@ -78,6 +83,13 @@ class OfficeService(OfficeServiceServicer):
         system = await self._caller(context)
         results = await SubmitCall(self._node.submit, system, self._policy, context.read).run()
         return pb.SubmitResponse(results=[wire.submit_result_to_proto(result) for result in results])
+
+    @answering
+    async def SubmitOne(self, request: pb.SubmitWhole, context: Context) -> pb.SubmitResult:
+        """Hands in one small packet."""
+        system = await self._caller(context)
+        call = SubmitCall(self._node.submit, system, self._policy, context.read)
+        return wire.submit_result_to_proto(await call.submit_whole(request.begin, request.data))
 
     @answering
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
@@ -123,7 +135,19 @@ class OfficeService(OfficeServiceServicer):
             raise Rejected(Reason.REQUEST_INVALID, "name the packet by exactly one of its three names")
         if request.packet_id:
             _check_packet_id(request.packet_id)
-        return wire.track_to_proto(await self._node.track(system, *names))
+        return views.track_to_proto(await self._node.track(system, *names))
+
+    @answering
+    async def Dossier(self, request: pb.DossierRequest, context: Context) -> pb.DossierResponse:
+        """Shows a document's life."""
+        system = await self._caller(context)
+        if bool(request.document_id) == bool(request.packet_id):
+            raise Rejected(Reason.REQUEST_INVALID, "name the document by document_id or by packet_id")
+        if request.packet_id:
+            _check_packet_id(request.packet_id)
+        return views.dossier_to_proto(
+            await self._node.dossier(system, request.unit, request.author_unit, request.document_id, request.packet_id)
+        )
 
     @answering
     async def SearchUnits(self, request: pb.SearchUnitsRequest, context: Context) -> pb.SearchUnitsResponse:

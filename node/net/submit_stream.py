@@ -54,7 +54,7 @@ class SubmitCall:
         """
         message = await self._read()
         if message is not grpc.aio.EOF and message.HasField("whole") and message.whole.only:
-            return [await self._submit_whole(message.whole.begin, message.whole.data)]  # the usual call, kept short
+            return [await self.submit_whole(message.whole.begin, message.whole.data)]
         following = await self._read() if message is not grpc.aio.EOF else message
         try:
             await self._take_all(message, following)
@@ -70,7 +70,7 @@ class SubmitCall:
                 raise Rejected(Reason.REQUEST_INVALID, f"more than {PACKETS_MAX} packets in one call")
             if message.HasField("whole"):
                 data = message.whole.data
-                await self._launch(self._submit_whole(message.whole.begin, data), len(data))
+                await self._launch(self.submit_whole(message.whole.begin, data), len(data))
             elif message.HasField("begin"):
                 if not await self._take_stream(message.begin, following):
                     return
@@ -90,7 +90,8 @@ class SubmitCall:
             ended.cancel()
         return pieces.ended.is_set()
 
-    async def _submit_whole(self, begin: pb.SubmitBegin, data: bytes) -> SubmitResult:
+    async def submit_whole(self, begin: pb.SubmitBegin, data: bytes) -> SubmitResult:
+        """Submit a packet that is here as a whole. Raises Deferred or Broken as `run`."""
         try:
             if len(data) > PIECE_BYTES_MAX:
                 raise Rejected(Reason.REQUEST_INVALID, "a whole packet has at most 1 MiB; send begin, data, end")

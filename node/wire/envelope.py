@@ -55,6 +55,7 @@ def encode_envelope(envelope: Envelope) -> bytes:
         create_time_ms=envelope.create_time_ms,
         expire_at_ms=envelope.expire_at_ms,
         body=_body_to_proto(envelope.body),
+        answers_packet_id=envelope.answers_packet_id,
     )
     return message.SerializeToString(deterministic=True)
 
@@ -81,6 +82,7 @@ def decode_envelope(octets: bytes) -> Envelope:
         message.create_time_ms,
         message.expire_at_ms,
         _body_from_proto(message.body),
+        message.answers_packet_id,
     )
     flaw = _flaw(envelope)
     if flaw:
@@ -202,6 +204,8 @@ def _flaw_of_ids(envelope: Envelope) -> str:
         return "packet_id is not that of origin and nonce"
     if not 0 <= envelope.create_time_ms < envelope.expire_at_ms:
         return "it expires before it was made"
+    if len(envelope.answers_packet_id) not in (0, 16):
+        return "answers_packet_id is not 16 octets"
     return ""
 
 

@@ -11,7 +11,7 @@ from node.edxml.limits import LIMITS
 from node.edxml.reader import read_header
 from node.edxml.tree import read_tree
 from node.model.envelope import PacketKind
-from node.model.header import Attachment, PacketHeader, ResponseFor
+from node.model.header import Attachment, Business, PacketHeader, Receiver, Replaced, ResponseFor
 from tests.edxml.packets import NAMES, sample, streamed
 
 ID = "000.00.01.H99,2026/10/05,123/UBND-VX"
@@ -84,17 +84,35 @@ EXPECTED: dict[str, dict[str, Any]] = {
             ResponseFor("000.00.03.H99", "", "46/S-VX", "2026/09/02"),
         ),
     },
-    "14_withdraw_1.edxml": DOCUMENT | {"subject": "Thu hồi", "business_type": 1},
+    "14_withdraw_1.edxml": DOCUMENT
+    | {
+        "subject": "Thu hồi",
+        "business_type": 1,
+        "business": Business(ID, "Thu hồi văn bản điện tử"),
+    },
     "15_update_2.edxml": DOCUMENT
     | {
         "subject": "Cập nhật",
         "business_type": 2,
+        "business": Business(
+            ID,
+            "Cập nhật văn bản điện tử",
+            (Receiver("000.00.02.H99", added=False), Receiver("000.00.03.H99", added=True)),
+        ),
         "attachments": (Attachment("moi.pdf", "application/pdf", 30),),
     },
     "16_replace_3.edxml": DOCUMENT
     | {
         "subject": "Thay thế",
         "business_type": 3,
+        "business": Business(
+            ID,
+            "Văn bản thay thế",
+            replaced=(
+                Replaced("000.00.01.H99,2026/01/05,7/UBND-VX", ("000.00.02.H99", "000.00.03.H99")),
+                Replaced("000.00.01.H99,2026/02/05,8/UBND-VX", ("000.00.02.H99", "000.00.03.H99")),
+            ),
+        ),
         "attachments": (Attachment("thay.pdf", "application/pdf", 30),),
     },
     "18_new_trace_id_version_paper.edxml": DOCUMENT | {"subject": "Vết đi"},

@@ -21,6 +21,7 @@ from node.net.credential import Credential
 from node.net.systems import Systems
 from node.net.tls import pinned_channel
 from node.wire import office as wire
+from node.wire import track
 from tests.net.support import HEALTH, PACKET_ID, FakeNode, fault_from, identity, inbox_entry, office, parcel
 
 B = identity("b")
@@ -263,7 +264,7 @@ def test_what_offices_are_told_survives_the_wire_word_for_word():
         "H49.22", "b", State.FAILED, Reason.EXPIRED, 1, 2, "c", "03", (status,), receipt, 3, "Sở Hai", "d"
     )
     view = TrackView(PACKET_ID, "s-1", "id-1", "12/QĐ", "Trích yếu", "G01", 1, 2, (delivery,))
-    assert wire.track_from_proto(wire.track_to_proto(view)) == view
+    assert track.track_from_proto(track.track_to_proto(view)) == view
     refused = RefusedRecipient("X", Reason.CODE_MALFORMED, "sai")
     result = SubmitResult("s-1", PACKET_ID, Reason.NOT_ALL_SERVED, "chi tiết", (refused,), bytes(32), 4)
     assert wire.submit_result_from_proto(wire.submit_result_to_proto(result)) == result

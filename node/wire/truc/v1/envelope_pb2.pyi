@@ -100,6 +100,7 @@ class Envelope(_message.Message):
     CREATE_TIME_MS_FIELD_NUMBER: _builtins.int
     EXPIRE_AT_MS_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version of this message's meaning; 1."""
     packet_id: _builtins.bytes
@@ -118,6 +119,10 @@ class Envelope(_message.Message):
     """When the origin accepted the packet, in milliseconds since 1970 UTC, by the origin's clock."""
     expire_at_ms: _builtins.int
     """After this time an undelivered packet fails for good with REASON_EXPIRED; milliseconds since 1970 UTC."""
+    answers_packet_id: _builtins.bytes
+    """Of a status 15 or 16: the packet that it answers (a withdrawal, an update, a status 13), as the answering unit's node knew it;
+    16 octets. Empty: it answers nothing that the node knows.
+    """
     @_builtins.property
     def recipient_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Identifier codes of the recipient units in canonical form; 1 to 10,000, no repeats."""
@@ -140,10 +145,11 @@ class Envelope(_message.Message):
         create_time_ms: _builtins.int = ...,
         expire_at_ms: _builtins.int = ...,
         body: Global___BodyRef | None = ...,
+        answers_packet_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_unit", b"sender_unit", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_packet_id", b"answers_packet_id", "body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_unit", b"sender_unit", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

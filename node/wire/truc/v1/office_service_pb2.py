@@ -27,15 +27,23 @@ from node.wire.truc.v1 import reason_pb2 as truc_dot_v1_dot_reason__pb2
 from node.wire.truc.v1 import status_pb2 as truc_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctruc/v1/office_service.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\x1a\x14truc/v1/status.proto\"\x98\x01\n\rSubmitRequest\x12%\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x14.truc.v1.SubmitBeginH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.truc.v1.SubmitEndH\x00\x12%\n\x05whole\x18\x04 \x01(\x0b\x32\x14.truc.v1.SubmitWholeH\x00\x42\x06\n\x04part\"h\n\x0bSubmitBegin\x12\x15\n\rsubmission_id\x18\x01 \x01(\t\x12\x14\n\x0cpacket_bytes\x18\x02 \x01(\x03\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\x12\x14\n\x0c\x65xpire_at_ms\x18\x04 \x01(\x03\"\"\n\tSubmitEnd\x12\x15\n\rpacket_sha256\x18\x01 \x01(\x0c\"N\n\x0bSubmitWhole\x12#\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x14.truc.v1.SubmitBegin\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0c\n\x04only\x18\x03 \x01(\x08\"8\n\x0eSubmitResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.truc.v1.SubmitResult\"\xc6\x01\n\x0cSubmitResult\x12\x15\n\rsubmission_id\x18\x01 \x01(\t\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x1f\n\x06reason\x18\x03 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\x07refused\x18\x05 \x03(\x0b\x32\x18.truc.v1.RecipientResult\x12\x15\n\rpacket_sha256\x18\x06 \x01(\x0c\x12\x19\n\x11recipients_served\x18\x07 \x01(\x05\"P\n\x0fRecipientResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x1f\n\x06reason\x18\x02 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"G\n\x10ListInboxRequest\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x11ListInboxResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.truc.v1.InboxEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf2\x02\n\nInboxEntry\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0bsender_unit\x18\x03 \x01(\t\x12!\n\x04kind\x18\x04 \x01(\x0e\x32\x13.truc.v1.PacketKind\x12\x1b\n\x04lane\x18\x05 \x01(\x0e\x32\r.truc.v1.Lane\x12\x16\n\x0e\x61\x63\x63\x65pt_time_ms\x18\x06 \x01(\x03\x12\x14\n\x0cpacket_bytes\x18\x07 \x01(\x03\x12\x15\n\rpacket_sha256\x18\x08 \x01(\x0c\x12\x13\n\x0b\x64ocument_id\x18\t \x01(\t\x12\x15\n\rdocument_code\x18\n \x01(\t\x12\x0f\n\x07subject\x18\x0b \x01(\t\x12\x13\n\x0bstatus_code\x18\x0c \x01(\t\x12\x16\n\x0elease_until_ms\x18\r \x01(\x03\x12\x13\n\x0b\x66\x65tch_count\x18\x0e \x01(\x05\x12\x13\n\x0bsender_name\x18\x0f \x01(\t\x12\x15\n\rbusiness_type\x18\x10 \x01(\x05\"W\n\x0c\x46\x65tchRequest\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\x12\x10\n\x08lease_ms\x18\x04 \x01(\x03\"A\n\rFetchResponse\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.truc.v1.InboxEntry\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"6\n\x12\x41\x63knowledgeRequest\x12\x12\n\npacket_ids\x18\x01 \x03(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\"+\n\x13\x41\x63knowledgeResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x05\"M\n\x0cTrackRequest\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x15\n\rsubmission_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\"\xc7\x02\n\x0c\x44\x65liveryView\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.truc.v1.DeliveryState\x12\x1f\n\x06reason\x18\x04 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x17\n\x0fnext_attempt_ms\x18\x05 \x01(\x03\x12\x13\n\x0b\x65nd_time_ms\x18\x06 \x01(\x03\x12\x14\n\x0c\x63ustody_node\x18\x07 \x01(\t\x12\x13\n\x0bstatus_code\x18\x08 \x01(\t\x12&\n\x08statuses\x18\t \x03(\x0b\x32\x14.truc.v1.StatusEvent\x12\x16\n\x0esigned_receipt\x18\n \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x0b \x01(\x05\x12\x11\n\tunit_name\x18\x0c \x01(\t\x12\x12\n\nrelay_node\x18\r \x01(\t\"\xe4\x01\n\rTrackResponse\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x15\n\rsubmission_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x13\n\x0bsender_unit\x18\x04 \x01(\t\x12\x16\n\x0e\x63reate_time_ms\x18\x05 \x01(\x03\x12\x14\n\x0c\x65xpire_at_ms\x18\x06 \x01(\x03\x12)\n\ndeliveries\x18\x07 \x03(\x0b\x32\x15.truc.v1.DeliveryView\x12\x0f\n\x07subject\x18\x08 \x01(\t\x12\x15\n\rdocument_code\x18\t \x01(\t\"2\n\x12SearchUnitsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"8\n\x13SearchUnitsResponse\x12!\n\x05units\x18\x01 \x03(\x0b\x32\x12.truc.v1.FoundUnit\"J\n\tFoundUnit\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08old_code\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07node_id\x18\x04 \x01(\t*\x84\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x03\x32\x96\x03\n\rOfficeService\x12;\n\x06Submit\x12\x16.truc.v1.SubmitRequest\x1a\x17.truc.v1.SubmitResponse(\x01\x12\x42\n\tListInbox\x12\x19.truc.v1.ListInboxRequest\x1a\x1a.truc.v1.ListInboxResponse\x12\x38\n\x05\x46\x65tch\x12\x15.truc.v1.FetchRequest\x1a\x16.truc.v1.FetchResponse0\x01\x12H\n\x0b\x41\x63knowledge\x12\x1b.truc.v1.AcknowledgeRequest\x1a\x1c.truc.v1.AcknowledgeResponse\x12\x36\n\x05Track\x12\x15.truc.v1.TrackRequest\x1a\x16.truc.v1.TrackResponse\x12H\n\x0bSearchUnits\x12\x1b.truc.v1.SearchUnitsRequest\x1a\x1c.truc.v1.SearchUnitsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctruc/v1/office_service.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\x1a\x14truc/v1/status.proto\"\x98\x01\n\rSubmitRequest\x12%\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x14.truc.v1.SubmitBeginH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.truc.v1.SubmitEndH\x00\x12%\n\x05whole\x18\x04 \x01(\x0b\x32\x14.truc.v1.SubmitWholeH\x00\x42\x06\n\x04part\"h\n\x0bSubmitBegin\x12\x15\n\rsubmission_id\x18\x01 \x01(\t\x12\x14\n\x0cpacket_bytes\x18\x02 \x01(\x03\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\x12\x14\n\x0c\x65xpire_at_ms\x18\x04 \x01(\x03\"\"\n\tSubmitEnd\x12\x15\n\rpacket_sha256\x18\x01 \x01(\x0c\"N\n\x0bSubmitWhole\x12#\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x14.truc.v1.SubmitBegin\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0c\n\x04only\x18\x03 \x01(\x08\"8\n\x0eSubmitResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.truc.v1.SubmitResult\"\xea\x01\n\x0cSubmitResult\x12\x15\n\rsubmission_id\x18\x01 \x01(\t\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x1f\n\x06reason\x18\x03 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\x07refused\x18\x05 \x03(\x0b\x32\x18.truc.v1.RecipientResult\x12\x15\n\rpacket_sha256\x18\x06 \x01(\x0c\x12\x19\n\x11recipients_served\x18\x07 \x01(\x05\x12\"\n\x08\x66indings\x18\x08 \x03(\x0b\x32\x10.truc.v1.Finding\"l\n\x07\x46inding\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12#\n\x08severity\x18\x02 \x01(\x0e\x32\x11.truc.v1.Severity\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x10\n\x08sentence\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\"P\n\x0fRecipientResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x1f\n\x06reason\x18\x02 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"G\n\x10ListInboxRequest\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x11ListInboxResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.truc.v1.InboxEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc5\x03\n\nInboxEntry\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0bsender_unit\x18\x03 \x01(\t\x12!\n\x04kind\x18\x04 \x01(\x0e\x32\x13.truc.v1.PacketKind\x12\x1b\n\x04lane\x18\x05 \x01(\x0e\x32\r.truc.v1.Lane\x12\x16\n\x0e\x61\x63\x63\x65pt_time_ms\x18\x06 \x01(\x03\x12\x14\n\x0cpacket_bytes\x18\x07 \x01(\x03\x12\x15\n\rpacket_sha256\x18\x08 \x01(\x0c\x12\x13\n\x0b\x64ocument_id\x18\t \x01(\t\x12\x15\n\rdocument_code\x18\n \x01(\t\x12\x0f\n\x07subject\x18\x0b \x01(\t\x12\x13\n\x0bstatus_code\x18\x0c \x01(\t\x12\x16\n\x0elease_until_ms\x18\r \x01(\x03\x12\x13\n\x0b\x66\x65tch_count\x18\x0e \x01(\x05\x12\x13\n\x0bsender_name\x18\x0f \x01(\t\x12\x15\n\rbusiness_type\x18\x10 \x01(\x05\x12\x19\n\x11promulgation_date\x18\x11 \x01(\t\x12\x10\n\x08\x64ue_date\x18\x12 \x01(\t\x12$\n\tdeadlines\x18\x13 \x03(\x0b\x32\x11.truc.v1.Deadline\"U\n\x08\x44\x65\x61\x64line\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.truc.v1.DeadlineKind\x12\x11\n\tdue_at_ms\x18\x02 \x01(\x03\x12\x11\n\tmet_at_ms\x18\x03 \x01(\x03\"W\n\x0c\x46\x65tchRequest\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\x12\x10\n\x08lease_ms\x18\x04 \x01(\x03\"A\n\rFetchResponse\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.truc.v1.InboxEntry\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"6\n\x12\x41\x63knowledgeRequest\x12\x12\n\npacket_ids\x18\x01 \x03(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\"+\n\x13\x41\x63knowledgeResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x05\"M\n\x0cTrackRequest\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x15\n\rsubmission_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\"\xa7\x03\n\x0c\x44\x65liveryView\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.truc.v1.DeliveryState\x12\x1f\n\x06reason\x18\x04 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x17\n\x0fnext_attempt_ms\x18\x05 \x01(\x03\x12\x13\n\x0b\x65nd_time_ms\x18\x06 \x01(\x03\x12\x14\n\x0c\x63ustody_node\x18\x07 \x01(\t\x12\x13\n\x0bstatus_code\x18\x08 \x01(\t\x12&\n\x08statuses\x18\t \x03(\x0b\x32\x14.truc.v1.StatusEvent\x12\x16\n\x0esigned_receipt\x18\n \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x0b \x01(\x05\x12\x11\n\tunit_name\x18\x0c \x01(\t\x12\x12\n\nrelay_node\x18\r \x01(\t\x12 \n\x04life\x18\x0e \x01(\x0e\x32\x12.truc.v1.LifeState\x12\x16\n\x0elife_packet_id\x18\x0f \x01(\x0c\x12$\n\tdeadlines\x18\x10 \x03(\x0b\x32\x11.truc.v1.Deadline\"\x8e\x03\n\rTrackResponse\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x15\n\rsubmission_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x13\n\x0bsender_unit\x18\x04 \x01(\t\x12\x16\n\x0e\x63reate_time_ms\x18\x05 \x01(\x03\x12\x14\n\x0c\x65xpire_at_ms\x18\x06 \x01(\x03\x12)\n\ndeliveries\x18\x07 \x03(\x0b\x32\x15.truc.v1.DeliveryView\x12\x0f\n\x07subject\x18\x08 \x01(\t\x12\x15\n\rdocument_code\x18\t \x01(\t\x12\x19\n\x11promulgation_date\x18\n \x01(\t\x12\x10\n\x08\x64ue_date\x18\x0b \x01(\t\x12$\n\tdeadlines\x18\x0c \x03(\x0b\x32\x11.truc.v1.Deadline\x12\"\n\x08\x66indings\x18\r \x03(\x0b\x32\x10.truc.v1.Finding\x12\x15\n\rbusiness_type\x18\x0e \x01(\x05\x12\x1a\n\x12\x64ocument_type_name\x18\x0f \x01(\t\"[\n\x0e\x44ossierRequest\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x13\n\x0b\x61uthor_unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x11\n\tpacket_id\x18\x04 \x01(\x0c\"\xd8\x01\n\x0c\x44ossierEntry\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x1d\n\x03\x61\x63t\x18\x02 \x01(\x0e\x32\x10.truc.v1.LifeAct\x12\x13\n\x0bsender_unit\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pt_time_ms\x18\x04 \x01(\x03\x12\x13\n\x0bstatus_code\x18\x05 \x01(\t\x12\x19\n\x11\x61nswers_packet_id\x18\x06 \x01(\x0c\x12\x0c\n\x04note\x18\x07 \x01(\t\x12\x1a\n\x12waits_for_document\x18\x08 \x01(\x08\x12\x0f\n\x07\x62y_node\x18\t \x01(\x08\"\xbb\x01\n\x0f\x44ossierResponse\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x13\n\x0b\x61uthor_unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x15\n\rdocument_code\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12 \n\x04life\x18\x06 \x01(\x0e\x32\x12.truc.v1.LifeState\x12&\n\x07\x65ntries\x18\x07 \x03(\x0b\x32\x15.truc.v1.DossierEntry\"2\n\x12SearchUnitsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"8\n\x13SearchUnitsResponse\x12!\n\x05units\x18\x01 \x03(\x0b\x32\x12.truc.v1.FoundUnit\"J\n\tFoundUnit\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08old_code\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07node_id\x18\x04 \x01(\t*N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSEVERITY_ERROR\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02*\x93\x01\n\x0c\x44\x65\x61\x64lineKind\x12\x1d\n\x19\x44\x45\x41\x44LINE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x45\x41\x44LINE_KIND_SEND\x10\x01\x12\x19\n\x15\x44\x45\x41\x44LINE_KIND_RECEIPT\x10\x02\x12\x1a\n\x16\x44\x45\x41\x44LINE_KIND_REGISTER\x10\x03\x12\x15\n\x11\x44\x45\x41\x44LINE_KIND_DUE\x10\x04*\x84\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x03*\xee\x01\n\tLifeState\x12\x1a\n\x16LIFE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13LIFE_STATE_IN_FORCE\x10\x01\x12\x1e\n\x1aLIFE_STATE_WITHDRAWAL_SENT\x10\x02\x12\x1f\n\x1bLIFE_STATE_WITHDRAWAL_ASKED\x10\x03\x12\x18\n\x14LIFE_STATE_WITHDRAWN\x10\x04\x12!\n\x1dLIFE_STATE_WITHDRAWAL_REFUSED\x10\x05\x12\x17\n\x13LIFE_STATE_REPLACED\x10\x06\x12\x15\n\x11LIFE_STATE_ABSENT\x10\x07*\xb6\x01\n\x07LifeAct\x12\x18\n\x14LIFE_ACT_UNSPECIFIED\x10\x00\x12\x10\n\x0cLIFE_ACT_NEW\x10\x01\x12\x13\n\x0fLIFE_ACT_UPDATE\x10\x02\x12\x14\n\x10LIFE_ACT_REPLACE\x10\x03\x12\x15\n\x11LIFE_ACT_WITHDRAW\x10\x04\x12\x15\n\x11LIFE_ACT_ASK_BACK\x10\x05\x12\x11\n\rLIFE_ACT_DROP\x10\x06\x12\x13\n\x0fLIFE_ACT_STATUS\x10\x07\x32\x8e\x04\n\rOfficeService\x12;\n\x06Submit\x12\x16.truc.v1.SubmitRequest\x1a\x17.truc.v1.SubmitResponse(\x01\x12\x38\n\tSubmitOne\x12\x14.truc.v1.SubmitWhole\x1a\x15.truc.v1.SubmitResult\x12\x42\n\tListInbox\x12\x19.truc.v1.ListInboxRequest\x1a\x1a.truc.v1.ListInboxResponse\x12\x38\n\x05\x46\x65tch\x12\x15.truc.v1.FetchRequest\x1a\x16.truc.v1.FetchResponse0\x01\x12H\n\x0b\x41\x63knowledge\x12\x1b.truc.v1.AcknowledgeRequest\x1a\x1c.truc.v1.AcknowledgeResponse\x12\x36\n\x05Track\x12\x15.truc.v1.TrackRequest\x1a\x16.truc.v1.TrackResponse\x12<\n\x07\x44ossier\x12\x17.truc.v1.DossierRequest\x1a\x18.truc.v1.DossierResponse\x12H\n\x0bSearchUnits\x12\x1b.truc.v1.SearchUnitsRequest\x1a\x1c.truc.v1.SearchUnitsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'truc.v1.office_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DELIVERYSTATE']._serialized_start=2441
-  _globals['_DELIVERYSTATE']._serialized_end=2573
+  _globals['_SEVERITY']._serialized_start=3524
+  _globals['_SEVERITY']._serialized_end=3602
+  _globals['_DEADLINEKIND']._serialized_start=3605
+  _globals['_DEADLINEKIND']._serialized_end=3752
+  _globals['_DELIVERYSTATE']._serialized_start=3755
+  _globals['_DELIVERYSTATE']._serialized_end=3887
+  _globals['_LIFESTATE']._serialized_start=3890
+  _globals['_LIFESTATE']._serialized_end=4128
+  _globals['_LIFEACT']._serialized_start=4131
+  _globals['_LIFEACT']._serialized_end=4313
   _globals['_SUBMITREQUEST']._serialized_start=110
   _globals['_SUBMITREQUEST']._serialized_end=262
   _globals['_SUBMITBEGIN']._serialized_start=264
@@ -47,35 +55,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITRESPONSE']._serialized_start=486
   _globals['_SUBMITRESPONSE']._serialized_end=542
   _globals['_SUBMITRESULT']._serialized_start=545
-  _globals['_SUBMITRESULT']._serialized_end=743
-  _globals['_RECIPIENTRESULT']._serialized_start=745
-  _globals['_RECIPIENTRESULT']._serialized_end=825
-  _globals['_LISTINBOXREQUEST']._serialized_start=827
-  _globals['_LISTINBOXREQUEST']._serialized_end=898
-  _globals['_LISTINBOXRESPONSE']._serialized_start=900
-  _globals['_LISTINBOXRESPONSE']._serialized_end=982
-  _globals['_INBOXENTRY']._serialized_start=985
-  _globals['_INBOXENTRY']._serialized_end=1355
-  _globals['_FETCHREQUEST']._serialized_start=1357
-  _globals['_FETCHREQUEST']._serialized_end=1444
-  _globals['_FETCHRESPONSE']._serialized_start=1446
-  _globals['_FETCHRESPONSE']._serialized_end=1511
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1513
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1567
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1569
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1612
-  _globals['_TRACKREQUEST']._serialized_start=1614
-  _globals['_TRACKREQUEST']._serialized_end=1691
-  _globals['_DELIVERYVIEW']._serialized_start=1694
-  _globals['_DELIVERYVIEW']._serialized_end=2021
-  _globals['_TRACKRESPONSE']._serialized_start=2024
-  _globals['_TRACKRESPONSE']._serialized_end=2252
-  _globals['_SEARCHUNITSREQUEST']._serialized_start=2254
-  _globals['_SEARCHUNITSREQUEST']._serialized_end=2304
-  _globals['_SEARCHUNITSRESPONSE']._serialized_start=2306
-  _globals['_SEARCHUNITSRESPONSE']._serialized_end=2362
-  _globals['_FOUNDUNIT']._serialized_start=2364
-  _globals['_FOUNDUNIT']._serialized_end=2438
-  _globals['_OFFICESERVICE']._serialized_start=2576
-  _globals['_OFFICESERVICE']._serialized_end=2982
+  _globals['_SUBMITRESULT']._serialized_end=779
+  _globals['_FINDING']._serialized_start=781
+  _globals['_FINDING']._serialized_end=889
+  _globals['_RECIPIENTRESULT']._serialized_start=891
+  _globals['_RECIPIENTRESULT']._serialized_end=971
+  _globals['_LISTINBOXREQUEST']._serialized_start=973
+  _globals['_LISTINBOXREQUEST']._serialized_end=1044
+  _globals['_LISTINBOXRESPONSE']._serialized_start=1046
+  _globals['_LISTINBOXRESPONSE']._serialized_end=1128
+  _globals['_INBOXENTRY']._serialized_start=1131
+  _globals['_INBOXENTRY']._serialized_end=1584
+  _globals['_DEADLINE']._serialized_start=1586
+  _globals['_DEADLINE']._serialized_end=1671
+  _globals['_FETCHREQUEST']._serialized_start=1673
+  _globals['_FETCHREQUEST']._serialized_end=1760
+  _globals['_FETCHRESPONSE']._serialized_start=1762
+  _globals['_FETCHRESPONSE']._serialized_end=1827
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1829
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1883
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1885
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1928
+  _globals['_TRACKREQUEST']._serialized_start=1930
+  _globals['_TRACKREQUEST']._serialized_end=2007
+  _globals['_DELIVERYVIEW']._serialized_start=2010
+  _globals['_DELIVERYVIEW']._serialized_end=2433
+  _globals['_TRACKRESPONSE']._serialized_start=2436
+  _globals['_TRACKRESPONSE']._serialized_end=2834
+  _globals['_DOSSIERREQUEST']._serialized_start=2836
+  _globals['_DOSSIERREQUEST']._serialized_end=2927
+  _globals['_DOSSIERENTRY']._serialized_start=2930
+  _globals['_DOSSIERENTRY']._serialized_end=3146
+  _globals['_DOSSIERRESPONSE']._serialized_start=3149
+  _globals['_DOSSIERRESPONSE']._serialized_end=3336
+  _globals['_SEARCHUNITSREQUEST']._serialized_start=3338
+  _globals['_SEARCHUNITSREQUEST']._serialized_end=3388
+  _globals['_SEARCHUNITSRESPONSE']._serialized_start=3390
+  _globals['_SEARCHUNITSRESPONSE']._serialized_end=3446
+  _globals['_FOUNDUNIT']._serialized_start=3448
+  _globals['_FOUNDUNIT']._serialized_end=3522
+  _globals['_OFFICESERVICE']._serialized_start=4316
+  _globals['_OFFICESERVICE']._serialized_end=4842
 # @@protoc_insertion_point(module_scope)

@@ -24,6 +24,62 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Severity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Severity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEVERITY_UNSPECIFIED: _Severity.ValueType  # 0
+    """Never valid."""
+    SEVERITY_ERROR: _Severity.ValueType  # 1
+    """The packet is refused."""
+    SEVERITY_WARNING: _Severity.ValueType  # 2
+    """The packet is taken all the same."""
+
+class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
+    """How grave a finding is."""
+
+SEVERITY_UNSPECIFIED: Severity.ValueType  # 0
+"""Never valid."""
+SEVERITY_ERROR: Severity.ValueType  # 1
+"""The packet is refused."""
+SEVERITY_WARNING: Severity.ValueType  # 2
+"""The packet is taken all the same."""
+Global___Severity: _TypeAlias = Severity  # noqa: Y015
+
+class _DeadlineKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeadlineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeadlineKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEADLINE_KIND_UNSPECIFIED: _DeadlineKind.ValueType  # 0
+    """Never valid."""
+    DEADLINE_KIND_SEND: _DeadlineKind.ValueType  # 1
+    """The author sends on the day of signing, at the latest in the next working morning; urgent documents at once (QĐ 28 Điều 6.2)."""
+    DEADLINE_KIND_RECEIPT: _DeadlineKind.ValueType  # 2
+    """The recipient tells the author of the receipt within the same day (NĐ 30 Điều 21.2.c): any of 01, 02, 03."""
+    DEADLINE_KIND_REGISTER: _DeadlineKind.ValueType  # 3
+    """The recipient registers the document within the day, at the latest the next working day; urgent at once (NĐ 30 Điều 23): 03 or 02."""
+    DEADLINE_KIND_DUE: _DeadlineKind.ValueType  # 4
+    """The document's own DueDate: 06 or 02 by the end of that day."""
+
+class DeadlineKind(_DeadlineKind, metaclass=_DeadlineKindEnumTypeWrapper):
+    """What has a deadline."""
+
+DEADLINE_KIND_UNSPECIFIED: DeadlineKind.ValueType  # 0
+"""Never valid."""
+DEADLINE_KIND_SEND: DeadlineKind.ValueType  # 1
+"""The author sends on the day of signing, at the latest in the next working morning; urgent documents at once (QĐ 28 Điều 6.2)."""
+DEADLINE_KIND_RECEIPT: DeadlineKind.ValueType  # 2
+"""The recipient tells the author of the receipt within the same day (NĐ 30 Điều 21.2.c): any of 01, 02, 03."""
+DEADLINE_KIND_REGISTER: DeadlineKind.ValueType  # 3
+"""The recipient registers the document within the day, at the latest the next working day; urgent at once (NĐ 30 Điều 23): 03 or 02."""
+DEADLINE_KIND_DUE: DeadlineKind.ValueType  # 4
+"""The document's own DueDate: 06 or 02 by the end of that day."""
+Global___DeadlineKind: _TypeAlias = DeadlineKind  # noqa: Y015
+
 class _DeliveryState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -51,6 +107,94 @@ DELIVERY_STATE_DELIVERED: DeliveryState.ValueType  # 2
 DELIVERY_STATE_FAILED: DeliveryState.ValueType  # 3
 """Failed for good, for a signed reason."""
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
+
+class _LifeState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LifeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LifeState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIFE_STATE_UNSPECIFIED: _LifeState.ValueType  # 0
+    """Unknown: the node is older than this field."""
+    LIFE_STATE_IN_FORCE: _LifeState.ValueType  # 1
+    """In force (còn hiệu lực)."""
+    LIFE_STATE_WITHDRAWAL_SENT: _LifeState.ValueType  # 2
+    """A withdrawal has been sent and is still on its way (delivery of `life_packet_id` waits or failed)."""
+    LIFE_STATE_WITHDRAWAL_ASKED: _LifeState.ValueType  # 3
+    """The withdrawal has reached the recipient, who had the document already and has been asked."""
+    LIFE_STATE_WITHDRAWN: _LifeState.ValueType  # 4
+    """Withdrawn: taken back before anybody fetched it, or the recipient agreed (15)."""
+    LIFE_STATE_WITHDRAWAL_REFUSED: _LifeState.ValueType  # 5
+    """The recipient did not agree (16)."""
+    LIFE_STATE_REPLACED: _LifeState.ValueType  # 6
+    """Another document has replaced it."""
+    LIFE_STATE_ABSENT: _LifeState.ValueType  # 7
+    """The document never was addressed to this unit, or has not come yet."""
+
+class LifeState(_LifeState, metaclass=_LifeStateEnumTypeWrapper):
+    """What has become of a document at one recipient."""
+
+LIFE_STATE_UNSPECIFIED: LifeState.ValueType  # 0
+"""Unknown: the node is older than this field."""
+LIFE_STATE_IN_FORCE: LifeState.ValueType  # 1
+"""In force (còn hiệu lực)."""
+LIFE_STATE_WITHDRAWAL_SENT: LifeState.ValueType  # 2
+"""A withdrawal has been sent and is still on its way (delivery of `life_packet_id` waits or failed)."""
+LIFE_STATE_WITHDRAWAL_ASKED: LifeState.ValueType  # 3
+"""The withdrawal has reached the recipient, who had the document already and has been asked."""
+LIFE_STATE_WITHDRAWN: LifeState.ValueType  # 4
+"""Withdrawn: taken back before anybody fetched it, or the recipient agreed (15)."""
+LIFE_STATE_WITHDRAWAL_REFUSED: LifeState.ValueType  # 5
+"""The recipient did not agree (16)."""
+LIFE_STATE_REPLACED: LifeState.ValueType  # 6
+"""Another document has replaced it."""
+LIFE_STATE_ABSENT: LifeState.ValueType  # 7
+"""The document never was addressed to this unit, or has not come yet."""
+Global___LifeState: _TypeAlias = LifeState  # noqa: Y015
+
+class _LifeAct:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LifeActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LifeAct.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIFE_ACT_UNSPECIFIED: _LifeAct.ValueType  # 0
+    """Never valid."""
+    LIFE_ACT_NEW: _LifeAct.ValueType  # 1
+    """It brought the document."""
+    LIFE_ACT_UPDATE: _LifeAct.ValueType  # 2
+    """It updated it."""
+    LIFE_ACT_REPLACE: _LifeAct.ValueType  # 3
+    """It is another document, which replaced this one."""
+    LIFE_ACT_WITHDRAW: _LifeAct.ValueType  # 4
+    """It withdraws it (edXML type 1)."""
+    LIFE_ACT_ASK_BACK: _LifeAct.ValueType  # 5
+    """It asks to take it back (status 13)."""
+    LIFE_ACT_DROP: _LifeAct.ValueType  # 6
+    """It drops this recipient (an update with ReceiverType 0)."""
+    LIFE_ACT_STATUS: _LifeAct.ValueType  # 7
+    """A status: 01 to 06, 15, 16."""
+
+class LifeAct(_LifeAct, metaclass=_LifeActEnumTypeWrapper):
+    """What a packet did to a document."""
+
+LIFE_ACT_UNSPECIFIED: LifeAct.ValueType  # 0
+"""Never valid."""
+LIFE_ACT_NEW: LifeAct.ValueType  # 1
+"""It brought the document."""
+LIFE_ACT_UPDATE: LifeAct.ValueType  # 2
+"""It updated it."""
+LIFE_ACT_REPLACE: LifeAct.ValueType  # 3
+"""It is another document, which replaced this one."""
+LIFE_ACT_WITHDRAW: LifeAct.ValueType  # 4
+"""It withdraws it (edXML type 1)."""
+LIFE_ACT_ASK_BACK: LifeAct.ValueType  # 5
+"""It asks to take it back (status 13)."""
+LIFE_ACT_DROP: LifeAct.ValueType  # 6
+"""It drops this recipient (an update with ReceiverType 0)."""
+LIFE_ACT_STATUS: LifeAct.ValueType  # 7
+"""A status: 01 to 06, 15, 16."""
+Global___LifeAct: _TypeAlias = LifeAct  # noqa: Y015
 
 @_typing.final
 class SubmitRequest(_message.Message):
@@ -219,6 +363,7 @@ class SubmitResult(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     PACKET_SHA256_FIELD_NUMBER: _builtins.int
     RECIPIENTS_SERVED_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     submission_id: _builtins.str
     """As given."""
     packet_id: _builtins.bytes
@@ -235,6 +380,12 @@ class SubmitResult(_message.Message):
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipientResult]:
         """Recipients that cannot be served, with the reason; the others are on their way."""
 
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What the rules of edXML and of Decision 28 find in the packet. With an error among them the packet is refused
+        (REASON_PACKET_BREAKS_RULES); warnings travel with it.
+        """
+
     def __init__(
         self,
         *,
@@ -245,14 +396,53 @@ class SubmitResult(_message.Message):
         refused: _abc.Iterable[Global___RecipientResult] | None = ...,
         packet_sha256: _builtins.bytes = ...,
         recipients_served: _builtins.int = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "packet_id", b"packet_id", "packet_sha256", b"packet_sha256", "reason", b"reason", "recipients_served", b"recipients_served", "refused", b"refused", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "findings", b"findings", "packet_id", b"packet_id", "packet_sha256", b"packet_sha256", "reason", b"reason", "recipients_served", b"recipients_served", "refused", b"refused", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitResult: _TypeAlias = SubmitResult  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    """One thing that a rule found in a packet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Stable code of the rule, e.g. EDXML-017."""
+    severity: Global___Severity.ValueType
+    """Error or warning."""
+    path: _builtins.str
+    """Path of the element, e.g. MessageHeader/To[2]/OrganId."""
+    sentence: _builtins.str
+    """In words; Vietnamese."""
+    source: _builtins.str
+    """Article of the standard or decree."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        severity: Global___Severity.ValueType = ...,
+        path: _builtins.str = ...,
+        sentence: _builtins.str = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "path", b"path", "sentence", b"sentence", "severity", b"severity", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
 
 @_typing.final
 class RecipientResult(_message.Message):
@@ -364,6 +554,9 @@ class InboxEntry(_message.Message):
     FETCH_COUNT_FIELD_NUMBER: _builtins.int
     SENDER_NAME_FIELD_NUMBER: _builtins.int
     BUSINESS_TYPE_FIELD_NUMBER: _builtins.int
+    PROMULGATION_DATE_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    DEADLINES_FIELD_NUMBER: _builtins.int
     packet_id: _builtins.bytes
     """The mesh's id; 16 octets."""
     unit: _builtins.str
@@ -396,6 +589,14 @@ class InboxEntry(_message.Message):
     """Name of the sending unit as the packet gives it."""
     business_type: _builtins.int
     """BussinessDocType: 0 new, 1 withdrawal, 2 update, 3 replacement."""
+    promulgation_date: _builtins.str
+    """Date of issue as written (yyyy/MM/dd); may be empty."""
+    due_date: _builtins.str
+    """DueDate as written; may be empty."""
+    @_builtins.property
+    def deadlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deadline]:
+        """What the receiving unit owes and until when (QĐ 28/2018 Điều 6.2, NĐ 30/2020 Điều 21.2.c)."""
+
     def __init__(
         self,
         *,
@@ -415,14 +616,47 @@ class InboxEntry(_message.Message):
         fetch_count: _builtins.int = ...,
         sender_name: _builtins.str = ...,
         business_type: _builtins.int = ...,
+        promulgation_date: _builtins.str = ...,
+        due_date: _builtins.str = ...,
+        deadlines: _abc.Iterable[Global___Deadline] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "business_type", b"business_type", "document_code", b"document_code", "document_id", b"document_id", "fetch_count", b"fetch_count", "kind", b"kind", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "packet_bytes", b"packet_bytes", "packet_id", b"packet_id", "packet_sha256", b"packet_sha256", "sender_name", b"sender_name", "sender_unit", b"sender_unit", "status_code", b"status_code", "subject", b"subject", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "business_type", b"business_type", "deadlines", b"deadlines", "document_code", b"document_code", "document_id", b"document_id", "due_date", b"due_date", "fetch_count", b"fetch_count", "kind", b"kind", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "packet_bytes", b"packet_bytes", "packet_id", b"packet_id", "packet_sha256", b"packet_sha256", "promulgation_date", b"promulgation_date", "sender_name", b"sender_name", "sender_unit", b"sender_unit", "status_code", b"status_code", "subject", b"subject", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InboxEntry: _TypeAlias = InboxEntry  # noqa: Y015
+
+@_typing.final
+class Deadline(_message.Message):
+    """One deadline. It is overdue while it is not met and `due_at_ms` has passed, or if it was met after that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    DUE_AT_MS_FIELD_NUMBER: _builtins.int
+    MET_AT_MS_FIELD_NUMBER: _builtins.int
+    kind: Global___DeadlineKind.ValueType
+    """Which."""
+    due_at_ms: _builtins.int
+    """Until when, milliseconds since 1970 UTC."""
+    met_at_ms: _builtins.int
+    """When it was met, milliseconds since 1970 UTC; 0: not yet."""
+    def __init__(
+        self,
+        *,
+        kind: Global___DeadlineKind.ValueType = ...,
+        due_at_ms: _builtins.int = ...,
+        met_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_at_ms", b"due_at_ms", "kind", b"kind", "met_at_ms", b"met_at_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deadline: _TypeAlias = Deadline  # noqa: Y015
 
 @_typing.final
 class FetchRequest(_message.Message):
@@ -585,6 +819,9 @@ class DeliveryView(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     UNIT_NAME_FIELD_NUMBER: _builtins.int
     RELAY_NODE_FIELD_NUMBER: _builtins.int
+    LIFE_FIELD_NUMBER: _builtins.int
+    LIFE_PACKET_ID_FIELD_NUMBER: _builtins.int
+    DEADLINES_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Recipient unit, canonical."""
     node_id: _builtins.str
@@ -609,9 +846,17 @@ class DeliveryView(_message.Message):
     """The recipient's name in the directory; may be empty."""
     relay_node: _builtins.str
     """Node that brought the receipt, if it was not the recipient's own."""
+    life: Global___LifeState.ValueType
+    """What has become of the document at this recipient."""
+    life_packet_id: _builtins.bytes
+    """The withdrawal, update or replacement that `life` speaks of; 16 octets, or empty."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.StatusEvent]:
         """All statuses, in order of acceptance."""
+
+    @_builtins.property
+    def deadlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deadline]:
+        """What the recipient owes for this document, as far as it has been delivered."""
 
     def __init__(
         self,
@@ -629,10 +874,13 @@ class DeliveryView(_message.Message):
         attempts: _builtins.int = ...,
         unit_name: _builtins.str = ...,
         relay_node: _builtins.str = ...,
+        life: Global___LifeState.ValueType = ...,
+        life_packet_id: _builtins.bytes = ...,
+        deadlines: _abc.Iterable[Global___Deadline] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "custody_node", b"custody_node", "end_time_ms", b"end_time_ms", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "reason", b"reason", "relay_node", b"relay_node", "signed_receipt", b"signed_receipt", "state", b"state", "status_code", b"status_code", "statuses", b"statuses", "unit", b"unit", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "custody_node", b"custody_node", "deadlines", b"deadlines", "end_time_ms", b"end_time_ms", "life", b"life", "life_packet_id", b"life_packet_id", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "reason", b"reason", "relay_node", b"relay_node", "signed_receipt", b"signed_receipt", "state", b"state", "status_code", b"status_code", "statuses", b"statuses", "unit", b"unit", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -653,6 +901,12 @@ class TrackResponse(_message.Message):
     DELIVERIES_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     DOCUMENT_CODE_FIELD_NUMBER: _builtins.int
+    PROMULGATION_DATE_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    DEADLINES_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    BUSINESS_TYPE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_TYPE_NAME_FIELD_NUMBER: _builtins.int
     packet_id: _builtins.bytes
     """16 octets."""
     submission_id: _builtins.str
@@ -669,9 +923,25 @@ class TrackResponse(_message.Message):
     """Trích yếu."""
     document_code: _builtins.str
     """Số và ký hiệu."""
+    promulgation_date: _builtins.str
+    """Date of issue as written; may be empty."""
+    due_date: _builtins.str
+    """DueDate as written; may be empty."""
+    business_type: _builtins.int
+    """BussinessDocType: 0 new, 1 withdrawal, 2 update, 3 replacement."""
+    document_type_name: _builtins.str
+    """DocumentType/TypeName as written; may be empty."""
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryView]:
         """One per recipient, in order of code."""
+
+    @_builtins.property
+    def deadlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deadline]:
+        """What the author owed: DEADLINE_KIND_SEND."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """Warnings with which the packet was taken."""
 
     def __init__(
         self,
@@ -685,14 +955,156 @@ class TrackResponse(_message.Message):
         deliveries: _abc.Iterable[Global___DeliveryView] | None = ...,
         subject: _builtins.str = ...,
         document_code: _builtins.str = ...,
+        promulgation_date: _builtins.str = ...,
+        due_date: _builtins.str = ...,
+        deadlines: _abc.Iterable[Global___Deadline] | None = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
+        business_type: _builtins.int = ...,
+        document_type_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_ms", b"create_time_ms", "deliveries", b"deliveries", "document_code", b"document_code", "document_id", b"document_id", "expire_at_ms", b"expire_at_ms", "packet_id", b"packet_id", "sender_unit", b"sender_unit", "subject", b"subject", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_type", b"business_type", "create_time_ms", b"create_time_ms", "deadlines", b"deadlines", "deliveries", b"deliveries", "document_code", b"document_code", "document_id", b"document_id", "document_type_name", b"document_type_name", "due_date", b"due_date", "expire_at_ms", b"expire_at_ms", "findings", b"findings", "packet_id", b"packet_id", "promulgation_date", b"promulgation_date", "sender_unit", b"sender_unit", "subject", b"subject", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrackResponse: _TypeAlias = TrackResponse  # noqa: Y015
+
+@_typing.final
+class DossierRequest(_message.Message):
+    """Which document, as whom."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    AUTHOR_UNIT_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    PACKET_ID_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The unit that looks: the author or a recipient; one of the system's units, either form. Empty: the system's only unit."""
+    author_unit: _builtins.str
+    """The author's identifier code, either form. Empty: `unit` itself."""
+    document_id: _builtins.str
+    """DocumentId as written. Or any packet about the document:"""
+    packet_id: _builtins.bytes
+    """16 octets."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        author_unit: _builtins.str = ...,
+        document_id: _builtins.str = ...,
+        packet_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author_unit", b"author_unit", "document_id", b"document_id", "packet_id", b"packet_id", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DossierRequest: _TypeAlias = DossierRequest  # noqa: Y015
+
+@_typing.final
+class DossierEntry(_message.Message):
+    """One packet of a dossier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PACKET_ID_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    SENDER_UNIT_FIELD_NUMBER: _builtins.int
+    ACCEPT_TIME_MS_FIELD_NUMBER: _builtins.int
+    STATUS_CODE_FIELD_NUMBER: _builtins.int
+    ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_DOCUMENT_FIELD_NUMBER: _builtins.int
+    BY_NODE_FIELD_NUMBER: _builtins.int
+    packet_id: _builtins.bytes
+    """16 octets."""
+    act: Global___LifeAct.ValueType
+    """What it did."""
+    sender_unit: _builtins.str
+    """Who sent it, canonical."""
+    accept_time_ms: _builtins.int
+    """When this node took it, milliseconds since 1970 UTC."""
+    status_code: _builtins.str
+    """Of a status its code."""
+    answers_packet_id: _builtins.bytes
+    """Of 15 and 16: the packet answered; 16 octets or empty."""
+    note: _builtins.str
+    """The reason or remark in the packet's words."""
+    waits_for_document: _builtins.bool
+    """It waits at this node for the document that it is about."""
+    by_node: _builtins.bool
+    """The node itself made it in the unit's name (01 on arrival, 15 for what was taken back unread)."""
+    def __init__(
+        self,
+        *,
+        packet_id: _builtins.bytes = ...,
+        act: Global___LifeAct.ValueType = ...,
+        sender_unit: _builtins.str = ...,
+        accept_time_ms: _builtins.int = ...,
+        status_code: _builtins.str = ...,
+        answers_packet_id: _builtins.bytes = ...,
+        note: _builtins.str = ...,
+        waits_for_document: _builtins.bool = ...,
+        by_node: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "act", b"act", "answers_packet_id", b"answers_packet_id", "by_node", b"by_node", "note", b"note", "packet_id", b"packet_id", "sender_unit", b"sender_unit", "status_code", b"status_code", "waits_for_document", b"waits_for_document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DossierEntry: _TypeAlias = DossierEntry  # noqa: Y015
+
+@_typing.final
+class DossierResponse(_message.Message):
+    """A document's life as one unit sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    AUTHOR_UNIT_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_CODE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    LIFE_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Who looks, canonical."""
+    author_unit: _builtins.str
+    """The author, canonical."""
+    document_id: _builtins.str
+    """As written."""
+    document_code: _builtins.str
+    """Số và ký hiệu."""
+    subject: _builtins.str
+    """Trích yếu."""
+    life: Global___LifeState.ValueType
+    """To the recipient that looks: what has become of it. To the author: see Track for each recipient."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DossierEntry]:
+        """All packets, in the order in which the node took them."""
+
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        author_unit: _builtins.str = ...,
+        document_id: _builtins.str = ...,
+        document_code: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        life: Global___LifeState.ValueType = ...,
+        entries: _abc.Iterable[Global___DossierEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author_unit", b"author_unit", "document_code", b"document_code", "document_id", b"document_id", "entries", b"entries", "life", b"life", "subject", b"subject", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DossierResponse: _TypeAlias = DossierResponse  # noqa: Y015
 
 @_typing.final
 class SearchUnitsRequest(_message.Message):

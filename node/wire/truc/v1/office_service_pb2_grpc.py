@@ -40,6 +40,11 @@ class OfficeServiceStub:
                 request_serializer=truc_dot_v1_dot_office__service__pb2.SubmitRequest.SerializeToString,
                 response_deserializer=truc_dot_v1_dot_office__service__pb2.SubmitResponse.FromString,
                 _registered_method=True)
+        self.SubmitOne = channel.unary_unary(
+                '/truc.v1.OfficeService/SubmitOne',
+                request_serializer=truc_dot_v1_dot_office__service__pb2.SubmitWhole.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_office__service__pb2.SubmitResult.FromString,
+                _registered_method=True)
         self.ListInbox = channel.unary_unary(
                 '/truc.v1.OfficeService/ListInbox',
                 request_serializer=truc_dot_v1_dot_office__service__pb2.ListInboxRequest.SerializeToString,
@@ -60,6 +65,11 @@ class OfficeServiceStub:
                 request_serializer=truc_dot_v1_dot_office__service__pb2.TrackRequest.SerializeToString,
                 response_deserializer=truc_dot_v1_dot_office__service__pb2.TrackResponse.FromString,
                 _registered_method=True)
+        self.Dossier = channel.unary_unary(
+                '/truc.v1.OfficeService/Dossier',
+                request_serializer=truc_dot_v1_dot_office__service__pb2.DossierRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_office__service__pb2.DossierResponse.FromString,
+                _registered_method=True)
         self.SearchUnits = channel.unary_unary(
                 '/truc.v1.OfficeService/SearchUnits',
                 request_serializer=truc_dot_v1_dot_office__service__pb2.SearchUnitsRequest.SerializeToString,
@@ -75,6 +85,14 @@ class OfficeServiceServicer:
         """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. Answered when all are
         durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
         still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitOne(self, request, context):
+        """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
+        both sides about half. A refusal of the packet is a result here, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +126,14 @@ class OfficeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Dossier(self, request, context):
+        """Shows the life of a document as one unit sees it, its author or a recipient: all packets about it that this node has, in order,
+        and what has become of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SearchUnits(self, request, context):
         """Finds units by code or name.
         """
@@ -122,6 +148,11 @@ def add_OfficeServiceServicer_to_server(servicer, server):
                     servicer.Submit,
                     request_deserializer=truc_dot_v1_dot_office__service__pb2.SubmitRequest.FromString,
                     response_serializer=truc_dot_v1_dot_office__service__pb2.SubmitResponse.SerializeToString,
+            ),
+            'SubmitOne': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitOne,
+                    request_deserializer=truc_dot_v1_dot_office__service__pb2.SubmitWhole.FromString,
+                    response_serializer=truc_dot_v1_dot_office__service__pb2.SubmitResult.SerializeToString,
             ),
             'ListInbox': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInbox,
@@ -142,6 +173,11 @@ def add_OfficeServiceServicer_to_server(servicer, server):
                     servicer.Track,
                     request_deserializer=truc_dot_v1_dot_office__service__pb2.TrackRequest.FromString,
                     response_serializer=truc_dot_v1_dot_office__service__pb2.TrackResponse.SerializeToString,
+            ),
+            'Dossier': grpc.unary_unary_rpc_method_handler(
+                    servicer.Dossier,
+                    request_deserializer=truc_dot_v1_dot_office__service__pb2.DossierRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_office__service__pb2.DossierResponse.SerializeToString,
             ),
             'SearchUnits': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchUnits,
@@ -177,6 +213,33 @@ class OfficeService:
             '/truc.v1.OfficeService/Submit',
             truc_dot_v1_dot_office__service__pb2.SubmitRequest.SerializeToString,
             truc_dot_v1_dot_office__service__pb2.SubmitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitOne(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.OfficeService/SubmitOne',
+            truc_dot_v1_dot_office__service__pb2.SubmitWhole.SerializeToString,
+            truc_dot_v1_dot_office__service__pb2.SubmitResult.FromString,
             options,
             channel_credentials,
             insecure,
@@ -285,6 +348,33 @@ class OfficeService:
             '/truc.v1.OfficeService/Track',
             truc_dot_v1_dot_office__service__pb2.TrackRequest.SerializeToString,
             truc_dot_v1_dot_office__service__pb2.TrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Dossier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.OfficeService/Dossier',
+            truc_dot_v1_dot_office__service__pb2.DossierRequest.SerializeToString,
+            truc_dot_v1_dot_office__service__pb2.DossierResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,10 @@ class OfficeServiceStub:
     durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
     still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
     """
+    SubmitOne: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.SubmitWhole, _office_service_pb2.SubmitResult]
+    """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
+    both sides about half. A refusal of the packet is a result here, too.
+    """
     ListInbox: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
     Fetch: _grpc.UnaryStreamMultiCallable[_office_service_pb2.FetchRequest, _office_service_pb2.FetchResponse]
@@ -48,6 +52,10 @@ class OfficeServiceStub:
     """Takes packets out of the inbox after they have been stored safely. Repeating it is harmless."""
     Track: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.TrackRequest, _office_service_pb2.TrackResponse]
     """Shows, for each recipient of a packet, its state and its statuses."""
+    Dossier: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.DossierRequest, _office_service_pb2.DossierResponse]
+    """Shows the life of a document as one unit sees it, its author or a recipient: all packets about it that this node has, in order,
+    and what has become of it.
+    """
     SearchUnits: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.SearchUnitsRequest, _office_service_pb2.SearchUnitsResponse]
     """Finds units by code or name."""
 
@@ -61,6 +69,10 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
     still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
     """
+    SubmitOne: _aio.UnaryUnaryMultiCallable[_office_service_pb2.SubmitWhole, _office_service_pb2.SubmitResult]  # type: ignore[assignment]
+    """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
+    both sides about half. A refusal of the packet is a result here, too.
+    """
     ListInbox: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]  # type: ignore[assignment]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
     Fetch: _aio.UnaryStreamMultiCallable[_office_service_pb2.FetchRequest, _office_service_pb2.FetchResponse]  # type: ignore[assignment]
@@ -69,6 +81,10 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     """Takes packets out of the inbox after they have been stored safely. Repeating it is harmless."""
     Track: _aio.UnaryUnaryMultiCallable[_office_service_pb2.TrackRequest, _office_service_pb2.TrackResponse]  # type: ignore[assignment]
     """Shows, for each recipient of a packet, its state and its statuses."""
+    Dossier: _aio.UnaryUnaryMultiCallable[_office_service_pb2.DossierRequest, _office_service_pb2.DossierResponse]  # type: ignore[assignment]
+    """Shows the life of a document as one unit sees it, its author or a recipient: all packets about it that this node has, in order,
+    and what has become of it.
+    """
     SearchUnits: _aio.UnaryUnaryMultiCallable[_office_service_pb2.SearchUnitsRequest, _office_service_pb2.SearchUnitsResponse]  # type: ignore[assignment]
     """Finds units by code or name."""
 
@@ -84,6 +100,16 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. Answered when all are
         durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
         still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitOne(
+        self,
+        request: _office_service_pb2.SubmitWhole,
+        context: _ServicerContext,
+    ) -> _typing.Union[_office_service_pb2.SubmitResult, _abc.Awaitable[_office_service_pb2.SubmitResult]]:
+        """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
+        both sides about half. A refusal of the packet is a result here, too.
         """
 
     @_abc_1.abstractmethod
@@ -117,6 +143,16 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_office_service_pb2.TrackResponse, _abc.Awaitable[_office_service_pb2.TrackResponse]]:
         """Shows, for each recipient of a packet, its state and its statuses."""
+
+    @_abc_1.abstractmethod
+    def Dossier(
+        self,
+        request: _office_service_pb2.DossierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_office_service_pb2.DossierResponse, _abc.Awaitable[_office_service_pb2.DossierResponse]]:
+        """Shows the life of a document as one unit sees it, its author or a recipient: all packets about it that this node has, in order,
+        and what has become of it.
+        """
 
     @_abc_1.abstractmethod
     def SearchUnits(

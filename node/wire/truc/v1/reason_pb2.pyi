@@ -62,6 +62,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A status packet without StatusCode, or with one that is not two digits."""
     REASON_NOT_ALL_SERVED: _Reason.ValueType  # 17
     """Another packet of this all-or-nothing submission's recipients cannot be served."""
+    REASON_PACKET_BREAKS_RULES: _Reason.ValueType  # 18
+    """A rule of edXML or of Decision 28 forbids the packet; the findings say which (Finding.code)."""
     REASON_CREDENTIAL_MISSING: _Reason.ValueType  # 40
     """--- 40..69: denied, the caller's operator must act ----------------------------------------------
     No credential was presented.
@@ -196,6 +198,8 @@ REASON_STATUS_MALFORMED: Reason.ValueType  # 16
 """A status packet without StatusCode, or with one that is not two digits."""
 REASON_NOT_ALL_SERVED: Reason.ValueType  # 17
 """Another packet of this all-or-nothing submission's recipients cannot be served."""
+REASON_PACKET_BREAKS_RULES: Reason.ValueType  # 18
+"""A rule of edXML or of Decision 28 forbids the packet; the findings say which (Finding.code)."""
 REASON_CREDENTIAL_MISSING: Reason.ValueType  # 40
 """--- 40..69: denied, the caller's operator must act ----------------------------------------------
 No credential was presented.

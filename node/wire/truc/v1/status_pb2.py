@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14truc/v1/status.proto\x12\x07truc.v1\"\x81\x01\n\x0bStatusEvent\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x16\n\x0etimestamp_text\x18\x04 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pt_time_ms\x18\x05 \x01(\x03\x12\x11\n\tpacket_id\x18\x06 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14truc/v1/status.proto\x12\x07truc.v1\"\x9c\x01\n\x0bStatusEvent\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x16\n\x0etimestamp_text\x18\x04 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pt_time_ms\x18\x05 \x01(\x03\x12\x11\n\tpacket_id\x18\x06 \x01(\x0c\x12\x19\n\x11\x61nswers_packet_id\x18\x07 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'truc.v1.status_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATUSEVENT']._serialized_start=34
-  _globals['_STATUSEVENT']._serialized_end=163
+  _globals['_STATUSEVENT']._serialized_end=190
 # @@protoc_insertion_point(module_scope)

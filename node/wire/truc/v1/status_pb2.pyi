@@ -28,6 +28,7 @@ class StatusEvent(_message.Message):
     TIMESTAMP_TEXT_FIELD_NUMBER: _builtins.int
     ACCEPT_TIME_MS_FIELD_NUMBER: _builtins.int
     PACKET_ID_FIELD_NUMBER: _builtins.int
+    ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Code of QCVN 102: 01 arrived, 02 refused, 03 accepted, 04 assigned, 05 in progress, 06 finished, 13 withdrawal asked,
     15 agreed, 16 not agreed. Others are kept as they are.
@@ -42,6 +43,8 @@ class StatusEvent(_message.Message):
     """When this node accepted the report, milliseconds since 1970 UTC."""
     packet_id: _builtins.bytes
     """Packet that carried it; 16 octets."""
+    answers_packet_id: _builtins.bytes
+    """Of 15 and 16: the packet that they answer; 16 octets. Empty: none that the answering node knew."""
     def __init__(
         self,
         *,
@@ -51,10 +54,11 @@ class StatusEvent(_message.Message):
         timestamp_text: _builtins.str = ...,
         accept_time_ms: _builtins.int = ...,
         packet_id: _builtins.bytes = ...,
+        answers_packet_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "code", b"code", "description", b"description", "packet_id", b"packet_id", "timestamp_text", b"timestamp_text", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "answers_packet_id", b"answers_packet_id", "code", b"code", "description", b"description", "packet_id", b"packet_id", "timestamp_text", b"timestamp_text", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,8 +5,10 @@ What a node writes down. These records are versioned apart from the wire: they o
 Keys are made in node/store/keys.py, where the map of all tables is drawn.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -83,6 +85,13 @@ class HeaderRecord(_message.Message):
     STATUS_TIMESTAMP_FIELD_NUMBER: _builtins.int
     BUSINESS_TYPE_FIELD_NUMBER: _builtins.int
     PACKET_SHA256_FIELD_NUMBER: _builtins.int
+    PROMULGATION_DATE_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    DOCUMENT_TYPE_NAME_FIELD_NUMBER: _builtins.int
+    BUSINESS_REASON_FIELD_NUMBER: _builtins.int
+    SENDER_CODE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     document_code: _builtins.str
     subject: _builtins.str
@@ -92,6 +101,20 @@ class HeaderRecord(_message.Message):
     status_timestamp: _builtins.str
     business_type: _builtins.int
     packet_sha256: _builtins.bytes
+    promulgation_date: _builtins.str
+    """As written."""
+    due_date: _builtins.str
+    priority: _builtins.int
+    """OtherInfo/Priority; -1: none."""
+    document_type_name: _builtins.str
+    business_reason: _builtins.str
+    """BussinessDocReason."""
+    sender_code: _builtins.str
+    """From/OrganId as written."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the rules whose warnings travel with the packet, with the path of each: "EDXML-017 MessageHeader/Subject"."""
+
     def __init__(
         self,
         *,
@@ -104,10 +127,17 @@ class HeaderRecord(_message.Message):
         status_timestamp: _builtins.str = ...,
         business_type: _builtins.int = ...,
         packet_sha256: _builtins.bytes = ...,
+        promulgation_date: _builtins.str = ...,
+        due_date: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        document_type_name: _builtins.str = ...,
+        business_reason: _builtins.str = ...,
+        sender_code: _builtins.str = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_type", b"business_type", "document_code", b"document_code", "document_id", b"document_id", "packet_sha256", b"packet_sha256", "sender_name", b"sender_name", "status_code", b"status_code", "status_description", b"status_description", "status_timestamp", b"status_timestamp", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_reason", b"business_reason", "business_type", b"business_type", "document_code", b"document_code", "document_id", b"document_id", "document_type_name", b"document_type_name", "due_date", b"due_date", "packet_sha256", b"packet_sha256", "priority", b"priority", "promulgation_date", b"promulgation_date", "sender_code", b"sender_code", "sender_name", b"sender_name", "status_code", b"status_code", "status_description", b"status_description", "status_timestamp", b"status_timestamp", "subject", b"subject", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,12 +288,18 @@ class InboxRecord(_message.Message):
     LEASE_UNTIL_MS_FIELD_NUMBER: _builtins.int
     FETCH_COUNT_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGE_TIME_MS_FIELD_NUMBER: _builtins.int
+    SEEN_TIME_MS_FIELD_NUMBER: _builtins.int
+    TAKEN_TIME_MS_FIELD_NUMBER: _builtins.int
     accept_time_ms: _builtins.int
     lane: _builtins.int
     lease_until_ms: _builtins.int
     fetch_count: _builtins.int
     acknowledge_time_ms: _builtins.int
     """When it was acknowledged, milliseconds since 1970 UTC; 0: it waits."""
+    seen_time_ms: _builtins.int
+    """When octets of it were first given out, milliseconds since 1970 UTC; 0: never."""
+    taken_time_ms: _builtins.int
+    """When the node took it out because it was withdrawn, replaced or dropped unread, milliseconds since 1970 UTC; 0: never."""
     def __init__(
         self,
         *,
@@ -272,14 +308,99 @@ class InboxRecord(_message.Message):
         lease_until_ms: _builtins.int = ...,
         fetch_count: _builtins.int = ...,
         acknowledge_time_ms: _builtins.int = ...,
+        seen_time_ms: _builtins.int = ...,
+        taken_time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "acknowledge_time_ms", b"acknowledge_time_ms", "fetch_count", b"fetch_count", "lane", b"lane", "lease_until_ms", b"lease_until_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "acknowledge_time_ms", b"acknowledge_time_ms", "fetch_count", b"fetch_count", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "seen_time_ms", b"seen_time_ms", "taken_time_ms", b"taken_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InboxRecord: _TypeAlias = InboxRecord  # noqa: Y015
+
+@_typing.final
+class DossierRecord(_message.Message):
+    """One packet in the dossier of a document: what one unit knows of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_MS_FIELD_NUMBER: _builtins.int
+    ACCEPT_TIME_MS_FIELD_NUMBER: _builtins.int
+    STATUS_CODE_FIELD_NUMBER: _builtins.int
+    ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
+    TAKEN_UNREAD_FIELD_NUMBER: _builtins.int
+    BY_NODE_FIELD_NUMBER: _builtins.int
+    act: _builtins.int
+    """truc.v1.LifeAct."""
+    create_time_ms: _builtins.int
+    """Envelope.create_time_ms: the author's order of acts about the document."""
+    accept_time_ms: _builtins.int
+    """When this node took it, milliseconds since 1970 UTC."""
+    status_code: _builtins.str
+    """Of a status its code."""
+    answers_packet_id: _builtins.bytes
+    """Of 15 and 16: the packet answered."""
+    waits: _builtins.bool
+    """It waits for the document; not in the inbox yet."""
+    taken_unread: _builtins.bool
+    """A withdrawal that took the document out of the inbox before anybody fetched it."""
+    by_node: _builtins.bool
+    """The node made it in the unit's name."""
+    def __init__(
+        self,
+        *,
+        act: _builtins.int = ...,
+        create_time_ms: _builtins.int = ...,
+        accept_time_ms: _builtins.int = ...,
+        status_code: _builtins.str = ...,
+        answers_packet_id: _builtins.bytes = ...,
+        waits: _builtins.bool = ...,
+        taken_unread: _builtins.bool = ...,
+        by_node: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "act", b"act", "answers_packet_id", b"answers_packet_id", "by_node", b"by_node", "create_time_ms", b"create_time_ms", "status_code", b"status_code", "taken_unread", b"taken_unread", "waits", b"waits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DossierRecord: _TypeAlias = DossierRecord  # noqa: Y015
+
+@_typing.final
+class DutyRecord(_message.Message):
+    """Something the node owes in a unit's name: a status that it must compose and submit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    STATUS_CODE_FIELD_NUMBER: _builtins.int
+    PACKET_ID_FIELD_NUMBER: _builtins.int
+    ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Unit in whose name."""
+    status_code: _builtins.str
+    packet_id: _builtins.bytes
+    """Document packet that the status is about."""
+    answers_packet_id: _builtins.bytes
+    """Of 15: the packet that it answers."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        status_code: _builtins.str = ...,
+        packet_id: _builtins.bytes = ...,
+        answers_packet_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_packet_id", b"answers_packet_id", "packet_id", b"packet_id", "status_code", b"status_code", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DutyRecord: _TypeAlias = DutyRecord  # noqa: Y015
 
 @_typing.final
 class PeerRecord(_message.Message):
