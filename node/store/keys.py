@@ -29,6 +29,9 @@ import struct
 BODY = b"b"
 """Rows of this table may be large; engines may keep them apart."""
 
+QUEUES = b"iloq"
+"""Tables (first octets) whose rows come and go all the time; engines may keep them apart from those that stay."""
+
 _MS = struct.Struct(">Q")
 _LANE_MS = struct.Struct(">BQ")
 

@@ -1,6 +1,7 @@
 """What only a store on a real disk can get wrong."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rocksdict import Options, Rdict
 
 from node.errors import Broken, Deferred
 from node.model.reason import Reason
@@ -42,6 +44,33 @@ def test_the_loop_keeps_ticking_while_the_disk_works(rocks: RocksHome) -> None:
         gaps.sort()
         assert gaps[len(gaps) // 2] < 0.05
         assert gaps[-1] < 0.5
+
+    asyncio.run(story())
+
+
+def test_rows_of_a_table_that_got_a_family_of_its_own_move_there(rocks: RocksHome) -> None:
+    """As a store of an older version is opened: everything in one family."""
+
+    async def story() -> None:
+        store = rocks.open()
+        await store.transact(put(b"ka"))
+        await store.close()
+        db = Rdict(
+            str(rocks.folder / "db"),
+            Options(raw_mode=True),
+            {name: Options(raw_mode=True) for name in ("queues", "bodies")},
+        )
+        for number in range(2_500):
+            db[b"oh49\0%05d" % number] = b"row"
+        db[b"qx"] = b"index"
+        db.close()
+        del db
+        gc.collect()
+        store = rocks.open()
+        rows = await store.transact(lambda tx: tx.scan(b"o", limit=5_000))
+        assert len(rows) == 2_500
+        assert await store.transact(lambda tx: (tx.get(b"qx"), tx.get(b"ka"))) == (b"index", b"v" * 500)
+        await store.close()
 
     asyncio.run(story())
 
