@@ -52,8 +52,19 @@ class Told:
     retry_after_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the peer has answered to rows that went to it, and which rows could not go at all, and why."""
+
+    answered: list[tuple[Loaded, Answer]]
+    unfit: list[tuple[Loaded, Reason]]
+
+
 class Carrier:
-    """Carries rows to one peer, directly or through a relay."""
+    """Carries rows to one peer, directly or through a relay: `push` or `carry_large` asks the peer, `settle` writes what it said.
+
+    Apart, because a fault of the first is the road's, and one of the second our own store's.
+    """
 
     def __init__(self, peer_id: str, node: Node, ports: Ports, policy: Policy) -> None:
         self._peer_id = peer_id
@@ -65,17 +76,27 @@ class Carrier:
         """Read what rows stand for; bodies of the bulk lane stay where they are."""
         return [_load(tx, row) for row in rows]
 
-    async def push(self, road: Road, loaded: list[Loaded]) -> bool:
-        """Push small things. Returns whether every row is gone. Raises Fault if the peer gave no answer."""
-        assert road.call is not None
-        packed = [(one, item) for one in loaded if (item := await self._packed(one)) is not None]
-        if not packed:
-            return False
-        answers = await self._ports.peers.push(road.call, [item for _, item in packed])
-        all_gone = await self._settle(road, [one for one, _ in packed], answers)
-        return all_gone and len(packed) == len(loaded)
+    async def push(self, road: Road, loaded: list[Loaded]) -> Heard:
+        """Push small things. Raises Fault if the peer gave no answer.
 
-    async def carry_large(self, road: Road, loaded: list[Loaded]) -> bool:
+        What cannot travel (no body, no key) holds up nobody else.
+        """
+        assert road.call is not None
+        packed: list[tuple[Loaded, PushItem]] = []
+        unfit: list[tuple[Loaded, Reason]] = []
+        for one in loaded:
+            try:
+                packed.append((one, await self._item(one)))
+            except (Broken, Denied) as fault:
+                unfit.append((one, fault.reason))
+        if not packed:
+            return Heard([], unfit)
+        answers = await self._ports.peers.push(road.call, [item for _, item in packed])
+        if len(answers) != len(packed):
+            raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(packed)} items")
+        return Heard([(one, answer) for (one, _), answer in zip(packed, answers, strict=True)], unfit)
+
+    async def carry_large(self, road: Road, loaded: list[Loaded]) -> Heard:
         """Offer, upload and commit one large packet. Raises Fault if the peer gave no answer."""
         assert road.call is not None
         assert len(loaded) == 1
@@ -85,9 +106,8 @@ class Carrier:
             parcel, envelope = self._parcel(loaded[0]), _envelope(packet)
             await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
         except (Broken, Denied) as fault:
-            await self.put_off(loaded, fault.reason, UNFIT_PAUSE_MS)
-            return False
-        return await self._settle(road, loaded, [await self._upload(road.call, parcel, envelope)])
+            return Heard([], [(loaded[0], fault.reason)])
+        return Heard([(loaded[0], await self._upload(road.call, parcel, envelope))], [])
 
     async def put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
         """Put rows off without an answer."""
@@ -122,14 +142,6 @@ class Carrier:
 
     # --- rows to parcels -------------------------------------------------------------------------------------
 
-    async def _packed(self, loaded: Loaded) -> PushItem | None:
-        """Make one row ready to travel. What cannot travel (no body, no key) waits, visibly, and holds up nobody else."""
-        try:
-            return await self._item(loaded)
-        except (Broken, Denied) as fault:
-            await self.put_off([loaded], fault.reason, UNFIT_PAUSE_MS)
-            return None
-
     async def _item(self, loaded: Loaded) -> PushItem:
         if loaded.packet is None:
             return PushReceipt(codec.signed_receipt_from_bytes(loaded.row.record.signed_receipt))
@@ -156,19 +168,21 @@ class Carrier:
 
     # --- answers to rows -------------------------------------------------------------------------------------
 
-    async def _settle(self, road: Road, loaded: list[Loaded], answers: list[Answer]) -> bool:
+    async def settle(self, road: Road, heard: Heard) -> bool:
+        """Write down what the peer has answered; return whether every row is gone. Raises Fault if our own store takes nothing."""
         assert road.call is not None
-        if len(answers) != len(loaded):
-            raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(loaded)} items")
-        pairs = list(zip(loaded, answers, strict=True))
-        caller = road.call.node_id
+        for one, reason in heard.unfit:
+            await self.put_off([one], reason, UNFIT_PAUSE_MS)
+        if not heard.answered:
+            return False
+        pairs, caller = heard.answered, road.call.node_id
         told = await self._ports.workers.run(0, lambda: [self._judge(one, answer, caller) for one, answer in pairs])
         now_ms = self._ports.clock.now_ms()
         gone, nodes = await self._ports.store.transact(lambda tx: self._write(tx, road, told, now_ms))
-        await self._remove_released([one for one in loaded if one.row.kind == keys.OUTBOX_RELAY])
+        await self._remove_released([one for one, _ in pairs if one.row.kind == keys.OUTBOX_RELAY])
         if nodes:
             self._node.on_outbox(nodes)
-        return gone
+        return gone and not heard.unfit
 
     def _judge(self, loaded: Loaded, answer: Answer, caller: str) -> Told:
         if answer.receipt is None or loaded.packet is None:

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from node.carrier import Carrier, Loaded
+from node.carrier import Carrier, Heard, Loaded
 from node.errors import Fault, Rejected
 from node.flow import outbox
 from node.flow.road import Outlook, Road, choose_road
@@ -25,7 +25,7 @@ from node.ports import Ports, Tx
 from node.roads import Roads
 from node.store import keys
 
-Carry = Callable[[Road, list[Loaded]], Awaitable[bool]]
+Carry = Callable[[Road, list[Loaded]], Awaitable[Heard]]
 
 BUG_PAUSE_MS = 5 * MINUTE_MS
 ALONE_EVERY = 4
@@ -159,8 +159,9 @@ class Courier:
         started_ms = self._ports.clock.now_ms()
         all_gone = False
         try:
-            all_gone = await carry(road, loaded)
+            heard = await carry(road, loaded)
             await self._roads.succeeded(road.call.node_id)
+            all_gone = await self._settle(road, heard)
         except Rejected as fault:
             # The peer is there and refuses the call as a whole: something in it is the cause, not the road.
             await self._put_off(loaded, fault.reason, self._policy.item_retry_ms)
@@ -176,6 +177,15 @@ class Courier:
                 for one in loaded:
                     self._look_from(one.row.key)
             self._wake.set()
+
+    async def _settle(self, road: Road, heard: Heard) -> bool:
+        try:
+            return await self._carrier.settle(road, heard)
+        except Fault as fault:
+            # Our own store takes nothing now (full disk), which is no fault of the road. The rows stay as they are, in flight, so
+            # that they are not sent again at once; the peer will give the same answers again.
+            await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+            return False
 
     async def _put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
         try:

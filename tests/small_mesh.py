@@ -91,6 +91,22 @@ class Switchboard:
     pushes: list[tuple[str, str, int]] = field(default_factory=list)
 
 
+@dataclass
+class FillableDisk:
+    """A disk on which everything is durable at once, until it is full."""
+
+    full: bool = False
+    refused: int = 0
+
+    def write(self, size_bytes: int) -> None:
+        if self.full:
+            self.refused += 1
+            raise Deferred(Reason.DISK_FULL)
+
+    async def sync(self) -> None:
+        return
+
+
 class DirectPeers:
     """ports.Peers by direct calls, every message through the codec."""
 
@@ -131,6 +147,7 @@ class Office:
     couriers: Couriers
     ports: Ports
     system: System
+    disk: FillableDisk
 
     async def submit(self, packet: bytes, submission_id: str = "1", **options: Any) -> SubmitResult:
         return await self.node.submit(self.system, Submission(submission_id, **options), packet)
@@ -211,7 +228,8 @@ async def small_mesh(
     directory = FixedDirectory(directory_of(1, 0, nodes, zones))
     board, offices = Switchboard(), {}
     for name, units in UNITS.items():
-        store, bodies = MemoryStore(), MemoryBodies()
+        disk = FillableDisk()
+        store, bodies = MemoryStore(disk), MemoryBodies()
         ports = Ports(
             WallClock(),
             OsEntropy(),
@@ -225,7 +243,8 @@ async def small_mesh(
         own = Policy(**{**{f: getattr(policy, f) for f in policy.__slots__}, "relay_for_others": name == "centre"})
         node = Node(ports, own)
         board.nodes[name] = node
-        offices[name] = Office(node, Couriers(node, ports, own), ports, System(name, frozenset(c for c, _ in units)))
+        system = System(name, frozenset(c for c, _ in units))
+        offices[name] = Office(node, Couriers(node, ports, own), ports, system, disk)
     bugs: list[Exception] = []
     for office in offices.values():
         office.couriers.on_bug = bugs.append

@@ -14,7 +14,7 @@ from typing import Self
 from node.model.life import Dossier
 from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, TrackView
 from node.net.client_fetch import Fetched, fetch_bytes, fetch_file
-from node.net.client_submit import WHOLE_BYTES_MAX, SubmitOne, read_if_small, submit_many, submit_stream, submit_whole
+from node.net.client_submit import WHOLE_BYTES_MAX, read_if_small, submit_many, submit_stream, submit_whole
 from node.net.credential import Credential
 from node.net.errors import faults
 from node.net.listener import Option
@@ -48,11 +48,6 @@ class OfficeClient:
         certificate = der_of(credential.certificate_pem.encode())
         self._channel = pinned_channel(credential.address, (certificate,), None, CLIENT_OPTIONS)
         self._stub = OfficeServiceStub(self._channel)
-        self._submit_one: SubmitOne = self._channel.unary_unary(
-            "/truc.v1.OfficeService/Submit",
-            request_serializer=pb.SubmitRequest.SerializeToString,
-            response_deserializer=pb.SubmitResponse.FromString,
-        )  # on the wire a stream of one message is a unary call, and twice as cheap to make
         self._metadata = bearer(credential.token)
 
     @classmethod
@@ -93,7 +88,7 @@ class OfficeClient:
         submission = Submission(submission_id, size_bytes, all_or_nothing, expire_at_ms)
         with faults():
             if isinstance(packet, bytes) and size_bytes <= WHOLE_BYTES_MAX:
-                return await submit_whole(self._submit_one, self._metadata, submission, packet, CALL_S)
+                return await submit_whole(self._stub, self._metadata, submission, packet, CALL_S)
             return await submit_stream(self._stub, self._metadata, submission, packet, progress)
 
     async def submit_many(self, packets: Iterable[tuple[str, bytes]]) -> list[SubmitResult]:

@@ -258,7 +258,8 @@ class Place:
         current = self.directory.current()
         road = Road(current.nodes[through or peer_id], is_relay=bool(through))
         carrier = Carrier(peer_id, self.node, self.ports, self.node.policy)
-        return await carrier.push(road, await self.do(lambda tx: self._ready(tx, carrier, peer_id)))
+        heard = await carrier.push(road, await self.do(lambda tx: self._ready(tx, carrier, peer_id)))
+        return await carrier.settle(road, heard)
 
     def _ready(self, tx: Tx, carrier: Carrier, peer_id: str) -> list[Loaded]:
         lanes = (outbox.ready(tx, peer_id, lane, b"", 64) for lane in outbox.FAST_LANES)

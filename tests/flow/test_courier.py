@@ -1,14 +1,15 @@
 """The sending loops: what stops one thing must not stop the others, and everything finds its way when the directory changes."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
 from node.flow import outbox
 from node.model.code import parse_code
 from node.model.delivery import State
-from node.model.directory import Unit, Zone
-from node.model.mesh import Answer
+from node.model.directory import NodeEntry, Unit, Zone
+from node.model.mesh import Answer, PushItem
 from node.model.office import DeliveryView
 from node.model.policy import DAY_MS, Policy
 from node.model.reason import Reason
@@ -71,6 +72,34 @@ def test_a_body_lost_from_our_disk_stops_its_own_packet_and_no_other(size: int) 
                 return next(one for one in peers if one.node_id == "h49").road == "open"
 
             await eventually(road_is_open)  # the road is not to blame
+
+    run(story())
+
+
+def test_when_our_own_store_cannot_note_an_answer_the_road_is_not_to_blame() -> None:
+    async def story() -> None:
+        async with small_mesh(QUICK) as mesh:
+            here, disk = mesh["g14"], mesh["g14"].disk
+            push = here.ports.peers.push
+
+            async def push_and_fill_the_disk(peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
+                answers = await push(peer, items)
+                disk.full = True
+                return answers
+
+            here.ports.peers.push = push_and_fill_the_disk  # type: ignore[method-assign]
+            await here.submit(document("H49.22"))
+
+            async def refused() -> bool:
+                return disk.refused > 0
+
+            await eventually(refused)
+            assert not here.couriers.roads.is_failing("h49")
+            here.ports.peers.push = push  # type: ignore[method-assign]
+            disk.full = False
+            await eventually(lambda: all_delivered(mesh, "1"))
+            assert not here.couriers.roads.is_failing("h49")
+            assert len(mesh.board.pushes) <= 3  # it did not push again and again meanwhile
 
     run(story())
 

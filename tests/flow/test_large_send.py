@@ -71,7 +71,8 @@ async def carry(here: Place, wire: Any) -> bool:
     object.__setattr__(here.ports, "peers", wire)
     carrier = Carrier("h49", here.node, here.ports, POLICY)
     rows = await here.do(lambda tx: carrier.load(tx, outbox.ready(tx, "h49", Lane.BULK, b"", 1)))
-    return await carrier.carry_large(Road(here.directory.current().nodes["h49"]), rows)
+    road = Road(here.directory.current().nodes["h49"])
+    return await carrier.settle(road, await carrier.carry_large(road, rows))
 
 
 async def carry_until_done(here: Place, wire: Wire, attempts_max: int = 20) -> int:

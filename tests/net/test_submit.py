@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 
+import grpc
 import pytest
 
 from node.errors import Broken, Deferred, Denied, Rejected
@@ -59,8 +60,8 @@ def end(digest=b""):
     return pb.SubmitRequest(end=pb.SubmitEnd(packet_sha256=digest))
 
 
-def whole(name, octets):
-    return pb.SubmitRequest(whole=pb.SubmitWhole(begin=pb.SubmitBegin(submission_id=name), data=octets))
+def whole(name, octets, only=False):
+    return pb.SubmitRequest(whole=pb.SubmitWhole(begin=pb.SubmitBegin(submission_id=name), data=octets, only=only))
 
 
 def reasons(results):
@@ -167,6 +168,31 @@ def test_what_the_node_cannot_decide_ends_the_call(tmp_path, fault):
         assert node.running == 0
 
     with_office(tmp_path, story)
+
+
+def test_who_says_that_no_other_packet_follows_is_answered_before_the_stream_ends(tmp_path):
+    async def story(node, client, credential):
+        assert reasons(await send(credential, whole("s-1", b"<a/>", only=True))) == [Reason.NONE]
+        assert node.packets == {"s-1": b"<a/>"}
+
+    with_office(tmp_path, story)
+
+
+def test_one_packet_in_a_unary_call_obeys_the_same_limits(tmp_path):
+    async def story(node, client, credential):
+        for name, octets, expected in (
+            ("s-1", b"x" * (MIB + 1), Reason.REQUEST_INVALID),
+            ("", b"<a/>", Reason.REQUEST_INVALID),
+            ("s-2", b"x" * 1_001, Reason.PACKET_TOO_LARGE),
+            ("s-3", b"<a/>", Reason.NONE),
+        ):
+            result = await client._stub.SubmitOne(whole(name, octets).whole, metadata=bearer(credential.token))
+            assert (result.submission_id, Reason(result.reason)) == (name, expected)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await client._stub.SubmitOne(whole("s-4", b"<a/>").whole, metadata=bearer("qlvb.wrong"))
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+    with_office(tmp_path, story, Policy(packet_bytes_max=1_000))
 
 
 def test_whole_and_streamed_packets_mix_in_one_call(tmp_path):
