@@ -5,7 +5,9 @@ Between file and row nothing is atomic, so two rules keep them together:
      comes between the making and the naming of another packet with the same body;
   2. a file is removed only if a look into the store, under that lock, finds nobody who names it.
 What could not be removed when its time came (the store took no questions, the caller went away) is remembered and tried again
-by the sweep, which also ends uploads that nobody goes on with. What a crash leaves of an upload is found by its record.
+by the sweep, which also ends uploads that nobody goes on with. What a crash leaves of an upload is found by its record; what it
+leaves of a submission, a whole file that no row has come to name, by a slow walk: each hour one shelf of 256, so that neither a start
+nor any sweep looks at all files.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ T = TypeVar("T")
 
 UPLOADS_PER_SWEEP = 100
 PARTS_EVERY_MS = 60 * MINUTE_MS
+SHELVES = 256
 
 
 @dataclass(slots=True)
@@ -73,6 +76,8 @@ class BodyFiles:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._next_upload = b""
         self._parts_swept_ms: int | None = None
+        self._shelf = 0
+        """Whose files are looked at next."""
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work that makes a file, to its end, even if its caller goes away meanwhile: only then is it known who names it."""
@@ -108,12 +113,18 @@ class BodyFiles:
         await self._end_stale_uploads(now_ms)
         if self._parts_swept_ms is None or abs(now_ms - self._parts_swept_ms) >= PARTS_EVERY_MS:
             await self._ports.bodies.sweep(sweep.UPLOAD_KEEP_MS / 1000)
+            await self.sweep_shelf()
             self._parts_swept_ms = now_ms
         doubtful = set(self._doubtful)
         if doubtful:
             async with self.locks.holding(doubtful):
                 await self._remove_unnamed(doubtful)
             self._doubtful -= doubtful
+
+    async def sweep_shelf(self) -> None:
+        """Remove the old files of the next shelf that nobody names; half a month takes this round all of them."""
+        await self.drop(await self._ports.bodies.old(self._shelf, sweep.UPLOAD_KEEP_MS / 1000))
+        self._shelf = (self._shelf + 1) % SHELVES
 
     async def _is_there(self, name: bytes) -> bool:
         try:

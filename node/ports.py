@@ -145,6 +145,10 @@ class Bodies(Protocol):
         """Remove parts that nobody has open and that were last written so long ago; return how many."""
         ...
 
+    async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
+        """Return the sealed bodies whose digest begins with the octet `shelf` and that were written so long ago or longer."""
+        ...
+
 
 class Keys(Protocol):
     """This node's private keys; they never leave it."""

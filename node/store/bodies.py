@@ -26,6 +26,7 @@ from node.store.part import FilePart
 T = TypeVar("T")
 
 THREADS = 4
+_NAME_DIGITS = 64
 
 
 class FileBodies:
@@ -130,6 +131,17 @@ class FileBodies:
         before = time.time() - older_than_s
         stale = await self.in_thread(lambda: [path for path in self._spool.glob("*.part") if _is_older(path, before)])
         return sum([await self._remove_stale(path, before) for path in stale])
+
+    async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
+        """Return the sealed bodies of one of the 256 shelves that were written so long ago or longer."""
+        before = time.time() - older_than_s
+        return await self.in_thread(
+            lambda: [
+                bytes.fromhex(path.name)
+                for path in (self._bodies / f"{shelf:02x}").iterdir()
+                if len(path.name) == _NAME_DIGITS and _is_older(path, before)
+            ]
+        )
 
     async def _remove_stale(self, path: Path, before: float) -> bool:
         token = bytes.fromhex(path.stem)

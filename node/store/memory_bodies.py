@@ -25,6 +25,7 @@ class MemoryBodies:
     def __init__(self, disk: Disk | None = None) -> None:
         self._disk: Disk = disk or InstantDisk()
         self._sealed: dict[bytes, bytes] = {}
+        self._sealed_at_s: dict[bytes, float] = {}
         self._spool: dict[bytes, Spooled] = {}
         self._open_tokens: set[bytes] = set()
 
@@ -48,7 +49,7 @@ class MemoryBodies:
         if body_sha256 not in self._sealed:
             self._disk.write(len(data))
             await self._disk.sync()
-            self._sealed[body_sha256] = bytes(data)
+            self._seal(body_sha256, bytes(data))
 
     async def has(self, body_sha256: bytes) -> bool:
         """Tell whether a sealed body is there."""
@@ -63,6 +64,7 @@ class MemoryBodies:
     async def remove(self, body_sha256: bytes) -> None:
         """Remove a sealed body; harmless if absent."""
         self._sealed.pop(body_sha256, None)
+        self._sealed_at_s.pop(body_sha256, None)
 
     async def sweep(self, older_than_s: float) -> int:
         """Remove parts that nobody has open and that were last written so long ago; return how many."""
@@ -72,13 +74,18 @@ class MemoryBodies:
             del self._spool[token]
         return len(orphans)
 
+    async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
+        """Return the sealed bodies of one shelf that were written so long ago or longer."""
+        before = asyncio.get_running_loop().time() - older_than_s
+        return [name for name, at_s in self._sealed_at_s.items() if name[0] == shelf and at_s <= before]
+
     async def close(self) -> None:
         """Nothing to let go of."""
 
     def crash(self, *, disk: Disk | None = None) -> "MemoryBodies":
         """Return what a power cut leaves: sealed bodies, and of every part what was durable."""
         after = MemoryBodies(disk or self._disk)
-        after._sealed = dict(self._sealed)
+        after._sealed, after._sealed_at_s = dict(self._sealed), dict(self._sealed_at_s)
         for token, part in self._spool.items():
             kept = part.data[: part.durable_bytes]
             after._spool[token] = Spooled(kept, len(kept), part.touched_at_s)
@@ -86,8 +93,13 @@ class MemoryBodies:
 
     def name(self, token: bytes, body_sha256: bytes, data: bytes) -> None:
         """Give a complete, durable part its name."""
-        self._sealed.setdefault(body_sha256, data)
+        self._seal(body_sha256, data)
         self._spool.pop(token, None)
+
+    def _seal(self, body_sha256: bytes, data: bytes) -> None:
+        if body_sha256 not in self._sealed:
+            self._sealed[body_sha256] = data
+            self._sealed_at_s[body_sha256] = asyncio.get_running_loop().time()
 
     def let_go(self, token: bytes, *, forget: bool) -> None:
         """A part is closed."""

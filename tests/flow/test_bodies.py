@@ -391,6 +391,26 @@ def test_what_could_not_be_removed_is_removed_by_the_next_sweep() -> None:
     run(story())
 
 
+def test_a_file_that_a_crash_left_without_a_row_is_found_by_the_walk_through_the_shelves() -> None:
+    """Between a body's file and the commit that names it the power failed."""
+
+    async def story() -> None:
+        here = place("g14", POLICY)
+        await here.submit(document("H49.22", attachments=[("a.pdf", bytes(100_000))]))
+        [named] = here.bodies._sealed
+        orphan = sha256(b"orphan").digest()
+        await here.bodies.put(orphan, b"orphan")
+        for _ in range(256):
+            await here.node.body_files.sweep_shelf()
+        assert await here.bodies.has(orphan), "it may be about to be named"
+        here.bodies._sealed_at_s = dict.fromkeys((named, orphan), -8 * DAY_MS / 1000)
+        for _ in range(256):
+            await here.node.body_files.sweep_shelf()
+        assert (await here.bodies.has(named), await here.bodies.has(orphan)) == (True, False)
+
+    run(story())
+
+
 # --- uploads that nobody goes on with -----------------------------------------------------------------------------------
 
 

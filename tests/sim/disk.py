@@ -140,3 +140,8 @@ class SimBodies:
         """Remove parts that nobody has touched for so long."""
         self._process.check_alive()
         return await self._bodies.sweep(older_than_s)
+
+    async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
+        """Return old sealed bodies of one shelf."""
+        self._process.check_alive()
+        return await self._bodies.old(shelf, older_than_s)

@@ -162,6 +162,23 @@ def test_the_sweep_takes_only_parts_that_nobody_writes(shelf: Any) -> None:
     play(shelf, story)
 
 
+def test_old_bodies_are_told_shelf_by_shelf(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        await bodies.put(DIGEST, DATA)
+        part = await bodies.open_part(TOKEN)
+        await part.write(b"written")
+        other = hashlib.sha256(b"written").digest()
+        await part.seal(other)
+        assert DIGEST[0] != other[0]
+        assert await bodies.old(DIGEST[0], 0) == [DIGEST]
+        assert await bodies.old(other[0], 0) == [other]
+        assert await bodies.old(DIGEST[0], 3_600) == []
+        await bodies.remove(DIGEST)
+        assert await bodies.old(DIGEST[0], 0) == []
+
+    play(shelf, story)
+
+
 def test_a_cancelled_write_leaves_a_part_that_can_be_closed_and_opened_again(tmp_path: Path) -> None:
     async def story() -> None:
         bodies = FileBodies(tmp_path)
