@@ -2,12 +2,16 @@
 
 An inverted index from folded words to unit numbers. A typed word matches every word it begins; a unit must match all typed words.
 Units are numbered in order of code, so a code's beginning is a range of numbers. About 10 MiB for 125,000 units.
-Typing errors are not forgiven yet (a later issue).
+
+Typing errors are forgiven when nothing is found otherwise: each typed word then also stands for the few words of the directory most
+like it. Vietnamese names are made of a few thousand syllables, so comparing with all of them takes some milliseconds.
 """
 
 import re
 from array import array
 from bisect import bisect_left
+from collections.abc import Callable
+from difflib import get_close_matches
 from heapq import nsmallest
 
 from node.directory.fold import ABBREVIATIONS, expanded, fold, initials
@@ -18,6 +22,11 @@ from node.model.office import FoundUnit
 
 CANDIDATES_MAX = 1_000
 """Of more matches than this only those with the shortest names are looked at closely; such a query says too little anyway."""
+
+LIKENESS_MIN = 0.6
+"""difflib's ratio from which a word may have been meant: one wrong letter in three."""
+LIKE_WORDS_MAX = 8
+"""The words most like a typed one, and those of the same letters, for exchanging two is the commonest slip."""
 
 _NUMBER_BITS, _CLOSED_BIT = 32, 48
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
@@ -37,9 +46,12 @@ class SearchIndex:
         self._zones = [zones[number] for _, number in numbered]
         self._keys = array("Q")
         self._postings: dict[str, array[int]] = {}
+        self._syllables_seen: set[str] = set()
         for number in range(len(self._codes)):
             self._add(number, self._unit(number))
         self._words = sorted(self._postings)
+        self._syllables = sorted(self._syllables_seen)
+        del self._syllables_seen
 
     def find(self, query: str, limit: int) -> list[FoundUnit]:
         """Return up to `limit` units, the best first: by code if the query looks like one and finds something, else by name."""
@@ -48,6 +60,7 @@ class SearchIndex:
 
     def _add(self, number: int, unit: Unit) -> None:
         name = fold(unit.name)
+        self._syllables_seen.update(word for word in name if word.isalpha())
         words = {*name, initials(name)}
         for short_name in unit.short_names:
             words.update(fold(short_name))
@@ -95,15 +108,15 @@ class SearchIndex:
     def _by_name(self, words: list[str], limit: int) -> list[int]:
         if not words:
             return []
-        numbers = self._matching(words)
+        numbers = self._matching(words, self._lists) or self._matching(words, self._lists_of_like)
         keys = nsmallest(CANDIDATES_MAX, map(self._keys.__getitem__, numbers))
         typed = {" ".join(words), " ".join(expanded(words))}
         ranked = sorted((key >> _CLOSED_BIT, self._fit(key & _NUMBER_MASK, words, typed), key) for key in keys)
         return [key & _NUMBER_MASK for _, _, key in ranked[:limit]]
 
-    def _matching(self, words: list[str]) -> set[int]:
+    def _matching(self, words: list[str], lists_of: "Callable[[str], list[array[int] | set[int]]]") -> set[int]:
         """Return the units that match every word, beginning with the rarest word."""
-        lists = sorted((self._lists(word) for word in set(words)), key=lambda one: sum(map(len, one)))
+        lists = sorted((lists_of(word) for word in set(words)), key=lambda one: sum(map(len, one)))
         numbers = set().union(*lists[0])
         for others in lists[1:]:
             numbers = set().union(*(numbers.intersection(one) for one in others))
@@ -120,6 +133,15 @@ class SearchIndex:
             lists.append(set(parts[0]).intersection(*parts[1:]))
         return lists
 
+    def _lists_of_like(self, word: str) -> "list[array[int] | set[int]]":
+        """Return the number lists of a typed word, and of the words it may have been meant for."""
+        like: set[str] = set()
+        if word.isalpha():
+            letters = sorted(word)
+            like.update(get_close_matches(word, self._syllables, LIKE_WORDS_MAX, LIKENESS_MIN))
+            like.update(one for one in self._syllables if len(one) == len(word) and sorted(one) == letters)
+        return [*self._lists(word), *(self._postings[one] for one in sorted(like))]
+
     def _fit(self, number: int, words: list[str], typed: set[str]) -> int:
         unit = self._unit(number)
         name = fold(unit.name)
@@ -128,7 +150,10 @@ class SearchIndex:
 
 
 def _fit(names: list[str], words: list[str], typed: set[str]) -> int:
-    """Return how well names fit: 0 is one of them, 1 begins one, 2 stands in one, 3 all words whole, 4 beginnings of words."""
+    """Return how well names fit: 0 is one of them, 1 begins one, 2 stands in one, 3 all words whole, 4 beginnings of words.
+
+    Above 4: so many words are only like one of theirs.
+    """
     if any(name in typed for name in names):
         return 0
     if any(name.startswith(text) for name in names for text in typed):
@@ -136,4 +161,6 @@ def _fit(names: list[str], words: list[str], typed: set[str]) -> int:
     if any(f" {text}" in name for name in names for text in typed):
         return 2
     whole = {word for name in names for word in name.split()}
-    return 3 if whole.issuperset(words) else 4
+    if whole.issuperset(words):
+        return 3
+    return 4 + sum(not any(one.startswith(word) for one in whole) for word in words)

@@ -71,6 +71,26 @@ def test_by_code_in_either_form_or_its_beginning(query: str, expected: list[str]
 @pytest.mark.parametrize(
     ("query", "first"),
     [
+        ("phuong cco leu", "H38.22.05"),
+        ("phường Cốc Lế", "H38.22.05"),
+        ("so noi uv lao cai", "H38.02"),
+        ("thong tni truyen thog", "H38.03"),
+        ("cục văn thuư", "G09.22.05"),
+        ("xa dawk ro wa", "H38.61"),
+    ],
+)
+def test_typing_errors_are_forgiven_when_nothing_is_found_otherwise(query: str, first: str) -> None:
+    assert first in found(query)[:2]
+
+
+def test_what_is_like_no_word_of_the_directory_finds_nothing() -> None:
+    assert found("qwxz") == []
+    assert found("phuong qwxz") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
         ("phường Cốc Lếu", "H38.22.07"),
         ("uy ban phuong coc leu", "H38.22.05"),
         ("coc leu phuong dang", "H38.22.07"),
