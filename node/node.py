@@ -18,6 +18,7 @@ from node.flow import accept, inbox, judge, operate, receipt, track
 from node.flow.opening import open_small
 from node.flow.road import Outlook
 from node.large import LargeBodies
+from node.model.calendar import Calendar
 from node.model.code import parse_code
 from node.model.envelope import Envelope
 from node.model.life import Dossier
@@ -37,12 +38,14 @@ __all__ = ["Node", "Ports"]
 class Node:
     """One installation's front: everything that others ask of it."""
 
-    def __init__(self, ports: Ports, policy: Policy, *, software: str = "truc") -> None:
+    def __init__(
+        self, ports: Ports, policy: Policy, *, software: str = "truc", calendar: Calendar | None = None
+    ) -> None:
         self.ports = ports
         self.policy = policy
         self.node_id = ports.keys.node_id
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
-        self.unsealer = Unsealer(ports, self.wrapper)
+        self.unsealer = Unsealer(ports, self.wrapper, calendar or Calendar(), policy.urgent_within_ms)
         self.peer_hellos: dict[str, tuple[Hello, int]] = {}
         """Last Hello of each peer and our wall time then."""
         self.on_outbox: Callable[[set[str]], None] = lambda nodes: None
@@ -202,7 +205,7 @@ class Node:
         limit = min(page_size or 100, 1000)
         start = inbox.row_of_token(page_token)
         held, following = await self.ports.store.transact(lambda tx: inbox.page(tx, units, start, limit))
-        return [self.unsealer.entry(one) for one in held], following.hex()
+        return await self.unsealer.entries(held), following.hex()
 
     async def fetch(
         self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0

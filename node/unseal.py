@@ -4,14 +4,19 @@ The body stays encrypted until the moment a unit fetches it; then it is opened s
 no more memory than a small one, and any damage on the disk is noticed before a single wrong octet leaves (law 4).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from node.errors import Broken, Denied, Rejected
+from node.flow import deadline
 from node.flow.inbox import Held
 from node.flow.track import Tracked
+from node.model.calendar import Calendar
+from node.model.deadline import Deadline
+from node.model.delivery import State
 from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, envelope_sha256_of
-from node.model.office import InboxEntry, System, TrackView
+from node.model.life import LifeState
+from node.model.office import DeliveryView, InboxEntry, System, TrackView
 from node.model.reason import Reason
 from node.model.status import StatusEvent
 from node.ports import Ports
@@ -26,9 +31,11 @@ from node.wire import codec
 class Unsealer:
     """Opens what this node has stored for its own units."""
 
-    def __init__(self, ports: Ports, wrapper: Wrapper) -> None:
+    def __init__(self, ports: Ports, wrapper: Wrapper, calendar: Calendar, urgent_within_ms: int) -> None:
         self._ports = ports
         self._wrapper = wrapper
+        self._calendar = calendar
+        self._urgent_within_ms = urgent_within_ms
 
     def content_key(self, packet: PacketRecord) -> bytes:
         """Return the content key of a packet that is sealed for this node."""
@@ -41,9 +48,30 @@ class Unsealer:
         except Denied as fault:
             raise Broken(Reason.STORE_CORRUPT, f"a stored header cannot be opened: {fault.detail}") from fault
 
-    def entry(self, held: Held) -> InboxEntry:
-        """Return an inbox entry in words."""
-        envelope, header = codec.decode_envelope(held.packet.envelope), self.header(held.packet)
+    async def entries(self, helds: list[Held]) -> list[InboxEntry]:
+        """Return inbox entries in words, each with what its unit owes."""
+        headers = [self.header(held.packet) for held in helds]
+        found = [self.entry(held, header) for held, header in zip(helds, headers, strict=True)]
+        if not any(map(deadline.brings_document, headers)):
+            return found
+        reports = await self._ports.store.transact(
+            lambda tx: [
+                deadline.sent_reports(tx, one.unit, one.sender_unit, one.document_id, one.packet_id) for one in found
+            ]
+        )
+        return [
+            replace(one, deadlines=self._owed(header, one.accept_time_ms, sent))
+            for one, header, sent in zip(found, headers, reports, strict=True)
+        ]
+
+    def _owed(
+        self, header: HeaderRecord, arrive_time_ms: int, reports: Sequence[deadline.Report], **more: LifeState
+    ) -> tuple[Deadline, ...]:
+        return deadline.of_recipient(header, arrive_time_ms, reports, self._calendar, self._urgent_within_ms, **more)
+
+    def entry(self, held: Held, header: HeaderRecord | None = None) -> InboxEntry:
+        """Return an inbox entry in words, as yet without what the unit owes."""
+        envelope, header = codec.decode_envelope(held.packet.envelope), header or self.header(held.packet)
         return InboxEntry(
             packet_id=held.packet_id,
             unit=held.unit,
@@ -81,15 +109,22 @@ class Unsealer:
             sender_unit=envelope.sender_unit,
             create_time_ms=envelope.create_time_ms,
             expire_at_ms=envelope.expire_at_ms,
-            deliveries=tuple(
-                replace(view, statuses=tuple(self._in_words(event, tracked) for event in view.statuses))
-                for view in tracked.deliveries
-            ),
+            deliveries=tuple(self._delivery(view, header, tracked) for view in tracked.deliveries),
             promulgation_date=header.promulgation_date,
             due_date=header.due_date,
+            deadlines=deadline.of_author(header, envelope.create_time_ms, self._calendar),
             business_type=header.business_type,
             document_type_name=header.document_type_name,
         )
+
+    def _delivery(self, view: DeliveryView, header: HeaderRecord, tracked: Tracked) -> DeliveryView:
+        """Return a delivery with the statuses' words, and with what the recipient owes once it has the document."""
+        statuses = tuple(self._in_words(event, tracked) for event in view.statuses)
+        if view.state is not State.DELIVERED or view.signed_receipt is None:
+            return replace(view, statuses=statuses)
+        arrive_time_ms = codec.decode_receipt(view.signed_receipt.receipt).create_time_ms
+        reports = [deadline.Report(event.code, _handed_in_ms(event, tracked)) for event in statuses]
+        return replace(view, statuses=statuses, deadlines=self._owed(header, arrive_time_ms, reports, life=view.life))
 
     def _in_words(self, event: StatusEvent, tracked: Tracked) -> StatusEvent:
         packet = tracked.status_packets.get(event.packet_id)
@@ -121,6 +156,12 @@ class Unsealer:
         if inline is not None:
             return inline[index * size : (index + 1) * size]
         return await self._ports.bodies.read(ref.body_sha256, index * size, size)
+
+
+def _handed_in_ms(event: StatusEvent, tracked: Tracked) -> int:
+    """Return when a unit handed its status to its node, as that node has signed it."""
+    packet = tracked.status_packets.get(event.packet_id)
+    return event.accept_time_ms if packet is None else codec.decode_envelope(packet.envelope).create_time_ms
 
 
 async def inline_body(ports: Ports, ref: BodyRef) -> bytes | None:
