@@ -77,7 +77,9 @@ def _year(year: int, table: object, mistakes: list[str]) -> HolidayYear:
     """Read one year; what is wrong within it is added to `mistakes`. Raises _Mistake if it is no table at all."""
     if not isinstance(table, dict):
         raise _Mistake(f"{year}: phải là một nhóm mục [{year}]")
-    mistakes += [f"{year}.{key}: không có mục này; các mục có: off, work, confirmed, source" for key in table.keys() - _YEAR_KEYS]
+    mistakes += [
+        f"{year}.{key}: không có mục này; các mục có: off, work, confirmed, source" for key in table.keys() - _YEAR_KEYS
+    ]
     confirmed, source = table.get("confirmed"), table.get("source", "")
     if not isinstance(confirmed, bool):
         mistakes.append(f"{year}.confirmed: phải là true (đã có thông báo chính thức) hoặc false")

@@ -91,13 +91,19 @@ def test_a_copy_of_the_shipped_table_with_a_byte_order_mark_is_as_good(tmp_path:
         ("[2026]\nconfirmed = true\noff = 2026-02-16\n", "2026.off: phải là một danh sách"),
         ("[2026]\nconfirmed = true\noff = [2026-02-16]\n", "2026.off[1]: phải có dạng"),
         ('[2026]\nconfirmed = true\noff = [{ name = "a" }]\n', "2026.off[1].from: phải là một ngày"),
-        ('[2026]\nconfirmed = true\noff = [{ from = "2026-02-16", name = "a" }]\n', "2026.off[1].from: phải là một ngày"),
+        (
+            '[2026]\nconfirmed = true\noff = [{ from = "2026-02-16", name = "a" }]\n',
+            "2026.off[1].from: phải là một ngày",
+        ),
         ('[2026]\nconfirmed = true\noff = [{ from = 2026-02-16T00:00:00, name = "a" }]\n', "phải là một ngày"),
         ('[2026]\nconfirmed = true\noff = [{ from = 2025-02-16, name = "a" }]\n', "16/02/2025 không thuộc năm 2026"),
         ("[2026]\nconfirmed = true\noff = [{ from = 2026-02-16 }]\n", "2026.off[1].name: thiếu tên"),
         ('[2026]\nconfirmed = true\noff = [{ from = 2026-02-16, den = 2026-02-17, name = "a" }]\n', "2026.off[1].den"),
         ('[2026]\nconfirmed = true\noff = [{ from = 2026-02-16, to = 2026-02-15, name = "a" }]\n', "sớm hơn ngày đầu"),
-        ('[2026]\nconfirmed = true\noff = [{ from = 2026-02-16, to = 2026-06-16, name = "a" }]\n', "nghỉ liền 121 ngày"),
+        (
+            '[2026]\nconfirmed = true\noff = [{ from = 2026-02-16, to = 2026-06-16, name = "a" }]\n',
+            "nghỉ liền 121 ngày",
+        ),
         ('[2026]\nconfirmed = true\nwork = [{ day = 2026-08-21, name = "a" }]\n', "không phải thứ Bảy hay Chủ nhật"),
         (
             '[2026]\nconfirmed = true\noff = [{ from = 2026-08-22, name = "a" }]\nwork = [{ day = 2026-08-22, name = "a" }]\n',
