@@ -136,7 +136,7 @@ class Unsealer:
     async def packet(self, record: PacketRecord, offset_bytes: int) -> AsyncIterator[bytes]:
         """Yield a packet's exact octets from an offset on, one segment at a time."""
         if record.body_forgotten:
-            raise Rejected(Reason.NOT_FOUND, "the packet was acknowledged and its body is no longer kept")
+            raise Rejected(Reason.NOT_FOUND, "the body of this packet is no longer kept")
         ref, content_key = codec.decode_envelope(record.envelope).body, self.content_key(record)
         if not 0 <= offset_bytes <= ref.packet_bytes:
             raise Rejected(Reason.REQUEST_INVALID, f"offset {offset_bytes} of {ref.packet_bytes} bytes")
