@@ -16,6 +16,7 @@ from node.cli import (
     authority,
     calendar,
     doctor,
+    export,
     fetch,
     inbox,
     outbox,
@@ -61,7 +62,7 @@ def _tree() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     made.callback()(_root)
-    for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track):
+    for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track, export.export):
         made.command(cls=Command, rich_help_panel=DOCUMENTS)(verb)
     for noun, name, words in (
         (authority.app, "authority", "Cơ quan vận hành danh bạ: kết nạp nút, nhận vùng, công bố."),
