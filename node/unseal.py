@@ -14,7 +14,7 @@ from node.flow.track import Tracked
 from node.model.calendar import Calendar
 from node.model.deadline import Deadline
 from node.model.delivery import State
-from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, envelope_sha256_of
+from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, Envelope, envelope_sha256_of
 from node.model.life import LifeState
 from node.model.office import DeliveryView, InboxEntry, System, TrackView
 from node.model.reason import Reason
@@ -50,48 +50,28 @@ class Unsealer:
 
     async def entries(self, helds: list[Held]) -> list[InboxEntry]:
         """Return inbox entries in words, each with what its unit owes."""
-        headers = [self.header(held.packet) for held in helds]
-        found = [self.entry(held, header) for held, header in zip(helds, headers, strict=True)]
-        if not any(map(deadline.brings_document, headers)):
-            return found
-        reports = await self._ports.store.transact(
-            lambda tx: [
-                deadline.sent_reports(tx, one.unit, one.sender_unit, one.document_id, one.packet_id) for one in found
-            ]
-        )
-        return [
-            replace(one, deadlines=self._owed(header, one.accept_time_ms, sent))
-            for one, header, sent in zip(found, headers, reports, strict=True)
-        ]
+        opened = [(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet)) for held in helds]
+        documents = [one for one in opened if deadline.brings_document(one[2])]
+        owed: dict[tuple[str, bytes], tuple[Deadline, ...]] = {}
+        if documents:
+            reports = await self._ports.store.transact(
+                lambda tx: [
+                    deadline.sent_reports(tx, held.unit, envelope.sender_unit, header.document_id, held.packet_id)
+                    for held, envelope, header in documents
+                ]
+            )
+            for (held, _, header), sent in zip(documents, reports, strict=True):
+                owed[held.unit, held.packet_id] = self._owed(header, held.entry.accept_time_ms, sent)
+        return [_entry(*one, owed.get((one[0].unit, one[0].packet_id), ())) for one in opened]
 
     def _owed(
         self, header: HeaderRecord, arrive_time_ms: int, reports: Sequence[deadline.Report], **more: LifeState
     ) -> tuple[Deadline, ...]:
         return deadline.of_recipient(header, arrive_time_ms, reports, self._calendar, self._urgent_within_ms, **more)
 
-    def entry(self, held: Held, header: HeaderRecord | None = None) -> InboxEntry:
-        """Return an inbox entry in words, as yet without what the unit owes."""
-        envelope, header = codec.decode_envelope(held.packet.envelope), header or self.header(held.packet)
-        return InboxEntry(
-            packet_id=held.packet_id,
-            unit=held.unit,
-            sender_unit=envelope.sender_unit,
-            kind=envelope.kind,
-            lane=envelope.lane,
-            accept_time_ms=held.entry.accept_time_ms,
-            packet_bytes=envelope.body.packet_bytes,
-            packet_sha256=header.packet_sha256,
-            document_id=header.document_id,
-            document_code=header.document_code,
-            subject=header.subject,
-            status_code=header.status_code,
-            lease_until_ms=held.entry.lease_until_ms,
-            fetch_count=held.entry.fetch_count,
-            sender_name=header.sender_name,
-            business_type=header.business_type,
-            promulgation_date=header.promulgation_date,
-            due_date=header.due_date,
-        )
+    def entry(self, held: Held) -> InboxEntry:
+        """Return an inbox entry in words, without what the unit owes."""
+        return _entry(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet), ())
 
     def tracked(self, tracked: Tracked, system: System) -> TrackView:
         """Return a tracked packet in words. Raises Rejected(NOT_FOUND) if the system does not speak for its sender."""
@@ -156,6 +136,30 @@ class Unsealer:
         if inline is not None:
             return inline[index * size : (index + 1) * size]
         return await self._ports.bodies.read(ref.body_sha256, index * size, size)
+
+
+def _entry(held: Held, envelope: Envelope, header: HeaderRecord, deadlines: tuple[Deadline, ...]) -> InboxEntry:
+    return InboxEntry(
+        packet_id=held.packet_id,
+        unit=held.unit,
+        sender_unit=envelope.sender_unit,
+        kind=envelope.kind,
+        lane=envelope.lane,
+        accept_time_ms=held.entry.accept_time_ms,
+        packet_bytes=envelope.body.packet_bytes,
+        packet_sha256=header.packet_sha256,
+        document_id=header.document_id,
+        document_code=header.document_code,
+        subject=header.subject,
+        status_code=header.status_code,
+        lease_until_ms=held.entry.lease_until_ms,
+        fetch_count=held.entry.fetch_count,
+        sender_name=header.sender_name,
+        business_type=header.business_type,
+        promulgation_date=header.promulgation_date,
+        due_date=header.due_date,
+        deadlines=deadlines,
+    )
 
 
 def _handed_in_ms(event: StatusEvent, tracked: Tracked) -> int:

@@ -21,6 +21,7 @@ somebody looks, so a calendar that is put right puts right what is shown.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from node.edxml.rules.dates import read_time
@@ -34,6 +35,8 @@ from node.ports import Tx
 from node.store.records import HeaderRecord
 
 NEW = 0
+DATE_CHARACTERS_MAX = 64
+"""Longer texts are no dates, and would fill the memory of those that were read."""
 MET_BY: dict[DeadlineKind, frozenset[str]] = {
     DeadlineKind.RECEIPT: frozenset({"01", "02", "03", "04", "05", "06"}),
     DeadlineKind.REGISTER: frozenset({"02", "03", "04", "05", "06"}),
@@ -106,6 +109,11 @@ def is_urgent(header: HeaderRecord) -> bool:
 
 def read_day(text: str) -> date | None:
     """Return the day that a header's date names, in any form that is tolerated; None if it names none."""
+    return _read_day(text) if len(text) <= DATE_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=1024)
+def _read_day(text: str) -> date | None:
     found = read_time(text)
     if found is None or not YEAR_MIN <= found.year < YEAR_MAX:
         return None

@@ -98,6 +98,7 @@ def day_of(time_ms: int) -> date:
     return (_EPOCH + timedelta(milliseconds=time_ms)).date()
 
 
+@lru_cache(maxsize=1024)
 def end_of_day_ms(day: date) -> int:
     """Return the last millisecond of a Vietnamese day."""
     return _ms(datetime.combine(day + _ONE_DAY, time(), VIETNAM)) - 1

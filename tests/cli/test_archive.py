@@ -268,6 +268,28 @@ def test_metadata_stands_under_the_names_of_the_decree_and_says_what_is_longer_t
     assert incoming["ArrivalNumber"]["values"] == []
 
 
+def test_the_metadata_are_those_of_the_newest_version_not_of_what_took_it_back(tmp_path: Path) -> None:
+    async def story(here: World) -> Any:
+        entries = []
+        for number, (act, subject) in enumerate(
+            (
+                (LifeAct.NEW, "bản đầu"),
+                (LifeAct.UPDATE, "bản sửa"),
+                (LifeAct.WITHDRAW, "thu hồi"),
+                (LifeAct.REPLACE, "văn bản khác"),
+            )
+        ):
+            sent = await here.mesh["g14"].submit(letter(subject=subject), f"v{number}")
+            entries.append(DossierEntry(sent.packet_id, act, "G14", number + 1))
+        return await here.write("g14", tmp_path / "a", dossier=replace(here.dossier("G14"), entries=tuple(entries)))
+
+    told(story)
+    said = json.loads((tmp_path / "a" / "sieu-du-lieu.json").read_text("utf-8"))
+
+    assert {field["name"]: field["values"] for field in said["fields"]}["Subject"] == ["bản sửa"]
+    assert [one["act"] for one in said["versions"]] == ["new", "update", "withdraw", "replace"]
+
+
 def test_a_value_longer_than_the_decree_allows_is_kept_whole_and_marked() -> None:
     packet = read_packet(letter(subject="a" * 501, sender="H49.22.05.01.02.03", date="2014/02/30"))
     by_name = {field.name: field for field in fields(packet)}

@@ -60,9 +60,13 @@ def _delivery(view: DeliveryView, packet_id: bytes) -> dict[str, Any]:
 
 
 def metadata(facts: Facts) -> dict[str, Any]:
-    """Return the metadata of the document's newest version, and of every packet that brought one."""
+    """Return the metadata of the document's newest version, and those of every document packet of the dossier."""
     versions = [
-        {"packet_id": one.entry.packet_id.hex(), "fields": [_field(field) for field in one.metadata]}
+        {
+            "packet_id": one.entry.packet_id.hex(),
+            "act": plain(one.entry.act),
+            "fields": [_field(field) for field in one.metadata],
+        }
         for one in facts.packets
         if one.metadata
     ]

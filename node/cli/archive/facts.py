@@ -28,6 +28,8 @@ LIVES = {
     LifeState.ABSENT: "không có ở nơi này",
 }
 
+_VERSIONS = (LifeAct.NEW, LifeAct.UPDATE)
+
 
 @dataclass(frozen=True, slots=True)
 class AttachmentFacts:
@@ -79,8 +81,8 @@ class Facts:
 
     @property
     def metadata(self) -> tuple[Field, ...]:
-        """The newest version of the document's metadata."""
-        return next((one.metadata for one in reversed(self.packets) if one.metadata), ())
+        """The newest version of the document's metadata: of the packets that brought or updated it, not of what took it back."""
+        return next((one.metadata for one in reversed(self.packets) if one.metadata and one.entry.act in _VERSIONS), ())
 
     @property
     def problems(self) -> list[str]:
