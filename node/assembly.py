@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from node import __version__
+from node.config_calendar import load_calendar
 from node.couriers import Couriers
 from node.directory.source import LiveDirectory
 from node.directory.trust import TrustedFolder
@@ -92,13 +93,14 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
     keyring = load_keys(place.keys, settings.node_id, passphrase)
     identity = load_tls(place.keys, passphrase)
     trusted = TrustedFolder(place.directory)
+    calendar = load_calendar(settings.calendar.file)
     clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
     source = LiveDirectory(workers, trusted.load())
     store = RocksStore.open(place.store, place.witness, node_id=settings.node_id)
     try:
         bodies = FileBodies(home)
         ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
-        node = Node(ports, policy, software=f"truc {__version__}")
+        node = Node(ports, policy, software=f"truc {__version__}", calendar=calendar)
         couriers = Couriers(node, ports, policy)
         couriers.on_bug = _log_bug
         feed = DirectoryFeed(trusted, source, peers, clock, settings.directory.folder, settings.directory.refresh_s)

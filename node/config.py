@@ -104,6 +104,7 @@ class Times(_Section):
     item_retry_ms: int = Field(default=_DEFAULT.item_retry_ms, ge=100, le=DAY_MS)
     hello_every_ms: int = Field(default=_DEFAULT.hello_every_ms, ge=100, le=DAY_MS)
     sweep_every_ms: int = Field(default=_DEFAULT.sweep_every_ms, ge=100, le=DAY_MS)
+    urgent_within_ms: int = Field(default=_DEFAULT.urgent_within_ms, ge=60_000, le=DAY_MS)
 
 
 class Relay(_Section):
@@ -116,6 +117,12 @@ class KeyFiles(_Section):
     """Paths of secrets; never the secrets themselves."""
 
     passphrase_file: Path | None = None
+
+
+class CalendarFile(_Section):
+    """The operator's own table of holidays; without one the program's holds (node/config_calendar.py reads both)."""
+
+    file: Path | None = None
 
 
 class Log(_Section):
@@ -142,6 +149,7 @@ class Settings(BaseSettings):
     times: Times = Times()
     relay: Relay = Relay()
     keys: KeyFiles = KeyFiles()
+    calendar: CalendarFile = CalendarFile()
     log: Log = Log()
 
     @classmethod
@@ -207,7 +215,9 @@ def _at_home(settings: Settings, home: Path) -> Settings:
         raise Broken(Reason.KEY_FILE_MISSING, f"keys.passphrase_file: {home / passphrase_file}")
     directory = settings.directory.model_copy(update={"folder": home / folder if folder else None})
     keys = settings.keys.model_copy(update={"passphrase_file": home / passphrase_file if passphrase_file else None})
-    return settings.model_copy(update={"directory": directory, "keys": keys})
+    table = settings.calendar.file
+    calendar = settings.calendar.model_copy(update={"file": home / table if table else None})
+    return settings.model_copy(update={"directory": directory, "keys": keys, "calendar": calendar})
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:

@@ -66,6 +66,12 @@ carry_for_others = {carry_for_others}
 # keep_body_after_ms = {policy.keep_body_after_ms:_}
 # Đường thẳng tới nút nhận hỏng bao lâu thì nhờ nút chuyển tiếp (mặc định 30 giây).
 # relay_after_ms = {policy.relay_after_ms:_}
+# Văn bản khẩn phải được đăng ký "ngay": trong bao lâu kể từ khi đến (mặc định 1 giờ). Chỉ để hiện quá hạn, không chặn việc gửi.
+# urgent_within_ms = {policy.urgent_within_ms:_}
+
+[calendar]
+# Bảng ngày nghỉ lễ, tết của riêng nút, để tính thời hạn; bỏ trống thì theo bản cài đặt. Xem 'truc calendar show'.
+# file = "ngay-nghi.toml"
 
 [keys]
 # Tệp chứa mật khẩu mở khóa riêng của nút, chỉ chủ tệp đọc được (chmod 600). Bỏ trống nếu khóa không đặt mật khẩu.

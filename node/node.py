@@ -3,7 +3,7 @@
         submit          an office hands a packet in
         receive_*       a peer brings packets, receipts, large bodies
         list_inbox, fetch, acknowledge, track, search_units     an office looks and takes
-        list_outbox, list_peers, hold_peer, release_peer        an operator looks and decides
+        list_outbox, list_peers, hold_peer, release_peer, count_statuses        an operator looks and decides
 
 Decisions live in flow/, sending in courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
@@ -14,17 +14,20 @@ from functools import partial
 
 from node.bodyfiles import BodyFiles
 from node.errors import Fault, Rejected
-from node.flow import accept, inbox, judge, operate, receipt, track
+from node.flow import accept, completeness, deadline, inbox, judge, operate, receipt, track
 from node.flow.opening import open_small
 from node.flow.road import Outlook
 from node.large import LargeBodies
+from node.model.calendar import Calendar
 from node.model.code import parse_code
+from node.model.completeness import UnitReport
 from node.model.envelope import Envelope
 from node.model.life import Dossier
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
 from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submission, SubmitResult, System, TrackView
 from node.model.policy import Policy
 from node.model.reason import Reason
+from node.model.receipt import Level, SignedReceipt
 from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
 from node.submitting import Submitting
@@ -37,12 +40,14 @@ __all__ = ["Node", "Ports"]
 class Node:
     """One installation's front: everything that others ask of it."""
 
-    def __init__(self, ports: Ports, policy: Policy, *, software: str = "truc") -> None:
+    def __init__(
+        self, ports: Ports, policy: Policy, *, software: str = "truc", calendar: Calendar | None = None
+    ) -> None:
         self.ports = ports
         self.policy = policy
         self.node_id = ports.keys.node_id
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
-        self.unsealer = Unsealer(ports, self.wrapper)
+        self.unsealer = Unsealer(ports, self.wrapper, calendar or Calendar(), policy.urgent_within_ms)
         self.peer_hellos: dict[str, tuple[Hello, int]] = {}
         """Last Hello of each peer and our wall time then."""
         self.on_outbox: Callable[[set[str]], None] = lambda nodes: None
@@ -202,26 +207,30 @@ class Node:
         limit = min(page_size or 100, 1000)
         start = inbox.row_of_token(page_token)
         held, following = await self.ports.store.transact(lambda tx: inbox.page(tx, units, start, limit))
-        return [self.unsealer.entry(one) for one in held], following.hex()
+        return await self.unsealer.entries(held), following.hex()
 
     async def fetch(
         self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0
     ) -> tuple[InboxEntry, AsyncIterator[bytes]]:
         """Lease a packet and return its exact octets from an offset on.
 
-        An offset above 0 goes on after a break and takes no new lease; `lease_ms` -1 reads without one.
+        An offset above 0 goes on after a break and takes no new lease; `lease_ms` -1 reads without one. A packet that one of the
+        system's own units submitted is given out as well, without a lease.
         """
         units = inbox.units_asked(system, parse_code(unit).text if unit else "")
         now_ms = self.ports.clock.now_ms()
 
-        def take(tx: Tx) -> inbox.Held:
+        def take(tx: Tx) -> tuple[inbox.Held, SignedReceipt | None]:
             held = inbox.find(tx, packet_id, units)
+            if held.is_sent:
+                return held, None
             if not offset_bytes:
                 inbox.lease(tx, held, lease_ms, now_ms, self.policy)
-            return held
+            return held, receipt.kept(tx, packet_id, Level.DELIVERED, self.node_id)
 
-        held = await self.ports.store.transact(take)
-        return self.unsealer.entry(held), self.unsealer.packet(held.packet, offset_bytes)
+        held, signed = await self.ports.store.transact(take)
+        entry = replace(self.unsealer.entry(held), signed_receipt=signed)
+        return entry, self.unsealer.packet(held.packet, offset_bytes)
 
     async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int:
         """Take packets out of the inbox; returns how many entries that were."""
@@ -264,6 +273,13 @@ class Node:
         outlook = self._outlook()
         views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook))
         return [self._with_hello(view) for view in views]
+
+    async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]:
+        """Return how completely recipients report on a page of deliveries, and the token of the next page; times 0: no bound."""
+        start, until_ms = inbox.row_of_token(page_token), to_ms or self.ports.clock.now_ms() + 1
+        found, following = await self.ports.store.transact(lambda tx: completeness.page(tx, start, from_ms, until_ms))
+        documents = [one for one in found if deadline.brings_document(self.unsealer.header(one.packet))]
+        return completeness.reports(documents, self.ports.directory.current()), following.hex()
 
     def _outlook(self) -> Outlook:
         return Outlook(self.node_id, self.ports.directory.current(), self.ports.clock.now_ms(), self.policy)

@@ -4,14 +4,19 @@ The body stays encrypted until the moment a unit fetches it; then it is opened s
 no more memory than a small one, and any damage on the disk is noticed before a single wrong octet leaves (law 4).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from node.errors import Broken, Denied, Rejected
+from node.flow import deadline
 from node.flow.inbox import Held
 from node.flow.track import Tracked
-from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, envelope_sha256_of
-from node.model.office import InboxEntry, System, TrackView
+from node.model.calendar import Calendar
+from node.model.deadline import Deadline
+from node.model.delivery import State
+from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, Envelope, envelope_sha256_of
+from node.model.life import LifeState
+from node.model.office import DeliveryView, InboxEntry, System, TrackView
 from node.model.reason import Reason
 from node.model.status import StatusEvent
 from node.ports import Ports
@@ -26,9 +31,11 @@ from node.wire import codec
 class Unsealer:
     """Opens what this node has stored for its own units."""
 
-    def __init__(self, ports: Ports, wrapper: Wrapper) -> None:
+    def __init__(self, ports: Ports, wrapper: Wrapper, calendar: Calendar, urgent_within_ms: int) -> None:
         self._ports = ports
         self._wrapper = wrapper
+        self._calendar = calendar
+        self._urgent_within_ms = urgent_within_ms
 
     def content_key(self, packet: PacketRecord) -> bytes:
         """Return the content key of a packet that is sealed for this node."""
@@ -41,29 +48,30 @@ class Unsealer:
         except Denied as fault:
             raise Broken(Reason.STORE_CORRUPT, f"a stored header cannot be opened: {fault.detail}") from fault
 
+    async def entries(self, helds: list[Held]) -> list[InboxEntry]:
+        """Return inbox entries in words, each with what its unit owes."""
+        opened = [(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet)) for held in helds]
+        documents = [one for one in opened if deadline.brings_document(one[2])]
+        owed: dict[tuple[str, bytes], tuple[Deadline, ...]] = {}
+        if documents:
+            reports = await self._ports.store.transact(
+                lambda tx: [
+                    deadline.sent_reports(tx, held.unit, envelope.sender_unit, header.document_id, held.packet_id)
+                    for held, envelope, header in documents
+                ]
+            )
+            for (held, _, header), sent in zip(documents, reports, strict=True):
+                owed[held.unit, held.packet_id] = self._owed(header, held.entry.accept_time_ms, sent)
+        return [_entry(*one, owed.get((one[0].unit, one[0].packet_id), ())) for one in opened]
+
+    def _owed(
+        self, header: HeaderRecord, arrive_time_ms: int, reports: Sequence[deadline.Report], **more: LifeState
+    ) -> tuple[Deadline, ...]:
+        return deadline.of_recipient(header, arrive_time_ms, reports, self._calendar, self._urgent_within_ms, **more)
+
     def entry(self, held: Held) -> InboxEntry:
-        """Return an inbox entry in words."""
-        envelope, header = codec.decode_envelope(held.packet.envelope), self.header(held.packet)
-        return InboxEntry(
-            packet_id=held.packet_id,
-            unit=held.unit,
-            sender_unit=envelope.sender_unit,
-            kind=envelope.kind,
-            lane=envelope.lane,
-            accept_time_ms=held.entry.accept_time_ms,
-            packet_bytes=envelope.body.packet_bytes,
-            packet_sha256=header.packet_sha256,
-            document_id=header.document_id,
-            document_code=header.document_code,
-            subject=header.subject,
-            status_code=header.status_code,
-            lease_until_ms=held.entry.lease_until_ms,
-            fetch_count=held.entry.fetch_count,
-            sender_name=header.sender_name,
-            business_type=header.business_type,
-            promulgation_date=header.promulgation_date,
-            due_date=header.due_date,
-        )
+        """Return an inbox entry in words, without what the unit owes."""
+        return _entry(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet), ())
 
     def tracked(self, tracked: Tracked, system: System) -> TrackView:
         """Return a tracked packet in words. Raises Rejected(NOT_FOUND) if the system does not speak for its sender."""
@@ -81,15 +89,22 @@ class Unsealer:
             sender_unit=envelope.sender_unit,
             create_time_ms=envelope.create_time_ms,
             expire_at_ms=envelope.expire_at_ms,
-            deliveries=tuple(
-                replace(view, statuses=tuple(self._in_words(event, tracked) for event in view.statuses))
-                for view in tracked.deliveries
-            ),
+            deliveries=tuple(self._delivery(view, header, tracked) for view in tracked.deliveries),
             promulgation_date=header.promulgation_date,
             due_date=header.due_date,
+            deadlines=deadline.of_author(header, envelope.create_time_ms, self._calendar),
             business_type=header.business_type,
             document_type_name=header.document_type_name,
         )
+
+    def _delivery(self, view: DeliveryView, header: HeaderRecord, tracked: Tracked) -> DeliveryView:
+        """Return a delivery with the statuses' words, and with what the recipient owes once it has the document."""
+        statuses = tuple(self._in_words(event, tracked) for event in view.statuses)
+        if view.state is not State.DELIVERED or view.signed_receipt is None:
+            return replace(view, statuses=statuses)
+        arrive_time_ms = codec.decode_receipt(view.signed_receipt.receipt).create_time_ms
+        reports = [deadline.Report(event.code, _handed_in_ms(event, tracked)) for event in statuses]
+        return replace(view, statuses=statuses, deadlines=self._owed(header, arrive_time_ms, reports, life=view.life))
 
     def _in_words(self, event: StatusEvent, tracked: Tracked) -> StatusEvent:
         packet = tracked.status_packets.get(event.packet_id)
@@ -101,7 +116,7 @@ class Unsealer:
     async def packet(self, record: PacketRecord, offset_bytes: int) -> AsyncIterator[bytes]:
         """Yield a packet's exact octets from an offset on, one segment at a time."""
         if record.body_forgotten:
-            raise Rejected(Reason.NOT_FOUND, "the packet was acknowledged and its body is no longer kept")
+            raise Rejected(Reason.NOT_FOUND, "the body of this packet is no longer kept")
         ref, content_key = codec.decode_envelope(record.envelope).body, self.content_key(record)
         if not 0 <= offset_bytes <= ref.packet_bytes:
             raise Rejected(Reason.REQUEST_INVALID, f"offset {offset_bytes} of {ref.packet_bytes} bytes")
@@ -121,6 +136,36 @@ class Unsealer:
         if inline is not None:
             return inline[index * size : (index + 1) * size]
         return await self._ports.bodies.read(ref.body_sha256, index * size, size)
+
+
+def _entry(held: Held, envelope: Envelope, header: HeaderRecord, deadlines: tuple[Deadline, ...]) -> InboxEntry:
+    return InboxEntry(
+        packet_id=held.packet_id,
+        unit=held.unit,
+        sender_unit=envelope.sender_unit,
+        kind=envelope.kind,
+        lane=envelope.lane,
+        accept_time_ms=held.entry.accept_time_ms,
+        packet_bytes=envelope.body.packet_bytes,
+        packet_sha256=header.packet_sha256,
+        document_id=header.document_id,
+        document_code=header.document_code,
+        subject=header.subject,
+        status_code=header.status_code,
+        lease_until_ms=held.entry.lease_until_ms,
+        fetch_count=held.entry.fetch_count,
+        sender_name=header.sender_name,
+        business_type=header.business_type,
+        promulgation_date=header.promulgation_date,
+        due_date=header.due_date,
+        deadlines=deadlines,
+    )
+
+
+def _handed_in_ms(event: StatusEvent, tracked: Tracked) -> int:
+    """Return when a unit handed its status to its node, as that node has signed it."""
+    packet = tracked.status_packets.get(event.packet_id)
+    return event.accept_time_ms if packet is None else codec.decode_envelope(packet.envelope).create_time_ms
 
 
 async def inline_body(ports: Ports, ref: BodyRef) -> bytes | None:

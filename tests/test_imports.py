@@ -22,6 +22,7 @@ ROOM_OF = {
     "node.log": "log",
     "node.config": "config",
     "node.config_text": "config",
+    "node.config_calendar": "config",
     "node.home": "config",
     "node.wire": "wire",
     "node.wire.truc": "generated",

@@ -30,6 +30,7 @@ TITLES = {
     "systems": "Hệ thống",
     "disk": "Đĩa",
     "clock": "Đồng hồ",
+    "calendar": "Lịch làm việc",
     "store": "Kho dữ liệu",
     "running": "Tiến trình",
     "port": "Cổng",

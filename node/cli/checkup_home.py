@@ -3,12 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from node.cli import words
 from node.cli.checkup import Check, fine, from_fault, warning, wrong
 from node.cli.home import Home, passphrase_of
 from node.errors import ADVICE, Fault
+from node.model.calendar import day_of
 from node.model.directory import EMPTY, Directory, NodeEntry, Role
 from node.model.office import System
 from node.model.policy import DAY_MS, MIB, MINUTE_MS
@@ -24,6 +26,7 @@ DISK_FREE_BYTES_MIN = 1024 * MIB
 DISK_FREE_BYTES_GRAVE = 100 * MIB
 INODES_FREE_SHARE_MIN = 0.05
 CLOCK_SKEW_MS_MAX = 5 * MINUTE_MS
+CALENDAR_AHEAD_DAYS = 14
 EARLIEST_MS = 1_767_225_600_000
 """2026-01-01: a clock that shows less was never set."""
 
@@ -61,6 +64,7 @@ def check_home(patient: Patient) -> Iterator[Check]:
     yield from _units_and_systems(patient)
     yield from _disk(place)
     yield _clock(patient)
+    yield from _calendar(patient)
 
 
 def _settings(patient: Patient) -> Check:
@@ -252,3 +256,28 @@ def _clock(patient: Patient) -> Check:
     if now_ms + CLOCK_SKEW_MS_MAX < signed_ms:
         return wrong("clock", f"máy chậm hơn lúc ký danh bạ {words.span(signed_ms - now_ms)}", advice)
     return fine("clock", f"{words.when(now_ms)} (giờ Việt Nam)")
+
+
+def _calendar(patient: Patient) -> Iterator[Check]:
+    """Whether the holidays of this year, and at its end those of the next, are known."""
+    from node.config_calendar import load_calendar
+
+    if patient.settings is None:
+        return
+    try:
+        calendar = load_calendar(patient.settings.calendar.file)
+    except Fault as fault:
+        yield from_fault("calendar", fault)
+        return
+    today = day_of(patient.now_ms)
+    needed = {today.year, (today + timedelta(days=CALENDAR_AHEAD_DAYS)).year}
+    unknown = [str(year) for year in sorted(needed) if not calendar.is_confirmed(year)]
+    if unknown:
+        said = (
+            f"chưa có ngày nghỉ được xác nhận của năm {', '.join(unknown)}; thời hạn chỉ tính theo ngày nghỉ dương lịch"
+        )
+        yield warning(
+            "calendar", said, "Xem 'truc calendar show', rồi bổ sung tệp ngày nghỉ và ghi vào [calendar] của node.toml."
+        )
+    else:
+        yield fine("calendar", f"đã có ngày nghỉ được xác nhận của năm {', '.join(map(str, sorted(needed)))}")

@@ -11,7 +11,24 @@ from typing import Annotated
 import typer
 
 from node import __version__
-from node.cli import ack, authority, doctor, fetch, inbox, outbox, peer, serve, status, submit, system, track, unit
+from node.cli import (
+    ack,
+    authority,
+    calendar,
+    doctor,
+    export,
+    fetch,
+    inbox,
+    outbox,
+    peer,
+    serve,
+    status,
+    status_report,
+    submit,
+    system,
+    track,
+    unit,
+)
 from node.cli import node as nodes
 from node.cli.command import Command, HomeCommand, Noun
 from node.cli.faults import run_tree
@@ -45,7 +62,7 @@ def _tree() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     made.callback()(_root)
-    for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track):
+    for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track, export.export):
         made.command(cls=Command, rich_help_panel=DOCUMENTS)(verb)
     for noun, name, words in (
         (authority.app, "authority", "Cơ quan vận hành danh bạ: kết nạp nút, nhận vùng, công bố."),
@@ -56,6 +73,10 @@ def _tree() -> typer.Typer:
         made.add_typer(noun, name=name, help=words, rich_help_panel=INSTALLATION)
     for verb_at_home in (serve.serve, doctor.doctor, outbox.outbox):
         made.command(cls=HomeCommand, rich_help_panel=OPERATION)(verb_at_home)
+    made.command("status-report", cls=HomeCommand, rich_help_panel=OPERATION)(status_report.report)
+    made.add_typer(
+        calendar.app, name="calendar", help="Lịch làm việc: ngày nghỉ lễ, tết, ngày làm bù.", rich_help_panel=OPERATION
+    )
     made.add_typer(
         peer.app, name="peer", help="Đường tới các nút bạn: xem, tạm giữ, gửi tiếp.", rich_help_panel=OPERATION
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
+from node.cli import deadlines, words
 from node.cli.command import As, Json, OptionalHome, now_ms, run_async
 from node.cli.home import Home as Place
 from node.cli.office import is_packet_id, office_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from node.net.client import OfficeClient
 
 LOOK_EVERY_S = 1.0
+OVERDUE_NAMED_MAX = 5
 
 
 def track(
@@ -86,31 +87,46 @@ async def find(office: "OfficeClient", name: str) -> TrackView:
 
 def document_of(view: TrackView, directory: "Directory | None") -> dict[str, object]:
     """Return the view for programs; each delivery says who has verified its receipt."""
-    deliveries = []
+    deliveries, now = [], now_ms()
     for one in view.deliveries:
         said = plain(one)
+        said["deadlines"] = deadlines.documents(one.deadlines, now)
         said["receipt"] = said.pop("signed_receipt")
         said["receipt_verified_by"] = verified_by(one, view.packet_id, directory)
         said["state_name"], said["status_name"] = one.state.label, status_name(one.status_code)
         deliveries.append(said)
-    return {**plain(view), "deliveries": deliveries}
+    return {**plain(view), "deadlines": deadlines.documents(view.deadlines, now), "deliveries": deliveries}
 
 
 def shown(view: TrackView, directory: "Directory | None") -> list["RenderableType"]:
     """Return the view for people."""
+    now = now_ms()
     heading = facts(
         [
             ("Văn bản", line(text(view.document_code or view.document_id, STRONG), "  ", text(view.subject))),
             ("Nơi gửi", view.sender_unit),
             ("Gửi lúc", f"{words.when(view.create_time_ms)}, chờ nhiều nhất tới {words.when(view.expire_at_ms)}"),
+            ("Hạn gửi", deadlines.shown(view.deadlines, now) if view.deadlines else ""),
+            ("Hạn trả lời", view.due_date),
             ("Mã gói", view.packet_id.hex()),
             ("Mã lần gửi", view.submission_id),
         ]
     )
-    rows = table(["Nơi nhận", "Tình trạng gửi", "Biên nhận", "Trạng thái xử lý"])
+    rows = table(["Nơi nhận", "Tình trạng gửi", "Biên nhận", "Trạng thái xử lý", "Thời hạn"])
     for one in view.deliveries:
-        rows.add_row(_unit(one), _state(one), _receipt(one, view.packet_id, directory), _statuses(one))
-    return [heading, rows]
+        duties = deadlines.shown(one.deadlines, now)
+        rows.add_row(_unit(one), _state(one), _receipt(one, view.packet_id, directory), _statuses(one), duties)
+    return [heading, rows, *_overdue(view, now)]
+
+
+def _overdue(view: TrackView, now: int) -> list["RenderableType"]:
+    """Who owes something that is overdue, the first few by name."""
+    late = [one for one in view.deliveries if deadlines.overdue(one.deadlines, now)]
+    if not late:
+        return []
+    named = ", ".join(f"{one.unit_name or one.unit}" for one in late[:OVERDUE_NAMED_MAX])
+    rest = f" và {len(late) - OVERDUE_NAMED_MAX} nơi khác" if len(late) > OVERDUE_NAMED_MAX else ""
+    return [text(f"{len(late)}/{len(view.deliveries)} nơi nhận quá hạn: {named}{rest}", BAD)]
 
 
 def _unit(one: DeliveryView) -> "Text":

@@ -5,7 +5,7 @@ Both may be repeated. A packet is in a unit's inbox at most once for ever: the e
 copy of the packet finds it (law 3).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from node.errors import Deferred, Denied, Rejected
@@ -17,6 +17,7 @@ from node.model.reason import Reason
 from node.ports import Tx
 from node.store import keys
 from node.store.records import InboxRecord, PacketRecord
+from node.wire import codec
 
 
 def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
@@ -30,12 +31,13 @@ def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An inbox entry with the packet it stands for."""
+    """An inbox entry with the packet it stands for; `is_sent`: no entry at all, but a packet that `unit` itself has sent."""
 
     unit: str
     packet_id: bytes
     entry: InboxRecord
     packet: PacketRecord
+    is_sent: bool = False
 
 
 def units_asked(system: System, unit: str) -> list[str]:
@@ -75,12 +77,23 @@ def _held(tx: Tx, packet_id: bytes, unit: str) -> Held:
     return Held(unit, packet_id, entry, require(tx, keys.packet(packet_id), PacketRecord))
 
 
-def find(tx: Tx, packet_id: bytes, units: Iterable[str]) -> Held:
-    """Return the entry of the first of these units that has the packet. Raises Rejected(NOT_FOUND)."""
+def find(tx: Tx, packet_id: bytes, units: Sequence[str]) -> Held:
+    """Return the entry of the first of these units that has the packet; if none has, the packet as one of them has sent it.
+
+    Raises Rejected(NOT_FOUND).
+    """
     for unit in units:
         if tx.get(keys.inbox_entry(packet_id, unit)) is not None:
             return _held(tx, packet_id, unit)
-    raise Rejected(Reason.NOT_FOUND, f"no packet {packet_id.hex()} for this system")
+    return _sent(tx, packet_id, units)
+
+
+def _sent(tx: Tx, packet_id: bytes, units: Sequence[str]) -> Held:
+    packet = load(tx, keys.packet(packet_id), PacketRecord)
+    sender = codec.decode_envelope(packet.envelope).sender_unit if packet is not None and packet.system else ""
+    if packet is None or sender not in units:
+        raise Rejected(Reason.NOT_FOUND, f"no packet {packet_id.hex()} for this system")
+    return Held(sender, packet_id, InboxRecord(accept_time_ms=packet.accept_time_ms), packet, is_sent=True)
 
 
 def lease(tx: Tx, held: Held, lease_ms: int, now_ms: int, policy: Policy) -> None:

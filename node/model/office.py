@@ -81,6 +81,7 @@ class InboxEntry:
     promulgation_date: str = ""
     due_date: str = ""
     deadlines: tuple[Deadline, ...] = ()
+    signed_receipt: SignedReceipt | None = None
 
 
 @dataclass(frozen=True, slots=True)

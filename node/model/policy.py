@@ -42,5 +42,7 @@ class Policy:
     """A single item that a healthy peer put off is tried again after this, if the peer named no time."""
     hello_every_ms: int = MINUTE_MS
     sweep_every_ms: int = MINUTE_MS
+    urgent_within_ms: int = 60 * MINUTE_MS
+    """What "ngay" (at once) means for an urgent document that has arrived, at any hour of any day: NĐ 30/2020 Điều 23 gives no figure."""
     relay_for_others: bool = False
     """Take custody of packets between other nodes (needs the relay role in the directory, too)."""

@@ -3,6 +3,7 @@
 from types import TracebackType
 from typing import Self
 
+from node.model.completeness import UnitReport
 from node.model.office import HealthView, OutboxView, PeerView
 from node.net.client import CLIENT_OPTIONS
 from node.net.errors import faults
@@ -71,6 +72,16 @@ class AdminClient:
         with faults():
             return wire.health_from_proto(
                 await self._stub.GetHealth(pb.GetHealthRequest(), metadata=self._metadata, timeout=CALL_S)
+            )
+
+    async def count_statuses(
+        self, from_ms: int = 0, to_ms: int = 0, page_token: str = ""
+    ) -> tuple[list[UnitReport], str]:
+        """Return how completely recipients report on one page of deliveries, and the next page's token; see model.completeness.merged."""
+        request = pb.CountStatusesRequest(from_ms=from_ms, to_ms=to_ms, page_token=page_token)
+        with faults():
+            return wire.statuses_from_proto(
+                await self._stub.CountStatuses(request, metadata=self._metadata, timeout=CALL_S)
             )
 
     async def refresh_directory(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from node.errors import Denied, Rejected
+from node.model.completeness import UnitReport
 from node.model.office import HealthView, OutboxView, PeerView
 from node.model.reason import Reason
 from node.net.errors import Context, Tally, answering
@@ -26,6 +27,7 @@ class AdminNode(Protocol):
     async def list_peers(self) -> list[PeerView]: ...
     async def hold_peer(self, node_id: str) -> None: ...
     async def release_peer(self, node_id: str) -> None: ...
+    async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]: ...
 
 
 class AdminService(AdminServiceServicer):
@@ -90,6 +92,15 @@ class AdminService(AdminServiceServicer):
         """Asks for the directory again, now."""
         await self._check_caller(context)
         return pb.RefreshDirectoryResponse(directory_version=await self._refresh_directory())
+
+    @answering
+    async def CountStatuses(self, request: pb.CountStatusesRequest, context: Context) -> pb.CountStatusesResponse:
+        """Counts a page of deliveries by how completely their recipients report."""
+        await self._check_caller(context)
+        if request.from_ms < 0 or request.to_ms < 0:
+            raise Rejected(Reason.REQUEST_INVALID, "a time must not be negative")
+        page = await self._node.count_statuses(request.from_ms, request.to_ms, request.page_token)
+        return wire.statuses_to_proto(*page)
 
     async def _check_caller(self, context: Context) -> None:
         """Raises Denied unless the call comes from this machine with the administrator's token."""

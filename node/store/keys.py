@@ -54,6 +54,11 @@ def delivery(packet_id: bytes, unit: str = "") -> bytes:
     return b"d" + packet_id + unit.encode()
 
 
+def packet_of_delivery(key: bytes) -> bytes:
+    """Return the packet id of a delivery key."""
+    return key[1:17]
+
+
 def unit_after_id(key: bytes) -> str:
     """Return the unit of a delivery or inbox entry key."""
     return key[17:].decode()
@@ -193,6 +198,7 @@ def parse_due(key: bytes) -> tuple[int, int, bytes]:
     return int(_MS.unpack_from(key, 1)[0]), key[9], key[10:26]
 
 
+DELIVERIES = b"d"
 DUE = b"z"
 PEERS = b"p"
 UPLOADS = b"u"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from node.errors import Finding
+from node.model.completeness import Completeness, UnitReport
 from node.model.office import HealthView, OutboxView, PeerView
 from node.wire.office import lane_from_proto
 from node.wire.receipt import reason_of, reason_to_proto
@@ -130,3 +131,36 @@ def _peer_from_proto(message: pb.PeerView) -> PeerView:
         message.clock_skew_ms,
         message.directory_version,
     )
+
+
+def statuses_to_proto(reports: Sequence[UnitReport], next_page_token: str) -> pb.CountStatusesResponse:
+    """Translate a page of counts."""
+    return pb.CountStatusesResponse(
+        units=[
+            pb.UnitStatuses(
+                unit=one.unit,
+                unit_name=one.unit_name,
+                full=one.counts.get(Completeness.FULL, 0),
+                partial=one.counts.get(Completeness.PARTIAL, 0),
+                arrival_only=one.counts.get(Completeness.ARRIVAL_ONLY, 0),
+                none=one.counts.get(Completeness.NONE, 0),
+            )
+            for one in reports
+        ],
+        next_page_token=next_page_token,
+    )
+
+
+def statuses_from_proto(message: pb.CountStatusesResponse) -> tuple[list[UnitReport], str]:
+    """Translate a page of counts and the token of the next one."""
+    return [_unit_report(one) for one in message.units], message.next_page_token
+
+
+def _unit_report(message: pb.UnitStatuses) -> UnitReport:
+    counts = {
+        Completeness.FULL: message.full,
+        Completeness.PARTIAL: message.partial,
+        Completeness.ARRIVAL_ONLY: message.arrival_only,
+        Completeness.NONE: message.none,
+    }
+    return UnitReport(message.unit, message.unit_name, counts)

@@ -19,7 +19,7 @@ from node.model.office import (
     SubmitResult,
 )
 from node.model.reason import Reason
-from node.wire.receipt import reason_of, reason_to_proto
+from node.wire.receipt import reason_of, reason_to_proto, signed_receipt_from_bytes, signed_receipt_to_bytes
 from node.wire.truc.v1 import envelope_pb2
 from node.wire.truc.v1 import office_service_pb2 as pb
 
@@ -120,11 +120,12 @@ def inbox_entry_to_proto(entry: InboxEntry) -> pb.InboxEntry:
         promulgation_date=entry.promulgation_date,
         due_date=entry.due_date,
         deadlines=deadlines_to_proto(entry.deadlines),
+        signed_receipt=signed_receipt_to_bytes(entry.signed_receipt) if entry.signed_receipt else b"",
     )
 
 
 def inbox_entry_from_proto(message: pb.InboxEntry) -> InboxEntry:
-    """Translate one packet that waits. Raises Rejected(REQUEST_INVALID) for a kind or lane of a newer version."""
+    """Translate one packet that waits. Raises Rejected(REQUEST_INVALID) for a kind or lane of a newer version, Denied(RECEIPT_INVALID)."""
     kind = _KINDS.get(message.kind)
     if kind is None:
         raise invalid(f"packet kind {message.kind} is unknown here")
@@ -148,6 +149,7 @@ def inbox_entry_from_proto(message: pb.InboxEntry) -> InboxEntry:
         message.promulgation_date,
         message.due_date,
         deadlines_from_proto(message.deadlines),
+        signed_receipt_from_bytes(message.signed_receipt) if message.signed_receipt else None,
     )
 
 

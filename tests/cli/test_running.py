@@ -20,6 +20,7 @@ from tests.cli.conftest import Truc
 
 READY_S = 30.0
 ARRIVAL_S = 15.0
+REPORT = ("status-report",)
 
 
 def free_port() -> int:
@@ -241,11 +242,13 @@ def test_fetch_all_brings_everything_and_skips_what_is_here_or_leased(
 
 
 def test_a_packet_of_others_cannot_be_had(truc: Truc, so: Path, xa: Path, tmp_path: Path) -> None:
+    submitted = truc("submit", "--as", so, letter(tmp_path, "d-9a", "H37.01"), "--json").document["results"][0]
+    entry_of(truc, so, submitted["packet_id"])
+    by_id = truc("fetch", "--as", xa, submitted["packet_id"], "-d", tmp_path, "--json")
     packet_id = truc("submit", "--as", so, letter(tmp_path, "d-9", "H37.25.03"), "--json").document["results"][0][
         "packet_id"
     ]
     entry_of(truc, xa, packet_id)
-    by_id = truc("fetch", "--as", so, packet_id, "-d", tmp_path, "--json")
     by_digits = truc("ack", "--as", so, packet_id[:12], "--json")
     by_unit = truc("inbox", "--as", so, "--unit", "H37.25.03", "--json")
     no_digits = truc("ack", "--as", so, "xyz", "--json")
@@ -254,6 +257,71 @@ def test_a_packet_of_others_cannot_be_had(truc: Truc, so: Path, xa: Path, tmp_pa
     assert (by_digits.code, by_digits.reason) == (65, "NOT_FOUND")
     assert (by_unit.code, by_unit.reason) == (77, "UNIT_NOT_OWNED")
     assert (no_digits.code, no_digits.reason) == (65, "REQUEST_INVALID")
+
+
+def test_a_sender_gets_back_the_octets_of_what_it_sent(truc: Truc, so: Path, tmp_path: Path) -> None:
+    path = letter(tmp_path, "d-10", "H37.25.03")
+    packet_id = truc("submit", "--as", so, path, "--json").document["results"][0]["packet_id"]
+    fetched = truc("fetch", "--as", so, packet_id, "-o", tmp_path / "again.edxml", "--json").document["fetched"][0]
+
+    assert (tmp_path / "again.edxml").read_bytes() == path.read_bytes()
+    assert (fetched["unit"], fetched["lease_until_ms"], fetched["signed_receipt"]) == ("H37.01", 0, None)
+
+
+def test_both_sides_see_the_deadlines_and_what_is_overdue(truc: Truc, so: Path, xa: Path, tmp_path: Path) -> None:
+    path = letter(tmp_path, "d-11", "H37.25.03")
+    dated = path.read_bytes().replace(b"2026/11/22", b"2020/01/02")
+    due = b"<edXML:DueDate>2020/01/03</edXML:DueDate>"
+    path.write_bytes(dated.replace(b"<edXML:OtherInfo>", due + b"<edXML:OtherInfo>"))
+    packet_id = truc("submit", "--as", so, path, "--json").document["results"][0]["packet_id"]
+    entry = entry_of(truc, xa, packet_id)
+    late = truc("inbox", "--as", xa, "--overdue", "--json").document["entries"]
+    view = truc("track", "--as", so, "d-11", "--json").document
+
+    assert [(one["kind"], one["overdue"]) for one in entry["deadlines"]] == [
+        ("receipt", False),
+        ("register", False),
+        ("due", True),
+    ]
+    assert [one["packet_id"] for one in late if one["packet_id"] == packet_id] == [packet_id]
+    assert all(any(each["overdue"] for each in one["deadlines"]) for one in late)
+    assert [(one["kind"], one["overdue"]) for one in view["deadlines"]] == [("send", True)]
+    assert [one["kind"] for one in view["deliveries"][0]["deadlines"]] == ["receipt", "register", "due"]
+    assert "QUÁ HẠN trả lời" in truc("inbox", "--as", xa, "--overdue").out
+    assert "1/1 nơi nhận quá hạn: UBND xã Hoa Hồi" in truc("track", "--as", so, "d-11").out
+
+    truc("status", "--as", xa, packet_id, "06")
+    met = entry_of(truc, xa, packet_id)["deadlines"]
+    assert all(one["met_at_ms"] for one in met)
+    assert [one["overdue"] for one in met] == [False, False, True], "late stays late"
+    assert packet_id not in [
+        one["packet_id"] for one in truc("inbox", "--as", xa, "--overdue", "--json").document["entries"]
+    ]
+    assert "trả lời muộn" in truc("track", "--as", so, "d-11").out
+
+
+def test_the_operator_sees_how_completely_recipients_report(
+    truc: Truc, node: Path, so: Path, xa: Path, tmp_path: Path
+) -> None:
+    packet_id = truc("submit", "--as", so, letter(tmp_path, "d-12", "H37.25.03"), "--json").document["results"][0][
+        "packet_id"
+    ]
+    entry_of(truc, xa, packet_id)
+    before = truc(*REPORT, node, "--json").document
+    for code in ("01", "03", "05", "06"):
+        truc("status", "--as", xa, packet_id, code)
+    after = truc(*REPORT, node, "--json").document
+
+    def of_commune(document: dict[str, list[dict[str, object]]]) -> dict[str, int]:
+        return next(one for one in document["units"] if one["unit"] == "H37.25.03")  # type: ignore[return-value]
+
+    assert of_commune(after)["full"] == of_commune(before)["full"] + 1
+    assert of_commune(after)["none"] == of_commune(before)["none"] - 1
+    assert of_commune(after)["total"] == of_commune(before)["total"]
+    assert "UBND xã Hoa Hồi" in truc(*REPORT, node).out
+    long_ago = truc(*REPORT, node, "--from", "01/01/2020", "--to", "2020-12-31", "--json").document
+    assert (long_ago["units"], long_ago["from"], long_ago["to"]) == ([], "2020-01-01", "2020-12-31")
+    assert truc(*REPORT, node, "--from", "2020-12-31", "--to", "2020-01-01").code == 2
 
 
 def test_credentials_that_are_missing_exposed_or_wrong(truc: Truc, so: Path, tmp_path: Path) -> None:

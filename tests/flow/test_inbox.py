@@ -4,15 +4,20 @@ import pytest
 
 from node.errors import Deferred, Denied, Rejected
 from node.flow import inbox
+from node.flow.rows import require, save
 from node.model.code import parse_code
 from node.model.envelope import Envelope
 from node.model.lane import Lane
 from node.model.mesh import PushPacket
-from node.model.office import System
+from node.model.office import NO_LEASE, System
 from node.model.policy import Policy
 from node.model.reason import Reason
+from node.model.receipt import Level
+from node.ports import Tx
 from node.store import keys
-from tests.flow.support import NOW, Place, document, envelope_for, parcel_for, place, run
+from node.store.records import PacketRecord
+from node.wire import codec
+from tests.flow.support import NOW, Place, document, envelope_for, parcel_for, place, push_of, run
 
 LEASE_MS = Policy().lease_ms
 
@@ -288,3 +293,88 @@ def fill(tx: object, envelope: Envelope) -> None:
     unit = parse_code("H49.22").text
     for number in range(1_100):
         tx.put(keys.inbox_row(unit, Lane.NORMAL, NOW + 1 + number, envelope.packet_id), b"")  # type: ignore[attr-defined]
+
+
+# --- what our own units sent ----------------------------------------------------------------------------------------------
+
+
+def test_a_unit_gets_the_octets_of_what_it_sent_without_a_lease_or_any_change() -> None:
+    async def story() -> None:
+        here = place("g14")
+        packet = document("H49.22")
+        packet_id = (await here.submit(packet)).packet_id
+        before = here.rows()
+        for _ in range(2):
+            entry, chunks = await here.node.fetch(here.system, packet_id, "")
+            assert b"".join([chunk async for chunk in chunks]) == packet
+        assert (entry.unit, entry.sender_unit, entry.lease_until_ms, entry.fetch_count) == ("G14", "G14", 0, 0)
+        assert entry.signed_receipt is None
+        assert await here.fetch(packet_id, offset_bytes=10) == packet[10:]
+        assert here.rows() == before
+        assert await here.inbox() == []
+
+    run(story())
+
+
+def test_nobody_gets_what_the_units_of_others_sent() -> None:
+    async def story() -> None:
+        here = place("g14")
+        packet_id = (await here.submit(document("H49.22"))).packet_id
+        for unit in ("", "G14.01"):
+            with pytest.raises(Rejected) as refused:
+                await here.node.fetch(System("other", frozenset({"G14.01"})), packet_id, unit)
+            assert refused.value.reason is Reason.NOT_FOUND
+
+    run(story())
+
+
+def test_a_packet_that_is_only_carried_for_others_is_given_to_nobody() -> None:
+    async def story() -> None:
+        centre, item = place("centre"), push_of()
+        await centre.push(item)
+        packet_id = codec.decode_envelope(item.parcel.signed_envelope.envelope).packet_id
+        with pytest.raises(Rejected) as refused:
+            await centre.node.fetch(System("x", frozenset({"G14", "H49.22"})), packet_id, "")
+        assert refused.value.reason is Reason.NOT_FOUND
+
+    run(story())
+
+
+def test_a_unit_that_writes_to_itself_fetches_from_its_inbox() -> None:
+    async def story() -> None:
+        here = place("g14")
+        packet_id = (await here.submit(document("G14"))).packet_id
+        entry, _ = await here.node.fetch(here.system, packet_id, "G14")
+        assert entry.lease_until_ms == NOW + LEASE_MS
+
+    run(story())
+
+
+def test_what_is_fetched_from_the_inbox_comes_with_the_receipt_that_this_node_gave() -> None:
+    async def story() -> None:
+        here, [packet_id] = await with_packets()
+        entry, _ = await here.node.fetch(here.system, packet_id, "", lease_ms=NO_LEASE)
+        assert entry.signed_receipt is not None
+        said = codec.decode_receipt(entry.signed_receipt.receipt)
+        assert (said.packet_id, said.signer_node, said.level) == (packet_id, "h49", Level.DELIVERED)
+
+    run(story())
+
+
+def test_of_what_was_sent_and_is_no_longer_kept_the_octets_are_refused() -> None:
+    async def story() -> None:
+        here = place("g14")
+        packet_id = (await here.submit(document("H49.22"))).packet_id
+
+        def forget(tx: Tx) -> None:
+            record = require(tx, keys.packet(packet_id), PacketRecord)
+            record.body_forgotten = True
+            save(tx, keys.packet(packet_id), record)
+
+        await here.do(forget)
+        _, chunks = await here.node.fetch(here.system, packet_id, "")
+        with pytest.raises(Rejected) as refused:
+            await anext(aiter(chunks))
+        assert refused.value.reason is Reason.NOT_FOUND
+
+    run(story())

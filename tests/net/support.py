@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 
 from node.errors import Fault
+from node.model.completeness import Completeness, UnitReport
 from node.model.directory import Directory, NodeEntry, directory_of
 from node.model.envelope import KeyWrap, PacketKind, Signature, SignedEnvelope
 from node.model.lane import Lane
@@ -183,12 +184,17 @@ class FakeNode:
     async def release_peer(self, node_id: str) -> None:
         self._note("release_peer", node_id)
 
+    async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]:
+        self._note("count_statuses", from_ms, to_ms, page_token)
+        return [STATUSES], "next"
+
     def _note(self, verb: str, *facts: object) -> None:
         self.calls.append((verb, *facts))
         if verb in self.faults:
             raise self.faults[verb]
 
 
+STATUSES = UnitReport("H49.22", "Sở Hai", dict(zip(Completeness, (4, 3, 2, 1), strict=True)))
 HEALTH = HealthView(True, (), "b", "truc test", 1, 2, 3, 4, 5, 6, 7)
 
 

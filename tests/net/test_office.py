@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from node.errors import Broken, Deferred, Denied, Rejected
+from node.model.deadline import Deadline, DeadlineKind
 from node.model.delivery import State
 from node.model.lane import Lane
 from node.model.office import DeliveryView, FoundUnit, OutboxView, PeerView, RefusedRecipient, SubmitResult, TrackView
@@ -22,7 +24,17 @@ from node.net.systems import Systems
 from node.net.tls import pinned_channel
 from node.wire import office as wire
 from node.wire import track
-from tests.net.support import HEALTH, PACKET_ID, FakeNode, fault_from, identity, inbox_entry, office, parcel
+from tests.net.support import (
+    HEALTH,
+    PACKET_ID,
+    STATUSES,
+    FakeNode,
+    fault_from,
+    identity,
+    inbox_entry,
+    office,
+    parcel,
+)
 
 B = identity("b")
 
@@ -219,7 +231,9 @@ def test_the_operator_sees_and_acts_with_his_token(tmp_path):
             await admin.release_peer("b")
             assert await admin.health() == HEALTH
             assert await admin.refresh_directory() == 42
-        assert node.calls == [("list_outbox", "b", 1000), ("list_peers",), ("hold_peer", "b"), ("release_peer", "b")]
+            assert await admin.count_statuses(1, 2, "ab") == ([STATUSES], "next")
+        assert node.calls == [("list_outbox", "b", 1000), ("list_peers",), ("hold_peer", "b"), ("release_peer", "b"),
+                              ("count_statuses", 1, 2, "ab")]  # fmt: skip
 
     with_office(tmp_path, story)
 
@@ -230,7 +244,7 @@ def test_nobody_else_enters_the_operators_door(tmp_path):
         for token, reason in ((credential.token, Reason.ADMIN_ONLY), ("wrong", Reason.CREDENTIAL_WRONG)):
             async with AdminClient.connect(credential.address, B.certificate_pem, token) as admin:
                 for call in (admin.list_outbox(), admin.list_peers(), admin.hold_peer("b"), admin.release_peer("b"),
-                             admin.health(), admin.refresh_directory()):  # fmt: skip
+                             admin.health(), admin.refresh_directory(), admin.count_statuses()):  # fmt: skip
                     fault = await fault_from(call)
                     assert (type(fault), fault.reason) == (Denied, reason)
         assert node.calls == []
@@ -291,3 +305,11 @@ def test_the_servers_limit_of_calls_is_a_busy_answer():
 
     error = grpc.aio.AioRpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, details="Concurrent RPC limit exceeded!")
     assert fault_of(error).reason is Reason.PEER_BUSY
+
+
+def test_an_entry_of_the_inbox_survives_the_wire_word_for_word():
+    receipt = SignedReceipt(b"receipt", parcel().signed_envelope.signature)
+    duties = (Deadline(DeadlineKind.RECEIPT, 5, 4), Deadline(DeadlineKind.DUE, 9))
+    entry = replace(inbox_entry(b"<edXML/>"), deadlines=duties, due_date="2026/12/01", signed_receipt=receipt)
+    assert wire.inbox_entry_from_proto(wire.inbox_entry_to_proto(entry)) == entry
+    assert wire.inbox_entry_from_proto(wire.inbox_entry_to_proto(inbox_entry(b"<edXML/>"))).signed_receipt is None

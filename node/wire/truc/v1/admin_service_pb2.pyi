@@ -472,3 +472,105 @@ class RefreshDirectoryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefreshDirectoryResponse: _TypeAlias = RefreshDirectoryResponse  # noqa: Y015
+
+@_typing.final
+class CountStatusesRequest(_message.Message):
+    """Which documents, and where to go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_MS_FIELD_NUMBER: _builtins.int
+    TO_MS_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    from_ms: _builtins.int
+    """Only documents that were handed in at or after this time, milliseconds since 1970 UTC; 0: from the beginning."""
+    to_ms: _builtins.int
+    """Only documents that were handed in before this time, milliseconds since 1970 UTC; 0: until now."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    def __init__(
+        self,
+        *,
+        from_ms: _builtins.int = ...,
+        to_ms: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_ms", b"from_ms", "page_token", b"page_token", "to_ms", b"to_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountStatusesRequest: _TypeAlias = CountStatusesRequest  # noqa: Y015
+
+@_typing.final
+class CountStatusesResponse(_message.Message):
+    """What one page of deliveries gives."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty: there is no more."""
+    @_builtins.property
+    def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnitStatuses]:
+        """One per recipient unit of this page, in order of code."""
+
+    def __init__(
+        self,
+        *,
+        units: _abc.Iterable[Global___UnitStatuses] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountStatusesResponse: _TypeAlias = CountStatusesResponse  # noqa: Y015
+
+@_typing.final
+class UnitStatuses(_message.Message):
+    """Deliveries to one recipient unit, by how completely it reported. Only what has been delivered counts, and only what brings a
+    document: no statuses, withdrawals or updates.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    UNIT_NAME_FIELD_NUMBER: _builtins.int
+    FULL_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    ARRIVAL_ONLY_FIELD_NUMBER: _builtins.int
+    NONE_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Canonical code."""
+    unit_name: _builtins.str
+    """Its name in the directory; may be empty."""
+    full: _builtins.int
+    """Taken in (03), worked on (04 or 05) and done (06); or refused (02), or taken back (15)."""
+    partial: _builtins.int
+    """Some of these."""
+    arrival_only: _builtins.int
+    """01 and nothing else."""
+    none: _builtins.int
+    """No status at all."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        unit_name: _builtins.str = ...,
+        full: _builtins.int = ...,
+        partial: _builtins.int = ...,
+        arrival_only: _builtins.int = ...,
+        none: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival_only", b"arrival_only", "full", b"full", "none", b"none", "partial", b"partial", "unit", b"unit", "unit_name", b"unit_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnitStatuses: _TypeAlias = UnitStatuses  # noqa: Y015

@@ -65,6 +65,11 @@ class AdminServiceStub:
                 request_serializer=truc_dot_v1_dot_admin__service__pb2.RefreshDirectoryRequest.SerializeToString,
                 response_deserializer=truc_dot_v1_dot_admin__service__pb2.RefreshDirectoryResponse.FromString,
                 _registered_method=True)
+        self.CountStatuses = channel.unary_unary(
+                '/truc.v1.AdminService/CountStatuses',
+                request_serializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -113,6 +118,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountStatuses(self, request, context):
+        """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
+        at a time: whoever asks adds the pages up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +158,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RefreshDirectory,
                     request_deserializer=truc_dot_v1_dot_admin__service__pb2.RefreshDirectoryRequest.FromString,
                     response_serializer=truc_dot_v1_dot_admin__service__pb2.RefreshDirectoryResponse.SerializeToString,
+            ),
+            'CountStatuses': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountStatuses,
+                    request_deserializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +328,33 @@ class AdminService:
             '/truc.v1.AdminService/RefreshDirectory',
             truc_dot_v1_dot_admin__service__pb2.RefreshDirectoryRequest.SerializeToString,
             truc_dot_v1_dot_admin__service__pb2.RefreshDirectoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountStatuses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.AdminService/CountStatuses',
+            truc_dot_v1_dot_admin__service__pb2.CountStatusesRequest.SerializeToString,
+            truc_dot_v1_dot_admin__service__pb2.CountStatusesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,10 @@ class AdminServiceStub:
     """Says how the node is, in detail."""
     RefreshDirectory: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RefreshDirectoryRequest, _admin_service_pb2.RefreshDirectoryResponse]
     """Reads the directory's folder or asks the peers again, now."""
+    CountStatuses: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CountStatusesRequest, _admin_service_pb2.CountStatusesResponse]
+    """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
+    at a time: whoever asks adds the pages up.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -63,6 +67,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Says how the node is, in detail."""
     RefreshDirectory: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RefreshDirectoryRequest, _admin_service_pb2.RefreshDirectoryResponse]  # type: ignore[assignment]
     """Reads the directory's folder or asks the peers again, now."""
+    CountStatuses: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CountStatusesRequest, _admin_service_pb2.CountStatusesResponse]  # type: ignore[assignment]
+    """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
+    at a time: whoever asks adds the pages up.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The operator's door."""
@@ -114,5 +122,15 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.RefreshDirectoryResponse, _abc.Awaitable[_admin_service_pb2.RefreshDirectoryResponse]]:
         """Reads the directory's folder or asks the peers again, now."""
+
+    @_abc_1.abstractmethod
+    def CountStatuses(
+        self,
+        request: _admin_service_pb2.CountStatusesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CountStatusesResponse, _abc.Awaitable[_admin_service_pb2.CountStatusesResponse]]:
+        """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
+        at a time: whoever asks adds the pages up.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

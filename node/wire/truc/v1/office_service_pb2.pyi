@@ -59,9 +59,11 @@ class _DeadlineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deadline
     DEADLINE_KIND_SEND: _DeadlineKind.ValueType  # 1
     """The author sends on the day of signing, at the latest in the next working morning; urgent documents at once (QĐ 28 Điều 6.2)."""
     DEADLINE_KIND_RECEIPT: _DeadlineKind.ValueType  # 2
-    """The recipient tells the author of the receipt within the same day (NĐ 30 Điều 21.2.c): any of 01, 02, 03."""
+    """The recipient tells the author of the receipt within the same day (NĐ 30 Điều 21.2.c): 01, or any of 02 to 06."""
     DEADLINE_KIND_REGISTER: _DeadlineKind.ValueType  # 3
-    """The recipient registers the document within the day, at the latest the next working day; urgent at once (NĐ 30 Điều 23): 03 or 02."""
+    """The recipient registers the document within the day, at the latest the next working day; urgent at once (NĐ 30 Điều 23): 03 or
+    02, or any of 04 to 06.
+    """
     DEADLINE_KIND_DUE: _DeadlineKind.ValueType  # 4
     """The document's own DueDate: 06 or 02 by the end of that day."""
 
@@ -73,9 +75,11 @@ DEADLINE_KIND_UNSPECIFIED: DeadlineKind.ValueType  # 0
 DEADLINE_KIND_SEND: DeadlineKind.ValueType  # 1
 """The author sends on the day of signing, at the latest in the next working morning; urgent documents at once (QĐ 28 Điều 6.2)."""
 DEADLINE_KIND_RECEIPT: DeadlineKind.ValueType  # 2
-"""The recipient tells the author of the receipt within the same day (NĐ 30 Điều 21.2.c): any of 01, 02, 03."""
+"""The recipient tells the author of the receipt within the same day (NĐ 30 Điều 21.2.c): 01, or any of 02 to 06."""
 DEADLINE_KIND_REGISTER: DeadlineKind.ValueType  # 3
-"""The recipient registers the document within the day, at the latest the next working day; urgent at once (NĐ 30 Điều 23): 03 or 02."""
+"""The recipient registers the document within the day, at the latest the next working day; urgent at once (NĐ 30 Điều 23): 03 or
+02, or any of 04 to 06.
+"""
 DEADLINE_KIND_DUE: DeadlineKind.ValueType  # 4
 """The document's own DueDate: 06 or 02 by the end of that day."""
 Global___DeadlineKind: _TypeAlias = DeadlineKind  # noqa: Y015
@@ -557,6 +561,7 @@ class InboxEntry(_message.Message):
     PROMULGATION_DATE_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
     DEADLINES_FIELD_NUMBER: _builtins.int
+    SIGNED_RECEIPT_FIELD_NUMBER: _builtins.int
     packet_id: _builtins.bytes
     """The mesh's id; 16 octets."""
     unit: _builtins.str
@@ -593,9 +598,13 @@ class InboxEntry(_message.Message):
     """Date of issue as written (yyyy/MM/dd); may be empty."""
     due_date: _builtins.str
     """DueDate as written; may be empty."""
+    signed_receipt: _builtins.bytes
+    """In the answer to Fetch: the receipt by which this node told the sender's node that the packet had arrived (a serialised
+    SignedReceipt); empty for a packet that was submitted here.
+    """
     @_builtins.property
     def deadlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deadline]:
-        """What the receiving unit owes and until when (QĐ 28/2018 Điều 6.2, NĐ 30/2020 Điều 21.2.c)."""
+        """In lists: what the receiving unit owes and until when (NĐ 30/2020 Điều 21.2.c, 23)."""
 
     def __init__(
         self,
@@ -619,10 +628,11 @@ class InboxEntry(_message.Message):
         promulgation_date: _builtins.str = ...,
         due_date: _builtins.str = ...,
         deadlines: _abc.Iterable[Global___Deadline] | None = ...,
+        signed_receipt: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "business_type", b"business_type", "deadlines", b"deadlines", "document_code", b"document_code", "document_id", b"document_id", "due_date", b"due_date", "fetch_count", b"fetch_count", "kind", b"kind", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "packet_bytes", b"packet_bytes", "packet_id", b"packet_id", "packet_sha256", b"packet_sha256", "promulgation_date", b"promulgation_date", "sender_name", b"sender_name", "sender_unit", b"sender_unit", "status_code", b"status_code", "subject", b"subject", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "business_type", b"business_type", "deadlines", b"deadlines", "document_code", b"document_code", "document_id", b"document_id", "due_date", b"due_date", "fetch_count", b"fetch_count", "kind", b"kind", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "packet_bytes", b"packet_bytes", "packet_id", b"packet_id", "packet_sha256", b"packet_sha256", "promulgation_date", b"promulgation_date", "sender_name", b"sender_name", "sender_unit", b"sender_unit", "signed_receipt", b"signed_receipt", "status_code", b"status_code", "subject", b"subject", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -107,6 +107,7 @@ class OfficeServiceServicer:
 
     def Fetch(self, request, context):
         """Streams a packet's exact octets and leases it, so that another instance of the same software does not fetch it meanwhile.
+        A packet that one of the system's own units submitted is streamed, too, without a lease and as long as its body is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,9 @@ class OfficeServiceStub:
     ListInbox: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
     Fetch: _grpc.UnaryStreamMultiCallable[_office_service_pb2.FetchRequest, _office_service_pb2.FetchResponse]
-    """Streams a packet's exact octets and leases it, so that another instance of the same software does not fetch it meanwhile."""
+    """Streams a packet's exact octets and leases it, so that another instance of the same software does not fetch it meanwhile.
+    A packet that one of the system's own units submitted is streamed, too, without a lease and as long as its body is kept.
+    """
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.AcknowledgeRequest, _office_service_pb2.AcknowledgeResponse]
     """Takes packets out of the inbox after they have been stored safely. Repeating it is harmless."""
     Track: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.TrackRequest, _office_service_pb2.TrackResponse]
@@ -76,7 +78,9 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     ListInbox: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]  # type: ignore[assignment]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
     Fetch: _aio.UnaryStreamMultiCallable[_office_service_pb2.FetchRequest, _office_service_pb2.FetchResponse]  # type: ignore[assignment]
-    """Streams a packet's exact octets and leases it, so that another instance of the same software does not fetch it meanwhile."""
+    """Streams a packet's exact octets and leases it, so that another instance of the same software does not fetch it meanwhile.
+    A packet that one of the system's own units submitted is streamed, too, without a lease and as long as its body is kept.
+    """
     Acknowledge: _aio.UnaryUnaryMultiCallable[_office_service_pb2.AcknowledgeRequest, _office_service_pb2.AcknowledgeResponse]  # type: ignore[assignment]
     """Takes packets out of the inbox after they have been stored safely. Repeating it is harmless."""
     Track: _aio.UnaryUnaryMultiCallable[_office_service_pb2.TrackRequest, _office_service_pb2.TrackResponse]  # type: ignore[assignment]
@@ -126,7 +130,9 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _office_service_pb2.FetchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_office_service_pb2.FetchResponse], _abc.AsyncIterator[_office_service_pb2.FetchResponse]]:
-        """Streams a packet's exact octets and leases it, so that another instance of the same software does not fetch it meanwhile."""
+        """Streams a packet's exact octets and leases it, so that another instance of the same software does not fetch it meanwhile.
+        A packet that one of the system's own units submitted is streamed, too, without a lease and as long as its body is kept.
+        """
 
     @_abc_1.abstractmethod
     def Acknowledge(

@@ -1,0 +1,87 @@
+"""truc export against a running node: the dossier is named in more than one way and becomes a folder or a zip."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
+from node.net.client import OfficeClient
+from tests.cli.conftest import Truc
+from tests.cli.test_running import entry_of, letter, node, so, xa
+
+__all__ = ["node", "so", "xa"]  # fixtures
+
+
+@pytest.fixture
+def sent(truc: Truc, so: Path, xa: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The packet id of a document from H37.01 to H37.25.03, of which a dossier is told."""
+    packet_id = str(
+        truc("submit", "--as", so, letter(tmp_path, "x-1", "H37.25.03"), "--json").document["results"][0]["packet_id"]
+    )
+    entry_of(truc, xa, packet_id)
+    asked: list[dict[str, Any]] = []
+
+    async def dossier(_: OfficeClient, **question: Any) -> Dossier:
+        asked.append(question)
+        unit = question["unit"] or "H37.01"
+        entry = DossierEntry(bytes.fromhex(packet_id), LifeAct.NEW, "H37.01", 1)
+        return Dossier(unit, "H37.01", "x-1", "12/SM-VP", "V/v", LifeState.IN_FORCE, (entry,))
+
+    monkeypatch.setattr(OfficeClient, "dossier", dossier)
+    monkeypatch.setattr(OfficeClient, "asked", asked, raising=False)
+    return packet_id
+
+
+def questions() -> list[dict[str, Any]]:
+    return OfficeClient.asked  # type: ignore[attr-defined,no-any-return]
+
+
+def test_the_author_exports_a_folder_by_document_id(truc: Truc, so: Path, sent: str, tmp_path: Path) -> None:
+    done = truc("export", "--as", so, "x-1", "-o", tmp_path / "ho-so", "--json")
+
+    assert done.code == 0
+    assert done.document == {
+        "path": str(tmp_path / "ho-so"),
+        "document_id": "x-1",
+        "unit": "H37.01",
+        "packets": 1,
+        "missing": [],
+    }
+    [packet] = (tmp_path / "ho-so" / "goi-tin").iterdir()
+    assert packet.read_bytes() == (tmp_path / "x-1.edxml").read_bytes()
+    assert (tmp_path / "ho-so" / "tep-dinh-kem" / "1" / "1-Phụ lục.pdf").read_bytes() == b"%PDF-1.4 x"
+    assert len(list((tmp_path / "ho-so" / "bien-nhan").iterdir())) == 2
+    assert questions() == [{"unit": "", "author_unit": "", "document_id": "x-1"}]
+
+
+def test_the_recipient_exports_a_zip_by_packet_id(truc: Truc, xa: Path, sent: str, tmp_path: Path) -> None:
+    before = entry_of(truc, xa, sent)
+    done = truc("export", "--as", xa, sent, "--unit", "000.03.25.H37", "-o", tmp_path / "ho-so.zip")
+
+    assert done.code == 0
+    assert "1 gói tin" in done.out
+    with zipfile.ZipFile(tmp_path / "ho-so.zip") as archive:
+        assert "muc-luc.html" in archive.namelist()
+        assert sum(name.startswith("bien-nhan/") for name in archive.namelist()) == 2
+    assert questions() == [{"unit": "H37.25.03", "author_unit": "", "packet_id": bytes.fromhex(sent)}]
+    assert entry_of(truc, xa, sent) == before, "an export leases nothing"
+
+
+def test_without_a_path_the_archive_is_named_by_the_document(
+    truc: Truc, so: Path, sent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = [truc("export", "--as", so, "x-1", *words, "--json").document["path"] for words in ((), ("--zip",))]
+
+    assert made == [f"12-SM-VP-H37.01-{sent[:10]}", f"12-SM-VP-H37.01-{sent[:10]}.zip"]
+    again = truc("export", "--as", so, "x-1", "--zip", "--json")
+    assert (again.code, again.reason) == (78, "ALREADY_EXISTS")
+
+
+def test_who_knows_nothing_of_a_document_exports_nothing(truc: Truc, so: Path, tmp_path: Path) -> None:
+    refused = truc("export", "--as", so, "khong-co", "-o", tmp_path / "a", "--json")
+
+    assert (refused.code, refused.reason) == (65, "NOT_FOUND")
+    assert not (tmp_path / "a").exists()
