@@ -7,6 +7,7 @@ no more memory than a small one, and any damage on the disk is noticed before a 
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from node.edxml.rules import warning_of
 from node.errors import Broken, Denied, Rejected
 from node.flow.inbox import Held
 from node.flow.track import Tracked
@@ -87,6 +88,7 @@ class Unsealer:
             ),
             promulgation_date=header.promulgation_date,
             due_date=header.due_date,
+            findings=tuple(map(warning_of, header.warnings)),
             business_type=header.business_type,
             document_type_name=header.document_type_name,
         )

@@ -26,7 +26,7 @@ def mentioned_units_have_codes(case: Case) -> Broken:
     for place, one in enumerate(case.packet.header.response_for, 1):
         if one.organ_id.strip() and canonical(one.organ_id) is None:
             path = f"MessageHeader/ResponseFor[{place}]/OrganId"
-            yield path, f"Mã định danh {one.organ_id.strip()[:60]!r} sai dạng ({_SHAPES})."
+            yield path, f"Mã định danh sai dạng ({_SHAPES})."
 
 
 @warning(32, f"{QCVN} MessageHeader/To")
@@ -37,7 +37,7 @@ def nobody_is_addressed_twice(case: Case) -> Broken:
         code = canonical(one.organ_id) or one.organ_id.strip()
         if code and code in seen:
             path = f"MessageHeader/To[{place}]/OrganId"
-            yield path, f"Nơi nhận {one.organ_id.strip()[:60]} đã có ở vị trí {seen[code]}; chỉ gửi một lần."
+            yield path, f"Nơi nhận này đã có ở vị trí {seen[code]}; chỉ gửi một lần."
         seen.setdefault(code, place)
 
 
