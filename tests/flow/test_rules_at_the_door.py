@@ -174,12 +174,12 @@ def test_what_lies_open_on_the_disk_quotes_nothing_of_the_document() -> None:
     async def story() -> None:
         here = place("g14")
         packet = document("H49.22", subject="Trichyeukin " * 60, attachments=[("tenkin.pdf", b"khong phai pdf")])
-        for old in (">2026/11/22</edXML:PromulgationDate>", "<edXML:Priority>0", "<edXML:CodeNotation>BM-VP"):
-            packet = changed(
-                packet,
-                old,
-                old.replace("2026/11/22", "ngaykin").replace(">0", ">khankin") + "kyhieukin" * 4 * ("Notation" in old),
-            )
+        for old, new in (
+            (">2026/11/22</edXML:PromulgationDate>", ">ngaykin</edXML:PromulgationDate>"),
+            ("<edXML:Priority>0", "<edXML:Priority>khankin"),
+            ("<edXML:CodeNotation>BM-VP", "<edXML:CodeNotation>" + "kyhieukin" * 4),
+        ):
+            packet = changed(packet, old, new)
         result = await here.submit(packet)
         assert {"EDXML-040", "EDXML-042", "EDXML-050", "EDXML-063", "EDXML-074"} <= set(codes(result.findings))
         rows = b"".join(here.rows().values())
