@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from node import __version__
-from node.cli import ack, authority, doctor, fetch, inbox, outbox, peer, serve, status, submit, system, track, unit
+from node.cli import (
+    ack,
+    authority,
+    doctor,
+    fetch,
+    inbox,
+    outbox,
+    packet,
+    peer,
+    serve,
+    status,
+    submit,
+    system,
+    track,
+    unit,
+)
 from node.cli import node as nodes
 from node.cli.command import Command, HomeCommand, Noun
 from node.cli.faults import run_tree
@@ -47,6 +62,9 @@ def _tree() -> typer.Typer:
     made.callback()(_root)
     for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track):
         made.command(cls=Command, rich_help_panel=DOCUMENTS)(verb)
+    made.add_typer(
+        packet.app, name="packet", help="Tệp gói tin: xem, kiểm, làm mới, lấy tệp đính kèm.", rich_help_panel=DOCUMENTS
+    )
     for noun, name, words in (
         (authority.app, "authority", "Cơ quan vận hành danh bạ: kết nạp nút, nhận vùng, công bố."),
         (nodes.app, "node", "Lập nút, đưa nút vào danh bạ, cập nhật danh bạ."),

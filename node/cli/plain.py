@@ -7,7 +7,7 @@ Vietnamese time; 0 means "none" and becomes null. Reasons keep their capitals, a
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta, timezone
-from enum import IntEnum
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ def plain(value: Any) -> Any:
         return value.name if value else None
     if isinstance(value, IntEnum):
         return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, SignedReceipt):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
+from node.cli import findings, words
 from node.cli.command import As, Json, run_async
 from node.cli.office import office_of, submission_id_of
 from node.cli.output import BAD, QUIET, STRONG, clean, console, line, mark, next_steps, table, tell, text
@@ -90,7 +90,7 @@ def _shown(path: Path, result: SubmitResult) -> list["RenderableType"]:
             line(mark(True), " ", text(path.name, STRONG), f": đã nhận, {result.recipients_served} nơi nhận"),
             text(f"  mã gói {result.packet_id.hex()}, mã lần gửi {result.submission_id}", QUIET),
         ]
-    return [*said, *([_refused(result)] if result.refused else [])]
+    return [*said, *([_refused(result)] if result.refused else []), *findings.shown(result.findings)]
 
 
 def _refused(result: SubmitResult) -> "RenderableType":

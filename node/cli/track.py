@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
+from node.cli import findings, words
 from node.cli.command import As, Json, OptionalHome, now_ms, run_async
 from node.cli.home import Home as Place
 from node.cli.office import is_packet_id, office_of
@@ -110,7 +110,7 @@ def shown(view: TrackView, directory: "Directory | None") -> list["RenderableTyp
     rows = table(["Nơi nhận", "Tình trạng gửi", "Biên nhận", "Trạng thái xử lý"])
     for one in view.deliveries:
         rows.add_row(_unit(one), _state(one), _receipt(one, view.packet_id, directory), _statuses(one))
-    return [heading, rows]
+    return [heading, rows, *findings.shown(view.findings)]
 
 
 def _unit(one: DeliveryView) -> "Text":
