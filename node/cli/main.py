@@ -20,12 +20,15 @@ from node.cli import (
     outbox,
     packet,
     peer,
+    replace,
     serve,
     status,
     submit,
     system,
     track,
     unit,
+    update,
+    withdraw,
 )
 from node.cli import node as nodes
 from node.cli.command import Command, HomeCommand, Noun
@@ -60,8 +63,18 @@ def _tree() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     made.callback()(_root)
-    for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track):
+    for verb in (
+        submit.submit,
+        inbox.inbox,
+        fetch.fetch,
+        ack.ack,
+        track.track,
+        withdraw.withdraw,
+        update.update,
+        replace.replace,
+    ):
         made.command(cls=Command, rich_help_panel=DOCUMENTS)(verb)
+    made.add_typer(status.app, name="status", help="Trạng thái xử lý của văn bản.", rich_help_panel=DOCUMENTS)
     made.add_typer(
         packet.app, name="packet", help="Tệp gói tin: xem, kiểm, làm mới, lấy tệp đính kèm.", rich_help_panel=DOCUMENTS
     )

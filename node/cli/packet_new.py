@@ -3,18 +3,17 @@
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from node.cli import findings
-from node.cli.command import Json, now_ms, read_input
+from node.cli.command import Json, read_input
 from node.cli.office import safe_file_name
 from node.cli.output import BAD, STRONG, line, mark, next_steps, tell, text
 from node.cli.packet_file import judged
-from node.cli.plain import VIETNAM
+from node.cli.plain import in_vietnam
 from node.cli.words import size
 from node.errors import ADVICE, EXIT_OK, Broken, Rejected
 from node.model.finding import Finding, RulesBroken, require_no_errors
@@ -140,14 +139,9 @@ def make(letter: "Letter", aim: Path) -> list[Finding]:
     from node.edxml.letter import packet_of_letter
 
     with tempfile.TemporaryDirectory(prefix="truc-") as scratch:
-        files = [_attached(one, Path(scratch)) for one in letter.attachments]
+        files = [attached(one, Path(scratch)) for one in letter.attachments]
         packet = packet_of_letter(letter, in_vietnam(), files)
         return write(packet, [one.content for one in files], aim)
-
-
-def in_vietnam() -> datetime:
-    """Return the time as a packet tells it."""
-    return datetime.fromtimestamp(now_ms() / 1000, VIETNAM)
 
 
 def write(packet: "Packet", contents: "Sequence[Content]", aim: Path) -> list[Finding]:
@@ -171,7 +165,8 @@ def write(packet: "Packet", contents: "Sequence[Content]", aim: Path) -> list[Fi
     return found
 
 
-def _attached(file: "File", scratch: Path) -> "NewAttachment":
+def attached(file: "File", scratch: Path) -> "NewAttachment":
+    """Make an attachment of a file. Raises Rejected(REQUEST_INVALID) if it cannot be read."""
     from node.edxml.attach import attach_file
 
     try:

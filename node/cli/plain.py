@@ -25,6 +25,11 @@ def iso_time(time_ms: int) -> str | None:
     return datetime.fromtimestamp(time_ms / 1000, VIETNAM).isoformat(timespec="milliseconds")
 
 
+def in_vietnam() -> datetime:
+    """Return the time that clocks in Vietnam show now."""
+    return datetime.now(VIETNAM)
+
+
 def plain(value: Any) -> Any:
     """Return a word of the model as JSON can say it."""
     if isinstance(value, Reason):

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.edxml.content import BEGINNING_BYTES
+from node.edxml.document import content
 from node.edxml.limits import MIB
-from node.model.packet import Attachment, Reference
+from node.model.packet import Attachment, Packet, Reference
 
 ZIP = "application/zip"
 _ENDING = re.compile(r"\.([A-Za-z0-9]+)$")
@@ -58,6 +59,17 @@ def attach_file(path: Path, scratch: Path, name: str = "", description: str = ""
         beginning = file.read(BEGINNING_BYTES)
     words = _words(name, own_id, description, content_type, travels.stat().st_size, beginning)
     return NewAttachment(Reference(words.content_id, ZIP, description, name), words, _Pieces(travels))
+
+
+def again(path: Path, packet: Packet) -> list[NewAttachment]:
+    """Return the attachments of a packet file (and what was read of it) as they travel in it, for another packet."""
+    references = packet.references or ()
+    made = []
+    for index, words in enumerate(packet.attachments):
+        own = Reference(words.content_id, words.content_type, words.description, words.attachment_name)
+        reference = references[index] if len(references) == len(packet.attachments) else own
+        made.append(NewAttachment(reference, words, content(path, index)))
+    return made
 
 
 class _Pieces:
