@@ -9,7 +9,7 @@ import pytest
 from node.edxml.compose import compose_document
 from node.edxml.reader import read_header
 from node.model.envelope import PacketKind
-from tests.cli.conftest import Truc
+from tests.cli.conftest import Truc, free_port
 
 ARRIVAL_S = 15.0
 
