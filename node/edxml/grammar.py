@@ -216,5 +216,6 @@ WHOLE = Grammar(
         *_INNER,
         also={"EdXMLHeader": "edXMLHeader", "Header": "edXMLHeader", "EdXMLBody": "edXMLBody", "Body": "edXMLBody"},
     ),
+    tells_dialect=True,
 )
 """Everything that a packet says."""

@@ -82,5 +82,5 @@ _ENVELOPE = _cut(
     _ENCODED,
 )
 
-HEADER = Grammar(root=WHOLE.root.only(_ENVELOPE, _ENCODED), older_envelope=_group(_ENVELOPE))
+HEADER = Grammar(root=WHOLE.root.only(_ENVELOPE, _ENCODED), older_envelope=_group(_ENVELOPE), tells_dialect=False)
 """What the header needs; a packet with an older envelope is refused, however much of it is read."""

@@ -6,12 +6,13 @@ Elements are found by local name, whatever their prefix; of several where one is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from dataclasses import field as made_field
 from typing import Any
 
 from node.edxml.dialect import QCVN_102
 
-_IN_QCVN_102 = f"{{{QCVN_102}}}"
+IN_QCVN_102 = f"{{{QCVN_102}}}"
 ENVELOPE_NAME, MESSAGE_NAME, ATTACHMENT_NAME = "edXMLEnvelope", "MessageHeader", "Attachment"
 """Elements at which readers do more than gather."""
 
@@ -34,6 +35,13 @@ class Slot:
     """An element that is kept as octets."""
     is_optional: bool = False
     """A text that is None if its element is absent, because that means something else than an empty one."""
+    is_text: bool = made_field(init=False)
+    """A text that may be there once: most of them are."""
+
+    def __post_init__(self) -> None:
+        """Find out what it is for whoever is in a hurry."""
+        plain = self.shape is None and not (self.many or self.is_content or self.is_opaque)
+        object.__setattr__(self, "is_text", plain)
 
 
 class Shape:
@@ -59,16 +67,19 @@ class Shape:
         self._also = dict(also or {})
         named = {slot.element: slot for slot in slots}
         named |= {other: named[name] for other, name in self._also.items() if name in named}
-        self.slots_by_tag = named | {f"{_IN_QCVN_102}{name}": slot for name, slot in named.items()}
-        texts = dict.fromkeys(self.attributes.values(), "")
-        self._blank = texts | {slot.field: _nothing(slot) for slot in slots if not slot.is_content}
+        self.slots_by_tag = named | {f"{IN_QCVN_102}{name}": slot for name, slot in named.items()}
+        blank = dict.fromkeys(self.attributes.values(), "") | {
+            slot.field: _nothing(slot) for slot in slots if not slot.is_content
+        }
+        usual = {each.name: each.default for each in fields(make)}
+        self._blank = {name: value for name, value in blank.items() if usual[name] != value}
         self._lists = tuple(slot.field for slot in slots if slot.many)
         self.enough = -1 if self._lists or self.attributes else len(slots)
 
     def find(self, tag: str) -> Slot | None:
         """Return the slot of a child with this tag, if any."""
         slot = self.slots_by_tag.get(tag)
-        if slot is None and not tag.startswith(_IN_QCVN_102):
+        if slot is None and not tag.startswith(IN_QCVN_102):
             slot = self.slots_by_tag.get(tag.rpartition("}")[2])
         return slot
 
@@ -77,7 +88,7 @@ class Shape:
         for name in self._lists:
             if name in values:
                 values[name] = tuple(values[name])
-        return self.make(**(self._blank | values))
+        return self.make(**(self._blank | values)) if self._blank else self.make(**values)
 
     def only(self, *wanted: "str | Slot") -> "Shape":
         """Return a shape with these slots alone, each by its element's name or as a smaller slot in its place; no attributes."""
@@ -106,6 +117,8 @@ class Grammar:
 
     root: Shape
     older_envelope: Shape
+    tells_dialect: bool
+    """Enough is read to tell in which dialect a packet that can be carried is written."""
 
     @property
     def envelope_slot(self) -> Slot:

@@ -17,7 +17,7 @@ from node.edxml.dialect import ENVELOPE_TAG, Signs
 from node.edxml.grammar import Root
 from node.edxml.limits import MIB, Limits
 from node.edxml.opaque import octets_of
-from node.edxml.shape import ATTACHMENT_NAME, ENVELOPE_NAME, MESSAGE_NAME, Grammar, Shape, Slot
+from node.edxml.shape import ATTACHMENT_NAME, ENVELOPE_NAME, IN_QCVN_102, MESSAGE_NAME, Grammar, Shape, Slot
 
 TREE_BYTES_MAX = 1 * MIB
 """Larger packets are streamed. libxml2 itself refuses to put a text of 10 MB into a tree."""
@@ -70,7 +70,9 @@ def read_tree(
         if _too_deep(limits.depth_max)(root):
             return None
         walk = _Walk(packet, limits, on_content)
-        if walk.signs.note_root(root.tag, cast(Mapping[str | None, str], root.nsmap)):
+        # Making the map of namespaces takes longer than asking whether anybody wants it.
+        nsmap = cast(Mapping[str | None, str], root.nsmap) if grammar.tells_dialect else {}
+        if walk.signs.note_root(root.tag, nsmap):
             return None
         read = walk.group(root, grammar.root)
     except (etree.XMLSyntaxError, _NotOrdinaryError):
@@ -115,17 +117,23 @@ class _Walk:
     def group(self, element: etree._Element, shape: Shape) -> Any:
         """Return what an element with others in it says.
 
-        The busiest loop of a node: what `Shape.find` says stands here in line, and it ends when nothing more can be wanted.
+        The busiest loop of a node: what `Shape.find` and `_text` say stands here in line, and it ends when nothing more can be wanted.
         """
         values = self._attributes(element, shape) if shape.attributes else {}
-        slots_by_tag, enough = shape.slots_by_tag, shape.enough
+        slot_of, enough, characters_max = shape.slots_by_tag.get, shape.enough, self._text_characters_max
         for child in element:
             tag = child.tag
-            slot = slots_by_tag.get(tag) or shape.find(tag)
-            if slot is None:
+            slot = slot_of(tag)
+            if slot is None and (tag.startswith(IN_QCVN_102) or (slot := shape.find(tag)) is None):
                 continue
             field = slot.field
-            if slot.many:
+            if slot.is_text:
+                if field not in values:
+                    text = child.text or ""
+                    if len(child) or len(text) > characters_max:
+                        raise _NotOrdinaryError
+                    values[field] = text
+            elif slot.many:
                 self._add(values, slot, child)
             elif slot.is_content:
                 if "size_bytes" not in values:
@@ -136,10 +144,8 @@ class _Walk:
                 if slot.element == ENVELOPE_NAME or slot.element == MESSAGE_NAME:
                     self._note(slot, tag)
                 values[field] = self.group(child, slot.shape)
-            elif slot.is_opaque:
-                values[field] = self._opaque(child)
             else:
-                values[field] = self._text(child)
+                values[field] = self._opaque(child)
             if len(values) == enough:
                 break
         return shape.build(values)
