@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=("own", "atheris"), default="own")
     chosen = parser.parse_args()
     if chosen.engine == "atheris":
-        return by_atheris(chosen.inputs, chosen.seed)
+        return by_atheris(chosen.inputs, chosen.seed, chosen.found)
     from tests.fuzz.target import check
 
     return by_ourselves(chosen.inputs, chosen.seed, chosen.found, check)
@@ -78,13 +78,15 @@ def resident_kib() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
-def by_atheris(inputs: int, seed: int) -> int:
-    """Let libFuzzer choose by coverage of the Python code; it ends the process at the first failure."""
+def by_atheris(inputs: int, seed: int, found: Path) -> int:
+    """Let libFuzzer choose by coverage of the Python code and keep what covers more in `found`; the first failure ends the process."""
     import atheris  # type: ignore[import-not-found]
 
     with atheris.instrument_imports(include=["node"]):
         from tests.fuzz.target import check
-    atheris.Setup([sys.argv[0], f"-runs={inputs}", f"-seed={seed}", "-max_len=20000", str(CORPUS), str(SAMPLES)], check)
+    found.mkdir(parents=True, exist_ok=True)
+    options = [f"-runs={inputs}", f"-seed={seed}", "-max_len=20000", f"-timeout={INPUT_S_MAX:.0f}", "-rss_limit_mb=512"]
+    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={found}/", str(found), str(CORPUS), str(SAMPLES)], check)
     atheris.Fuzz()
     return 0
 
