@@ -188,7 +188,7 @@ def _attachments(root: Root) -> tuple[Attachment, ...]:
     attachments = _encoded(root).attachments
     if not attachments:
         return ()
-    if all([one.attachment_name and one.content_type for one in attachments]):
+    if all(one.attachment_name and one.content_type for one in attachments):
         return tuple([Attachment(one.attachment_name, one.content_type, one.size_bytes) for one in attachments])
     references = _references(root.envelope.body if root.envelope else None)
     by_id = {_content_id(one): one for one in reversed(references) if _content_id(one)}

@@ -51,6 +51,7 @@ CASES: list[tuple[int, bytes, str, str]] = [
     (12, GOOD, BEFORE_CODE, SECOND_TO.format(" ")),
     (30, GOOD, FROM, "<edXML:OrganId>UBND</"),
     (30, GOOD, TO, "<edXML:OrganId>H99." + "0" * 40 + "</"),
+    (35, GOOD, BEFORE_CODE, SECOND_TO.format("UBND")),
     (32, GOOD, BEFORE_CODE, SECOND_TO.format("H99.02")),
     (33, GOOD, BEFORE_CODE, SECOND_TO.format("h99.01")),
     (31, sample("11"), "<edXML:OrganId>000.00.03.H99</", "<edXML:OrganId>Sở</"),

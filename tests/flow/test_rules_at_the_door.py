@@ -195,10 +195,21 @@ def test_a_packet_with_ten_thousand_faults_is_not_answered_with_ten_thousand_sen
     async def story() -> None:
         here = place("g14")
         to = "".join(f"<edXML:To><edXML:OrganId>không {n}</edXML:OrganId></edXML:To>" for n in range(5_000))
-        broken = await refused(here, changed(document("H49.22"), "<edXML:DocumentId>", to + "<edXML:DocumentId>"))
+        broken = await refused(here, changed(document("mẫu"), "<edXML:DocumentId>", to + "<edXML:DocumentId>"))
         of_codes = [one for one in broken.findings if one.code == "EDXML-030"]
         assert len(of_codes) == 20
         assert of_codes[-1].sentence.endswith("Còn những chỗ khác nữa cùng lỗi này.")
+
+    run(story())
+
+
+def test_one_recipient_without_a_proper_code_does_not_keep_the_others_from_it() -> None:
+    async def story() -> None:
+        here = place("g14")
+        result = await here.submit(document("H49.22", "Sở mẫu"))
+        assert "EDXML-035" in codes(result.findings)
+        assert ([one.code for one in result.refused], result.recipients_served) == (["Sở mẫu"], 1)
+        assert "EDXML-030" in codes((await refused(here, document("Sở mẫu", "Phòng mẫu"), "2")).findings)
 
     run(story())
 
