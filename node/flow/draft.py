@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 from node.edxml.reader import Whole, WholeReader, read_whole
 from node.edxml.rules import check_packet, in_order
-from node.edxml.rules.contents import ZipJudge
+from node.edxml.rules.contents import ZipJudge, may_hold_zip
 from node.model.envelope import SEGMENT_BYTES, BodyRef
 from node.model.finding import Finding, require_no_errors
 from node.model.header import PacketHeader
 from node.model.policy import MIB
 from node.seal.body import BodySealer, seal_body
-
-_ZIP_IN_BASE64 = b"UEsDB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Sealed:
 
 def weight_of(packet: bytes) -> int:
     """Return how much work a small packet is, in octets: one that may hold a zip counts for what the zip may hold."""
-    return max(len(packet), MIB) if _ZIP_IN_BASE64 in packet else len(packet)
+    return max(len(packet), MIB) if may_hold_zip(packet) else len(packet)
 
 
 def seal_small(packet: bytes, content_key: bytes, now_ms: int) -> Sealed:

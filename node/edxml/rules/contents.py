@@ -5,11 +5,14 @@ content really is, is told by its attachment's name, which may come after it, so
 `check_packet` looks at words only.
 """
 
+import re
+from dataclasses import dataclass
+
 from node.edxml.content import Decoder
 from node.edxml.document import PacketReader, Source, pieces_of
 from node.edxml.extract import is_zipped
-from node.edxml.limits import LIMITS, Limits
-from node.edxml.rules.rule import QCVN
+from node.edxml.limits import LIMITS, MIB, Limits
+from node.edxml.rules.rule import MORE, PLACES_MAX, QCVN
 from node.edxml.unzip import LOCAL_MARK, UNZIP_LIMITS, UnzipLimits, Unzipper
 from node.errors import Rejected
 from node.model.finding import Finding, Severity
@@ -23,11 +26,43 @@ _FIRST_CHARACTERS = 256
 """Enough to tell a zip: the others need not be decoded."""
 
 
+_RUBBISH = rb"[^A-Za-z0-9+/=<>]*"
+_ZIP_BEGINS = re.compile(b">" + _RUBBISH + _RUBBISH.join([b"U", b"E", b"s", b"D", b"B"]))
+"""PK, 3 and most of 4 in base64 after a tag, with whatever decoders skip between them; in UTF-16, too."""
+_PLAINLY_WRITTEN = b'<?xml version="1.0" encoding="UTF-8"?>'
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What all zips of a packet together may yield: so much always, then so many octets for each octet of them.
+
+    Each of ten thousand small zips may be within its own limits, and opening them all take hours.
+    """
+
+    free_bytes: int = 256 * MIB
+    ratio_max: int = 50
+
+
+BUDGET = Budget()
+
+
+def may_hold_zip(packet: bytes) -> bool:
+    """Tell quickly whether judging a packet may take long: False only if no content of it can begin like a zip.
+
+    A content could be hidden in another encoding, in a CDATA section or behind references to characters; those count as zips.
+    """
+    is_plain = packet.startswith(_PLAINLY_WRITTEN) and b"<!" not in packet and b"&#" not in packet
+    return not is_plain or _ZIP_BEGINS.search(packet) is not None
+
+
 class ZipJudge:
     """Listens to contents (collect.ContentListener) and tells of zips that are unsound."""
 
-    def __init__(self, unzip_limits: UnzipLimits = UNZIP_LIMITS) -> None:
+    def __init__(self, unzip_limits: UnzipLimits = UNZIP_LIMITS, budget: Budget = BUDGET) -> None:
         self._unzip_limits = unzip_limits
+        self._budget = budget
+        self._packed_bytes = 0
+        self._made_bytes = 0
         self._refusals: dict[int, Rejected] = {}
         self._begin()
 
@@ -35,7 +70,7 @@ class ZipJudge:
         self._decoder = Decoder()
         self._first = b""
         self._unzipper: Unzipper | None = None
-        self._is_over = False
+        self._is_over = len(self._refusals) > PLACES_MAX
         """Nothing more need be heard of this content."""
 
     def __call__(self, index: int, text: str | None) -> None:
@@ -70,17 +105,25 @@ class ZipJudge:
         self._judge(index, self._unzipper, octets)
 
     def _judge(self, index: int, unzipper: Unzipper, octets: bytes | None) -> None:
+        self._packed_bytes += len(octets or b"")
         try:
-            for _ in unzipper.finish() if octets is None else unzipper.feed(octets):
-                pass
+            for piece in unzipper.finish() if octets is None else unzipper.feed(octets):
+                self._spend(len(piece))
         except Rejected as refusal:
             self._refusals[index] = refusal
             self._is_over = True
 
+    def _spend(self, made_bytes: int) -> None:
+        self._made_bytes += made_bytes
+        if self._made_bytes > max(self._budget.free_bytes, self._budget.ratio_max * self._packed_bytes):
+            what = f"the zips of the packet together grow to {self._made_bytes} octets or more"
+            raise Rejected(Reason.PACKET_TOO_COMPLEX, f"zip refused: {what}")
+
     def findings(self, packet: Packet) -> list[Finding]:
         """Return what is wrong with the zips of the packet that was read."""
-        zipped = ((index, self._refusals[index]) for index in self._refusals if is_zipped(packet.attachments[index]))
-        return [_finding(packet, index, refusal) for index, refusal in zipped]
+        unsound = [index for index in self._refusals if is_zipped(packet.attachments[index])][: PLACES_MAX + 1]
+        more = [MORE if place == PLACES_MAX else "" for place in range(len(unsound))]
+        return [_finding(packet, index, self._refusals[index], note) for index, note in zip(unsound, more, strict=True)]
 
 
 def check_contents(
@@ -98,7 +141,7 @@ def check_contents(
     return judge.findings(packet)
 
 
-def _finding(packet: Packet, index: int, refusal: Rejected) -> Finding:
+def _finding(packet: Packet, index: int, refusal: Rejected, note: str) -> Finding:
     name = repr(packet.attachments[index].attachment_name.strip()[:60])
     is_bomb = refusal.reason is Reason.PACKET_TOO_COMPLEX
     what = "nở ra quá lớn khi giải nén" if is_bomb else "không phải tệp nén một tệp đúng cách"
@@ -106,6 +149,6 @@ def _finding(packet: Packet, index: int, refusal: Rejected) -> Finding:
         code="EDXML-091" if is_bomb else "EDXML-090",
         severity=Severity.ERROR,
         path=f"AttachmentEncoded/Attachment[{index + 1}]/ContentTransferEncoded",
-        sentence=f"Tệp đính kèm {name} {what} ({refusal.detail}).",
+        sentence=f"Tệp đính kèm {name} {what} ({refusal.detail}). {note}".rstrip(),
         source=CONTENT_SOURCE,
     )
