@@ -58,6 +58,8 @@ class PacketCollector:
         self._tags: list[str] = []
         self._elements = 0
         self._header_characters = 0
+        self._names: set[str] = set()
+        self._name_characters = 0
         self._attachments = 0
         self._opaque: Opaque | None = None
         self.signs = Signs()
@@ -88,6 +90,8 @@ class PacketCollector:
         self.calls += 1
         self._elements += 1
         self._tags.append(tag)
+        if tag not in self._names or attributes:
+            self._note_names(tag, attributes)
         self._check_size()
         if self._opaque is not None:
             self._start_opaque(self._opaque, tag, attributes)
@@ -236,6 +240,13 @@ class PacketCollector:
         self._header_characters += characters
         if self._header_characters > self._limits.header_characters_max:
             self._refuse_size("texts of the header are too long together", "header_characters_max")
+
+    def _note_names(self, tag: str, attributes: Mapping[str, str]) -> None:
+        for name in {tag, *attributes} - self._names:
+            self._names.add(name)
+            self._name_characters += len(name.rpartition("}")[2])
+        if self._name_characters > self._limits.names_characters_max:
+            self._refuse_size("too many different names of elements and attributes", "names_characters_max")
 
     def _check_count(self, slot: Slot, same: list[Any]) -> None:
         if slot.count_limit and len(same) >= getattr(self._limits, slot.count_limit):

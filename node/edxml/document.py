@@ -13,6 +13,7 @@ from node.edxml.collect import ContentListener, PacketCollector
 from node.edxml.content import Decoder
 from node.edxml.grammar import WHOLE
 from node.edxml.limits import LIMITS, Limits
+from node.edxml.names import are_usual
 from node.edxml.tree import read_tree
 from node.edxml.words import packet_of
 from node.errors import Rejected
@@ -44,7 +45,8 @@ class PacketReader(BlockParser):
 
 def read_packet(source: Source, limits: Limits = LIMITS) -> Packet:
     """Return the words of a packet. Raises Rejected as `PacketReader`, OSError if the file cannot be read."""
-    tree = read_tree(source, limits, WHOLE) if isinstance(source, bytes) else None
+    is_quick = isinstance(source, bytes) and are_usual(source, limits)
+    tree = read_tree(source, limits, WHOLE) if is_quick and isinstance(source, bytes) else None
     if tree is not None:
         return packet_of(tree.root, tree.signs.dialect())
     reader = PacketReader(limits)

@@ -13,6 +13,7 @@ from node.edxml.blocks import BLOCK_BYTES, BlockParser
 from node.edxml.collect import ContentListener, PacketCollector
 from node.edxml.grammar import WHOLE, Root
 from node.edxml.limits import LIMITS, Limits
+from node.edxml.names import are_usual, aside
 from node.edxml.plan import HEADER
 from node.edxml.shape import Grammar
 from node.edxml.tree import read_tree
@@ -32,9 +33,13 @@ class Whole(NamedTuple):
 
 def read_header(packet: bytes, limits: Limits = LIMITS) -> PacketHeader:
     """Return the words of a whole packet's header. Raises Rejected as `HeaderReader`."""
+    if not are_usual(packet, limits):
+        return aside(lambda: _streamed_header(packet, limits))
     tree = read_tree(packet, limits, HEADER)
-    if tree is not None:
-        return header_of(tree.root)
+    return header_of(tree.root) if tree is not None else _streamed_header(packet, limits)
+
+
+def _streamed_header(packet: bytes, limits: Limits) -> PacketHeader:
     reader = HeaderReader(limits)
     reader.feed(packet)
     return reader.finish()
@@ -47,10 +52,16 @@ def read_whole(
 
     `listen` makes who hears the contents of attachments; it may be called again, and what was heard before is then to be forgotten.
     """
+    if not are_usual(packet, limits):
+        return aside(lambda: _streamed_whole(packet, limits, listen()))
     tree = read_tree(packet, limits, WHOLE, listen())
     if tree is not None:
         return Whole(header_of(tree.root), packet_of(tree.root, tree.signs.dialect()))
-    reader = WholeReader(limits, listen())
+    return _streamed_whole(packet, limits, listen())
+
+
+def _streamed_whole(packet: bytes, limits: Limits, on_content: ContentListener | None) -> Whole:
+    reader = WholeReader(limits, on_content)
     reader.feed(packet)
     return reader.finish()
 

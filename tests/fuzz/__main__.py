@@ -42,7 +42,7 @@ def by_ourselves(inputs: int, seed: int, found: Path, check: Callable[[bytes], N
     mutator, begun, slowest, start_kib, failed = Mutator(seed), time.monotonic(), 0.0, 0, 0
     for number in range(1, inputs + 1):
         octets = mutator.next()
-        faulthandler.dump_traceback_later(INPUT_S_MAX, exit=True)
+        faulthandler.dump_traceback_later(INPUT_S_MAX, exit=True, file=sys.__stderr__)
         at = time.monotonic()
         try:
             check(octets)
