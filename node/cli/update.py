@@ -76,6 +76,11 @@ async def _update(
             sent = await find(office, name)
             added, dropped = list(map(organ_of, add)), chosen(sent.recipients, drop) if drop else ()
             files = [attached(File(str(path)), Path(scratch)) for path in attach] or sent.attachments
+            if added and not files and sent.file is None:
+                # To whom it adds, the update is the document (decision 0006).
+                raise Rejected(
+                    Reason.REQUEST_INVALID, "who is added gets the document: name its packet file, or --attach"
+                )
             header = _changed(replace(sent.header, to=_left(sent.recipients, added, dropped)), changes)
             business = _business(header.document_id, reason, added, dropped, bool(changes or attach))
             said = (sent.key, reason, *add, "", *drop, "", *(f"{key}={value}" for key, value in changes.items()))

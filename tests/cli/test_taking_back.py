@@ -148,6 +148,8 @@ def test_an_update_can_drop_a_recipient_but_not_all_of_them(
     assert packet.bussiness is not None
     assert packet.bussiness.bussiness_document_infos[0].receiver_list is not None
     assert packet.bussiness.bussiness_document_infos[0].receiver_list.receivers == (Receiver("H37.01", "0"),)
+    bare = truc("update", "--as", so, packet_id, "--add", "H37.01", "--json")
+    assert (bare.code, bare.reason) == (65, "REQUEST_INVALID")
     everybody = truc("update", "--as", so, packet_id, "--drop", "H37.01", "--drop", "H37.25.03", "--json")
     assert (everybody.code, everybody.reason) == (65, "PACKET_NO_RECIPIENT")
     assert truc("update", "--as", so, packet_id).code == 2
