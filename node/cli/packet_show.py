@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from node.model.packet import Bussiness, MessageHeader, Organ, Packet
 
-ORGANS_SHOWN = 50
+ROWS_SHOWN = 50
+"""Of recipients and of attachments; programs get all of them."""
 _BUSINESS = {"": "văn bản mới", "0": "văn bản mới", "1": "thu hồi", "2": "cập nhật", "3": "thay thế"}
 
 
@@ -76,11 +77,15 @@ def _organ(organ: "Organ") -> "Text":
 
 def _organs(organs: "tuple[Organ, ...]") -> "RenderableType":
     rows = table(["Nơi nhận", "Tên"], whole=["Nơi nhận"])
-    for one in organs[:ORGANS_SHOWN]:
+    for one in organs[:ROWS_SHOWN]:
         rows.add_row(text(one.organ_id.strip()), text(one.organ_name))
-    if len(organs) > ORGANS_SHOWN:
-        rows.add_row("", text(f"… và {words.count(len(organs) - ORGANS_SHOWN)} nơi nữa (--json có đủ)", QUIET))
+    if len(organs) > ROWS_SHOWN:
+        rows.add_row("", _more(len(organs), "nơi"))
     return rows
+
+
+def _more(count: int, what: str) -> "Text":
+    return text(f"… và {words.count(count - ROWS_SHOWN)} {what} nữa (--json có đủ)", QUIET)
 
 
 def _business(business: "Bussiness") -> list["RenderableType"]:
@@ -110,7 +115,9 @@ def _attachments(packet: "Packet") -> "RenderableType":
     from node.edxml.extract import is_zipped
 
     rows = table(["#", "Tệp đính kèm", "Kiểu", "Cỡ"], right=["#", "Cỡ"])
-    for place, one in enumerate(packet.attachments, 1):
+    for place, one in enumerate(packet.attachments[:ROWS_SHOWN], 1):
         zipped = " (nén)" if is_zipped(one) else ""
         rows.add_row(str(place), text(one.attachment_name), text(one.content_type), words.size(one.size_bytes) + zipped)
+    if len(packet.attachments) > ROWS_SHOWN:
+        rows.add_row("", _more(len(packet.attachments), "tệp"), "", "")
     return rows

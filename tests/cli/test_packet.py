@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from node.cli.packet_new import EXAMPLE
+from node.edxml.compose import compose_document
 from node.edxml.document import read_packet
 from node.edxml.reader import read_header
 from node.model.header import PacketHeader
 from tests.cli.conftest import Truc
 from tests.edxml.packets import NAMES, SAMPLES, changed, sample
+from tests.edxml.test_document import DIALECTS
 from tests.edxml.test_extract import BAD, BASE64, packet_with, zipped
 
 PDF = b"%PDF-1.4 m\xe1\xba\xabu"
@@ -55,6 +57,32 @@ def test_what_is_done_with_a_document_is_shown(truc: Truc) -> None:
         ["Thêm", "nơi", "nhận", "000.00.03.H99"],
     ]
     assert "000.00.01.H99,2026/01/05,7/UBND-VX" in replacement
+
+
+def test_an_older_dialect_is_shown_and_said_to_be_unreadable_for_receivers(truc: Truc, tmp_path: Path) -> None:
+    dialect, octets = DIALECTS["e-doc.vn"]
+    path = written(tmp_path, octets)
+    assert dialect.value in truc("packet", "show", path).out
+    checked = truc("packet", "check", path, "--json")
+    assert checked.code == 65
+    assert "EDXML-001" in [one["code"] for one in checked.document["files"][0]["findings"]]
+
+
+def test_of_very_many_recipients_and_attachments_people_see_the_first(truc: Truc, tmp_path: Path) -> None:
+    codes = [f"H49.{number // 100:02}.{number % 100:02}" for number in range(5_000)]
+    files = [(f"tệp {number}.pdf", b"%PDF") for number in range(60)]
+    octets = compose_document(
+        sender="G22", sender_name="", recipients=[(code, "Xã") for code in codes], document_id="1", number="1", notation="X",
+        subject="s", date="2026/10/05", attachments=files,
+    )  # fmt: skip
+    path = written(tmp_path, octets)
+    shown = truc("packet", "show", path).out
+    assert "H49.00.49" in shown
+    assert "H49.00.50" not in shown
+    assert "4.950 nơi nữa" in shown
+    assert "10 tệp nữa" in shown
+    document = truc("packet", "show", path, "--json").document
+    assert (len(document["header"]["to"]), len(document["attachments"])) == (5_000, 60)
 
 
 def test_a_subject_cannot_move_the_cursor(truc: Truc, tmp_path: Path) -> None:
