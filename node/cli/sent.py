@@ -70,8 +70,11 @@ async def find(office: "OfficeClient", name: str) -> Sent:
 
 
 def _of_file(path: Path) -> Sent | None:
-    if not path.is_file():
-        return None
+    try:
+        if not path.is_file():
+            return None
+    except OSError:
+        return None  # no file can have such a name: it is a DocumentId
     packet = read(path)
     if packet.kind is not PacketKind.DOCUMENT:
         raise Rejected(Reason.REQUEST_INVALID, f"{path} is a status, not a document")
@@ -105,12 +108,19 @@ def chosen(recipients: Sequence[Organ], codes: Sequence[str]) -> tuple[Organ, ..
 
     Raises Rejected(RECIPIENT_UNKNOWN) for one to whom the document did not go.
     """
-    wanted = {parse_code(code).text: code for code in codes}
-    found = tuple(one for one in recipients if not wanted or parse_code(one.organ_id).text in wanted)
-    missing = wanted.keys() - {parse_code(one.organ_id).text for one in found}
+    wanted = {parse_code(code).text for code in codes}
+    found = tuple(one for one in recipients if not wanted or _canonical(one.organ_id) in wanted)
+    missing = wanted - {_canonical(one.organ_id) for one in found}
     if missing:
         raise Rejected(Reason.RECIPIENT_UNKNOWN, f"the document did not go to {', '.join(sorted(missing))}")
     return found
+
+
+def _canonical(written: str) -> str:
+    """A code as the mesh compares it; one that is none as it is written."""
+    from node.edxml.rules.units import canonical
+
+    return canonical(written) or written.strip()
 
 
 async def submit_about(

@@ -29,7 +29,11 @@ DROPPED, ADDED = "0", "1"
 
 def update(
     document: Annotated[
-        str, typer.Argument(help="Tệp gói tin gốc, hoặc mã gói, mã lần gửi, DocumentId.", metavar="FILE|ID")
+        str,
+        typer.Argument(
+            help="Tệp gói tin gốc (giữ đủ mọi thông tin không sửa), hoặc mã gói, mã lần gửi, DocumentId.",
+            metavar="FILE|ID",
+        ),
     ],
     credential: As,
     reason: Annotated[str, typer.Option(help="Cập nhật gì, vì sao.")] = "",

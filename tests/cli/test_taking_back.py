@@ -90,8 +90,9 @@ def test_a_withdrawal_needs_a_reason_and_a_recipient_to_whom_it_went(
     assert truc("withdraw", "--as", so, sent[1], "--reason", " ").code == 2
     elsewhere = truc("withdraw", "--as", so, sent[1], "--reason", REASON, "--to", "H37.01", "--json")
     assert (elsewhere.code, elsewhere.reason) == (65, "RECIPIENT_UNKNOWN")
-    unknown = truc("withdraw", "--as", so, "không có", "--reason", REASON, "--json")
-    assert (unknown.code, unknown.reason) == (65, "NOT_FOUND")
+    for name in ("không có", "H37.01,2026/10/05,1/X" + "x" * 300):
+        unknown = truc("withdraw", "--as", so, name, "--reason", REASON, "--json")
+        assert (unknown.code, unknown.reason) == (65, "NOT_FOUND")
 
 
 def test_a_status_cannot_be_withdrawn(truc: Truc, so: Path, tmp_path: Path) -> None:
