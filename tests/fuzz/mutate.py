@@ -49,7 +49,7 @@ class Mutator:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._seeds = [path.read_bytes() for path in sorted(SAMPLES.glob("*.edxml"))]
-        self._seeds += [path.read_bytes() for path in sorted(CORPUS.iterdir()) if path.suffix != ".md"]
+        self._seeds += [path.read_bytes() for path in sorted(CORPUS.iterdir()) if path.suffix == ".edxml"]
         self._with_content = [one for one in self._seeds if _CONTENT in one]
 
     def next(self) -> bytes:

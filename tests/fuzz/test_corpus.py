@@ -9,7 +9,7 @@ from tests.fuzz.__main__ import by_ourselves
 from tests.fuzz.mutate import CORPUS, SAMPLES, Mutator
 from tests.fuzz.target import check
 
-CASES = sorted([*SAMPLES.glob("*.edxml"), *(path for path in CORPUS.iterdir() if path.suffix != ".md")])
+CASES = sorted([*SAMPLES.glob("*.edxml"), *(path for path in CORPUS.iterdir() if path.suffix == ".edxml")])
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
