@@ -60,6 +60,31 @@ def test_the_names_of_a_sample_are_learnt_once(name: str) -> None:
     assert len(names._met) <= met + 1
 
 
+@pytest.mark.parametrize(
+    "element",
+    ['<la1 a=">" b1="" />', "<la2 a='>' b2=''/>", '<la3 a="\'>" b3=""/>', "<ContentTransferEncoded x='>' b4=''/>"],
+)
+def test_names_behind_a_value_that_looks_like_an_end_are_not_overlooked(element: str) -> None:
+    assert not names.are_usual(changed(GOOD, ("<AttachmentEncoded>", element + "<AttachmentEncoded>")), LIMITS)
+
+
+def test_no_name_is_overlooked_round_the_contents() -> None:
+    packet = sample("19")
+    end = "</edXML:ContentTransferEncoded>"
+    for number, (old, new) in enumerate(
+        [
+            (end, end + "<{}/>"),
+            ("<AttachmentEncoded>", "<AttachmentEncoded><{}/>"),
+            ("<edXML:Content", '<edXML:Content{}x=""/><edXML:Content'),
+        ]
+    ):
+        assert any(
+            f"new-{number}".encode() in tag for tag in names._tags(changed(packet, (old, new.format(f"new-{number}"))))
+        )
+    assert names._tags(packet) == set(names._TAGS.findall(packet))
+    assert names._tags(packet[: packet.index(b"TransferEncoded") + 20]) != set()
+
+
 def test_a_packet_read_aside_says_the_same_and_fails_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     usual, whole = read_header(GOOD), read_whole(GOOD)
     monkeypatch.setattr(names, "NAMES_MAX", 0)
