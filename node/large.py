@@ -68,7 +68,7 @@ class LargeBodies:
 
     async def seal(self, head: bytes, rest: AsyncIterator[bytes]) -> Sealed:
         """Read and encrypt a stream into a body file. Nothing is left behind if the packet is refused."""
-        seal = LargeSeal(self._ports.entropy.token(32))
+        seal = LargeSeal(self._ports.entropy.token(32), self._ports.clock.now_ms())
         part = await self._ports.bodies.open_part(self._ports.entropy.token(16))
         named: list[bytes] = []
         try:

@@ -69,7 +69,7 @@ class Node:
         """Take a packet for delivery; returns when it is durable.
 
         A repeat of a submission id gets the first answer. Raises Rejected or Denied for the packet's own faults, of which
-        nothing is stored, and Deferred when the node cannot take anything now.
+        nothing is stored (RulesBroken with what the rules found), and Deferred when the node cannot take anything now.
         """
         return await self._submitting.submit(system, submission, packet)
 

@@ -3,8 +3,8 @@
         small:  read and encrypt at once ---------------.
         large:  read, encrypt, write to a file as it flows '--> check --> [group: one signature, one commit] --> answer
 
-A packet that is refused leaves nothing behind. A body too large for the store is a file, and a file must not outlive the question
-whose it is: after any outcome the store is asked who names it (bodyfiles.py).
+Reading is judging by the rules, too (decision 0009). A packet that is refused leaves nothing behind. A body too large for the store is
+a file, and a file must not outlive the question whose it is: after any outcome the store is asked who names it (bodyfiles.py).
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -14,10 +14,11 @@ from node.bodyfiles import BodyFiles
 from node.errors import Deferred
 from node.flow import submit
 from node.flow.check import address, check_submission, require_served
-from node.flow.draft import Sealed, seal_small
+from node.flow.draft import Sealed, seal_small, weight_of
 from node.flow.gather import Gather
 from node.flow.submit import Draft
 from node.large import LargeBodies
+from node.model.finding import RulesBroken, require_no_errors
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -65,7 +66,19 @@ class Submitting:
             if rest is not None:
                 return await self._submit_large(system, submission, head, rest)
             sealed = await self._seal_small(head)
+        try:
+            require_no_errors(sealed.findings)
+        except RulesBroken:
+            first = await self._first_answer(system, submission, sealed)
+            if first is None:
+                raise
+            return first
         return await self._hand_over(system, submission, sealed)
+
+    async def _first_answer(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult | None:
+        """Return the answer to a packet that was taken when the rules were others: a repeat is a repeat (law 3)."""
+        sid, digest = submission.submission_id, sealed.packet_sha256
+        return await self._ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
 
     async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
         if sealed.body is not None and len(sealed.body) <= self._policy.inline_body_bytes_max:
@@ -89,8 +102,8 @@ class Submitting:
 
     async def _seal_small(self, packet: bytes) -> Sealed:
         self._large.check_size(len(packet))
-        content_key = self._ports.entropy.token(32)
-        return await self._ports.workers.run(len(packet), lambda: seal_small(packet, content_key))
+        content_key, now_ms = self._ports.entropy.token(32), self._ports.clock.now_ms()
+        return await self._ports.workers.run(weight_of(packet), lambda: seal_small(packet, content_key, now_ms))
 
     def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
         directory = self._ports.directory.current()
@@ -105,6 +118,7 @@ class Submitting:
             sealed.content_key,
             sealed.body,
             sealed.body_ref,
+            sealed.findings,
         )
 
     async def _submit_large(

@@ -7,6 +7,7 @@ no more memory than a small one, and any damage on the disk is noticed before a 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+from node.edxml.rules import warning_of
 from node.errors import Broken, Denied, Rejected
 from node.flow import deadline
 from node.flow.inbox import Held
@@ -93,6 +94,7 @@ class Unsealer:
             promulgation_date=header.promulgation_date,
             due_date=header.due_date,
             deadlines=deadline.of_author(header, envelope.create_time_ms, self._calendar),
+            findings=tuple(map(warning_of, header.warnings)),
             business_type=header.business_type,
             document_type_name=header.document_type_name,
         )

@@ -102,7 +102,7 @@ def test_dev_tells_its_verbs_without_needing_anything(tmp_path: Path) -> None:
     help_ = subprocess.run([str(ROOT / "dev")], cwd=tmp_path, env=bare, check=True, capture_output=True, text=True)
     verbs = {line.split()[0] for line in help_.stdout.splitlines() if line.startswith("  ")}
 
-    assert verbs == {"demo", "test", "check", "sim", "bench", "run", "generate"}
+    assert verbs == {"demo", "test", "check", "sim", "fuzz", "bench", "run", "generate"}
 
 
 def test_dev_refuses_a_verb_it_does_not_have(tmp_path: Path) -> None:

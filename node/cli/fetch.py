@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli import words
-from node.cli.command import As, Json, now_ms, run_async
+from node.cli.command import As, Json, make_folder, now_ms, run_async
 from node.cli.office import find_packet, office_of, packet_file_name, whole_inbox
 from node.cli.output import QUIET, STRONG, clean, console, line, mark, next_steps, tell, text
 from node.cli.plain import plain
-from node.errors import Broken, Fault, Rejected
+from node.errors import Broken, Fault
 from node.model.code import parse_code
 from node.model.office import InboxEntry
 from node.model.reason import Reason
@@ -75,7 +75,7 @@ async def _fetch(
                 return [
                     await _fetch_one(office, bars, await find_packet(office, name, unit), unit, out, folder, force)
                 ], []
-            _make(folder)
+            make_folder(folder)
             entries, _ = await whole_inbox(office, unit)
             fetched: Fetched = []
             skipped: list[tuple[InboxEntry, Reason]] = []
@@ -104,7 +104,7 @@ async def _fetch_one(
     path = out or folder / await _name(office, packet_id, unit)
     if path.exists() and not force:
         raise Broken(Reason.ALREADY_EXISTS, f"{path}; --force replaces it")
-    _make(path.parent)
+    make_folder(path.parent)
     aim = path.with_name(path.name + NEW) if path.exists() else path
     bar = bars.add_task(clean(path.name), total=None)
     entry = await office.fetch_to(
@@ -119,13 +119,6 @@ async def _name(office: "OfficeClient", packet_id: bytes, unit: str) -> str:
     entries, _ = await whole_inbox(office, unit)
     entry = next((one for one in entries if one.packet_id == packet_id), None)
     return packet_file_name(entry) if entry else f"{packet_id.hex()}.edxml"
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Rejected(Reason.REQUEST_INVALID, f"{folder}: {error.strerror}") from error
 
 
 def _shown(path: Path, entry: InboxEntry) -> object:

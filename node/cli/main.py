@@ -20,14 +20,17 @@ from node.cli import (
     fetch,
     inbox,
     outbox,
+    packet,
     peer,
+    replace,
     serve,
     status,
-    status_report,
     submit,
     system,
     track,
     unit,
+    update,
+    withdraw,
 )
 from node.cli import node as nodes
 from node.cli.command import Command, HomeCommand, Noun
@@ -62,8 +65,22 @@ def _tree() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     made.callback()(_root)
-    for verb in (submit.submit, inbox.inbox, fetch.fetch, ack.ack, status.status, track.track, export.export):
+    for verb in (
+        submit.submit,
+        inbox.inbox,
+        fetch.fetch,
+        ack.ack,
+        track.track,
+        export.export,
+        withdraw.withdraw,
+        update.update,
+        replace.replace,
+    ):
         made.command(cls=Command, rich_help_panel=DOCUMENTS)(verb)
+    made.add_typer(status.app, name="status", help="Trạng thái xử lý của văn bản.", rich_help_panel=DOCUMENTS)
+    made.add_typer(
+        packet.app, name="packet", help="Tệp gói tin: xem, kiểm, làm mới, lấy tệp đính kèm.", rich_help_panel=DOCUMENTS
+    )
     for noun, name, words in (
         (authority.app, "authority", "Cơ quan vận hành danh bạ: kết nạp nút, nhận vùng, công bố."),
         (nodes.app, "node", "Lập nút, đưa nút vào danh bạ, cập nhật danh bạ."),
@@ -73,7 +90,6 @@ def _tree() -> typer.Typer:
         made.add_typer(noun, name=name, help=words, rich_help_panel=INSTALLATION)
     for verb_at_home in (serve.serve, doctor.doctor, outbox.outbox):
         made.command(cls=HomeCommand, rich_help_panel=OPERATION)(verb_at_home)
-    made.command("status-report", cls=HomeCommand, rich_help_panel=OPERATION)(status_report.report)
     made.add_typer(
         calendar.app, name="calendar", help="Lịch làm việc: ngày nghỉ lễ, tết, ngày làm bù.", rich_help_panel=OPERATION
     )

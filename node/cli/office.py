@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.errors import Rejected
-from node.model.office import InboxEntry
+from node.model.office import InboxEntry, SubmitResult
 from node.model.reason import Reason
 
 if TYPE_CHECKING:
@@ -83,6 +83,20 @@ def packet_file_name(entry: InboxEntry) -> str:
     about = entry.document_code or entry.document_id or "goi-tin"
     kind = f"trang-thai-{entry.status_code}-" if entry.status_code else ""
     return f"{safe_file_name(kind + about)}-{entry.packet_id.hex()[:ID_DIGITS_SHOWN]}.edxml"
+
+
+async def submit_once(office: "OfficeClient", packet: "bytes | Path", kind: str, *said: str) -> SubmitResult:
+    """Submit a packet that says something, once: saying the same again gets the packet id of the first time.
+
+    The packet has the time in it, which differs at every call, so its id is over what is said; a repeat is then refused as
+    ID_REUSED: done before. Raises what `OfficeClient.submit` raises.
+    """
+    submission_id = f"{kind}-{hashlib.sha256(chr(0).join(said).encode()).hexdigest()[:ID_DIGITS]}"
+    result = await office.submit(packet, submission_id)
+    if result.reason is not Reason.ID_REUSED:
+        return result
+    before = await office.track(submission_id=submission_id)
+    return SubmitResult(submission_id, before.packet_id, recipients_served=len(before.deliveries))
 
 
 def submission_id_of(path: Path) -> str:

@@ -7,7 +7,7 @@ Vietnamese time; 0 means "none" and becomes null. Reasons keep their capitals, a
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta, timezone
-from enum import IntEnum
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,19 @@ def iso_time(time_ms: int) -> str | None:
     return datetime.fromtimestamp(time_ms / 1000, VIETNAM).isoformat(timespec="milliseconds")
 
 
+def in_vietnam() -> datetime:
+    """Return the time that clocks in Vietnam show now."""
+    return datetime.now(VIETNAM)
+
+
 def plain(value: Any) -> Any:
     """Return a word of the model as JSON can say it."""
     if isinstance(value, Reason):
         return value.name if value else None
     if isinstance(value, IntEnum):
         return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, SignedReceipt):

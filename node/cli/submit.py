@@ -1,12 +1,13 @@
 """truc submit: hand edXML packets to the node. The same file again gets the first answer again."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
+from node.cli import findings, words
 from node.cli.command import As, Json, run_async
 from node.cli.office import office_of, submission_id_of
 from node.cli.output import BAD, QUIET, STRONG, clean, console, line, mark, next_steps, table, tell, text
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
 
-Submitted = list[tuple[Path, SubmitResult]]
+Submitted = Sequence[tuple[str, SubmitResult]]
 
 
 def submit(
@@ -38,9 +39,12 @@ def submit(
     if submission_id and len(files) > 1:
         raise typer.BadParameter("chỉ dùng khi gửi một tệp", param_hint="'--id'")
     submitted = run_async(_submit(files, credential, submission_id, all_or_nothing, as_json))
-    document = {
-        "results": [{"file": str(path), **plain(result), **_advice(result.reason)} for path, result in submitted]
-    }
+    tell_submitted("file", [(str(path), result) for path, result in submitted], as_json)
+
+
+def tell_submitted(what: str, submitted: Submitted, as_json: bool) -> None:
+    """Tell what became of packets, each with the name of the file or unit (`what`) it is from or for; ends with the exit code."""
+    document = {"results": [{what: name, **plain(result), **_advice(result.reason)} for name, result in submitted]}
     tell(as_json, document, lambda: [*(part for one in submitted for part in _shown(*one)), *_what_next(submitted)])
     raise typer.Exit(exit_code(submitted))
 
@@ -53,12 +57,12 @@ def exit_code(submitted: Submitted) -> int:
 
 async def _submit(
     files: list[Path], credential: Path, submission_id: str, all_or_nothing: bool, quiet: bool
-) -> Submitted:
+) -> list[tuple[Path, SubmitResult]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     screen = console(stderr=True)
-    submitted: Submitted = []
+    submitted = []
     async with office_of(credential) as office:
         with Progress(*columns, console=screen, transient=True, disable=quiet or not screen.is_terminal) as bars:
             for path in files:
@@ -77,20 +81,20 @@ def _advice(reason: Reason) -> dict[str, str]:
     return {"advice": ADVICE[reason]} if reason else {}
 
 
-def _shown(path: Path, result: SubmitResult) -> list["RenderableType"]:
+def _shown(name: str, result: SubmitResult) -> list["RenderableType"]:
     if result.reason:
         advice = ADVICE[result.reason]
         detail = result.detail.removeprefix(advice).strip(" ()")
         said = [
-            line(mark(False), " ", text(path.name, STRONG), ": ", text(advice, BAD)),
+            line(mark(False), " ", text(Path(name).name, STRONG), ": ", text(advice, BAD)),
             text(f"  {result.reason.name}" + (f": {detail}" if detail else ""), QUIET),
         ]
     else:
         said = [
-            line(mark(True), " ", text(path.name, STRONG), f": đã nhận, {result.recipients_served} nơi nhận"),
+            line(mark(True), " ", text(Path(name).name, STRONG), f": đã nhận, {result.recipients_served} nơi nhận"),
             text(f"  mã gói {result.packet_id.hex()}, mã lần gửi {result.submission_id}", QUIET),
         ]
-    return [*said, *([_refused(result)] if result.refused else [])]
+    return [*said, *([_refused(result)] if result.refused else []), *findings.shown(result.findings)]
 
 
 def _refused(result: SubmitResult) -> "RenderableType":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import deadlines, words
+from node.cli import deadlines, findings, words
 from node.cli.command import As, Json, OptionalHome, now_ms, run_async
 from node.cli.home import Home as Place
 from node.cli.office import is_packet_id, office_of
@@ -116,7 +116,7 @@ def shown(view: TrackView, directory: "Directory | None") -> list["RenderableTyp
     for one in view.deliveries:
         duties = deadlines.shown(one.deadlines, now)
         rows.add_row(_unit(one), _state(one), _receipt(one, view.packet_id, directory), _statuses(one), duties)
-    return [heading, rows, *_overdue(view, now)]
+    return [heading, rows, *_overdue(view, now), *findings.shown(view.findings)]
 
 
 def _overdue(view: TrackView, now: int) -> list["RenderableType"]:

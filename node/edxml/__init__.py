@@ -1,8 +1,10 @@
 """edXML packets (QCVN 102:2016/BTTTT): bytes into words and words into bytes. lxml lives only here.
 
-What a node needs in order to carry a packet: reader.py first (the two ways of reading), then plan.py (what is taken) and words.py
-(what it means); compose.py writes the plainest packets.
+The door first: reader.py (what a node reads of a packet, in two ways). Then grammar.py, made of what shape.py says (every element,
+for reading and writing alike), plan.py (the cut of it that a header needs) and words.py (what was read means). tree.py and collect.py
+are the two ways, blocks.py the parser under the streaming one, names.py what keeps made-up names out of its memory.
 
-All that a packet says: document.py first, then grammar.py (every element, for reading and writing alike), collect.py, write.py;
-extract.py and unzip.py for attachments, attach.py for new ones; rules/ for what is wrong with it. blocks.py is under both readers.
+document.py reads a packet for people, whatever its dialect, and gives out its attachments; extract.py and unzip.py make files of
+them. write.py, lines.py and attach.py write packets; letter.py makes them of what a clerk fills in, compose.py the plainest ones.
+rules/ say what is wrong with a packet.
 """

@@ -1,18 +1,18 @@
-"""Collecting a whole packet: libxml2 calls for every tag and piece of text, and the grammar says what becomes of it.
+"""The thorough way of reading: libxml2 calls for every tag and piece of text, and the grammar says what becomes of it.
 
-As with the header's reader (stream.py), contents of attachments pass through and only their size stays. Unlike there, nothing is
-refused for what the packet says or leaves out: that is for the rules. Of several elements where one is meant the first counts.
+An attachment's content passes through as pieces of which only size and beginning are kept, so memory does not grow with the packet.
+Everything that a packet can be refused for while it is being parsed is refused here; what it says or leaves out is for others.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
-
-from lxml import etree
+from typing import Any
 
 from node.edxml.content import Measure
 from node.edxml.dialect import Signs
-from node.edxml.grammar import ATTACHMENT_SLOT, ENVELOPE, ENVELOPE_SLOT, MESSAGE_SLOT, ROOT, Root, Shape, Slot
+from node.edxml.grammar import Envelope, Root
 from node.edxml.limits import Limits
+from node.edxml.opaque import Opaque
+from node.edxml.shape import ATTACHMENT_NAME, ENVELOPE_NAME, MESSAGE_NAME, Grammar, Shape, Slot
 from node.errors import Rejected
 from node.model.reason import Reason
 
@@ -37,18 +37,31 @@ _IGNORED = _Frame(None, None, {})
 
 
 class PacketCollector:
-    """The target that lxml calls. `root` and `signs` are whole after the end."""
+    """The target that lxml calls. `root` and `signs` are whole after the end.
 
-    def __init__(self, limits: Limits, on_content: ContentListener | None = None) -> None:
+    `on_content` hears the contents of attachments; `on_envelope` gets an envelope that can be carried as soon as it has ended, for
+    what nobody can carry need not be read any further. Both may raise Rejected.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        grammar: Grammar,
+        on_content: ContentListener | None = None,
+        on_envelope: Callable[[Envelope], object] | None = None,
+    ) -> None:
         self._limits = limits
+        self._grammar = grammar
         self._on_content = on_content
+        self._on_envelope = on_envelope
         self._open: list[_Frame] = []
         self._tags: list[str] = []
         self._elements = 0
         self._header_characters = 0
+        self._names: set[str] = set()
+        self._name_characters = 0
         self._attachments = 0
-        self._opaque: etree.TreeBuilder | None = None
-        self._opaque_depth = 0
+        self._opaque: Opaque | None = None
         self.signs = Signs()
         self.root = Root()
         self.calls = 0
@@ -77,6 +90,8 @@ class PacketCollector:
         self.calls += 1
         self._elements += 1
         self._tags.append(tag)
+        if tag not in self._names or attributes:
+            self._note_names(tag, attributes)
         self._check_size()
         if self._opaque is not None:
             self._start_opaque(self._opaque, tag, attributes)
@@ -113,12 +128,13 @@ class PacketCollector:
         """Called by lxml at the end and after a fault; there is nothing to do."""
 
     def _begun_root(self, tag: str, nsmap: Mapping[str | None, str]) -> _Frame:
-        is_envelope = self.signs.note_root(tag, nsmap)
-        return _Frame(ENVELOPE_SLOT, ENVELOPE, {}) if is_envelope else _Frame(None, ROOT, {})
+        if self.signs.note_root(tag, nsmap):
+            return _Frame(self._grammar.envelope_slot, self._grammar.older_envelope, {})
+        return _Frame(None, self._grammar.root, {})
 
     def _begun(self, outer: _Frame, tag: str, attributes: Mapping[str, str]) -> _Frame:
-        slot = outer.shape.slots_by_name.get(_local(tag)) if outer.shape is not None else None
-        if slot is ENVELOPE_SLOT and not self.signs.note_envelope(tag):
+        slot = outer.shape.find(tag) if outer.shape is not None else None
+        if slot is not None and slot.element == ENVELOPE_NAME and not self._is_envelope(outer, slot, tag):
             slot = None
         if slot is None:
             self.signs.note_other(len(self._tags), tag)
@@ -133,15 +149,20 @@ class PacketCollector:
             return _Frame(slot, None, outer.values)
         return self._begun_group(outer, slot, slot.shape, tag, attributes)
 
+    def _is_envelope(self, outer: _Frame, slot: Slot, tag: str) -> bool:
+        return slot.field not in outer.values and self.signs.note_envelope(tag)
+
     def _begun_group(self, outer: _Frame, slot: Slot, shape: Shape, tag: str, attributes: Mapping[str, str]) -> _Frame:
         if slot.many:
             self._check_count(slot, outer.values.setdefault(slot.field, []))
         else:
             outer.values[slot.field] = None  # its place is taken, whatever comes between
-        if slot is ATTACHMENT_SLOT:
+        if slot.element == ATTACHMENT_NAME:
             self._attachments += 1
-        elif slot is MESSAGE_SLOT:
+        elif slot.element == MESSAGE_NAME:
             self.signs.note_message(tag)
+        elif slot.element == ENVELOPE_NAME and not self.signs.is_carried:
+            shape = self._grammar.older_envelope
         return _Frame(slot, shape, self._attributes(shape, attributes))
 
     def _attributes(self, shape: Shape, attributes: Mapping[str, str]) -> dict[str, Any]:
@@ -160,28 +181,23 @@ class PacketCollector:
         return frame
 
     def _begun_opaque(self, outer: _Frame, slot: Slot, tag: str, attributes: Mapping[str, str]) -> _Frame:
-        self._opaque = etree.TreeBuilder()
-        self._opaque_depth = 0
+        self._opaque = Opaque()
         self.signs.note_signature(tag)
         self._start_opaque(self._opaque, tag, attributes)
         return _Frame(slot, None, outer.values)
 
-    def _start_opaque(self, builder: etree.TreeBuilder, tag: str, attributes: Mapping[str, str]) -> None:
+    def _start_opaque(self, opaque: Opaque, tag: str, attributes: Mapping[str, str]) -> None:
         self._count(sum(len(name) + len(value) for name, value in attributes.items()) + len(tag))
-        namespace = tag[1:].partition("}")[0] if tag.startswith("{") else ""
-        nsmap = {None: namespace} if namespace and not self._opaque_depth else {}
-        cast(Any, builder).start(tag, _unescaped(attributes), nsmap)  # the stubs know of no nsmap
-        self._opaque_depth += 1
+        opaque.start(tag, _unescaped(attributes))
 
-    def _end_opaque(self, builder: etree.TreeBuilder, tag: str) -> None:
-        builder.end(tag)
-        self._opaque_depth -= 1
-        if self._opaque_depth:
+    def _end_opaque(self, opaque: Opaque, tag: str) -> None:
+        octets = opaque.end(tag)
+        if octets is None:
             return
         self._opaque = None
-        element, frame = builder.close(), self._open.pop()
+        frame = self._open.pop()
         assert frame.slot is not None
-        frame.values[frame.slot.field] = etree.tostring(element) if len(element) or element.text else b""
+        frame.values[frame.slot.field] = octets
 
     def _ended(self, frame: _Frame) -> None:
         slot, shape = frame.slot, frame.shape
@@ -197,17 +213,22 @@ class PacketCollector:
             self.root = built if isinstance(built, Root) else Root(built, built.encoded)
         else:
             assert slot is not None
-            self._put(self._open[-1].values, slot, shape.build(frame.values))
+            built = shape.build(frame.values)
+            self._put(self._open[-1].values, slot, built)
+            if slot.element == ENVELOPE_NAME and self._on_envelope is not None and self.signs.is_carried:
+                self._on_envelope(built)
 
     def _take(self, values: dict[str, Any], slot: Slot, text: str) -> None:
         if len(text) > self._limits.header_text_characters_max:
             self._refuse_size(f"text of {slot.element} is too long", "header_text_characters_max")
         self._put(values, slot, text)
 
-    @staticmethod
-    def _put(values: dict[str, Any], slot: Slot, value: Any) -> None:
+    def _put(self, values: dict[str, Any], slot: Slot, value: Any) -> None:
         if slot.many:
-            values.setdefault(slot.field, []).append(value)
+            same = values.setdefault(slot.field, [])
+            if slot.shape is None:
+                self._check_count(slot, same)
+            same.append(value)
         else:
             values[slot.field] = value
 
@@ -219,6 +240,13 @@ class PacketCollector:
         self._header_characters += characters
         if self._header_characters > self._limits.header_characters_max:
             self._refuse_size("texts of the header are too long together", "header_characters_max")
+
+    def _note_names(self, tag: str, attributes: Mapping[str, str]) -> None:
+        for name in {tag, *attributes} - self._names:
+            self._names.add(name)
+            self._name_characters += len(name.rpartition("}")[2])
+        if self._name_characters > self._limits.names_characters_max:
+            self._refuse_size("too many different names of elements and attributes", "names_characters_max")
 
     def _check_count(self, slot: Slot, same: list[Any]) -> None:
         if slot.count_limit and len(same) >= getattr(self._limits, slot.count_limit):

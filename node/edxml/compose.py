@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.edxml.attach import ZIP, travelling
+from node.edxml.dialect import QCVN_102
 from node.edxml.lines import END_OF_LINE, Lines, element, group, plain, text
-from node.edxml.plan import QCVN_102
 
 
 @dataclass(frozen=True, slots=True)

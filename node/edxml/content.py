@@ -27,9 +27,10 @@ class _Characters:
     def _of(self, text: str) -> bytes:
         if self._ended:
             return b""
-        plain, end, _ = text.encode("ascii", "ignore").translate(None, _RUBBISH).partition(b"=")
-        self._ended = bool(end)
-        return plain
+        plain = text.encode("ascii", "ignore").translate(None, _RUBBISH)
+        end = plain.find(b"=")
+        self._ended = end >= 0
+        return plain[:end] if self._ended else plain
 
 
 class Measure(_Characters):
@@ -47,7 +48,7 @@ class Measure(_Characters):
         plain = self._of(text)
         self._characters += len(plain)
         if len(self._first) < _BEGINNING_CHARACTERS:
-            self._first = (self._first + plain)[:_BEGINNING_CHARACTERS]
+            self._first += plain[: _BEGINNING_CHARACTERS - len(self._first)]
 
     @property
     def size_bytes(self) -> int:

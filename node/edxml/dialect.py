@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from node.edxml.plan import QCVN_102
 from node.errors import Rejected
 from node.model.packet import Dialect
 from node.model.reason import Reason
+
+QCVN_102 = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+ENVELOPE_TAG = f"{{{QCVN_102}}}edXMLEnvelope"
+"""Of the envelope that can be carried; it stands below another root."""
 
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _OLDER = {
@@ -29,6 +32,8 @@ class Signs:
         self._root_is_envelope = False
         self._looks_dot_net = False
         self._others: list[str] = []
+        self.is_carried = False
+        """The envelope is that of QCVN 102, below another root."""
 
     def note_root(self, tag: str, nsmap: Mapping[str | None, str]) -> bool:
         """Take note of the root; True if it is the envelope itself."""
@@ -36,16 +41,19 @@ class Signs:
         self._looks_dot_net = not _DOT_NET_NAMESPACES.isdisjoint(nsmap.values())
         self._root_is_soap = tag == f"{{{_SOAP}}}Envelope"
         self._root_is_envelope = not self._root_is_soap and self.note_envelope(tag)
-        if self._root_is_soap or not self._root_is_envelope:
-            self.note_other(1, tag)
+        self.is_carried = False
+        self.note_other(1, tag)
         return self._root_is_soap or self._root_is_envelope
 
     def note_envelope(self, tag: str) -> bool:
-        """True if it is an edXML envelope in a namespace that is known."""
+        """True if it is an edXML envelope in a namespace that is known; only the first one may be told here."""
         namespace, _, name = tag[1:].rpartition("}")
         known = name in _ENVELOPES and (namespace == QCVN_102 or namespace in _OLDER)
         if known:
             self._namespace = namespace
+            self.is_carried = tag == ENVELOPE_TAG
+            if self.root_tag != tag and not self.is_carried:
+                self.note_other(2, tag)
         return known
 
     def note_message(self, tag: str) -> None:
@@ -70,14 +78,17 @@ class Signs:
     def dialect(self) -> Dialect:
         """Return the dialect. Raises Rejected(PACKET_WRONG_NAMESPACE) if it is none."""
         if not self._namespace:
-            found = ", ".join(self._others) or "nothing like it"
-            expected = f"{{{QCVN_102}}}edXMLEnvelope"
-            raise Rejected(
-                Reason.PACKET_WRONG_NAMESPACE,
-                f"no {expected} below the root {self.root_tag[:200]}; found {found[:400]}",
-            )
+            raise self.not_carried()
         if self._namespace in _OLDER:
             return _OLDER[self._namespace]
         if self._root_is_envelope or self._root_is_soap:
             return Dialect.BARE_ENVELOPE
         return Dialect.DOT_NET if self._looks_dot_net else Dialect.QCVN_102
+
+    def not_carried(self) -> Rejected:
+        """Make the refusal of what is not the dialect that can be carried, PACKET_WRONG_NAMESPACE."""
+        found = ", ".join(self._others) or "nothing like it"
+        return Rejected(
+            Reason.PACKET_WRONG_NAMESPACE,
+            f"no {ENVELOPE_TAG} below the root {self.root_tag[:200]}; found {found[:400]}",
+        )

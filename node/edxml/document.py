@@ -1,7 +1,7 @@
 """Reading a whole packet into words, and the contents of its attachments as streams.
 
-`read_packet` is for those who want to know all that a packet says (the rules, `truc packet show`, the archive); what only carries
-it reads its header (reader.py). Memory is flat: a content is never held, and `content_pieces` and `content` go through the packet
+`read_packet` is for those who want to know all that a packet says, whether it could be carried or not (`truc packet show`, the
+archive); the node's door is reader.py. Memory is flat: a content is never held, and `content_pieces` and `content` go through the packet
 anew and give out what they pass. All of it is tolerant as edxml.md sections 3, 5 and 6 ask: any prefix, any order, older dialects.
 """
 
@@ -11,11 +11,13 @@ from pathlib import Path
 from node.edxml.blocks import BLOCK_BYTES, BlockParser
 from node.edxml.collect import ContentListener, PacketCollector
 from node.edxml.content import Decoder
-from node.edxml.grammar import Encoded, Envelope, Header, Root
+from node.edxml.grammar import WHOLE
 from node.edxml.limits import LIMITS, Limits
+from node.edxml.names import are_usual
+from node.edxml.tree import read_tree
+from node.edxml.words import packet_of
 from node.errors import Rejected
-from node.model.envelope import PacketKind
-from node.model.packet import Dialect, MessageHeader, Packet
+from node.model.packet import Packet
 from node.model.reason import Reason
 
 Source = bytes | Path | Iterable[bytes]
@@ -30,7 +32,7 @@ class PacketReader(BlockParser):
     """
 
     def __init__(self, limits: Limits = LIMITS, on_content: ContentListener | None = None) -> None:
-        self._collector = PacketCollector(limits, on_content)
+        self._collector = PacketCollector(limits, WHOLE, on_content)
         super().__init__(self._collector, limits)
 
     def finish(self) -> Packet:
@@ -38,11 +40,15 @@ class PacketReader(BlockParser):
         return self.end(self._packet)
 
     def _packet(self) -> Packet:
-        return _packet_of(self._collector.root, self._collector.signs.dialect())
+        return packet_of(self._collector.root, self._collector.signs.dialect())
 
 
 def read_packet(source: Source, limits: Limits = LIMITS) -> Packet:
     """Return the words of a packet. Raises Rejected as `PacketReader`, OSError if the file cannot be read."""
+    is_quick = isinstance(source, bytes) and are_usual(source, limits)
+    tree = read_tree(source, limits, WHOLE) if is_quick and isinstance(source, bytes) else None
+    if tree is not None:
+        return packet_of(tree.root, tree.signs.dialect())
     reader = PacketReader(limits)
     for piece in pieces_of(source):
         reader.feed(piece)
@@ -115,30 +121,3 @@ class _Sink:
     def given_out(self) -> list[tuple[int, bytes]]:
         parts, self._parts = self._parts, []
         return parts
-
-
-def _packet_of(root: Root, dialect: Dialect) -> Packet:
-    envelope = root.envelope or Envelope()
-    header, body = envelope.header or Header(), envelope.body
-    message = header.message or MessageHeader(steering_type=None)
-    encoded = root.encoded or (body.encoded if body else None) or Encoded()
-    references = (body.manifest.references if body.manifest else ()) if body else None
-    return Packet(
-        kind=_kind_of(message, has_body=body is not None),
-        header=message,
-        trace=header.trace,
-        errors=header.errors,
-        signature=header.signature,
-        references=references,
-        attachments=encoded.attachments,
-        dialect=dialect,
-    )
-
-
-def _kind_of(message: MessageHeader, *, has_body: bool) -> PacketKind:
-    """A status is to nobody and has a StatusCode, or answers something and has no body (as words.py tells them)."""
-    if any(one.organ_id.strip() for one in message.to):
-        return PacketKind.DOCUMENT
-    answers = any(not one.is_empty for one in message.response_for)
-    forgot_code = answers and not has_body and not message.to
-    return PacketKind.STATUS if message.status_code or forgot_code else PacketKind.DOCUMENT

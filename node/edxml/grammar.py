@@ -1,71 +1,14 @@
 """The standard's elements in the order in which the vendor's library writes them, and the model's word for each.
 
-One table serves both ways: the reader (collect.py) finds elements in it by local name, in any order; the writer (write.py) goes
-through it from top to bottom. A Shape is an element that holds others, a Slot one place in it. Source: edxml.md sections 1 and 2.
+One table serves both ways: readers find elements in it by local name, in any order; the writer (write.py) goes through it from
+top to bottom. shape.py says what it is made of; plan.py cuts out of it what a header needs. Source: edxml.md sections 1 and 2.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from node.edxml.shape import Grammar, Shape, Slot
 from node.model import packet as words
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A place in a shape: a text, or, if it has a shape, a group."""
-
-    element: str
-    field: str
-    shape: "Shape | None" = None
-    many: bool = False
-    count_limit: str = ""
-    """Name of the limit on how many there may be; else only the limit on all elements counts."""
-    fallback: str = ""
-    """What the vendor's library writes for a text that nobody set."""
-    is_content: bool = False
-    """An attachment's base64, of which only size and beginning are kept."""
-    is_opaque: bool = False
-    """An element that is kept as octets."""
-    is_optional: bool = False
-    """A text that is None if its element is absent, because that means something else than an empty one."""
-
-
-class Shape:
-    """An element that holds others, as an object of the class `make`.
-
-    `also`: other spellings of its elements' names; `attributes`: field by attribute's local name, in order of writing.
-    """
-
-    __slots__ = ("_blank", "attributes", "make", "slots", "slots_by_name")
-
-    def __init__(
-        self,
-        make: type[Any],
-        *slots: Slot,
-        also: Mapping[str, str] | None = None,
-        attributes: Mapping[str, str] | None = None,
-    ) -> None:
-        self.make = make
-        self.slots = slots
-        self.attributes = dict(attributes or {})
-        self.slots_by_name = {slot.element: slot for slot in slots}
-        self.slots_by_name |= {other: self.slots_by_name[name] for other, name in (also or {}).items()}
-        texts = dict.fromkeys(self.attributes.values(), "")
-        self._blank = texts | {slot.field: _nothing(slot) for slot in slots if not slot.is_content}
-
-    def build(self, values: Mapping[str, Any]) -> Any:
-        """Return the object; what was not found is empty or absent, whatever the class's own defaults are."""
-        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return self.make(**{**self._blank, **values, **lists})
-
-
-def _nothing(slot: Slot) -> Any:
-    if slot.many:
-        return ()
-    if slot.is_opaque:
-        return b""
-    return None if slot.shape or slot.is_optional else ""
 
 
 def _texts(make: type[Any], elements: str, **more: Any) -> Shape:
@@ -101,12 +44,14 @@ _TASKS = Shape(words.ResponseForTask, Slot("TaskCode", "task_codes", many=True))
 _TO_PLACES = Shape(words.ToPlaces, Slot("Place", "places", many=True))
 _STAFF = _texts(words.StaffInfo, "Department DepartmentId Staff StaffId Email Mobile")
 
+_RECIPIENTS, _FILES = "recipients_max", "attachments_max"
+
 _SENDER = Slot("From", "sender", _ORGAN)
-_RESPONSES = Slot("ResponseFor", "response_for", _RESPONSE, many=True, count_limit="recipients_max")
+_RESPONSES = Slot("ResponseFor", "response_for", _RESPONSE, many=True, count_limit=_RECIPIENTS)
 
 DOCUMENT_SLOTS = (
     _SENDER,
-    Slot("To", "to", _ORGAN, many=True, count_limit="recipients_max"),
+    Slot("To", "to", _ORGAN, many=True, count_limit=_RECIPIENTS),
     Slot("DocumentId", "document_id"),
     Slot("Code", "code", _CODE),
     Slot("PromulgationInfo", "promulgation_info", _PROMULGATION),
@@ -135,7 +80,8 @@ STATUS_SLOTS = (_SENDER, _RESPONSES, *_STATUS_ONLY)
 """Of a status's MessageHeader."""
 
 _RECEIVERS = Shape(
-    words.ReceiverList, Slot("Receiver", "receivers", _texts(words.Receiver, "OrganId ReceiverType"), many=True)
+    words.ReceiverList,
+    Slot("Receiver", "receivers", _texts(words.Receiver, "OrganId ReceiverType"), many=True, count_limit=_RECIPIENTS),
 )
 _UPDATE = Shape(
     words.BussinessDocumentInfo,
@@ -146,17 +92,24 @@ _UPDATE = Shape(
 _REPLACED = Shape(
     words.ReplacementInfo,
     Slot("DocumentId", "document_id"),
-    Slot("OrganIdList", "organ_id_list", Shape(words.OrganIdList, Slot("OrganId", "organ_ids", many=True))),
+    Slot(
+        "OrganIdList",
+        "organ_id_list",
+        Shape(words.OrganIdList, Slot("OrganId", "organ_ids", many=True, count_limit=_RECIPIENTS)),
+    ),
 )
-_REPLACEMENTS = Shape(words.ReplacementInfoList, Slot("ReplacementInfo", "replacement_infos", _REPLACED, many=True))
+_REPLACEMENTS = Shape(
+    words.ReplacementInfoList,
+    Slot("ReplacementInfo", "replacement_infos", _REPLACED, many=True, count_limit=_RECIPIENTS),
+)
 _BUSSINESS = Shape(
     words.Bussiness,
     Slot("DocumentId", "document_id"),
     Slot("BussinessDocType", "bussiness_doc_type"),
     Slot("BussinessDocReason", "bussiness_doc_reason"),
     Slot("Paper", "paper"),
-    Slot("BussinessDocumentInfo", "bussiness_document_infos", _UPDATE, many=True),
-    Slot("ReplacementInfoList", "replacement_info_lists", _REPLACEMENTS, many=True),
+    Slot("BussinessDocumentInfo", "bussiness_document_infos", _UPDATE, many=True, count_limit=_RECIPIENTS),
+    Slot("ReplacementInfoList", "replacement_info_lists", _REPLACEMENTS, many=True, count_limit=_RECIPIENTS),
     Slot("StaffInfo", "staff_infos", _STAFF, many=True),
     also={f"Business{rest}": f"Bussiness{rest}" for rest in ("DocType", "DocReason", "DocumentInfo")},
 )
@@ -234,31 +187,35 @@ class Root:
 MESSAGE_HEADER = Shape(words.MessageHeader, *DOCUMENT_SLOTS, *_STATUS_ONLY)
 """For reading, when it is not known yet of which kind the packet is."""
 
-MESSAGE_SLOT = Slot("MessageHeader", "message", MESSAGE_HEADER)
-ATTACHMENT_SLOT = Slot("Attachment", "attachments", ATTACHMENT, many=True, count_limit="attachments_max")
-_REFERENCES = Slot("Reference", "references", REFERENCE, many=True, count_limit="attachments_max")
+_ATTACHMENT_SLOT = Slot("Attachment", "attachments", ATTACHMENT, many=True, count_limit=_FILES)
+_REFERENCES = Slot("Reference", "references", REFERENCE, many=True, count_limit=_FILES)
 _HEADER = Shape(
     Header,
-    MESSAGE_SLOT,
+    Slot("MessageHeader", "message", MESSAGE_HEADER),
     Slot("TraceHeaderList", "trace", TRACE),
     Slot("ErrorList", "errors", ERRORS),
     Slot("Signature", "signature", is_opaque=True),
     also={"DigitalSignature": "Signature"},
 )
-_ENCODED = Slot("AttachmentEncoded", "encoded", Shape(Encoded, ATTACHMENT_SLOT))
+_ENCODED = Slot("AttachmentEncoded", "encoded", Shape(Encoded, _ATTACHMENT_SLOT))
 _BODY = Shape(
     Body,
     Slot("edXMLManifest", "manifest", Shape(Manifest, _REFERENCES)),
     _ENCODED,
     also={"Manifest": "edXMLManifest", "EdXMLManifest": "edXMLManifest"},
 )
-ENVELOPE = Shape(
-    Envelope,
-    Slot("edXMLHeader", "header", _HEADER),
-    Slot("edXMLBody", "body", _BODY),
-    _ENCODED,
-    # Header and Body are SOAP's, in the dialect before QCVN 102.
-    also={"EdXMLHeader": "edXMLHeader", "Header": "edXMLHeader", "EdXMLBody": "edXMLBody", "Body": "edXMLBody"},
+_INNER = (Slot("edXMLHeader", "header", _HEADER), Slot("edXMLBody", "body", _BODY), _ENCODED)
+_ENVELOPE = Shape(Envelope, *_INNER)
+
+WHOLE = Grammar(
+    root=Shape(Root, Slot("edXMLEnvelope", "envelope", _ENVELOPE), _ENCODED, also={"EdXMLEnvelope": "edXMLEnvelope"}),
+    # Header and Body are SOAP's, in the dialect before QCVN 102. They count in older dialects only: in a packet that is carried
+    # nobody must be able to put another header before the one that the recipient's program reads.
+    older_envelope=Shape(
+        Envelope,
+        *_INNER,
+        also={"EdXMLHeader": "edXMLHeader", "Header": "edXMLHeader", "EdXMLBody": "edXMLBody", "Body": "edXMLBody"},
+    ),
+    tells_dialect=True,
 )
-ENVELOPE_SLOT = Slot("edXMLEnvelope", "envelope", ENVELOPE)
-ROOT = Shape(Root, ENVELOPE_SLOT, _ENCODED, also={"EdXMLEnvelope": "edXMLEnvelope"})
+"""Everything that a packet says."""

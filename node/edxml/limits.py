@@ -21,6 +21,8 @@ class Limits:
     """One text that is taken, e.g. Subject."""
     header_characters_max: int = 4 * MIB
     """All texts that are taken."""
+    names_characters_max: int = 16 * KIB
+    """Names of elements and attributes, each counted once: the parser keeps them (names.py). All those of edXML have 2 KiB."""
     markup_bytes_max: int = 1 * MIB
     """Octets without an element or a piece of text: one endless tag or comment, which the parser would have to hold."""
 

@@ -1,40 +1,109 @@
-"""Reading an edXML packet's header: the only door from packet bytes to model words.
+"""Reading edXML packets: the only door from packet bytes to model words.
 
-Two ways through the same plan (plan.py) and the same rules (words.py): `read_header` takes a packet that is in memory, quickly;
-`HeaderReader` takes one piece by piece and never holds more than a block of it (blocks.py). Both give the same words and the
-same faults, however the packet was cut up.
+Two ways through the same grammar (grammar.py) to the same words (words.py): a packet that is in memory is read quickly (tree.py);
+one that comes piece by piece is never held for more than a block (blocks.py, collect.py). Both give the same words and the same
+faults, however the packet was cut up. Who only carries a packet reads its header, a cut of the grammar (plan.py); who judges it
+reads all that it says, and gets the header from the same pass.
 """
 
-from node.edxml.blocks import BLOCK_BYTES, BlockParser
-from node.edxml.limits import LIMITS, Limits
-from node.edxml.stream import Collector
-from node.edxml.tree import read_tree
-from node.model.header import PacketHeader
+from collections.abc import Callable
+from typing import NamedTuple
 
-__all__ = ["BLOCK_BYTES", "HeaderReader", "read_header"]
+from node.edxml.blocks import BLOCK_BYTES, BlockParser
+from node.edxml.collect import ContentListener, PacketCollector
+from node.edxml.grammar import WHOLE, Root
+from node.edxml.limits import LIMITS, Limits
+from node.edxml.names import are_usual, aside
+from node.edxml.plan import HEADER
+from node.edxml.shape import Grammar
+from node.edxml.tree import read_tree
+from node.edxml.words import address_of, header_of, packet_of
+from node.model.header import PacketHeader
+from node.model.packet import Packet
+
+__all__ = ["BLOCK_BYTES", "HeaderReader", "Whole", "WholeReader", "read_header", "read_whole"]
+
+
+class Whole(NamedTuple):
+    """What routing needs of a packet, and all that it says."""
+
+    header: PacketHeader
+    packet: Packet
 
 
 def read_header(packet: bytes, limits: Limits = LIMITS) -> PacketHeader:
-    """Return the words of a whole packet. Raises Rejected as `HeaderReader`."""
-    header = read_tree(packet, limits)
-    if header is not None:
-        return header
+    """Return the words of a whole packet's header. Raises Rejected as `HeaderReader`."""
+    if not are_usual(packet, limits):
+        return aside(lambda: _streamed_header(packet, limits))
+    tree = read_tree(packet, limits, HEADER)
+    return header_of(tree.root) if tree is not None else _streamed_header(packet, limits)
+
+
+def _streamed_header(packet: bytes, limits: Limits) -> PacketHeader:
     reader = HeaderReader(limits)
     reader.feed(packet)
     return reader.finish()
 
 
-class HeaderReader(BlockParser):
-    """Reads one packet piece by piece.
+def read_whole(
+    packet: bytes, limits: Limits = LIMITS, listen: Callable[[], ContentListener | None] = lambda: None
+) -> Whole:
+    """Return the words of a whole packet. Raises Rejected as `HeaderReader`.
+
+    `listen` makes who hears the contents of attachments; it may be called again, and what was heard before is then to be forgotten.
+    """
+    if not are_usual(packet, limits):
+        return aside(lambda: _streamed_whole(packet, limits, listen()))
+    tree = read_tree(packet, limits, WHOLE, listen())
+    if tree is not None:
+        return Whole(header_of(tree.root), packet_of(tree.root, tree.signs.dialect()))
+    return _streamed_whole(packet, limits, listen())
+
+
+def _streamed_whole(packet: bytes, limits: Limits, on_content: ContentListener | None) -> Whole:
+    reader = WholeReader(limits, on_content)
+    reader.feed(packet)
+    return reader.finish()
+
+
+class _Reader(BlockParser):
+    """Reads one packet that can be carried, piece by piece."""
+
+    def __init__(self, limits: Limits, grammar: Grammar, on_content: ContentListener | None = None) -> None:
+        self._collector = PacketCollector(limits, grammar, on_content, on_envelope=address_of)
+        super().__init__(self._collector, limits)
+
+    def _root(self) -> Root:
+        if not self._collector.signs.is_carried:
+            raise self._collector.signs.not_carried()
+        return self._collector.root
+
+
+class HeaderReader(_Reader):
+    """Reads the header of one packet piece by piece.
 
     `feed` and `finish` raise Rejected: PACKET_NOT_XML, PACKET_HAS_DTD, PACKET_TRUNCATED, PACKET_WRONG_NAMESPACE, PACKET_NO_SENDER,
     PACKET_NO_RECIPIENT, STATUS_MALFORMED or PACKET_TOO_COMPLEX, as soon as it shows, and from then on the same one again.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._collector = Collector(limits)
-        super().__init__(self._collector, limits)
+        super().__init__(limits, HEADER)
 
     def finish(self) -> PacketHeader:
         """End the packet and return its words."""
-        return self.end(self._collector.header)
+        return self.end(lambda: header_of(self._root()))
+
+
+class WholeReader(_Reader):
+    """Reads all of one packet piece by piece, with the header in the same pass; raises as `HeaderReader`."""
+
+    def __init__(self, limits: Limits = LIMITS, on_content: ContentListener | None = None) -> None:
+        super().__init__(limits, WHOLE, on_content)
+
+    def finish(self) -> Whole:
+        """End the packet and return its words."""
+        return self.end(self._whole)
+
+    def _whole(self) -> Whole:
+        root = self._root()
+        return Whole(header_of(root), packet_of(root, self._collector.signs.dialect()))

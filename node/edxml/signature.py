@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from lxml import etree
 
+from node.edxml.dialect import QCVN_102
 from node.edxml.lines import Lines, attribute, element, plain
-from node.edxml.plan import QCVN_102
 from node.errors import Rejected
 from node.model.reason import Reason
 

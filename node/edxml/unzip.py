@@ -3,13 +3,15 @@
 The programs in use read such a zip from its beginning and take the first entry, under the entry's name (edxml.md section 3). So
 does this, and it refuses what would harm them or hide something: a name with a path, more entries than one, a table of contents
 that tells of another file, encryption, a checksum that does not hold, and more octets than the zip can honestly stand for.
-Nothing is kept but a small window, and nothing is written anywhere. Source of the form: PKWARE APPNOTE 6.3, sections 4.3 and 4.4.
+Nothing is kept but a small window, and nothing is written anywhere. Who has the zip takes pieces of the file (`unzip_one`); who is
+given it piece by piece pushes them in (`Unzipper`). Source of the form: PKWARE APPNOTE 6.3, sections 4.3 and 4.4.
 """
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from node.edxml.limits import KIB, MIB
 from node.errors import Rejected
@@ -67,66 +69,105 @@ def first_entry_name(beginning: bytes) -> str | None:
     return Entry(beginning[_LOCAL.size : _LOCAL.size + name_bytes], 0, 0, 0, 0).name
 
 
-def unzip_one(pieces: Iterable[bytes], limits: UnzipLimits = UNZIP_LIMITS) -> Iterator[bytes]:
-    """Give out the one file of a zip.
+R = TypeVar("R")
+_Steps = Generator[bytes | None, None, R]
+"""Work that gives out pieces of the file, and None when it can go no further without more of the zip."""
+
+
+class Unzipper:
+    """Gives out the one file of a zip that is pushed in.
 
     Raises Rejected: REQUEST_INVALID if it is not a sound zip of one file without a path, PACKET_TOO_COMPLEX for a bomb. A fault of
     the name is raised before anything is given out, others as soon as they show, which for a second entry is at the end.
     """
-    stream = _Stream(pieces)
-    entry = _read_entry(stream)
+
+    def __init__(self, limits: UnzipLimits) -> None:
+        self._stream = _Stream()
+        self._steps = _unzip(self._stream, limits)
+
+    def feed(self, octets: bytes) -> Iterator[bytes]:
+        """Take the next octets of the zip; give out what they make. All of it must be taken."""
+        self._stream.add(octets)
+        return self._until_hungry()
+
+    def finish(self) -> Iterator[bytes]:
+        """Nothing more comes; give out the rest."""
+        self._stream.ended = True
+        return self._until_hungry()
+
+    def _until_hungry(self) -> Iterator[bytes]:
+        for piece in self._steps:
+            if piece is None:
+                return
+            yield piece
+
+
+def unzip_one(pieces: Iterable[bytes], limits: UnzipLimits = UNZIP_LIMITS) -> Iterator[bytes]:
+    """Give out the one file of a zip. Raises Rejected as `Unzipper`."""
+    unzipper = Unzipper(limits)
+    for piece in pieces:
+        yield from unzipper.feed(piece)
+    yield from unzipper.finish()
+
+
+def _unzip(stream: "_Stream", limits: UnzipLimits) -> _Steps[None]:
+    entry = yield from _read_entry(stream)
     crc = 0
     for piece in _stored(stream, entry, limits) if entry.method == _STORED else _inflated(stream, limits):
-        crc = zlib.crc32(piece, crc)
+        crc = zlib.crc32(piece or b"", crc)
         yield piece
-    if crc != _promised_crc(stream, entry):
+    if crc != (yield from _promised_crc(stream, entry)):
         raise _unsound("the checksum does not hold")
-    _check_end(stream, entry)
+    yield from _check_end(stream, entry)
 
 
 class _Stream:
-    """Pieces of any size as octets in order."""
+    """What has come of the zip and was not looked at yet."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
+    def __init__(self) -> None:
         self._window = b""
         self.read_bytes = 0
+        self.ended = False
 
-    def some(self) -> bytes:
+    def add(self, octets: bytes) -> None:
+        """More has come."""
+        self._window += octets
+
+    def some(self) -> _Steps[bytes]:
         """Return octets, at least one but at the end."""
-        taken, self._window = self._window or next((piece for piece in self._pieces if piece), b""), b""
+        yield from self.peek(1)
+        taken, self._window = self._window, b""
         self.read_bytes += len(taken)
         return taken
 
     def give_back(self, octets: bytes) -> None:
+        """Take octets that were too many."""
         self.read_bytes -= len(octets)
         self._window = octets + self._window
 
-    def exactly(self, size_bytes: int) -> bytes:
+    def exactly(self, size_bytes: int) -> _Steps[bytes]:
         """Return so many octets. Raises Rejected(REQUEST_INVALID) if there are fewer."""
-        taken = self.peek(size_bytes)
+        taken = yield from self.peek(size_bytes)
         if len(taken) < size_bytes:
             raise _unsound("it is cut off")
         self._window = self._window[size_bytes:]
         self.read_bytes += size_bytes
         return taken
 
-    def peek(self, size_bytes: int) -> bytes:
+    def peek(self, size_bytes: int) -> _Steps[bytes]:
         """Return so many octets, fewer at the end, and leave them there."""
-        while len(self._window) < size_bytes:
-            piece = next((piece for piece in self._pieces if piece), b"")
-            if not piece:
-                break
-            self._window += piece
+        while len(self._window) < size_bytes and not self.ended:
+            yield None
         return self._window[:size_bytes]
 
 
-def _read_entry(stream: _Stream) -> Entry:
-    mark, flags, method, crc, packed, _, name_bytes, extra_bytes = _LOCAL.unpack(stream.exactly(_LOCAL.size))
+def _read_entry(stream: _Stream) -> _Steps[Entry]:
+    header = yield from stream.exactly(_LOCAL.size)
+    mark, flags, method, crc, packed, _, name_bytes, extra_bytes = _LOCAL.unpack(header)
     if mark != LOCAL_MARK:
         raise _unsound("it does not begin with a file")
-    entry = Entry(stream.exactly(name_bytes), flags, method, crc, packed)
-    stream.exactly(extra_bytes)
+    entry = Entry((yield from stream.exactly(name_bytes)), flags, method, crc, packed)
+    yield from stream.exactly(extra_bytes)
     _check_entry(entry)
     return entry
 
@@ -143,20 +184,20 @@ def _check_entry(entry: Entry) -> None:
         raise _unsound("it does not tell where its file ends")
 
 
-def _stored(stream: _Stream, entry: Entry, limits: UnzipLimits) -> Iterator[bytes]:
+def _stored(stream: _Stream, entry: Entry, limits: UnzipLimits) -> _Steps[None]:
     left = entry.packed_bytes
     if left > limits.bytes_max:
         raise _too_large(left, limits)
     while left:
-        taken = stream.exactly(min(left, _STEP_BYTES))
+        taken = yield from stream.exactly(min(left, _STEP_BYTES))
         left -= len(taken)
         yield taken
 
 
-def _inflated(stream: _Stream, limits: UnzipLimits) -> Iterator[bytes]:
+def _inflated(stream: _Stream, limits: UnzipLimits) -> _Steps[None]:
     inflater, made_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while not inflater.eof:
-        packed = inflater.unconsumed_tail or stream.some()
+        packed = inflater.unconsumed_tail or (yield from stream.some())
         try:
             piece = inflater.decompress(packed, _STEP_BYTES)
         except zlib.error as error:
@@ -171,30 +212,30 @@ def _inflated(stream: _Stream, limits: UnzipLimits) -> Iterator[bytes]:
     stream.give_back(inflater.unused_data)
 
 
-def _promised_crc(stream: _Stream, entry: Entry) -> int:
+def _promised_crc(stream: _Stream, entry: Entry) -> _Steps[int]:
     if not entry.flags & _SIZES_LATER:
         return entry.crc
-    if stream.peek(4) == _DESCRIPTOR_MARK:
-        stream.exactly(4)
-    crc = int.from_bytes(stream.exactly(4), "little")
-    stream.exactly(8)
-    if stream.peek(4) not in (_CENTRAL_MARK, LOCAL_MARK):
-        stream.exactly(8)  # sizes of eight octets each
+    if (yield from stream.peek(4)) == _DESCRIPTOR_MARK:
+        yield from stream.exactly(4)
+    crc = int.from_bytes((yield from stream.exactly(4)), "little")
+    yield from stream.exactly(8)
+    if (yield from stream.peek(4)) not in (_CENTRAL_MARK, LOCAL_MARK):
+        yield from stream.exactly(8)  # sizes of eight octets each
     return crc
 
 
-def _check_end(stream: _Stream, entry: Entry) -> None:
+def _check_end(stream: _Stream, entry: Entry) -> _Steps[None]:
     """After the file there is the table of contents with this file in it, and nothing else."""
-    if stream.peek(4) == LOCAL_MARK:
+    if (yield from stream.peek(4)) == LOCAL_MARK:
         raise _unsound("it holds several files")
-    mark, name_bytes, extra_bytes, comment_bytes = _CENTRAL.unpack(stream.exactly(_CENTRAL.size))
-    if mark != _CENTRAL_MARK or stream.exactly(name_bytes) != entry.raw_name:
+    mark, name_bytes, extra_bytes, comment_bytes = _CENTRAL.unpack((yield from stream.exactly(_CENTRAL.size)))
+    if mark != _CENTRAL_MARK or (yield from stream.exactly(name_bytes)) != entry.raw_name:
         raise _unsound("its table of contents tells of another file")
-    stream.exactly(extra_bytes + comment_bytes)
-    if stream.peek(4) == _CENTRAL_MARK:
+    yield from stream.exactly(extra_bytes + comment_bytes)
+    if (yield from stream.peek(4)) == _CENTRAL_MARK:
         raise _unsound("it holds several files")
-    if stream.peek(4) != _END_64_MARK:
-        mark, entries = _END.unpack(stream.exactly(_END.size))
+    if (yield from stream.peek(4)) != _END_64_MARK:
+        mark, entries = _END.unpack((yield from stream.exactly(_END.size)))
         if mark != _END_MARK or entries != 1:
             raise _unsound("its end is not that of a zip of one file")
 

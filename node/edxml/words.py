@@ -1,23 +1,34 @@
-"""What the picked texts mean: who sends, to whom, what, and whether that is enough to carry the packet.
+"""What was read means: who sends, to whom, what, and whether that is enough to carry the packet.
 
 A packet is a status if it is to nobody and has a StatusCode (or answers something and has no body, which is a status whose code
 was forgotten); everything else is a document. Sources: edxml.md sections 1 to 3, domain.md sections 3 and 4.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import chain, repeat
 from typing import NamedTuple
 
-from node.edxml.plan import ENVELOPE, Picked
+from node.edxml.grammar import Body, Encoded, Envelope, Header, Manifest, Root
 from node.errors import Rejected
+from node.model import packet as words
 from node.model.envelope import PacketKind
 from node.model.header import Attachment, Business, PacketHeader, Receiver, Replaced, ResponseFor
+from node.model.packet import Dialect, MessageHeader, Packet
 from node.model.reason import Reason
 
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,9})\s*", re.ASCII)
 _STATUS_CODE = re.compile(r"[0-9][0-9]")
 _PATH = "edXMLEnvelope/edXMLHeader/MessageHeader"
 _LEADING_CID = re.compile(r"\s*(cid:)*", re.IGNORECASE)
+_NO_HEADER, _NO_MESSAGE = Header(), MessageHeader(steering_type=None)
+_NO_ORGAN, _NO_CODE, _NO_PROMULGATION, _NO_OTHER = (
+    words.Organ(),
+    words.Code(),
+    words.PromulgationInfo(),
+    words.OtherInfo(),
+)
+_NO_TYPE, _NO_BUSSINESS, _NO_REFERENCE = words.DocumentType("", ""), words.Bussiness(), words.Reference()
 
 
 class Address(NamedTuple):
@@ -30,112 +41,119 @@ class Address(NamedTuple):
     status_code: str
 
 
-def address_of(envelope: Picked) -> Address:
+def address_of(envelope: Envelope) -> Address:
     """Return who sends what kind of packet to whom.
 
     Raises Rejected: PACKET_NO_SENDER, PACKET_NO_RECIPIENT or STATUS_MALFORMED.
     """
-    header = envelope.group("edXMLHeader", "MessageHeader")
-    responses, to = _responses(header), _to(header)
-    kind = _kind(envelope, header, bool(to), bool(responses))
+    message = (envelope.header or _NO_HEADER).message or _NO_MESSAGE
+    # An axis that rebuilds packets leaves empty ResponseFor elements behind (edxml.md 6.7): they answer nothing.
+    responses = tuple([_response(one) for one in message.response_for if not one.is_empty])
+    kind = kind_of(message, has_body=envelope.body is not None)
     # Several ResponseFor in a status: the last one counts (edxml.md section 3).
-    recipients = to if kind is PacketKind.DOCUMENT else tuple(last.organ_id for last in responses[-1:] if last.organ_id)
-    address = Address(
-        kind=kind,
-        sender=header.group("From").text("OrganId").strip(),
-        recipients=recipients,
-        responses=responses,
-        status_code=header.text("StatusCode").strip(),
-    )
+    answered = tuple([last.organ_id for last in responses[-1:] if last.organ_id])
+    recipients = answered if kind is PacketKind.STATUS else _codes(one.organ_id for one in message.to)
+    sender = (message.sender or _NO_ORGAN).organ_id.strip()
+    address = Address(kind, sender, recipients, responses, message.status_code.strip())
     _check(address, envelope)
     return address
 
 
-def header_of(root: Picked) -> PacketHeader:
-    """Return the words of a packet. Raises Rejected as `address_of`. There must be an envelope."""
-    envelope = root.groups[ENVELOPE.name][0]
+def header_of(root: Root) -> PacketHeader:
+    """Return the words that routing needs. Raises Rejected as `address_of`. There must be an envelope."""
+    envelope = root.envelope
+    assert envelope is not None
     address = address_of(envelope)
-    outer = envelope.group("edXMLHeader")
-    header = outer.group("MessageHeader")
-    code, document_type = header.group("Code"), header.group("DocumentType")
-    business = outer.group("TraceHeaderList", "Bussiness")
-    business_type = _number(business.text("BussinessDocType")) or 0
+    outer = envelope.header or _NO_HEADER
+    message = outer.message or _NO_MESSAGE
+    code, document_type = message.code or _NO_CODE, message.document_type or _NO_TYPE
+    business = (outer.trace.bussiness if outer.trace else None) or _NO_BUSSINESS
+    business_type = _number(business.bussiness_doc_type) or 0
     return PacketHeader(
         kind=address.kind,
         sender=address.sender,
-        sender_name=header.group("From").text("OrganName"),
+        sender_name=(message.sender or _NO_ORGAN).organ_name,
         recipients=address.recipients,
-        document_id=header.text("DocumentId").strip(),
-        code_number=code.text("CodeNumber"),
-        code_notation=code.text("CodeNotation"),
-        subject=header.text("Subject"),
-        promulgation_date=header.group("PromulgationInfo").text("PromulgationDate"),
-        due_date=header.text("DueDate"),
-        document_type=_number(document_type.text("Type")),
-        document_type_name=document_type.text("TypeName"),
-        priority=_number(header.group("OtherInfo").text("Priority")),
+        document_id=message.document_id.strip(),
+        code_number=code.code_number,
+        code_notation=code.code_notation,
+        subject=message.subject,
+        promulgation_date=(message.promulgation_info or _NO_PROMULGATION).promulgation_date,
+        due_date=message.due_date,
+        document_type=_number(document_type.type),
+        document_type_name=document_type.type_name,
+        priority=_number((message.other_info or _NO_OTHER).priority),
         business_type=business_type,
         status_code=address.status_code,
-        status_description=header.text("Description"),
-        status_timestamp=header.text("Timestamp"),
+        status_description=message.description,
+        status_timestamp=message.timestamp,
         response_for=address.responses,
-        attachments=_attachments(root, envelope),
+        attachments=_attachments(root),
         business=_business(business) if business_type else None,
     )
 
 
-def _business(business: Picked) -> Business:
-    infos, lists = business.all("BussinessDocumentInfo"), business.all("ReplacementInfoList")
+def packet_of(root: Root, dialect: Dialect) -> Packet:
+    """Return all words of a packet."""
+    envelope = root.envelope or Envelope()
+    header, body = envelope.header or _NO_HEADER, envelope.body
+    message = header.message or _NO_MESSAGE
+    return Packet(
+        kind=kind_of(message, has_body=body is not None),
+        header=message,
+        trace=header.trace,
+        errors=header.errors,
+        signature=header.signature,
+        references=_references(body) if body is not None else None,
+        attachments=_encoded(root).attachments,
+        dialect=dialect,
+    )
+
+
+def kind_of(message: MessageHeader, *, has_body: bool) -> PacketKind:
+    """Tell documents from statuses."""
+    if any(one.organ_id.strip() for one in message.to):
+        return PacketKind.DOCUMENT
+    answers = any(not one.is_empty for one in message.response_for)
+    forgot_code = answers and not has_body and not message.to
+    return PacketKind.STATUS if message.status_code or forgot_code else PacketKind.DOCUMENT
+
+
+def _business(business: words.Bussiness) -> Business:
+    infos, lists = business.bussiness_document_infos, business.replacement_info_lists
     return Business(
-        document_id=business.text("DocumentId").strip(),
-        reason=business.text("BussinessDocReason"),
+        document_id=business.document_id.strip(),
+        reason=business.bussiness_doc_reason,
         receivers=tuple(
-            Receiver(one.text("OrganId").strip(), one.text("ReceiverType").strip() == "1")
+            Receiver(one.organ_id.strip(), one.receiver_type.strip() == "1")
             for info in infos
-            for one in info.group("ReceiverList").all("Receiver")
-            if one.text("ReceiverType").strip() in ("0", "1") and one.text("OrganId").strip()
+            for one in (info.receiver_list.receivers if info.receiver_list else ())
+            if one.receiver_type.strip() in ("0", "1") and one.organ_id.strip()
         ),
         replaced=tuple(
-            Replaced(one.text("DocumentId").strip(), _organ_ids(one))
+            Replaced(one.document_id.strip(), _codes(one.organ_id_list.organ_ids if one.organ_id_list else ()))
             for each in lists
-            for one in each.all("ReplacementInfo")
-            if one.text("DocumentId").strip()
+            for one in each.replacement_infos
+            if one.document_id.strip()
         ),
     )
 
 
-def _organ_ids(replacement: Picked) -> tuple[str, ...]:
-    codes = (code.strip() for code in replacement.group("OrganIdList").lists.get("OrganId", []))
-    return tuple(dict.fromkeys(code for code in codes if code))
+def _codes(written: Iterable[str]) -> tuple[str, ...]:
+    """Codes trimmed, without repeats and empty ones."""
+    return tuple(dict.fromkeys(code for code in map(str.strip, written) if code))
 
 
-def _to(header: Picked) -> tuple[str, ...]:
-    codes = (to.text("OrganId").strip() for to in header.all("To"))
-    return tuple(dict.fromkeys(code for code in codes if code))
-
-
-def _responses(header: Picked) -> tuple[ResponseFor, ...]:
-    # An axis that rebuilds packets leaves empty ResponseFor elements behind (edxml.md 6.7): they answer nothing.
-    return tuple(_response(one) for one in header.all("ResponseFor") if any(map(str.strip, one.texts.values())))
-
-
-def _response(one: Picked) -> ResponseFor:
+def _response(one: words.ResponseFor) -> ResponseFor:
     return ResponseFor(
-        organ_id=one.text("OrganId").strip(),
-        document_id=one.text("DocumentId").strip(),
-        code=one.text("Code"),
-        promulgation_date=one.text("PromulgationDate"),
+        organ_id=one.organ_id.strip(),
+        document_id=one.document_id.strip(),
+        code=one.code,
+        promulgation_date=one.promulgation_date,
     )
 
 
-def _kind(envelope: Picked, header: Picked, is_to_somebody: bool, answers: bool) -> PacketKind:
-    if is_to_somebody:
-        return PacketKind.DOCUMENT
-    forgot_code = answers and "edXMLBody" not in envelope.groups and not header.all("To")
-    return PacketKind.STATUS if "StatusCode" in header.texts or forgot_code else PacketKind.DOCUMENT
-
-
-def _check(address: Address, envelope: Picked) -> None:
+def _check(address: Address, envelope: Envelope) -> None:
     if not address.sender:
         raise Rejected(Reason.PACKET_NO_SENDER, f"no {_PATH}/From/OrganId; found {_found(envelope, 'From')}")
     if not address.recipients:
@@ -146,38 +164,53 @@ def _check(address: Address, envelope: Picked) -> None:
         raise Rejected(Reason.STATUS_MALFORMED, f"{_PATH}/StatusCode is not two digits; found {found}")
 
 
-def _found(envelope: Picked, element: str) -> str:
+def _found(envelope: Envelope, element: str) -> str:
     """What was there in place of the missing OrganId, for people."""
-    outer = envelope.group("edXMLHeader")
-    if "MessageHeader" not in outer.groups:
+    message = envelope.header.message if envelope.header else None
+    if message is None:
         return "no MessageHeader"
-    found = outer.group("MessageHeader").all(element)
+    senders = (message.sender,) if message.sender is not None else ()
+    found = {"From": senders, "To": message.to, "ResponseFor": message.response_for}[element]
     return f"{len(found)} {element} without it" if found else f"no {element}"
 
 
-def _attachments(root: Picked, envelope: Picked) -> tuple[Attachment, ...]:
+def _encoded(root: Root) -> Encoded:
+    body = root.envelope.body if root.envelope else None
+    return root.encoded or (body.encoded if body else None) or Encoded()
+
+
+def _references(body: Body | None) -> tuple[words.Reference, ...]:
+    return ((body.manifest if body else None) or Manifest()).references
+
+
+def _attachments(root: Root) -> tuple[Attachment, ...]:
     """The Attachment's own words; where it has no name or type, those of the Reference of its id, or else of its place."""
-    attachments = root.group("AttachmentEncoded").all("Attachment")
+    attachments = _encoded(root).attachments
     if not attachments:
         return ()
-    references = envelope.group("edXMLBody", "edXMLManifest").all("Reference")
+    if all(one.attachment_name and one.content_type for one in attachments):
+        return tuple([Attachment(one.attachment_name, one.content_type, one.size_bytes) for one in attachments])
+    references = _references(root.envelope.body if root.envelope else None)
     by_id = {_content_id(one): one for one in reversed(references) if _content_id(one)}
-    by_place = chain(references, repeat(Picked()))
+    by_place = chain(references, repeat(_NO_REFERENCE))
     return tuple(
-        _attachment(one, by_id.get(_content_id(one), other)) for one, other in zip(attachments, by_place, strict=False)
+        [
+            _attachment(one, by_id.get(_content_id(one), other))
+            for one, other in zip(attachments, by_place, strict=False)
+        ]
     )
 
 
-def _attachment(own: Picked, reference: Picked) -> Attachment:
+def _attachment(own: words.Attachment, reference: words.Reference) -> Attachment:
     return Attachment(
-        name=own.text("AttachmentName") or reference.text("AttachmentName"),
-        content_type=own.text("ContentType") or reference.text("ContentType"),
-        size_bytes=own.content_characters * 3 // 4,
+        name=own.attachment_name or reference.attachment_name,
+        content_type=own.content_type or reference.content_type,
+        size_bytes=own.size_bytes,
     )
 
 
-def _content_id(one: Picked) -> str:
-    return _LEADING_CID.sub("", one.text("ContentId"), count=1).strip()
+def _content_id(one: words.Attachment | words.Reference) -> str:
+    return _LEADING_CID.sub("", one.content_id, count=1).strip()
 
 
 def _number(text: str) -> int | None:

@@ -9,9 +9,10 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from node.edxml.grammar import ATTACHMENT, DOCUMENT_SLOTS, ERRORS, REFERENCE, STATUS_SLOTS, TRACE, Shape, Slot
+from node.edxml.dialect import QCVN_102
+from node.edxml.grammar import ATTACHMENT, DOCUMENT_SLOTS, ERRORS, REFERENCE, STATUS_SLOTS, TRACE
 from node.edxml.lines import END_OF_LINE, Lines, attribute, element, group, plain, text
-from node.edxml.plan import QCVN_102
+from node.edxml.shape import Shape, Slot
 from node.edxml.signature import signature_lines
 from node.model.envelope import PacketKind
 from node.model.packet import Attachment, Packet

@@ -1,6 +1,6 @@
 """Check: may this system send this packet, and to whom can it go?
 
-The whole standard comes with the rules of edXML (later); here stands what routing needs: the sender is one of the system's own
+The rules of edXML have judged the packet itself (draft.py); here stands what routing needs: the sender is one of the system's own
 units, every recipient's code is one, and each recipient is known to the directory or named as refused at once.
 """
 

@@ -9,12 +9,14 @@ own, signed before it.
 
 from dataclasses import dataclass
 
+from node.edxml.rules import warning_line
 from node.errors import Fault, Rejected
-from node.flow import bodies, inbox, outbox, receipt, status
+from node.flow import again, bodies, inbox, outbox, receipt, status
 from node.flow.check import Addressed
 from node.flow.rows import load, save
 from node.model.delivery import State
 from node.model.envelope import BodyRef, Envelope, KeyWrap, PacketKind, SignedEnvelope, packet_id_of, packet_nonce_of
+from node.model.finding import Finding
 from node.model.header import PacketHeader
 from node.model.lane import Lane, lane_of_priority
 from node.model.office import Submission, SubmitResult, System
@@ -43,6 +45,8 @@ class Draft:
     content_key: bytes
     body: bytes | None
     body_ref: BodyRef
+    findings: tuple[Finding, ...] = ()
+    """Warnings of the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,8 @@ def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> Subm
 
 def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
     draft, envelope = signed.draft, signed.envelope
-    _put_packet(tx, signed, now_ms)
+    findings = (*draft.findings, *again.findings(tx, envelope, draft.header))
+    _put_packet(tx, signed, findings, now_ms)
     bodies.hold(tx, envelope.body.body_sha256, envelope.packet_id)
     if draft.body is not None:
         tx.put(keys.body(envelope.body.body_sha256), draft.body)
@@ -163,6 +168,7 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
         refused=draft.addressed.refused,
         packet_sha256=draft.packet_sha256,
         recipients_served=len(draft.addressed.routes),
+        findings=findings,
     )
     key = keys.submission(draft.system.name, draft.submission.submission_id)
     stored = office.submit_result_to_proto(result).SerializeToString()
@@ -170,13 +176,13 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
     return result
 
 
-def _put_packet(tx: Tx, signed: Signed, now_ms: int) -> None:
+def _put_packet(tx: Tx, signed: Signed, findings: tuple[Finding, ...], now_ms: int) -> None:
     draft = signed.draft
     record = PacketRecord(
         envelope=signed.signed_envelope.envelope,
         signature=codec.signature_to_bytes(signed.signed_envelope.signature),
         own_wrap=codec.key_wrap_to_bytes(signed.own_wrap),
-        sealed_header=sealed_header(draft.content_key, draft.header, draft.packet_sha256),
+        sealed_header=sealed_header(draft.content_key, draft.header, draft.packet_sha256, findings),
         accept_time_ms=now_ms,
         submission_id=draft.submission.submission_id,
         system=draft.system.name,
@@ -208,7 +214,9 @@ def deliver_locally(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> None
     tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, envelope.packet_id), b"")
 
 
-def sealed_header(content_key: bytes, header: PacketHeader, packet_sha256: bytes) -> bytes:
+def sealed_header(
+    content_key: bytes, header: PacketHeader, packet_sha256: bytes, findings: tuple[Finding, ...] = ()
+) -> bytes:
     """Encrypt what lists show of a header, so that no subject lies open on the disk."""
     record = HeaderRecord(
         document_id=header.subject_document_id,
@@ -226,5 +234,6 @@ def sealed_header(content_key: bytes, header: PacketHeader, packet_sha256: bytes
         document_type_name=header.document_type_name,
         business_reason=header.business.reason if header.business else "",
         sender_code=header.sender,
+        warnings=map(warning_line, findings),
     )
     return seal_small(content_key, HEADER_LABEL, record.SerializeToString())

@@ -1,7 +1,11 @@
 """What the rules find in a packet, in words for its author. The rules themselves are in node/edxml/rules/."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from node.errors import Rejected
+from node.model.reason import Reason
 
 
 class Severity(Enum):
@@ -24,3 +28,19 @@ class Finding:
     path: str
     sentence: str
     source: str
+
+
+class RulesBroken(Rejected):
+    """Rejected(PACKET_BREAKS_RULES): the packet was not taken; `findings` has the errors, and the warnings after them."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        errors = [f"{one.code} {one.path}" for one in findings if one.severity is Severity.ERROR]
+        assert errors, "there is an error among the findings"
+        super().__init__(Reason.PACKET_BREAKS_RULES, "; ".join(errors[:5]))
+        self.findings = tuple(findings)
+
+
+def require_no_errors(findings: Sequence[Finding]) -> None:
+    """Raises RulesBroken if one of them is an error."""
+    if any(one.severity is Severity.ERROR for one in findings):
+        raise RulesBroken(findings)

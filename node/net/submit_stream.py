@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from node.errors import Denied, Rejected
+from node.model.finding import RulesBroken
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
@@ -184,4 +185,5 @@ class Pieces:
 
 
 def _refused(begin: pb.SubmitBegin, refusal: Rejected | Denied) -> SubmitResult:
-    return SubmitResult(begin.submission_id, reason=refusal.reason, detail=describe(refusal))
+    findings = refusal.findings if isinstance(refusal, RulesBroken) else ()
+    return SubmitResult(begin.submission_id, reason=refusal.reason, detail=describe(refusal), findings=findings)

@@ -3,6 +3,7 @@
     octet  table        key after the octet                       value (protos/truc/store/v1/records.proto)
     -----  -----------  ----------------------------------------  ------------------------------------------------
       b    body         body sha256 (32)                          the body itself, up to 64 KiB; kept in blob files
+      c    number       unit 0x00 sha256(number, notation, year)  sha256(DocumentId)      whose number it is, at the author's node
       d    delivery     packet_id (16) unit                       DeliveryRecord          at the origin
       f    body ref     body sha256 (32) packet_id (16)           ""                      that packet needs that body
       i    inbox        unit 0x00 lane (1) ms (8) packet_id       ""                      waits for the unit, in order of urgency
@@ -186,6 +187,11 @@ def upload(token: bytes) -> bytes:
 def document(unit: str, document_id: str) -> bytes:
     """Key under which a document of an author is found by its DocumentId."""
     return b"x" + unit.encode() + b"\0" + hashlib.sha256(document_id.encode()).digest()
+
+
+def number(unit: str, code: str) -> bytes:
+    """Key under which it is found whether an author has used a number (with notation and year) before."""
+    return b"c" + unit.encode() + b"\0" + hashlib.sha256(code.encode()).digest()
 
 
 def due(at_ms: int, kind: int, packet_id: bytes) -> bytes:

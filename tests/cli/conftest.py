@@ -2,7 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,8 @@ from typing import Any
 import pytest
 
 from node.cli.main import run
+
+READY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +87,55 @@ def admitted(truc: Truc, tmp_path: Path, home: Path) -> Admitted:
         done = truc(*words)
         assert done.code == 0, done.err
     return Admitted(authority, home)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a running node with units H37.01 and H37.25.03, and two systems, one for each: so.json and xa.json."""
+    folder = tmp_path_factory.mktemp("running")
+    home, authority = folder / "nut", folder / "danh-ba"
+    ports = {"--mesh": f"127.0.0.1:{free_port()}", "--office": f"127.0.0.1:{free_port()}"}
+    for words in (
+        ("authority", "create", authority, "--name", "Cơ quan mẫu"),
+        ("node", "create", home, "--id", "h37", "--name", "Tỉnh Mẫu", "--prefix", "H37", *sum(ports.items(), ())),
+        ("authority", "admit", authority, home / "join-request.truc"),
+        ("unit", "add", home, "H37.01", "Sở Mẫu"),
+        ("unit", "add", home, "H37.25.03", "UBND xã Hoa Hồi"),
+        ("unit", "publish", home, "--authority", authority),
+        ("node", "join", home, authority / "public"),
+        ("system", "add", home, "so", "--unit", "H37.01", "-o", folder / "so.json"),
+        ("system", "add", home, "xa", "--unit", "H37.25.03", "-o", folder / "xa.json"),
+    ):
+        assert run([str(word) for word in words]) == 0
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRUC_")}
+    command = [sys.executable, "-m", "node.cli.main", "serve", str(home), "--json"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline() or b"{}")
+        assert ready.get("node_id") == "h37", (folder / "log").read_text()
+        yield home
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(READY_S) == 0, "SIGTERM ends it in order"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def so(node: Path) -> Path:
+    """Credential of the department."""
+    return node.parent / "so.json"
+
+
+@pytest.fixture
+def xa(node: Path) -> Path:
+    """Credential of the commune."""
+    return node.parent / "xa.json"

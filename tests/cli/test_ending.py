@@ -72,8 +72,8 @@ def test_a_mistake_of_ours_has_its_own_code_and_shows_no_traceback_unasked(
 
 def test_help_is_in_vietnamese_and_names_every_noun_and_verb(truc: Truc) -> None:
     help_ = truc("--help")
-    nouns = ["authority", "node", "unit", "system", "peer"]
-    verbs = ["submit", "inbox", "fetch", "ack", "status", "track", "outbox", "serve", "doctor"]
+    nouns = ["authority", "node", "unit", "system", "peer", "status", "packet"]
+    verbs = ["submit", "inbox", "fetch", "ack", "track", "withdraw", "update", "replace", "outbox", "serve", "doctor"]
 
     assert help_.code == 0
     assert [one for one in nouns + verbs if f" {one} " not in help_.out] == []

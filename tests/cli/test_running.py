@@ -1,78 +1,18 @@
 """The commands that need a running node, against one: `truc serve` in a process of its own, with two of its units writing to each other."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from node.cli.main import run
 from node.edxml.compose import compose_document
 from node.edxml.reader import read_header
 from node.model.envelope import PacketKind
-from tests.cli.conftest import Truc
+from tests.cli.conftest import Truc, free_port
 
-READY_S = 30.0
 ARRIVAL_S = 15.0
-REPORT = ("status-report",)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a running node with units H37.01 and H37.25.03, and two systems, one for each: so.json and xa.json."""
-    folder = tmp_path_factory.mktemp("running")
-    home, authority = folder / "nut", folder / "danh-ba"
-    ports = {"--mesh": f"127.0.0.1:{free_port()}", "--office": f"127.0.0.1:{free_port()}"}
-    for words in (
-        ("authority", "create", authority, "--name", "Cơ quan mẫu"),
-        ("node", "create", home, "--id", "h37", "--name", "Tỉnh Mẫu", "--prefix", "H37", *sum(ports.items(), ())),
-        ("authority", "admit", authority, home / "join-request.truc"),
-        ("unit", "add", home, "H37.01", "Sở Mẫu"),
-        ("unit", "add", home, "H37.25.03", "UBND xã Hoa Hồi"),
-        ("unit", "publish", home, "--authority", authority),
-        ("node", "join", home, authority / "public"),
-        ("system", "add", home, "so", "--unit", "H37.01", "-o", folder / "so.json"),
-        ("system", "add", home, "xa", "--unit", "H37.25.03", "-o", folder / "xa.json"),
-    ):
-        assert run([str(word) for word in words]) == 0
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRUC_")}
-    command = [sys.executable, "-m", "node.cli.main", "serve", str(home), "--json"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
-    try:
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline() or b"{}")
-        assert ready.get("node_id") == "h37", (folder / "log").read_text()
-        yield home
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(READY_S) == 0, "SIGTERM ends it in order"
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
-def so(node: Path) -> Path:
-    """Credential of the department."""
-    return node.parent / "so.json"
-
-
-@pytest.fixture
-def xa(node: Path) -> Path:
-    """Credential of the commune."""
-    return node.parent / "xa.json"
+REPORT = ("status", "report")
 
 
 def letter(folder: Path, document_id: str, *recipients: str, sender: str = "000.00.01.H37") -> Path:
@@ -121,7 +61,7 @@ def test_a_document_from_hand_to_hand_and_its_status_back(truc: Truc, so: Path, 
     assert "HỎA TỐC 12/SM-VP V/v thử [bold]dấu ngoặc[/bold]" in shown
     assert Path(fetched["file"]).read_bytes() == path.read_bytes()
 
-    reported = truc("status", "--as", xa, result["packet_id"], "03", "--note", "Đã vào sổ", "--json")
+    reported = truc("status", "send", "--as", xa, result["packet_id"], "03", "--note", "Đã vào sổ", "--json")
     assert (reported.code, reported.document["status_name"]) == (0, "đã tiếp nhận")
     acknowledged = [truc("ack", "--as", xa, result["packet_id"], "--json").document["acknowledged"] for _ in range(2)]
     assert acknowledged == [1, 0]
@@ -141,8 +81,8 @@ def test_a_status_after_the_acknowledgement_carries_the_documents_own_words(
     packet_id = truc("submit", "--as", so, path, "--json").document["results"][0]["packet_id"]
     entry_of(truc, xa, packet_id)
     truc("ack", "--as", xa, packet_id)
-    first = truc("status", "--as", xa, packet_id, "06", "--json").document["result"]
-    again = truc("status", "--as", xa, packet_id, "06", "--json").document["result"]
+    first = truc("status", "send", "--as", xa, packet_id, "06", "--json").document["result"]
+    again = truc("status", "send", "--as", xa, packet_id, "06", "--json").document["result"]
     entry_of(truc, so, first["packet_id"])
     truc("fetch", "--as", so, first["packet_id"], "-o", tmp_path / "s.edxml")
     header = read_header((tmp_path / "s.edxml").read_bytes())

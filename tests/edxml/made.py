@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from node.edxml.content import BEGINNING_BYTES
-from node.edxml.grammar import ATTACHMENT, DOCUMENT_SLOTS, MESSAGE_HEADER, REFERENCE, STATUS_SLOTS, TRACE, Shape, Slot
+from node.edxml.grammar import ATTACHMENT, DOCUMENT_SLOTS, MESSAGE_HEADER, REFERENCE, STATUS_SLOTS, TRACE
+from node.edxml.shape import Shape, Slot
 from node.model.envelope import PacketKind
 from node.model.packet import Attachment, Packet
 

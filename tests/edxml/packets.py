@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node.edxml.limits import LIMITS, Limits
-from node.edxml.reader import HeaderReader, read_header
+from node.edxml.reader import HeaderReader, Whole, WholeReader, read_header, read_whole
 from node.errors import Rejected
 from node.model.header import PacketHeader
 from node.model.reason import Reason
@@ -53,6 +53,19 @@ def outcome(packet: bytes, limits: Limits = LIMITS, piece_bytes: int = 0) -> Out
     """Return the header or the fault; by `read_header`, or piece by piece."""
     try:
         return streamed(packet, limits, piece_bytes) if piece_bytes else read_header(packet, limits)
+    except Rejected as fault:
+        return fault.reason, fault.detail
+
+
+def whole_outcome(packet: bytes, limits: Limits = LIMITS, piece_bytes: int = 0) -> Whole | tuple[Reason, str]:
+    """Return all words or the fault; by `read_whole`, or piece by piece."""
+    try:
+        if not piece_bytes:
+            return read_whole(packet, limits)
+        reader = WholeReader(limits)
+        for start in range(0, len(packet), piece_bytes):
+            reader.feed(packet[start : start + piece_bytes])
+        return reader.finish()
     except Rejected as fault:
         return fault.reason, fault.detail
 

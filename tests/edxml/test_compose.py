@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.edxml.compose import compose_document, compose_status
+from node.edxml.grammar import WHOLE
 from node.edxml.limits import LIMITS
 from node.edxml.reader import read_header
 from node.edxml.tree import read_tree
@@ -216,5 +217,5 @@ def test_a_composed_status_reads_as_the_words_it_was_made_of(words: dict[str, An
 
 
 def test_what_is_composed_goes_the_quick_way() -> None:
-    assert read_tree(compose_document(**DOCUMENT), LIMITS) is not None
-    assert read_tree(compose_status(**STATUS), LIMITS) is not None
+    assert read_tree(compose_document(**DOCUMENT), LIMITS, WHOLE) is not None
+    assert read_tree(compose_status(**STATUS), LIMITS, WHOLE) is not None

@@ -8,9 +8,9 @@ from time import perf_counter
 import pytest
 from hypothesis import given, settings
 
-from node.edxml.document import read_packet
+from node.edxml.document import PacketReader, read_packet
 from node.edxml.rules import RULES, check_packet
-from node.edxml.rules.contents import check_contents
+from node.edxml.rules.contents import Budget, ZipJudge, check_contents, may_hold_zip
 from node.edxml.rules.dates import read_time
 from node.edxml.rules.secrecy import is_marked
 from node.model.envelope import PacketKind
@@ -51,6 +51,7 @@ CASES: list[tuple[int, bytes, str, str]] = [
     (12, GOOD, BEFORE_CODE, SECOND_TO.format(" ")),
     (30, GOOD, FROM, "<edXML:OrganId>UBND</"),
     (30, GOOD, TO, "<edXML:OrganId>H99." + "0" * 40 + "</"),
+    (35, GOOD, BEFORE_CODE, SECOND_TO.format("UBND")),
     (32, GOOD, BEFORE_CODE, SECOND_TO.format("H99.02")),
     (33, GOOD, BEFORE_CODE, SECOND_TO.format("h99.01")),
     (31, sample("11"), "<edXML:OrganId>000.00.03.H99</", "<edXML:OrganId>Sở</"),
@@ -260,6 +261,57 @@ def test_of_several_zips_each_is_judged() -> None:
         "AttachmentEncoded/Attachment[1]/ContentTransferEncoded",
         "AttachmentEncoded/Attachment[2]/ContentTransferEncoded",
     ]
+
+
+def many_zips(count: int, data: bytes) -> bytes:
+    """A packet with the same zip many times over."""
+    octets = packet_with(data, "a.txt", "application/zip")
+    start, end = octets.index(b"    <Attachment>"), octets.index(b"  </AttachmentEncoded>")
+    return octets[:end] + octets[start:end] * (count - 1) + octets[end:]
+
+
+def test_of_many_unsound_zips_no_more_are_opened_than_are_told() -> None:
+    octets = many_zips(60, BAD["two files"])
+    found = check_contents(octets, read_packet(octets))
+    assert len(found) == 20
+    assert found[-1].sentence.endswith("Còn những chỗ khác nữa cùng lỗi này.")
+
+
+def test_zips_that_are_small_each_are_a_bomb_together() -> None:
+    octets = many_zips(40, zipped(("u.txt", bytes(1 << 20))))
+    judge = ZipJudge(budget=Budget(free_bytes=8 << 20, ratio_max=50))
+    reader = PacketReader(on_content=judge)
+    reader.feed(octets)
+    found = judge.findings(reader.finish())
+    assert {one.code for one in found} == {"EDXML-091"}
+    assert found[0].path == "AttachmentEncoded/Attachment[9]/ContentTransferEncoded"
+    assert check_contents(octets, read_packet(octets)) == []
+
+
+ZIP_BASE64 = b64encode(zipped(("u.txt", b"x"))).decode()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        changed(GOOD, (BASE64, ZIP_BASE64)),
+        changed(GOOD, (BASE64, "\r\n  U*E\ns-D" + ZIP_BASE64[4:])),
+        changed(GOOD, (BASE64, "&#85;" + ZIP_BASE64[1:])),
+        changed(GOOD, (BASE64, f"<![CDATA[{ZIP_BASE64}]]>")),
+        changed(GOOD, (BASE64, ZIP_BASE64)).decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+        changed(GOOD, (BASE64, ZIP_BASE64), ('encoding="UTF-8"', 'encoding="utf-8"')),
+    ],
+)
+def test_a_zip_is_expected_wherever_one_can_hide(octets: bytes) -> None:
+    assert read_packet(octets).attachments[0].beginning.startswith(b"PK")
+    assert may_hold_zip(octets)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_zip_is_expected_where_there_is_none(name: str) -> None:
+    octets = (SAMPLES / name).read_bytes()
+    holds = any(one.beginning.startswith(b"PK") for one in read_packet(octets).attachments)
+    assert may_hold_zip(octets) == (holds or b"&#" in octets)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,5 @@
-"""Whichever way a packet is read and however it is cut up, the words and the faults are the same; and nothing but Rejected comes out."""
+"""Whichever way a packet is read, however deep and however it is cut up, the words and the faults are the same; and nothing but
+Rejected comes out."""
 
 import unicodedata
 
@@ -7,9 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.edxml.compose import compose_document
-from node.edxml.reader import BLOCK_BYTES
+from node.edxml.document import read_packet
+from node.edxml.grammar import WHOLE
+from node.edxml.limits import LIMITS
+from node.edxml.reader import BLOCK_BYTES, Whole, read_header
+from node.edxml.tree import read_tree
 from node.model.header import PacketHeader
-from tests.edxml.packets import NAMES, SAMPLES, outcome, sample
+from tests.edxml.packets import NAMES, SAMPLES, changed, outcome, sample, whole_outcome
 
 PACKETS = [(SAMPLES / name).read_bytes() for name in NAMES]
 STATUS = sample("30_status_15")
@@ -52,7 +57,55 @@ def mutated_between_tags(draw: st.DrawFn) -> bytes:
 @settings(max_examples=400, deadline=None)
 @given(st.one_of(mutated(), mutated_between_tags()), st.integers(1, 6000))
 def test_a_damaged_packet_is_read_or_refused_alike_by_both_ways(packet: bytes, piece_bytes: int) -> None:
-    assert outcome(packet) == outcome(packet, piece_bytes=piece_bytes)
+    header, whole = outcome(packet), whole_outcome(packet)
+    assert header == outcome(packet, piece_bytes=piece_bytes)
+    assert whole == whole_outcome(packet, piece_bytes=piece_bytes)
+    assert (whole.header if isinstance(whole, Whole) else whole) == header
+
+
+SIGNATURE = """<Signature>
+  <SignedInfo a="1 &amp; &#38; 2"><x:Y xmlns:x="urn:x" x:b="&lt;">  </x:Y> tail
+  </SignedInfo>
+</Signature>"""
+WRITTEN: dict[str, bytes] = dict(zip(NAMES, PACKETS, strict=True)) | {
+    "signed": changed(sample("01"), ("    </edXML:edXMLHeader>", SIGNATURE + "</edXML:edXMLHeader>")),
+    "an empty signature": changed(sample("01"), ("    </edXML:edXMLHeader>", "<Signature/></edXML:edXMLHeader>")),
+    "attributes": changed(
+        sample("01"),
+        ("<edXML:TraceHeaderList", '<edXML:TraceHeaderList id="a &amp; b" version="1.0" mustUnderstand="1" actor="&#38;amp;"'),
+        ("<edXML:Reference>", '<edXML:Reference xmlns:l="http://www.w3.org/1999/xlink" l:href="cid:1 &lt;">'),
+    ),
+    "errors": changed(
+        sample("01"),
+        ("</edXML:edXMLHeader>", "<ErrorList><Error><Code>1</Code></Error><Error/></ErrorList></edXML:edXMLHeader>"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_whole_packet_says_the_same_both_ways_and_its_header_is_the_header(name: str) -> None:
+    packet = WRITTEN[name]
+    tree = read_tree(packet, LIMITS, WHOLE)
+    assert tree is not None, "an ordinary packet goes the quick way"
+    whole = whole_outcome(packet)
+    assert isinstance(whole, Whole)
+    assert whole == whole_outcome(packet, piece_bytes=11)
+    assert whole.packet == read_packet(packet) == read_packet([packet])
+    assert whole.header == read_header(packet)
+
+
+def test_no_other_header_can_stand_before_the_one_that_programs_read() -> None:
+    decoy = "<{0}><MessageHeader><From><OrganId>H01</OrganId></From></MessageHeader></{0}><edXML:edXMLHeader>"
+    for name in ("Header", "EdXMLHeader"):
+        packet = changed(sample("01"), ("<edXML:edXMLHeader>", decoy.format(name)))
+        assert outcome(packet) == outcome(packet, piece_bytes=100) == outcome(sample("01"))
+
+
+def test_an_envelope_of_another_name_or_time_before_the_right_one_is_refused() -> None:
+    for decoy in ("<EdXMLEnvelope/>", '<edXMLEnvelope xmlns="http://www.e-doc.vn/Schema/"/>'):
+        packet = changed(sample("01"), ("<edXML:edXMLEnvelope", decoy + "<edXML:edXMLEnvelope"))
+        assert outcome(packet) == outcome(packet, piece_bytes=100) == whole_outcome(packet)
+        assert not isinstance(outcome(packet), PacketHeader)
 
 
 @pytest.mark.parametrize("piece_bytes", range(1, 400))

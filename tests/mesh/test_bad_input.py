@@ -25,9 +25,17 @@ BAD_PACKETS: dict[str, tuple[bytes, Reason]] = {
     "no From": (document("H49.22", sender=""), Reason.PACKET_NO_SENDER),
     "no To": (document(), Reason.PACKET_NO_RECIPIENT),
     "another system's unit as sender": (document("H49.22", sender="H49"), Reason.UNIT_NOT_OWNED),
-    "a sender that is no code": (document("H49.22", sender="Bộ mẫu"), Reason.CODE_MALFORMED),
+    "a sender that is no code": (document("H49.22", sender="Bộ mẫu"), Reason.PACKET_BREAKS_RULES),
     "an unknown recipient": (document("H49.99"), Reason.RECIPIENT_UNKNOWN),
-    "a recipient that is no code": (document("Sở mẫu"), Reason.CODE_MALFORMED),
+    "a recipient that is no code": (document("Sở mẫu"), Reason.PACKET_BREAKS_RULES),
+    "a state secret": (
+        GOOD.replace(b"<edXML:Subject>", "<edXML:Subject>(Mật) ".encode()),
+        Reason.PACKET_BREAKS_RULES,
+    ),
+    "an empty SteeringType": (
+        GOOD.replace(b"<edXML:SteeringType>0", b"<edXML:SteeringType>"),
+        Reason.PACKET_BREAKS_RULES,
+    ),
 }
 
 

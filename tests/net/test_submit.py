@@ -7,13 +7,15 @@ import grpc
 import pytest
 
 from node.errors import Broken, Deferred, Denied, Rejected
+from node.model.finding import Finding, RulesBroken, Severity
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
 from node.net.client import OfficeClient
 from node.net.credential import Credential
 from node.net.systems import Systems
-from node.net.tls import pinned_channel
+from node.net.tls import der_of, pinned_channel
 from node.net.tokens import bearer
+from node.wire.office import submit_result_from_proto
 from node.wire.truc.v1 import office_service_pb2 as pb
 from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceStub
 from tests.net.support import FakeNode, fault_from, identity, office
@@ -37,8 +39,6 @@ def with_office(tmp_path, story, policy=None):
 
 async def send(credential, *messages):
     """Call Submit with exactly these messages; return the results."""
-    from node.net.tls import der_of
-
     certificate = der_of(credential.certificate_pem.encode())
     channel = pinned_channel(credential.address, (certificate,), None, [])
     try:
@@ -306,5 +306,32 @@ def test_a_caller_that_goes_away_leaves_nothing_running(tmp_path):
             while node.running:
                 await asyncio.sleep(0.001)
         assert node.packets == {}
+
+    with_office(tmp_path, story)
+
+
+def test_what_the_rules_found_reaches_the_caller_whichever_way_the_packet_came(tmp_path):
+    broken = RulesBroken(
+        [
+            Finding("EDXML-002", Severity.ERROR, "MessageHeader/Subject", "Có dấu độ mật.", "QĐ 28/2018"),
+            Finding("EDXML-080", Severity.WARNING, "edXMLHeader/Signature", "Không có chữ ký số.", "NĐ 30/2020"),
+        ]
+    )
+
+    async def story(node, client, credential):
+        node.faults |= {"one": broken, "many": broken, "stream": broken, "whole": broken}
+        channel = pinned_channel(credential.address, (der_of(B.certificate_pem),), None, [])
+        try:
+            request = pb.SubmitWhole(begin=pb.SubmitBegin(submission_id="one"), data=b"x")
+            unary = await OfficeServiceStub(channel).SubmitOne(request, metadata=bearer(credential.token))
+        finally:
+            await channel.close()
+        [streamed] = await send(credential, begin("stream"), data(b"x"), end())
+        [many] = await client.submit_many([("many", b"x")])
+        whole = await client.submit(b"x", "whole")
+        for result in (submit_result_from_proto(unary), submit_result_from_proto(streamed), many, whole):
+            assert (result.reason, result.packet_id) == (Reason.PACKET_BREAKS_RULES, b"")
+            assert result.findings == broken.findings
+            assert "EDXML-002 MessageHeader/Subject" in result.detail
 
     with_office(tmp_path, story)

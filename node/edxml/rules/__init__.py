@@ -5,9 +5,11 @@ in use fail on the whole packet (edxml.md section 3); whatever else is wrong is 
 have carried must not be stopped for its looks.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-from node.edxml.rules import attachments, business, dates, lengths, numbers, presence, secrecy, statuses, units
+from node.edxml.rules import attachments, business, dates, lengths, memory, numbers, presence, secrecy, statuses, units
+from node.edxml.rules.contents import CONTENT_CODES, CONTENT_SOURCE
 from node.edxml.rules.rule import Case, Rule
 from node.model.finding import Finding, Severity
 from node.model.packet import Packet
@@ -28,6 +30,12 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+SOURCES: dict[str, str] = (
+    {rule.code: rule.source for rule in RULES} | memory.SOURCES | dict.fromkeys(CONTENT_CODES, CONTENT_SOURCE)
+)
+"""Article of the standard or decree by code, of all codes that there are."""
+
+
 def check_packet(packet: Packet, now_ms: int | None = None) -> list[Finding]:
     """Return what is wrong with a packet, errors first, else in order of the codes.
 
@@ -36,4 +44,20 @@ def check_packet(packet: Packet, now_ms: int | None = None) -> list[Finding]:
     today = None if now_ms is None else datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(VIETNAM).date()
     case = Case(packet, today)
     found = [finding for rule in RULES if packet.kind in rule.kinds for finding in rule.findings(case)]
-    return sorted(found, key=lambda finding: (finding.severity is not Severity.ERROR, finding.code))
+    return in_order(found)
+
+
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings as they are shown: errors first, else in order of the codes."""
+    return sorted(findings, key=lambda finding: (finding.severity is not Severity.ERROR, finding.code))
+
+
+def warning_line(finding: Finding) -> str:
+    """Return a warning as it is remembered with its packet: code, path and sentence."""
+    return f"{finding.code} {finding.path} {finding.sentence}"
+
+
+def warning_of(line: str) -> Finding:
+    """Return the warning that a line remembers; one of a newer version has no source here."""
+    code, path, sentence = [*line.split(" ", 2), "", ""][:3]
+    return Finding(code, Severity.WARNING, path, sentence, SOURCES.get(code, ""))

@@ -77,7 +77,7 @@ def contents_are_what_names_say(case: Case) -> Broken:
         expected = _BEGINNINGS.get(ending_of(attachment.attachment_name))
         fits = expected is None or attachment.beginning.startswith(expected) or is_zipped(attachment)
         if attachment.size_bytes and not fits:
-            yield f"{path}/AttachmentName", f"Nội dung tệp {_shown(attachment)} không đúng với đuôi tệp."
+            yield f"{path}/AttachmentName", "Nội dung tệp đính kèm không đúng với đuôi tệp."
 
 
 @warning(75, _MANIFEST)
@@ -87,7 +87,7 @@ def zipped_file_is_what_name_says(case: Case) -> Broken:
         entry = first_entry_name(attachment.beginning) if is_zipped(attachment) else None
         ending, inside = ending_of(attachment.attachment_name), ending_of(entry or "")
         if ending and inside and ending != inside:
-            yield path, f"Tệp {_shown(attachment)} nén bên trong một tệp .{inside}."
+            yield path, "Tệp đính kèm nén bên trong một tệp có đuôi khác."
 
 
 @warning(76, _MANIFEST)
@@ -111,7 +111,7 @@ def content_ids_differ(case: Case) -> Broken:
     counts = Counter(content_id(one.content_id) for one in case.packet.attachments)
     for own, count in counts.items():
         if own and count > 1:
-            yield "AttachmentEncoded/Attachment/ContentId", f"{count} tệp đính kèm mang cùng mã {own[:60]}."
+            yield "AttachmentEncoded/Attachment/ContentId", f"{count} tệp đính kèm mang cùng mã."
 
 
 @warning(78, _MANIFEST)

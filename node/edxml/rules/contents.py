@@ -1,23 +1,129 @@
 """What shows only when attachments are opened: zips that would harm a receiver (edxml.md section 3, dangers).
 
-This reads the whole packet once more, with flat memory, and keeps nothing; `check_packet` looks at words only and is for everybody.
+A `ZipJudge` hears the contents while a packet is read, whichever way, opens what begins like a zip and keeps nothing of it; what a
+content really is, is told by its attachment's name, which may come after it, so the judging waits until the packet is whole.
+`check_packet` looks at words only.
 """
 
-from collections.abc import Iterable
-from itertools import groupby
-from operator import itemgetter
+import re
+from dataclasses import dataclass
 
-from node.edxml.document import Source, content_pieces
+from node.edxml.content import Decoder
+from node.edxml.document import PacketReader, Source, pieces_of
 from node.edxml.extract import is_zipped
-from node.edxml.limits import LIMITS, Limits
-from node.edxml.rules.rule import QCVN
-from node.edxml.unzip import UNZIP_LIMITS, UnzipLimits, unzip_one
+from node.edxml.limits import LIMITS, MIB, Limits
+from node.edxml.rules.rule import MORE, PLACES_MAX, QCVN
+from node.edxml.unzip import LOCAL_MARK, UNZIP_LIMITS, UnzipLimits, Unzipper
 from node.errors import Rejected
 from node.model.finding import Finding, Severity
 from node.model.packet import Packet
 from node.model.reason import Reason
 
-_SOURCE = f"{QCVN} AttachmentEncoded"
+CONTENT_CODES = ("EDXML-090", "EDXML-091")
+CONTENT_SOURCE = f"{QCVN} AttachmentEncoded"
+
+_FIRST_CHARACTERS = 256
+"""Enough to tell a zip: the others need not be decoded."""
+
+
+_RUBBISH = rb"[^A-Za-z0-9+/=<>]*"
+_ZIP_BEGINS = re.compile(b">" + _RUBBISH + _RUBBISH.join([b"U", b"E", b"s", b"D", b"B"]))
+"""PK, 3 and most of 4 in base64 after a tag, with whatever decoders skip between them; in UTF-16, too."""
+_PLAINLY_WRITTEN = b'<?xml version="1.0" encoding="UTF-8"?>'
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What all zips of a packet together may yield: so much always, then so many octets for each octet of them.
+
+    Each of ten thousand small zips may be within its own limits, and opening them all take hours.
+    """
+
+    free_bytes: int = 256 * MIB
+    ratio_max: int = 50
+
+
+BUDGET = Budget()
+
+
+def may_hold_zip(packet: bytes) -> bool:
+    """Tell quickly whether judging a packet may take long: False only if no content of it can begin like a zip.
+
+    A content could be hidden in another encoding, in a CDATA section or behind references to characters; those count as zips.
+    """
+    is_plain = packet.startswith(_PLAINLY_WRITTEN) and b"<!" not in packet and b"&#" not in packet
+    return not is_plain or _ZIP_BEGINS.search(packet) is not None
+
+
+class ZipJudge:
+    """Listens to contents (collect.ContentListener) and tells of zips that are unsound."""
+
+    def __init__(self, unzip_limits: UnzipLimits = UNZIP_LIMITS, budget: Budget = BUDGET) -> None:
+        self._unzip_limits = unzip_limits
+        self._budget = budget
+        self._packed_bytes = 0
+        self._made_bytes = 0
+        self._refusals: dict[int, Rejected] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._decoder = Decoder()
+        self._first = b""
+        self._unzipper: Unzipper | None = None
+        self._is_over = len(self._refusals) > PLACES_MAX
+        """Nothing more need be heard of this content."""
+
+    def __call__(self, index: int, text: str | None) -> None:
+        """Hear a piece of a content; None: it has ended."""
+        if text is not None:
+            if not self._is_over:
+                self._hear(index, text)
+            return
+        if not self._is_over:
+            self._take(index, self._decoder.finish())
+        if self._unzipper is not None and not self._is_over:
+            self._judge(index, self._unzipper, None)
+        self._begin()
+
+    def _hear(self, index: int, text: str) -> None:
+        if self._unzipper is None:
+            self._take(index, self._decoder.feed(text[:_FIRST_CHARACTERS]))
+            text = text[_FIRST_CHARACTERS:]
+        if text and not self._is_over:
+            self._take(index, self._decoder.feed(text))
+
+    def _take(self, index: int, octets: bytes) -> None:
+        if self._unzipper is None:
+            octets = self._first + octets
+            if len(octets) < len(LOCAL_MARK):
+                self._first = octets
+                return
+            if not octets.startswith(LOCAL_MARK):
+                self._is_over = True
+                return
+            self._unzipper = Unzipper(self._unzip_limits)
+        self._judge(index, self._unzipper, octets)
+
+    def _judge(self, index: int, unzipper: Unzipper, octets: bytes | None) -> None:
+        self._packed_bytes += len(octets or b"")
+        try:
+            for piece in unzipper.finish() if octets is None else unzipper.feed(octets):
+                self._spend(len(piece))
+        except Rejected as refusal:
+            self._refusals[index] = refusal
+            self._is_over = True
+
+    def _spend(self, made_bytes: int) -> None:
+        self._made_bytes += made_bytes
+        if self._made_bytes > max(self._budget.free_bytes, self._budget.ratio_max * self._packed_bytes):
+            what = f"the zips of the packet together grow to {self._made_bytes} octets or more"
+            raise Rejected(Reason.PACKET_TOO_COMPLEX, f"zip refused: {what}")
+
+    def findings(self, packet: Packet) -> list[Finding]:
+        """Return what is wrong with the zips of the packet that was read."""
+        unsound = [index for index in self._refusals if is_zipped(packet.attachments[index])][: PLACES_MAX + 1]
+        more = [MORE if place == PLACES_MAX else "" for place in range(len(unsound))]
+        return [_finding(packet, index, self._refusals[index], note) for index, note in zip(unsound, more, strict=True)]
 
 
 def check_contents(
@@ -25,27 +131,17 @@ def check_contents(
 ) -> list[Finding]:
     """Return what is wrong with the zips in a packet; `packet` is what was read from the same source.
 
-    Takes time in proportion to the packet. Raises Rejected as `content_pieces` if the source is not what was read.
+    Takes time in proportion to the packet, with flat memory. Raises Rejected as `PacketReader` if the source is not what was read.
     """
-    found = []
-    for index, pieces in groupby(content_pieces(source, limits), key=itemgetter(0)):
-        if is_zipped(packet.attachments[index]):
-            refusal = _refusal((piece for _, piece in pieces), unzip_limits)
-            if refusal is not None:
-                found.append(_finding(packet, index, refusal))
-    return found
+    judge = ZipJudge(unzip_limits)
+    reader = PacketReader(limits, judge)
+    for piece in pieces_of(source):
+        reader.feed(piece)
+    reader.finish()
+    return judge.findings(packet)
 
 
-def _refusal(pieces: Iterable[bytes], unzip_limits: UnzipLimits) -> Rejected | None:
-    try:
-        for _ in unzip_one(pieces, unzip_limits):
-            pass
-    except Rejected as refusal:
-        return refusal
-    return None
-
-
-def _finding(packet: Packet, index: int, refusal: Rejected) -> Finding:
+def _finding(packet: Packet, index: int, refusal: Rejected, note: str) -> Finding:
     name = repr(packet.attachments[index].attachment_name.strip()[:60])
     is_bomb = refusal.reason is Reason.PACKET_TOO_COMPLEX
     what = "nở ra quá lớn khi giải nén" if is_bomb else "không phải tệp nén một tệp đúng cách"
@@ -53,6 +149,6 @@ def _finding(packet: Packet, index: int, refusal: Rejected) -> Finding:
         code="EDXML-091" if is_bomb else "EDXML-090",
         severity=Severity.ERROR,
         path=f"AttachmentEncoded/Attachment[{index + 1}]/ContentTransferEncoded",
-        sentence=f"Tệp đính kèm {name} {what} ({refusal.detail}).",
-        source=_SOURCE,
+        sentence=f"Tệp đính kèm {name} {what} ({refusal.detail}). {note}".rstrip(),
+        source=CONTENT_SOURCE,
     )

@@ -7,6 +7,7 @@ is opaque even where it looks as if it held a date.
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from node.edxml.rules.rule import ANY, QD_28, Broken, Case, warning
@@ -15,9 +16,11 @@ from node.model.packet import Packet, PromulgationInfo
 _DIEU_14 = f"{QD_28} Điều 14 khoản 4"
 _FORM = re.compile(
     r"(?P<year>\d{4})(?P<mark>[/-])(?P<month>\d\d)(?P=mark)(?P<day>\d\d)"
-    r"(?:[ T](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?)?",
+    r"(?:[ T](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d{1,9})?)?(?P<zone>Z|[+-]\d\d:?\d\d)?)?",
     re.ASCII,
 )
+_CHARACTERS_MAX = 40
+"""No form that is tolerated is longer."""
 _IN_IDENTIFIER = re.compile(r"(?<!\d)\d{4}[/-]\d\d[/-]\d\d(?!\d)", re.ASCII)
 _STANDARD_DATE = re.compile(r"\d{4}/\d\d/\d\d", re.ASCII)
 _STANDARD_TIME = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", re.ASCII)
@@ -31,7 +34,14 @@ class _Written(NamedTuple):
 
 def read_time(text: str) -> datetime | None:
     """Read a date or a time in any form that is tolerated, as it stands on the clock; None if it is none or impossible."""
-    found = _FORM.fullmatch(text.strip())
+    written = text.strip()
+    return _time_of(written) if len(written) <= _CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=4_096)
+def _time_of(written: str) -> datetime | None:
+    """Remembered, because a packet says the same few dates many times over, and the packets of a day do so, too."""
+    found = _FORM.fullmatch(written)
     if found is None:
         return None
     parts = found.groupdict(default="0")
@@ -45,15 +55,15 @@ def read_time(text: str) -> datetime | None:
 def dates_can_be_read(case: Case) -> Broken:
     """Something is written that is no date."""
     for path, text, _ in _written(case.packet):
-        if not _FORM.fullmatch(text.strip()):
-            yield path, f"Không đọc được ngày {text.strip()[:40]!r}; dạng đúng: 2026/10/05 hoặc 2026/10/05 09:30:15."
+        if read_time(text) is None and not _FORM.fullmatch(text.strip()):
+            yield path, "Không đọc được ngày; dạng đúng: 2026/10/05 hoặc 2026/10/05 09:30:15."
 
 
 @warning(51, _DIEU_14, ANY)
 def dates_are_possible(case: Case) -> Broken:
     """30 February, or 25 o'clock."""
     for path, text, _ in _written(case.packet):
-        if _FORM.fullmatch(text.strip()) and read_time(text) is None:
+        if read_time(text) is None and _FORM.fullmatch(text.strip()):
             yield path, f"Ngày giờ {text.strip()[:40]} không có thật; được giữ nguyên như đã viết."
 
 
@@ -62,7 +72,7 @@ def dates_have_the_usual_form(case: Case) -> Broken:
     """Readable here, but not for the programs in use."""
     for path, text, is_time in _written(case.packet):
         usual = _STANDARD_TIME if is_time else _STANDARD_DATE
-        if read_time(text) is not None and not usual.fullmatch(text.strip()):
+        if not usual.fullmatch(text.strip()) and read_time(text) is not None:
             form = "yyyy/MM/dd HH:mm:ss" if is_time else "yyyy/MM/dd"
             yield path, f"Ngày {text.strip()[:40]} không theo dạng {form}; nhiều phần mềm sẽ không đọc được."
 

@@ -30,7 +30,7 @@ def document_type_is_a_number(case: Case) -> Broken:
     kind = case.packet.header.document_type
     for name, written in (("Type", kind.type), ("TypeDetail", kind.type_detail)) if kind else ():
         if written and not _INTEGER.fullmatch(written.strip()):
-            yield f"MessageHeader/DocumentType/{name}", f"{written.strip()[:40]!r} không phải số."
+            yield f"MessageHeader/DocumentType/{name}", "Không phải số."
 
 
 @warning(63, f"{QD_28} Điều 10 khoản 2 điểm k")
@@ -39,7 +39,7 @@ def priority_is_known(case: Case) -> Broken:
     other = case.packet.header.other_info
     written = other.priority.strip() if other else ""
     if written and not (_INTEGER.fullmatch(written) and 0 <= int(written) <= 4):
-        yield "MessageHeader/OtherInfo/Priority", f"Mức độ khẩn {written[:40]!r} không có trong quy định (0 đến 4)."
+        yield "MessageHeader/OtherInfo/Priority", "Mức độ khẩn không có trong quy định (0 đến 4)."
 
 
 @warning(64, f"{QCVN} MessageHeader/OtherInfo")
@@ -49,7 +49,7 @@ def amounts_are_numbers(case: Case) -> Broken:
     named = (("PromulgationAmount", other.promulgation_amount), ("PageAmount", other.page_amount)) if other else ()
     for name, written in named:
         if written and not re.fullmatch(r"[0-9]{1,9}", written.strip()):
-            yield f"MessageHeader/OtherInfo/{name}", f"{written.strip()[:40]!r} không phải số."
+            yield f"MessageHeader/OtherInfo/{name}", "Không phải số."
 
 
 RULES = (

@@ -3,6 +3,9 @@
 Codes are stable and never reused: operators look them up, programs match on them. Numbers are given out in tens by subject:
 00 the packet, 01 and 02 what must be there, 03 codes of units, 04 lengths, 05 dates, 06 numbers, 07 and 08 attachments and signature,
 10 and 11 what is done with the document, 12 statuses.
+
+A warning's sentence quotes nothing that the packet says but numbers, dates and codes of units: it is kept in the clear with the
+answer to the submission, and no subject, name or word of a document may lie open on a disk.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +19,10 @@ from node.model.packet import Packet
 QD_28 = "QĐ 28/2018/QĐ-TTg"
 ND_30 = "NĐ 30/2020/NĐ-CP"
 QCVN = "QCVN 102:2016/BTTTT"
+
+PLACES_MAX = 19
+"""Of one rule, and one more that says so: a packet with 10,000 attachments must not be answered with 10,000 sentences."""
+MORE = "Còn những chỗ khác nữa cùng lỗi này."
 
 Broken = Iterator[tuple[str, str]]
 """(path, Vietnamese sentence) of each place where a rule is broken."""
@@ -41,7 +48,10 @@ class Rule:
 
     def findings(self, case: Case) -> Iterator[Finding]:
         """Give the findings of this rule."""
-        for path, sentence in self.broken(case):
+        for place, (path, sentence) in enumerate(self.broken(case), 1):
+            if place > PLACES_MAX:
+                yield Finding(self.code, self.severity, path, f"{sentence} {MORE}", self.source)
+                return
             yield Finding(self.code, self.severity, path, sentence, self.source)
 
 

@@ -38,15 +38,22 @@ def no_state_secret(case: Case) -> Broken:
 def no_mention_of_secrets(case: Case) -> Broken:
     """A text that names a degree of secrecy deserves a second look."""
     for path, text in _texts(case.packet):
-        composed = unicodedata.normalize("NFC", text)
-        if _MENTION.search(composed) and not is_marked(text):
+        composed = _naming_degree(text)
+        if composed and _MENTION.search(composed) and not is_marked(text):
             yield path, "Có nhắc tới độ mật. Hãy chắc chắn văn bản không chứa bí mật nhà nước trước khi gửi."
 
 
 def is_marked(text: str) -> bool:
     """Tell whether a text is or bears a marking of secrecy, in NFC or NFD."""
+    composed = _naming_degree(text)
+    return bool(composed and (_WHOLE.fullmatch(composed) or _INSIDE.search(composed) or _CAPITALS.search(composed)))
+
+
+def _naming_degree(text: str) -> str:
+    """Return the text in NFC if the word is in it that stands in every degree, else "": most texts are done with then."""
     composed = unicodedata.normalize("NFC", text)
-    return bool(_WHOLE.fullmatch(composed) or _INSIDE.search(composed) or _CAPITALS.search(composed))
+    lowered = composed.lower()
+    return composed if "mật" in lowered or "mat" in lowered else ""
 
 
 def _texts(packet: Packet) -> Iterator[tuple[str, str]]:

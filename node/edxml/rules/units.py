@@ -13,11 +13,26 @@ _SHAPES = "dạng đúng: H49.22.05 hoặc 000.05.22.H49, nhiều nhất 35 ký 
 
 
 @error(30, _CODES, ANY)
-def addresses_are_codes(case: Case) -> Broken:
-    """Sender and addressees have codes that can be looked up."""
-    for path, code in _addresses(case.packet):
-        if code.strip() and canonical(code) is None:
-            yield path, f"Mã định danh {code.strip()[:60]!r} sai dạng ({_SHAPES})."
+def sender_and_addressee_have_codes(case: Case) -> Broken:
+    """Who sends, and at least one of those who are addressed, can be looked up; else nothing can be carried."""
+    sender = case.packet.header.sender
+    if sender and _is_malformed(sender.organ_id):
+        yield "MessageHeader/From/OrganId", _malformed(sender.organ_id)
+    addressed = list(_addressed(case.packet))
+    if all(canonical(code) is None for _, code in addressed):
+        for path, code in addressed:
+            if _is_malformed(code):
+                yield path, _malformed(code)
+
+
+@warning(35, _CODES)
+def every_addressee_has_a_code(case: Case) -> Broken:
+    """The others get it all the same."""
+    addressed = list(_addressed(case.packet))
+    if any(canonical(code) is not None for _, code in addressed):
+        for path, code in addressed:
+            if _is_malformed(code):
+                yield path, f"Mã định danh sai dạng nên nơi này sẽ không nhận được văn bản ({_SHAPES})."
 
 
 @warning(31, _CODES)
@@ -26,7 +41,7 @@ def mentioned_units_have_codes(case: Case) -> Broken:
     for place, one in enumerate(case.packet.header.response_for, 1):
         if one.organ_id.strip() and canonical(one.organ_id) is None:
             path = f"MessageHeader/ResponseFor[{place}]/OrganId"
-            yield path, f"Mã định danh {one.organ_id.strip()[:60]!r} sai dạng ({_SHAPES})."
+            yield path, f"Mã định danh sai dạng ({_SHAPES})."
 
 
 @warning(32, f"{QCVN} MessageHeader/To")
@@ -37,7 +52,7 @@ def nobody_is_addressed_twice(case: Case) -> Broken:
         code = canonical(one.organ_id) or one.organ_id.strip()
         if code and code in seen:
             path = f"MessageHeader/To[{place}]/OrganId"
-            yield path, f"Nơi nhận {one.organ_id.strip()[:60]} đã có ở vị trí {seen[code]}; chỉ gửi một lần."
+            yield path, f"Nơi nhận này đã có ở vị trí {seen[code]}; chỉ gửi một lần."
         seen.setdefault(code, place)
 
 
@@ -66,18 +81,26 @@ def canonical(code: str) -> str | None:
         return None
 
 
-def _addresses(packet: Packet) -> Iterator[tuple[str, str]]:
-    if packet.header.sender:
-        yield "MessageHeader/From/OrganId", packet.header.sender.organ_id
+def _is_malformed(code: str) -> bool:
+    return bool(code.strip()) and canonical(code) is None
+
+
+def _malformed(code: str) -> str:
+    return f"Mã định danh {code.strip()[:60]!r} sai dạng ({_SHAPES})."
+
+
+def _addressed(packet: Packet) -> Iterator[tuple[str, str]]:
     if packet.kind is PacketKind.STATUS:
         for one in packet.header.response_for[-1:]:
             yield "MessageHeader/ResponseFor/OrganId", one.organ_id
+        return
     for place, organ in enumerate(packet.header.to, 1):
         yield f"MessageHeader/To[{place}]/OrganId", organ.organ_id
 
 
 RULES = (
-    addresses_are_codes,
+    sender_and_addressee_have_codes,
+    every_addressee_has_a_code,
     mentioned_units_have_codes,
     nobody_is_addressed_twice,
     sender_is_not_addressed,

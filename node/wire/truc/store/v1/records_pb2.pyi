@@ -113,7 +113,7 @@ class HeaderRecord(_message.Message):
     """From/OrganId as written."""
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the rules whose warnings travel with the packet, with the path of each: "EDXML-017 MessageHeader/Subject"."""
+        """The rules' warnings with which the packet was taken: code, path and sentence of each: "EDXML-018 MessageHeader/Subject Thiếu trích yếu."."""
 
     def __init__(
         self,
