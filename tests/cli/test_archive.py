@@ -380,7 +380,8 @@ def test_a_damaged_attachment_is_named_and_its_packet_is_there(tmp_path: Path) -
         packet = letter(document_id="hỏng", attachments=[("a.txt", bytes(range(256)) * 12), ("b.pdf", PDF)])
         zipped = packet.index(b"UEsDB") + 200
         damaged = packet[:zipped] + (b"A" if packet[zipped : zipped + 1] != b"A" else b"B") + packet[zipped + 1 :]
-        document = (await good.submit(damaged, "2")).packet_id
+        with patch("node.submitting.require_no_errors"):  # as it came in before there was a rule, or by another's node
+            document = (await good.submit(damaged, "2")).packet_id
         dossier = replace(here.dossier("G14"), entries=(DossierEntry(document, LifeAct.NEW, "G14", 1),))
         return await here.write("g14", tmp_path / "a", dossier=dossier)
 

@@ -9,9 +9,7 @@ import pytest
 from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
 from node.net.client import OfficeClient
 from tests.cli.conftest import Truc
-from tests.cli.test_running import entry_of, letter, node, so, xa
-
-__all__ = ["node", "so", "xa"]  # fixtures
+from tests.cli.test_running import entry_of, letter
 
 
 @pytest.fixture

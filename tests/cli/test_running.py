@@ -230,7 +230,7 @@ def test_both_sides_see_the_deadlines_and_what_is_overdue(truc: Truc, so: Path, 
     assert "QUÁ HẠN trả lời" in truc("inbox", "--as", xa, "--overdue").out
     assert "1/1 nơi nhận quá hạn: UBND xã Hoa Hồi" in truc("track", "--as", so, "d-11").out
 
-    truc("status", "--as", xa, packet_id, "06")
+    truc("status", "send", "--as", xa, packet_id, "06")
     met = entry_of(truc, xa, packet_id)["deadlines"]
     assert all(one["met_at_ms"] for one in met)
     assert [one["overdue"] for one in met] == [False, False, True], "late stays late"
@@ -249,7 +249,7 @@ def test_the_operator_sees_how_completely_recipients_report(
     entry_of(truc, xa, packet_id)
     before = truc(*REPORT, node, "--json").document
     for code in ("01", "03", "05", "06"):
-        truc("status", "--as", xa, packet_id, code)
+        truc("status", "send", "--as", xa, packet_id, code)
     after = truc(*REPORT, node, "--json").document
 
     def of_commune(document: dict[str, list[dict[str, object]]]) -> dict[str, int]:

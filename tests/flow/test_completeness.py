@@ -15,7 +15,8 @@ async def told(here: Place, number: str, *codes: str) -> None:
     """A document to G14.01, a unit of the same node, which reports these statuses."""
     await here.submit(document("G14.01", number=number), f"d-{number}")
     for code in codes:
-        await here.submit(status_about(number, code, sender="G14.01"), f"s-{number}-{code}")
+        reason = "Sai thẩm quyền" if code == "02" else ""
+        await here.submit(status_about(number, code, sender="G14.01", description=reason), f"s-{number}-{code}")
 
 
 async def counts(here: Place, from_ms: int = 0, to_ms: int = 0) -> list[UnitReport]:
