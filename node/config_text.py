@@ -16,6 +16,7 @@ WRONG: dict[str, str] = {
     "path_type": "phải là đường dẫn tới tệp hoặc thư mục",
     "literal_error": "phải là một trong: {expected}",
     "model_type": "phải là một nhóm mục",
+    "tuple_type": "phải là danh sách trong dấu ngoặc vuông",
     "value_error": "{error}",
 }
 """What is wrong, by pydantic's type of error; filled in with that error's own limits."""
@@ -66,6 +67,14 @@ carry_for_others = {carry_for_others}
 # keep_body_after_ms = {policy.keep_body_after_ms:_}
 # Đường thẳng tới nút nhận hỏng bao lâu thì nhờ nút chuyển tiếp (mặc định 30 giây).
 # relay_after_ms = {policy.relay_after_ms:_}
+# Văn bản thu hồi, cập nhật đến trước văn bản gốc thì chờ bao lâu (mặc định 3 ngày) rồi vào hộp đến một mình.
+# wait_for_document_ms = {policy.wait_for_document_ms:_}
+
+[statuses]
+# Nút tự báo trạng thái 01 (đã đến) khi văn bản vào hộp đến của đơn vị.
+# arrival = true
+# Những đơn vị mà phần mềm của họ tự báo 01 thì nút không báo thay.
+# arrival_by_software = ["H49.22.05"]
 
 [keys]
 # Tệp chứa mật khẩu mở khóa riêng của nút, chỉ chủ tệp đọc được (chmod 600). Bỏ trống nếu khóa không đặt mật khẩu.

@@ -188,6 +188,8 @@ class Couriers:
         for item in due:
             if item.kind == keys.DUE_EXPIRE:
                 await self._expire(item, now_ms)
+            elif item.kind == keys.DUE_LIFE:
+                await self._show(item, now_ms)
             else:
                 await self._forget(item, now_ms)
         await self._node.body_files.sweep(now_ms)
@@ -202,6 +204,10 @@ class Couriers:
         if said is not None:
             believed = receipt.Believed(said, receipt.sign_receipts(self._ports.keys, [said])[0])
         await self._ports.store.transact(lambda tx: sweep.expire(tx, item, believed, now_ms, self._policy))
+
+    async def _show(self, item: sweep.Due, now_ms: int) -> None:
+        if await self._ports.store.transact(lambda tx: sweep.show(tx, item, now_ms)):
+            self._node.on_duty()
 
     async def _forget(self, item: sweep.Due, now_ms: int) -> None:
         unnamed = await self._ports.store.transact(lambda tx: sweep.forget(tx, item, now_ms))
