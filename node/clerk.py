@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from node.errors import Deferred, Fault
-from node.flow import duty
+from node.flow import backoff, duty
 from node.flow.duty import Duty
 from node.log import get_logger
 from node.model.code import parse_code
@@ -69,7 +69,7 @@ class Clerk:
 
     def _pause_s(self, fault: Deferred) -> float:
         self._failures += 1
-        pause_ms = min(self._policy.back_off_max_ms, self._policy.back_off_first_ms * 2 ** min(self._failures - 1, 30))
+        pause_ms = backoff.pause_ms(self._failures, 0, self._ports.entropy.jitter(), self._policy)
         return max(pause_ms, fault.retry_after_ms) / 1000
 
     async def work(self) -> float:
@@ -79,12 +79,18 @@ class Clerk:
         if not found:
             return IDLE_S if next_ms is None else min(IDLE_S, max(0.01, (next_ms - now_ms) / 1000))
         outcomes = await asyncio.gather(*(self._do(one) for one in found), return_exceptions=True)
-        done = [one.key for one, outcome in zip(found, outcomes, strict=True) if outcome is None]
-        refused = [one for one, outcome in zip(found, outcomes, strict=True) if _is_refusal(outcome)]
-        await self._note(done, refused)
+        pairs = list(zip(found, outcomes, strict=True))
+        await self._note(
+            done=[one.key for one, outcome in pairs if outcome is None],
+            refused=[
+                one for one, outcome in pairs if isinstance(outcome, Exception) and not isinstance(outcome, Deferred)
+            ],
+        )
         for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not _is_refusal(outcome):
+            if isinstance(outcome, Deferred):
                 raise outcome
+            if isinstance(outcome, Exception) and not isinstance(outcome, Fault):
+                self.on_bug(outcome)
         return 0.0
 
     async def _do(self, one: Duty) -> None:
@@ -95,7 +101,7 @@ class Clerk:
         packet = duty.compose(one.record, envelope, header, entry.name if entry is not None else "")
         await self._node.submit(one.system, one.submission, packet)
 
-    async def _note(self, done: list[bytes], refused: list[Duty]) -> None:
+    async def _note(self, *, done: list[bytes], refused: list[Duty]) -> None:
         now_ms = self._ports.clock.now_ms()
         await self._ports.store.transact(lambda tx: duty.done(tx, done))
         for one in refused:
@@ -106,11 +112,6 @@ class Clerk:
                     status=one.record.status_code,
                     packet_id=one.record.packet_id.hex(),
                 )
-
-
-def _is_refusal(outcome: BaseException | None) -> bool:
-    """A fault about this one packet, which time alone will hardly mend; the others can go on."""
-    return isinstance(outcome, Fault) and not isinstance(outcome, Deferred)
 
 
 def _raise_in_loop(error: Exception) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from node.bodyfiles import BodyFiles
-from node.errors import Fault, Rejected
+from node.errors import Fault
 from node.flow import accept, inbox, judge, operate, receipt, recount, track
 from node.flow.deeds import may_oblige
 from node.flow.opening import open_small

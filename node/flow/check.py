@@ -50,9 +50,9 @@ def address(
 ) -> Addressed:
     """Find out who sends and who can be served: those the packet is to, and those whom its business names (decision 0006).
 
-    `instead` are the recipients of a status 13 that names only its own author. Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the system's units, and Rejected(CODE_MALFORMED) if the sender's
-    code is none. Recipients that cannot be served are returned by the code as written. Raises Deferred(DIRECTORY_EMPTY) while
-    there is no directory: then nobody is known, and nobody is unknown.
+    `instead` are the recipients of a status 13 that names only its own author. Recipients that cannot be served are returned by the
+    code as written. Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the system's units, Rejected(CODE_MALFORMED) if the
+    sender's code is none, and Deferred(DIRECTORY_EMPTY) while there is no directory: then nobody is known, and nobody is unknown.
     """
     if not directory.nodes:
         raise Deferred(Reason.DIRECTORY_EMPTY, "this node trusts no directory yet")
