@@ -12,7 +12,7 @@ from typing import Any
 
 from node.courier import Courier
 from node.errors import Fault
-from node.flow import backoff, outbox, receipt, reroute, sweep
+from node.flow import arrival, backoff, outbox, receipt, reroute, sweep
 from node.flow.road import dialable
 from node.loopback import Loopback
 from node.model.directory import Directory, NodeEntry
@@ -188,12 +188,15 @@ class Couriers:
         for item in due:
             if item.kind == keys.DUE_EXPIRE:
                 await self._expire(item, now_ms)
-            elif item.kind == keys.DUE_LIFE:
-                await self._show(item, now_ms)
             else:
                 await self._forget(item, now_ms)
+        shown, obliged = await self._ports.store.transact(
+            lambda tx: arrival.show_what_waited(tx, now_ms, self._policy, SWEEP_ITEMS_MAX)
+        )
+        if obliged:
+            self._node.on_duty()
         await self._node.body_files.sweep(now_ms)
-        return len(due)
+        return len(due) + shown
 
     async def _expire(self, item: sweep.Due, now_ms: int) -> None:
         def statement(tx: Tx) -> Receipt | None:
@@ -204,10 +207,6 @@ class Couriers:
         if said is not None:
             believed = receipt.Believed(said, receipt.sign_receipts(self._ports.keys, [said])[0])
         await self._ports.store.transact(lambda tx: sweep.expire(tx, item, believed, now_ms, self._policy))
-
-    async def _show(self, item: sweep.Due, now_ms: int) -> None:
-        if await self._ports.store.transact(lambda tx: sweep.show(tx, item, now_ms)):
-            self._node.on_duty()
 
     async def _forget(self, item: sweep.Due, now_ms: int) -> None:
         unnamed = await self._ports.store.transact(lambda tx: sweep.forget(tx, item, now_ms))

@@ -226,8 +226,7 @@ class _Case:
         self.row.record.waits = True
         save(self.tx, self.row.key, self.row.record)
         inbox.keep_waiting(self.tx, self.envelope, self.unit, self.row.key, self.now_ms)
-        due_ms = self.now_ms + self.policy.wait_for_document_ms
-        self.tx.put(keys.due(due_ms, keys.DUE_LIFE, self.envelope.packet_id), b"")
+        self.tx.put(keys.held(self.now_ms + self.policy.wait_for_document_ms, self.envelope.packet_id), b"")
 
 
 def agree(tx: Tx, request: Row, unit: str, about_packet_id: bytes, now_ms: int) -> None:
@@ -247,10 +246,25 @@ def surface(tx: Tx, row: Row, unit: str, now_ms: int) -> None:
     inbox.surface(tx, row.packet_id, unit, now_ms)
 
 
-def waited_long_enough(tx: Tx, packet_id: bytes, now_ms: int) -> bool:
-    """The document has not come: show what waited for it all the same. Returns True if that has made something due.
+def show_what_waited(tx: Tx, now_ms: int, policy: Policy, limit: int) -> tuple[int, bool]:
+    """Show what has waited long enough for its document; return how many packets that were, and whether something is owed now.
 
-    It may have come by another road. A dropped recipient who never had the document is not told of it: there is nothing to give back.
+    What waits longer than anything may was put there before the clock was set back: its time has come, too.
+    """
+    found = [row for row in tx.scan(keys.HELD, limit=limit) if keys.due_of(row[0]) <= now_ms]
+    far = keys.held_from(now_ms + policy.wait_for_document_ms + 1)
+    found += tx.scan(keys.HELD, start=far, limit=limit - len(found))
+    obliged = False
+    for key, _ in found:
+        tx.delete(key)
+        obliged |= _show(tx, keys.packet_of_row(key), now_ms)
+    return len(found), obliged
+
+
+def _show(tx: Tx, packet_id: bytes, now_ms: int) -> bool:
+    """The document has not come: it may have come by another road, so the unit is shown what is about it.
+
+    A dropped recipient who never had the document is not told of it: there is nothing to give back.
     """
     obliged = False
     for key, value in tx.scan(keys.inbox_entry(packet_id), limit=20_000):

@@ -181,11 +181,10 @@ def recipients(tx: Tx, author: str, document_id: str) -> list[str]:
 
 
 def packet_for(tx: Tx, author: str, document_id: str, unit: str) -> bytes | None:
-    """Return the author's newest document packet about a document that went to a unit, or None."""
-    documents = (LifeAct.NEW, LifeAct.UPDATE)
-    acts = [row for row in rows(tx, author, author, keys.document_sha256(document_id), "") if row.act in documents]
-    newest_first = sorted(acts, key=lambda row: row.order, reverse=True)
-    return next((row.packet_id for row in newest_first if tx.get(keys.delivery(row.packet_id, unit)) is not None), None)
+    """Return the author's packet about a document that went to a unit: the newest that brought or updated it, else any; or None."""
+    acts = [row for row in rows(tx, author, author, keys.document_sha256(document_id), "") if row.act is not None]
+    best_first = sorted(acts, key=lambda row: (row.act in (LifeAct.NEW, LifeAct.UPDATE), row.order), reverse=True)
+    return next((row.packet_id for row in best_first if tx.get(keys.delivery(row.packet_id, unit)) is not None), None)
 
 
 class Lives:

@@ -69,11 +69,11 @@ def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[Duty], int | None]:
     One due later than anything is ever put off was written before the clock was set back: its time has come, too.
     """
     first = tx.scan(keys.DUTIES, limit=limit)
-    found = [row for row in first if keys.due_of_duty(row[0]) <= now_ms]
+    found = [row for row in first if keys.due_of(row[0]) <= now_ms]
     far = keys.duty_from(now_ms + PUT_OFF_MS_MAX + 1)
     found += tx.scan(keys.DUTIES, start=far, limit=limit - len(found))
     duties = [_duty(tx, key, DutyRecord.FromString(value)) for key, value in found]
-    return duties, keys.due_of_duty(first[0][0]) if first else None
+    return duties, keys.due_of(first[0][0]) if first else None
 
 
 def _duty(tx: Tx, key: bytes, record: DutyRecord) -> Duty:

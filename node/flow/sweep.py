@@ -1,4 +1,4 @@
-"""Sweep: what is due. Deliveries expire, what waits for its document is shown, bodies that nobody needs are forgotten, uploads given up.
+"""Sweep: what is due. Deliveries expire, bodies that nobody needs any more are forgotten, uploads given up.
 
 Everything due stands in one table in order of time, so a sweep looks only at what is due and never at the whole store (law 5).
 A packet that nobody could deliver fails for good with our own signed FAILED receipt: the sender sees it, and can prove it.
@@ -7,7 +7,7 @@ A packet that nobody could deliver fails for good with our own signed FAILED rec
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from node.flow import arrival, bodies, inbox, receipt
+from node.flow import bodies, inbox, receipt
 from node.flow.rows import load, require, save
 from node.model.delivery import State, after_receipt
 from node.model.envelope import envelope_sha256_of
@@ -83,12 +83,6 @@ def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) 
     record.end_time_ms = now_ms
     record.receipt_node = signer
     save(tx, key, record)
-
-
-def show(tx: Tx, item: Due, now_ms: int) -> bool:
-    """Stop waiting for the document of an update or withdrawal. Returns True if the node owes a status for it now."""
-    tx.delete(item.key)
-    return arrival.waited_long_enough(tx, item.packet_id, now_ms)
 
 
 def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:

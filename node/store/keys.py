@@ -5,6 +5,7 @@
       b    body         body sha256 (32)                          the body itself, up to 64 KiB; kept in blob files
       d    delivery     packet_id (16) unit                       DeliveryRecord          at the origin
       f    body ref     body sha256 (32) packet_id (16)           ""                      that packet needs that body
+      h    held         ms (8) packet_id                          ""                      waits for its document, at most until ms
       i    inbox        unit 0x00 lane (1) ms (8) packet_id       ""                      waits for the unit, in order of urgency
       n    inbox entry  packet_id unit                            InboxRecord             stays after the acknowledgement
       k    packet       packet_id                                 PacketRecord
@@ -21,7 +22,7 @@
       x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet that brought that document
       y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           packets about that document that the unit knows
                         (32) party 0x00 packet_id
-      z    due          ms (8) kind (1) packet_id                 ""                      expiry, forgetting, waiting; in order of time
+      z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
 
 Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. The party of a dossier row
 is the recipient whom alone it concerns (its statuses, what a packet does to it and nobody else); "" concerns all who get the packet.
@@ -37,7 +38,7 @@ _MS = struct.Struct(">Q")
 _LANE_MS = struct.Struct(">BQ")
 
 OUTBOX_PACKET, OUTBOX_RELAY, OUTBOX_RECEIPT = 1, 2, 3
-DUE_EXPIRE, DUE_FORGET, DUE_LIFE = 1, 2, 3
+DUE_EXPIRE, DUE_FORGET = 1, 2
 
 
 def body(body_sha256: bytes) -> bytes:
@@ -206,6 +207,16 @@ def parse_dossier_row(key: bytes) -> tuple[str, str, bytes, str, bytes]:
     return unit.decode(), author.decode(), rest[:32], rest[32:-17].decode(), rest[-16:]
 
 
+def held(until_ms: int, packet_id: bytes) -> bytes:
+    """Key of a packet that waits for its document until a time."""
+    return held_from(until_ms) + packet_id
+
+
+def held_from(until_ms: int) -> bytes:
+    """Where the rows begin of what waits until `until_ms` or longer."""
+    return HELD + _MS.pack(until_ms)
+
+
 def duty(due_ms: int, packet_id: bytes, status_code: str, unit: str) -> bytes:
     """Key of a status that the node owes in a unit's name."""
     return b"w" + _MS.pack(due_ms) + packet_id + status_code.encode() + unit.encode()
@@ -216,8 +227,8 @@ def duty_from(due_ms: int) -> bytes:
     return b"w" + _MS.pack(due_ms)
 
 
-def due_of_duty(key: bytes) -> int:
-    """Return when a duty is due."""
+def due_of(key: bytes) -> int:
+    """Return when a duty is due, or until when something waits for its document."""
     return int(_MS.unpack_from(key, 1)[0])
 
 
@@ -232,6 +243,7 @@ def parse_due(key: bytes) -> tuple[int, int, bytes]:
 
 
 DUE = b"z"
+HELD = b"h"
 DUTIES = b"w"
 PEERS = b"p"
 UPLOADS = b"u"
