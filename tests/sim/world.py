@@ -50,14 +50,19 @@ POLICY = Policy(
     hello_every_ms=20 * 60_000,
     sweep_every_ms=10 * 60_000,
     wait_for_document_ms=40 * 60_000,
+    arrival_by_software=frozenset({"G22.01", "H49.22.05", "H37.11.02"}),
 )
 """Tiny limits, so that small packets go all the roads that large ones go."""
 
 
 @contextmanager
 def tight_limits() -> Iterator[None]:
-    """Let small packets flow as large ones do, and idle couriers look seldom, which shows every wake-up that was forgotten."""
-    with patch("node.submitting.SMALL_PACKET_BYTES_MAX", 5_000), patch("node.courier.IDLE_S", 900.0):
+    """Let small packets flow as large ones do, and idle couriers and clerks look seldom, which shows every wake-up that was forgotten."""
+    with (
+        patch("node.submitting.SMALL_PACKET_BYTES_MAX", 5_000),
+        patch("node.courier.IDLE_S", 900.0),
+        patch("node.clerk.IDLE_S", 900.0),
+    ):
         yield
 
 
