@@ -60,7 +60,12 @@ def owe(tx: Tx, unit: str, status_code: str, packet_id: bytes, now_ms: int, answ
     record = DutyRecord(
         unit=unit, status_code=status_code, packet_id=packet_id, answers_packet_id=answers_packet_id, time_ms=now_ms
     )
-    save(tx, keys.duty(now_ms, packet_id, status_code, unit), record)
+    save(tx, _key(record, now_ms), record)
+
+
+def _key(record: DutyRecord, due_ms: int) -> bytes:
+    # Two requests about one document are two duties, even if they fall due in the same millisecond.
+    return keys.duty(due_ms, record.answers_packet_id or record.packet_id, record.status_code, record.unit)
 
 
 def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[Duty], int | None]:
@@ -97,7 +102,7 @@ def put_off(tx: Tx, duty: Duty, now_ms: int, policy: Policy) -> bool:
         return False
     record.attempts += 1
     pause_ms = min(PUT_OFF_MS_MAX, MINUTE_MS * 2 ** min(record.attempts, 10))
-    save(tx, keys.duty(now_ms + pause_ms, record.packet_id, record.status_code, record.unit), record)
+    save(tx, _key(record, now_ms + pause_ms), record)
     return True
 
 

@@ -18,7 +18,8 @@
       s    submission   system 0x00 submission id                 SubmissionRecord
       t    status       packet_id unit 0x00 ms (8) packet_id      StatusRecord            history, append only
       u    upload       token (16)                                UploadRecord
-      w    duty         ms (8) packet_id code unit                DutyRecord              statuses owed in a unit's name, by when due
+      w    duty         ms (8) packet_id code unit                DutyRecord              statuses owed in a unit's name, by when due;
+                                                                                          of a 15 the packet answered
       x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet that brought that document
       y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           packets about that document that the unit knows
                         (32) party 0x00 packet_id
@@ -218,7 +219,7 @@ def held_from(until_ms: int) -> bytes:
 
 
 def duty(due_ms: int, packet_id: bytes, status_code: str, unit: str) -> bytes:
-    """Key of a status that the node owes in a unit's name."""
+    """Key of a status that the node owes in a unit's name, about or in answer to a packet."""
     return b"w" + _MS.pack(due_ms) + packet_id + status_code.encode() + unit.encode()
 
 

@@ -245,6 +245,17 @@ def test_both_roads_at_once_are_both_answered() -> None:
     run(story())
 
 
+def test_two_requests_in_the_same_millisecond_are_two_duties() -> None:
+    async def story() -> None:
+        pair = Pair()
+        await pair.send(DOC, "1")
+        requests = [await pair.submit(packet, name) for packet, name in ((withdrawal(), "2"), (ask_back(), "3"))]
+        await pair.province.push(*requests)
+        assert await pair.work() == ["15", "15"]
+
+    run(story())
+
+
 def test_a_refused_withdrawal_kills_no_late_copy() -> None:
     async def story() -> None:
         pair = Pair()

@@ -80,10 +80,10 @@ async def check_lives(world: World, ledger: Ledger, *, clocks_jump: bool) -> Non
     """Check all of it; what does not hold is noted in the ledger."""
     for life in lives_of(ledger):
         dossier = await _dossier(world, life)
-        _check_agreement(ledger, life, dossier)
+        _check_reports(ledger, life)
         _check_requests(ledger, life)
         _check_arrivals(world, ledger, life)
-        _check_reports(ledger, life)
+        _check_agreement(ledger, life, dossier)
         if dossier is not None and not clocks_jump:
             _check_tombstones(ledger, life, dossier)
     for name in world.machines:
@@ -192,7 +192,7 @@ def _check_tombstones(ledger: Ledger, life: Life, dossier: Dossier) -> None:
             )
 
 
-def excuses(ledger: Ledger, life: Life, sent: Sent) -> bool:
+def excuses(life: Life, sent: Sent) -> bool:
     """Tell whether a delivered packet may never have been in the unit's inbox, or have gone from it unread."""
     act = life.does(sent)
     if act == "take back":

@@ -56,10 +56,15 @@ def test_with_the_durable_wait_the_same_days_break_no_law() -> None:
         (mutants.rows_forgotten_when_put_off, "law 2"),
         (mutants.statuses_lost, "I7"),
         (mutants.acknowledged_comes_back, "law 3"),
+        (mutants.tombstone_ignored, "life"),
+        (mutants.read_is_not_remembered, ("law 1", "life")),
+        (mutants.duty_not_durable, "life"),
+        (mutants.answer_attributed_to_nothing, "life"),
+        (mutants.waits_for_ever, ("rest", "life")),
     ],
 )
 def test_a_node_that_is_not_what_it_should_be_is_found(
-    mutant: Callable[[], AbstractContextManager[None]], law: str
+    mutant: Callable[[], AbstractContextManager[None]], law: str | tuple[str, ...]
 ) -> None:
     with mutant():
         assert first_broken(lambda seed: Options(plan=replace(plan_for(seed), burns=True))).startswith(law)
