@@ -69,12 +69,12 @@ async def check(world: World, ledger: Ledger, *, clocks_jump: bool = False) -> N
     tracked = [sent for sent in ledger.sent.values() if await _check_known(world, ledger, sent)]
     if len(tracked) < len(ledger.sent):
         return
-    await check_lives(world, ledger, clocks_jump=clocks_jump)
     lives = {(life.author, life.document_id, life.unit): life for life in lives_of(ledger)}
     for sent in tracked:
         for delivery in ledger.views[sent.result.packet_id].deliveries:
             life = None if sent.is_report else lives[sent.paper.sender, sent.paper.document_id, delivery.unit]
             _check_delivery(world, ledger, sent, delivery, excused=life is not None and excuses(life, sent))
+    await check_lives(world, ledger, clocks_jump=clocks_jump)
     calls, origin, target, minute = world.network.busiest
     if calls > CALLS_PER_MINUTE_MAX:
         ledger.breaks("I18", f"{origin} called {target} {calls} times in minute {minute}: it does not back off")

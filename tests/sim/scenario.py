@@ -52,7 +52,7 @@ def plan_for(seed: int) -> Plan:
     provinces = [name for name in UNITS if name != "centre"]
     return Plan(
         lasts_s=numbers.uniform(1.5, 3.5) * 3600,
-        papers=numbers.randint(6, 14),
+        papers=numbers.randint(5, 12),
         lossy=numbers.random() < 0.6,
         cut_every_s=numbers.choice((0, 1200, 3600)),
         parted=tuple(sorted(numbers.sample(provinces, 2))) if numbers.random() < 0.4 else None,  # type: ignore[arg-type]

@@ -61,13 +61,13 @@ SHAKY: dict[str, Any] = {"changes": 1.0, "crash_every_s": 240.0, "sync_s": 20.0}
         (mutants.no_memory_of_submissions, "law 3", CHAOS),
         (mutants.custody_is_delivery, "law 2", CHAOS),
         (mutants.rows_forgotten_when_put_off, "law 2", CHAOS),
-        (mutants.statuses_lost, ("I7", "life"), CHAOS),
+        (mutants.statuses_lost, "I7", {"changes": 0.0}),
         (mutants.acknowledged_comes_back, "law 3", CHAOS),
         (mutants.tombstone_ignored, "life", RESTLESS),
         (mutants.read_is_not_remembered, ("law 1", "life"), RESTLESS),
         (mutants.answer_attributed_to_nothing, "life", RESTLESS),
         (mutants.waits_for_ever, "rest", RESTLESS),
-        (mutants.duty_not_durable, "life", SHAKY),
+        (mutants.duty_not_durable, ("law 1", "life"), SHAKY),
     ],
 )
 def test_a_node_that_is_not_what_it_should_be_is_found(
