@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from node import __version__
+from node.clerk import Clerk
 from node.config_calendar import load_calendar
 from node.couriers import Couriers
 from node.directory.source import LiveDirectory
@@ -52,6 +53,7 @@ class RunningNode:
         ports: Ports,
         node: Node,
         couriers: Couriers,
+        clerk: Clerk,
         feed: DirectoryFeed,
         mesh: Listener,
         office: Listener,
@@ -61,6 +63,7 @@ class RunningNode:
         self.node = node
         self.couriers = couriers
         self.node_id = node.node_id
+        self.clerk = clerk
         self._feed = feed
         self._mesh = mesh
         self._office = office
@@ -80,6 +83,7 @@ class RunningNode:
         """Take nothing new, finish what is being answered, make everything durable, let go of the files."""
         await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S))
         await self._feed.stop()
+        await self.clerk.stop()
         await self.couriers.stop()
         await self._close()
 
@@ -102,7 +106,8 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
         ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
         node = Node(ports, policy, software=f"truc {__version__}", calendar=calendar)
         couriers = Couriers(node, ports, policy)
-        couriers.on_bug = _log_bug
+        clerk = Clerk(node, ports, policy)
+        couriers.on_bug = clerk.on_bug = _log_bug
         feed = DirectoryFeed(trusted, source, peers, clock, settings.directory.folder, settings.directory.refresh_s)
         source.subscribe(lambda directory: couriers.directory_changed())
         couriers.on_newer_directory = feed.hear_of
@@ -116,12 +121,12 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
             await bodies.close()
             workers.close()
 
-        running = RunningNode(ports, node, couriers, feed, mesh, office, lambda: asyncio.ensure_future(close()))
+        running = RunningNode(ports, node, couriers, clerk, feed, mesh, office, lambda: asyncio.ensure_future(close()))
     except BaseException:
         await store.close()
         raise
     try:
-        await _open_doors(running, mesh, office, feed, couriers, fenced=store.fence is not None)
+        await _open_doors(running, mesh, office, feed, fenced=store.fence is not None)
     except BaseException:
         await running.stop()
         raise
@@ -149,13 +154,14 @@ def _listeners(
 
 
 async def _open_doors(
-    running: RunningNode, mesh: Listener, office: Listener, feed: DirectoryFeed, couriers: Couriers, *, fenced: bool
+    running: RunningNode, mesh: Listener, office: Listener, feed: DirectoryFeed, *, fenced: bool
 ) -> None:
     await mesh.start()
     await office.start()
     feed.start()
     if not fenced:
-        await couriers.start()
+        await running.couriers.start()
+        await running.clerk.start()
     for door in (mesh, office):
         await door.set_serving(not fenced)
     # What lives as long as the process need not be looked at by every collection, nor every collection be so soon.

@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from node.config_text import EXAMPLE, WRONG
-from node.errors import Broken
+from node.errors import Broken, Rejected
+from node.model.code import parse_code
 from node.model.policy import DAY_MS, KIB, MIB, Policy
 from node.model.reason import Reason
 
@@ -45,6 +46,13 @@ def _dialled_address(text: str) -> str:
     if text and _address(text).endswith(":0"):
         raise ValueError("cổng 0 không gọi tới được; hãy ghi cổng thật, hoặc để trống nếu không ai gọi tới được nút")
     return text
+
+
+def _unit_code(text: str) -> str:
+    try:
+        return parse_code(text).text
+    except Rejected:
+        raise ValueError('không phải mã định danh, ví dụ "H49.22.05" hoặc "000.05.22.H49"') from None
 
 
 Listen = Annotated[str, AfterValidator(_address)]
@@ -105,6 +113,14 @@ class Times(_Section):
     hello_every_ms: int = Field(default=_DEFAULT.hello_every_ms, ge=100, le=DAY_MS)
     sweep_every_ms: int = Field(default=_DEFAULT.sweep_every_ms, ge=100, le=DAY_MS)
     urgent_within_ms: int = Field(default=_DEFAULT.urgent_within_ms, ge=60_000, le=DAY_MS)
+    wait_for_document_ms: int = Field(default=_DEFAULT.wait_for_document_ms, ge=100, le=365 * DAY_MS)
+
+
+class Statuses(_Section):
+    """Who reports 01 (đã đến): the node, but for the units whose own software does."""
+
+    arrival: bool = _DEFAULT.arrival
+    arrival_by_software: tuple[Annotated[str, AfterValidator(_unit_code)], ...] = ()
 
 
 class Relay(_Section):
@@ -147,6 +163,7 @@ class Settings(BaseSettings):
     store: StoreSizes = StoreSizes()
     limits: Limits = Limits()
     times: Times = Times()
+    statuses: Statuses = Statuses()
     relay: Relay = Relay()
     keys: KeyFiles = KeyFiles()
     calendar: CalendarFile = CalendarFile()
@@ -167,7 +184,13 @@ class Settings(BaseSettings):
     def policy(self) -> Policy:
         """Return the limits and times that the node works by; what cannot be set has its default."""
         chosen = {**self.limits.model_dump(), **self.times.model_dump(), **self.store.model_dump()}
-        return dataclasses.replace(_DEFAULT, **chosen, relay_for_others=self.relay.carry_for_others)
+        return dataclasses.replace(
+            _DEFAULT,
+            **chosen,
+            relay_for_others=self.relay.carry_for_others,
+            arrival=self.statuses.arrival,
+            arrival_by_software=frozenset(self.statuses.arrival_by_software),
+        )
 
 
 def load_settings(home: Path) -> Settings:

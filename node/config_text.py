@@ -16,6 +16,7 @@ WRONG: dict[str, str] = {
     "path_type": "phải là đường dẫn tới tệp hoặc thư mục",
     "literal_error": "phải là một trong: {expected}",
     "model_type": "phải là một nhóm mục",
+    "tuple_type": "phải là danh sách trong dấu ngoặc vuông",
     "value_error": "{error}",
 }
 """What is wrong, by pydantic's type of error; filled in with that error's own limits."""
@@ -68,6 +69,14 @@ carry_for_others = {carry_for_others}
 # relay_after_ms = {policy.relay_after_ms:_}
 # Văn bản khẩn phải được đăng ký "ngay": trong bao lâu kể từ khi đến (mặc định 1 giờ). Chỉ để hiện quá hạn, không chặn việc gửi.
 # urgent_within_ms = {policy.urgent_within_ms:_}
+# Văn bản thu hồi, cập nhật đến trước văn bản gốc thì chờ bao lâu (mặc định 3 ngày) rồi vào hộp đến một mình.
+# wait_for_document_ms = {policy.wait_for_document_ms:_}
+
+[statuses]
+# Nút tự báo trạng thái 01 (đã đến) khi văn bản vào hộp đến của đơn vị.
+# arrival = true
+# Những đơn vị mà phần mềm của họ tự báo 01 thì nút không báo thay.
+# arrival_by_software = ["H49.22.05"]
 
 [calendar]
 # Bảng ngày nghỉ lễ, tết của riêng nút, để tính thời hạn; bỏ trống thì theo bản cài đặt. Xem 'truc calendar show'.

@@ -22,6 +22,7 @@ from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.node import Node
 from node.ports import Ports, Tx
+from node.rest import rest
 from node.roads import Roads
 from node.store import keys
 
@@ -214,10 +215,4 @@ class Courier:
             self._looked_ms = now_ms
             self._cursor.clear()
             return
-        sleeper = asyncio.ensure_future(self._ports.clock.sleep(wait_s))
-        waker = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait([sleeper, waker], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeper.cancel()
-            waker.cancel()
+        await rest(self._ports.clock, self._wake, wait_s)

@@ -12,7 +12,7 @@ from typing import Any
 
 from node.courier import Courier
 from node.errors import Fault
-from node.flow import backoff, outbox, receipt, reroute, sweep
+from node.flow import arrival, backoff, outbox, receipt, reroute, sweep
 from node.flow.road import dialable
 from node.loopback import Loopback
 from node.model.directory import Directory, NodeEntry
@@ -190,8 +190,13 @@ class Couriers:
                 await self._expire(item, now_ms)
             else:
                 await self._forget(item, now_ms)
+        shown, obliged = await self._ports.store.transact(
+            lambda tx: arrival.show_what_waited(tx, now_ms, self._policy, SWEEP_ITEMS_MAX)
+        )
+        if obliged:
+            self._node.on_duty()
         await self._node.body_files.sweep(now_ms)
-        return len(due)
+        return len(due) + shown
 
     async def _expire(self, item: sweep.Due, now_ms: int) -> None:
         def statement(tx: Tx) -> Receipt | None:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from functools import partial
 
 from node.bodyfiles import BodyFiles
-from node.errors import Fault, Rejected
-from node.flow import accept, completeness, deadline, inbox, judge, operate, receipt, track
+from node.errors import Fault
+from node.flow import accept, completeness, deadline, inbox, judge, operate, receipt, recount, track
+from node.flow.deeds import may_oblige
 from node.flow.opening import open_small
 from node.flow.road import Outlook
 from node.large import LargeBodies
@@ -34,6 +35,8 @@ from node.submitting import Submitting
 from node.unseal import Unsealer
 
 PROTOCOL_VERSION = 1
+RECOUNT_BYTES = 10_000
+"""What opening the header of one packet of a dossier weighs for the workers."""
 __all__ = ["Node", "Ports"]
 
 
@@ -54,11 +57,19 @@ class Node:
         """Called when something durable waits for these nodes."""
         self.on_contact: Callable[[str], None] = lambda node_id: None
         """Called when a peer has called us: it is up."""
+        self.on_duty: Callable[[], None] = lambda: None
+        """Called when the node may owe a status in a unit's name (clerk.py)."""
         self._software = software
         self.body_files = BodyFiles(ports)
         self._large = LargeBodies(ports, policy, self.wrapper, self.body_files)
         self._submitting = Submitting(
-            ports, policy, self.wrapper, self._large, self.body_files, lambda nodes: self.on_outbox(nodes)
+            ports,
+            policy,
+            self.wrapper,
+            self._large,
+            self.body_files,
+            lambda nodes: self.on_outbox(nodes),
+            lambda: self.on_duty(),
         )
 
     # --- an office hands a packet in ---------------------------------------------------------------------------
@@ -191,6 +202,8 @@ class Node:
         targets = {verdict.parcel.target_node for verdict in verdicts} - {self.node_id}
         if targets:
             self.on_outbox(targets)
+        if any(one.accepted_units and one.header is not None and may_oblige(one.header) for one in verdicts):
+            self.on_duty()
         by_verdict, by_receipt = iter(stored), iter(taken)
         return [
             one if isinstance(one, Answer) else next(by_verdict) if isinstance(one, judge.Verdict) else next(by_receipt)
@@ -224,8 +237,7 @@ class Node:
             held = inbox.find(tx, packet_id, units)
             if held.is_sent:
                 return held, None
-            if not offset_bytes:
-                inbox.lease(tx, held, lease_ms, now_ms, self.policy)
+            inbox.give_out(tx, held, offset_bytes, lease_ms, now_ms, self.policy)
             return held, receipt.kept(tx, packet_id, Level.DELIVERED, self.node_id)
 
         held, signed = await self.ports.store.transact(take)
@@ -253,8 +265,15 @@ class Node:
     async def dossier(
         self, system: System, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""
     ) -> Dossier:
-        """Return a document's life as one of the system's units sees it (decision 0006)."""
-        raise Rejected(Reason.NOT_FOUND, f"no dossier of {document_id!r}")
+        """Return a document's life as one of the system's units sees it (decision 0006).
+
+        Raises Rejected: NOT_FOUND if the unit knows nothing of it, REQUEST_INVALID if it is not clear which unit looks.
+        """
+        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
+        author = parse_code(author_unit).text if author_unit else ""
+        asked = recount.Asked(units, author, document_id, packet_id)
+        found = await self.ports.store.transact(lambda tx: recount.find(tx, asked))
+        return await self.ports.workers.run(len(found.rows) * RECOUNT_BYTES, lambda: self.unsealer.dossier(found))
 
     async def search_units(self, query: str, limit: int) -> list[FoundUnit]:
         """Find units by code or name."""

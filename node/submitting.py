@@ -11,14 +11,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from node.bodyfiles import BodyFiles
-from node.errors import Deferred
-from node.flow import submit
+from node.errors import Deferred, Rejected
+from node.flow import deeds, dossier, submit
 from node.flow.check import address, check_submission, require_served
 from node.flow.draft import Sealed, seal_small, weight_of
 from node.flow.gather import Gather
-from node.flow.submit import Draft
+from node.flow.submit import Draft, TooEarly
 from node.large import LargeBodies
+from node.model.code import parse_code
 from node.model.finding import RulesBroken, require_no_errors
+from node.model.header import PacketHeader
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -33,7 +35,10 @@ SMALL_PACKET_BYTES_MAX = 1024 * 1024
 
 
 class Submitting:
-    """Takes packets from offices; `on_outbox` is told for which nodes something durable waits then."""
+    """Takes packets from offices.
+
+    `on_outbox` is told for which nodes something durable waits then, `on_duty` that the node itself may owe a status now.
+    """
 
     def __init__(
         self,
@@ -43,13 +48,16 @@ class Submitting:
         large: LargeBodies,
         body_files: BodyFiles,
         on_outbox: Callable[[set[str]], None],
+        on_duty: Callable[[], None],
     ) -> None:
         self._ports = ports
+        self._node_id = ports.keys.node_id
         self._policy = policy
         self._body_files = body_files
         self._wrapper = wrapper
         self._large = large
         self._on_outbox = on_outbox
+        self._on_duty = on_duty
         self._submits: Gather[Draft, SubmitResult] = Gather(
             self._store_drafts, size_max=policy.submit_group_max, pause=lambda: ports.clock.sleep(GROUP_PAUSE_S)
         )
@@ -82,7 +90,7 @@ class Submitting:
 
     async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
         if sealed.body is not None and len(sealed.body) <= self._policy.inline_body_bytes_max:
-            return await self._submits.ask(self._draft(system, submission, sealed))
+            return await self._submits.ask(await self._draft(system, submission, sealed))
         # Who submits may go away; what becomes of the file must be seen to the end.
         return await self._body_files.to_the_end(self._hand_over_file(system, submission, sealed))
 
@@ -93,7 +101,7 @@ class Submitting:
         """
         body_sha256 = sealed.body_ref.body_sha256
         try:
-            draft = self._draft(system, submission, sealed)
+            draft = await self._draft(system, submission, sealed)
             if draft.body is not None:
                 await self._ports.bodies.put(body_sha256, draft.body)
             return await self._submits.ask(replace(draft, body=None))
@@ -105,9 +113,12 @@ class Submitting:
         content_key, now_ms = self._ports.entropy.token(32), self._ports.clock.now_ms()
         return await self._ports.workers.run(weight_of(packet), lambda: seal_small(packet, content_key, now_ms))
 
-    def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
-        directory = self._ports.directory.current()
-        addressed = address(sealed.header, system, directory, self._ports.clock.now_ms())
+    async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        everybody = (
+            await self._everybody_asked(sealed.header, system) if deeds.asks_its_own_author(sealed.header) else []
+        )
+        addressed = address(sealed.header, system, directory, now_ms, instead=everybody)
         require_served(addressed, submission, self._policy)
         return Draft(
             system,
@@ -119,7 +130,20 @@ class Submitting:
             sealed.body,
             sealed.body_ref,
             sealed.findings,
+            submission.answers_packet_id,
         )
+
+    async def _everybody_asked(self, header: PacketHeader, system: System) -> list[str]:
+        """Return who got the document that a status 13 takes back. Raises Rejected(NOT_FOUND) if nobody did."""
+        author, document_id = parse_code(header.sender).text, header.subject_document_id
+        if author not in system.units:
+            return []  # which is refused as every packet in another's name
+        found = await self._ports.store.transact(lambda tx: dossier.recipients(tx, author, document_id))
+        if not found:
+            raise Rejected(
+                Reason.NOT_FOUND, f"{author} has sent no document {document_id[:200]!r}: nobody can give it back"
+            )
+        return found
 
     async def _submit_large(
         self, system: System, submission: Submission, head: bytes, rest: AsyncIterator[bytes]
@@ -135,13 +159,42 @@ class Submitting:
 
     async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:
         """Serve the submissions that arrived together: one signature, one commit."""
-        ports, policy, node_id = self._ports, self._policy, self._ports.keys.node_id
-        now_ms, directory = ports.clock.now_ms(), ports.directory.current()
-        own = directory.nodes.get(node_id)
+        drafts = await self._with_requests(drafts)
+        answers = await self._sign_and_store(drafts)
+        while early := [place for place, answer in enumerate(answers) if isinstance(answer, TooEarly)]:
+            # Rare: the clock was set back, or two acts about one document came in the same millisecond.
+            again = [_after(drafts[place], answers[place]) for place in early]
+            for place, answer in zip(early, await self._sign_and_store(again), strict=True):
+                answers[place] = answer
+        self._on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {self._node_id})
+        if any(self._node_id in one.addressed.routes.values() and deeds.may_oblige(one.header) for one in drafts):
+            self._on_duty()
+        return [answer for answer in answers if not isinstance(answer, TooEarly)]
+
+    async def _sign_and_store(self, drafts: list[Draft]) -> list[SubmitResult | TooEarly | Exception]:
+        ports, policy, now_ms = self._ports, self._policy, self._ports.clock.now_ms()
+        own = ports.directory.current().nodes.get(self._node_id)
         own_key = sealing_key_of(own, now_ms) if own is not None else None
         if own_key is None:
-            raise Deferred(Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {node_id}")
+            raise Deferred(
+                Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self._node_id}"
+            )
         signed = submit.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
-        results = await ports.store.transact(lambda tx: submit.store_group(tx, signed, now_ms, policy))
-        self._on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {node_id})
-        return results
+        return await ports.store.transact(lambda tx: submit.store_group(tx, signed, now_ms, policy))
+
+    async def _with_requests(self, drafts: list[Draft]) -> list[Draft]:
+        """Let each 15 and 16 name the packet that it answers; that stands in the envelope, so it is read before the signing."""
+        places = [place for place, draft in enumerate(drafts) if draft.needs_request]
+        if not places:
+            return drafts
+        asking = [drafts[place] for place in places]
+        found = await self._ports.store.transact(lambda tx: submit.requests_answered(tx, asking))
+        drafts = list(drafts)
+        for place, packet_id in zip(places, found, strict=True):
+            drafts[place] = replace(drafts[place], answers_packet_id=packet_id)
+        return drafts
+
+
+def _after(draft: Draft, answer: SubmitResult | TooEarly | Exception) -> Draft:
+    assert isinstance(answer, TooEarly)
+    return replace(draft, create_after_ms=answer.newest_ms)

@@ -10,13 +10,15 @@ from dataclasses import replace
 from node.edxml.rules import warning_of
 from node.errors import Broken, Denied, Rejected
 from node.flow import deadline
+from node.flow.dossier import Row
 from node.flow.inbox import Held
+from node.flow.recount import Found
 from node.flow.track import Tracked
 from node.model.calendar import Calendar
 from node.model.deadline import Deadline
 from node.model.delivery import State
 from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, Envelope, envelope_sha256_of
-from node.model.life import LifeState
+from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
 from node.model.office import DeliveryView, InboxEntry, System, TrackView
 from node.model.reason import Reason
 from node.model.status import StatusEvent
@@ -115,6 +117,22 @@ class Unsealer:
         header = self.header(packet)
         return replace(event, description=header.status_description, timestamp_text=header.status_timestamp)
 
+    def dossier(self, found: Found) -> Dossier:
+        """Return a document's life in words; the document's own come from the newest packet that brought or updated it."""
+        headers = {packet_id: self.header(packet) for packet_id, packet in found.packets.items()}
+        told = [row for row in found.rows if row.packet_id in headers]
+        best = max(told, key=lambda row: (row.act in (LifeAct.NEW, LifeAct.UPDATE), row.order), default=None)
+        about = headers[best.packet_id] if best is not None else HeaderRecord()
+        return Dossier(
+            unit=found.unit,
+            author_unit=found.author,
+            document_id=about.document_id or found.document_id,
+            document_code=about.document_code,
+            subject=about.subject,
+            life=found.life,
+            entries=tuple(_dossier_entry(row, found, headers) for row in found.rows),
+        )
+
     async def packet(self, record: PacketRecord, offset_bytes: int) -> AsyncIterator[bytes]:
         """Yield a packet's exact octets from an offset on, one segment at a time."""
         if record.body_forgotten:
@@ -168,6 +186,22 @@ def _handed_in_ms(event: StatusEvent, tracked: Tracked) -> int:
     """Return when a unit handed its status to its node, as that node has signed it."""
     packet = tracked.status_packets.get(event.packet_id)
     return event.accept_time_ms if packet is None else codec.decode_envelope(packet.envelope).create_time_ms
+
+
+def _dossier_entry(row: Row, found: Found, headers: dict[bytes, HeaderRecord]) -> DossierEntry:
+    packet, header, act = found.packets.get(row.packet_id), headers.get(row.packet_id, HeaderRecord()), row.act
+    assert act is not None
+    return DossierEntry(
+        packet_id=row.packet_id,
+        act=act,
+        sender_unit=codec.decode_envelope(packet.envelope).sender_unit if packet is not None else "",
+        accept_time_ms=row.record.accept_time_ms,
+        status_code=row.record.status_code or header.status_code,
+        answers_packet_id=row.record.answers_packet_id,
+        note=header.status_description or header.business_reason,
+        waits_for_document=row.record.waits,
+        by_node=row.record.by_node,
+    )
 
 
 async def inline_body(ports: Ports, ref: BodyRef) -> bytes | None:

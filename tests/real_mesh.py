@@ -32,6 +32,8 @@ from node.seal.tls import create_certificate, load_tls, write_tls
 
 ROOT = Path(__file__).parents[1]
 READY_LIMIT_S = 30.0
+NO_ARRIVALS = "[statuses]\narrival = false\n"
+"""Settings with which nodes send no statuses of their own accord: for tests and benches that count packets."""
 SERVE = (sys.executable, "-m", "node.cli.main", "serve")
 
 

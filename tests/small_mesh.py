@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from node.clerk import Clerk
 from node.couriers import Couriers
 from node.errors import Deferred
 from node.model.code import parse_code
@@ -145,6 +146,7 @@ class Office:
 
     node: Node
     couriers: Couriers
+    clerk: Clerk
     ports: Ports
     system: System
     disk: FillableDisk
@@ -244,14 +246,16 @@ async def small_mesh(
         node = Node(ports, own)
         board.nodes[name] = node
         system = System(name, frozenset(c for c, _ in units))
-        offices[name] = Office(node, Couriers(node, ports, own), ports, system, disk)
+        offices[name] = Office(node, Couriers(node, ports, own), Clerk(node, ports, own), ports, system, disk)
     bugs: list[Exception] = []
     for office in offices.values():
-        office.couriers.on_bug = bugs.append
+        office.couriers.on_bug = office.clerk.on_bug = bugs.append
         await office.couriers.start()
+        await office.clerk.start()
     try:
         yield SmallMesh(offices, board)
     finally:
         for office in offices.values():
+            await office.clerk.stop()
             await office.couriers.stop()
         assert not bugs, bugs

@@ -50,7 +50,12 @@ def test_what_the_example_shows_as_default_is_the_default(tmp_path: Path) -> Non
     text = example_toml("a", "A")
     shown = re.sub(r"^# ([a-z_]+ = )", r"\1", text, flags=re.MULTILINE)
     given = tomllib.loads(shown)
-    examples = {("directory", "folder"), ("keys", "passphrase_file"), ("calendar", "file")}
+    examples = {
+        ("directory", "folder"),
+        ("keys", "passphrase_file"),
+        ("calendar", "file"),
+        ("statuses", "arrival_by_software"),
+    }
 
     settings = load_settings(home_with(tmp_path, text))
     for section, keys in given.items():

@@ -12,6 +12,8 @@ from node.errors import Denied, Rejected
 from node.flow.receipt import believe
 from node.model.delivery import State
 from node.model.envelope import PacketKind
+from node.model.life import LifeState
+from node.model.office import InboxEntry
 from node.model.reason import Reason
 from node.model.receipt import Level
 from tests.small_mesh import SmallMesh, eventually, small_mesh
@@ -36,6 +38,11 @@ def document(
 async def delivered(mesh: SmallMesh, sender: str, submission_id: str = "1") -> bool:
     view = await mesh[sender].track(submission_id)
     return all(delivery.state is State.DELIVERED for delivery in view.deliveries)
+
+
+async def both_statuses(mesh: SmallMesh) -> list[InboxEntry]:
+    entries = await mesh["g14"].inbox("G14")
+    return entries if {entry.status_code for entry in entries} == {"01", "06"} else []
 
 
 def test_a_document_reaches_a_commune_and_its_status_comes_back() -> None:
@@ -76,11 +83,13 @@ def test_a_document_reaches_a_commune_and_its_status_comes_back() -> None:
                 timestamp="2026/11/23 08:00:00",
             )
             await mesh["h49"].submit(status, "status-1")
-            [answer] = await eventually(lambda: mesh["g14"].inbox("G14"))
-            assert answer.kind is PacketKind.STATUS
+            statuses = await eventually(lambda: both_statuses(mesh))
+            assert {entry.kind for entry in statuses} == {PacketKind.STATUS}
             [delivery] = (await mesh["g14"].track()).deliveries
-            assert delivery.status_code == "06"
-            assert [event.description for event in delivery.statuses] == ["Hoàn thành"]
+            assert (delivery.status_code, delivery.life) == ("06", LifeState.IN_FORCE)
+            words = {event.code: event.description for event in delivery.statuses}
+            assert words["06"] == "Hoàn thành"
+            assert "nút báo tự động" in words["01"], "the province's node has sent that one by itself, on arrival"
 
     asyncio.run(story())
 

@@ -9,7 +9,10 @@ from node.cli.plain import VIETNAM
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One document. `recipients` as the author writes them, in either form of the code; each reports `statuses` in order."""
+    """One document. `recipients` as the author writes them, in either form of the code.
+
+    Each recipient's software reports `statuses` in order; 01 (đã đến) its node reports by itself.
+    """
 
     title: str
     sender: str
@@ -40,7 +43,7 @@ LETTERS = (
         number="1542",
         notation="BNV-CQĐP",
         subject="V/v rà soát đội ngũ cán bộ, công chức cấp xã sau sắp xếp (mẫu)",
-        statuses=("01", "03", "06"),
+        statuses=("03", "06"),
         attachment="Phụ lục – biểu tổng hợp.pdf",
     ),
     Letter(
@@ -50,7 +53,7 @@ LETTERS = (
         number="87",
         notation="BC-UBND",
         subject="Báo cáo kết quả rà soát đội ngũ công chức xã Hoa Hồi (mẫu)",
-        statuses=("01", "03"),
+        statuses=("03",),
         attachment="Biểu mẫu số 01.pdf",
     ),
     Letter(
@@ -60,7 +63,7 @@ LETTERS = (
         number="06",
         notation="CĐ-BNV",
         subject="Công điện về việc trực ban ứng phó mưa lũ (mẫu)",
-        statuses=("01", "03", "06"),
+        statuses=("03", "06"),
         priority=3,
     ),
     Letter(
@@ -79,7 +82,7 @@ LETTERS = (
         number="11",
         notation="2026/TT-BNV",
         subject="Thông tư hướng dẫn công tác văn thư điện tử (mẫu)",
-        statuses=("01",),
+        statuses=(),
         attachment="Thông tư 11.pdf",
     ),
     Letter(
@@ -89,7 +92,7 @@ LETTERS = (
         number="23",
         notation="UBND-VX",
         subject="V/v kết nghĩa và trao đổi kinh nghiệm chuyển đổi số (mẫu)",
-        statuses=("01", "03", "06"),
+        statuses=("03", "06"),
         priority=1,
     ),
 )

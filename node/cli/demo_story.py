@@ -86,7 +86,7 @@ async def _play(story: Story, number: int, letter: Letter) -> Sent:
     story.teller.letter(number, letter, len(packet))
     started_s = time.monotonic()
     result = await story.office_of(letter.sender).submit(packet, f"demo-{letter.document_id}")
-    sent = _note(story, letter.sender, result, letter.code, len(letter.statuses))
+    sent = _note(story, letter.sender, result, letter.code, 1 + len(letter.statuses))
     story.figures.documents_sent += 1
     story.teller.taken(NODE_OF_UNIT[letter.sender], result.packet_id, time.monotonic() - started_s)
     units = [parse_code(code).text for code in letter.recipients]
@@ -118,7 +118,7 @@ async def _receive(story: Story, letter: Letter, unit: str, packet_id: bytes, pa
     about = about_of(read_header(fetched.packet), unit)
     for code in letter.statuses:
         _note(story, unit, await report(office, entry, about, code), f"trạng thái {code}", 0)
-    story.teller.arrived(unit, waited_s, letter.statuses, identical=identical)
+    story.teller.arrived(unit, waited_s, ("01", *letter.statuses), identical=identical)
 
 
 def _note(story: Story, unit: str, result: SubmitResult, what: str, statuses: int) -> Sent:

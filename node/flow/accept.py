@@ -6,7 +6,7 @@ entries and receipt become durable together, and the answer leaves after that (l
 """
 
 from node.errors import Denied, Fault
-from node.flow import bodies, inbox, outbox, receipt, status
+from node.flow import arrival, bodies, dossier, outbox, receipt
 from node.flow.judge import Verdict
 from node.flow.rows import load, save
 from node.model.envelope import envelope_sha256_of
@@ -62,7 +62,8 @@ def _store_one(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, no
         return before
     _put_packet(tx, verdict, now_ms)
     if verdict.receipt.level is Level.DELIVERED:
-        _deliver(tx, verdict, now_ms, policy)
+        if verdict.header is not None:
+            arrival.deliver(tx, envelope, verdict.header, verdict.accepted_units, now_ms, policy)
         receipt.keep(tx, receipt.Believed(verdict.receipt, signed))
         return Answer(signed)
     return Answer(_take_custody(tx, verdict, signed, node_id, now_ms))
@@ -80,6 +81,7 @@ def _put_packet(tx: Tx, verdict: Verdict, now_ms: int) -> None:
     if verdict.sealed_header and not record.own_wrap:
         record.own_wrap = codec.key_wrap_to_bytes(parcel.key_wrap)
         record.sealed_header = verdict.sealed_header
+        record.document_sha256 = dossier.digest_of(verdict.header)
     if verdict.needs_body:
         record.body_forgotten = False
     save(tx, key, record)
@@ -87,15 +89,6 @@ def _put_packet(tx: Tx, verdict: Verdict, now_ms: int) -> None:
         bodies.hold(tx, envelope.body.body_sha256, envelope.packet_id)
         if verdict.body is not None:
             tx.put(keys.body(envelope.body.body_sha256), verdict.body)
-
-
-def _deliver(tx: Tx, verdict: Verdict, now_ms: int, policy: Policy) -> None:
-    envelope = verdict.envelope
-    for unit in verdict.accepted_units:
-        inbox.put(tx, envelope, unit, now_ms)
-        assert verdict.header is not None
-        status.record(tx, envelope, verdict.header, unit, now_ms)
-    tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, envelope.packet_id), b"")
 
 
 def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int) -> SignedReceipt:

@@ -4,9 +4,11 @@ The rules of edXML have judged the packet itself (draft.py); here stands what ro
 units, every recipient's code is one, and each recipient is known to the directory or named as refused at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.errors import Deferred, Denied, Rejected
+from node.flow.deeds import named_besides_to
 from node.model.code import Code, parse_code
 from node.model.directory import Directory
 from node.model.header import PacketHeader
@@ -43,12 +45,14 @@ def too_large(size_bytes: int, policy: Policy) -> Rejected:
     return Rejected(Reason.PACKET_TOO_LARGE, detail)
 
 
-def address(header: PacketHeader, system: System, directory: Directory, now_ms: int) -> Addressed:
-    """Find out who sends and who can be served.
+def address(
+    header: PacketHeader, system: System, directory: Directory, now_ms: int, *, instead: Sequence[str] = ()
+) -> Addressed:
+    """Find out who sends and who can be served: those the packet is to, and those whom its business names (decision 0006).
 
-    Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the system's units, and Rejected(CODE_MALFORMED) if the sender's
-    code is none. Recipients that cannot be served are returned by the code as written. Raises Deferred(DIRECTORY_EMPTY) while
-    there is no directory: then nobody is known, and nobody is unknown.
+    `instead` are the recipients of a status 13 that names only its own author. Recipients that cannot be served are returned by the
+    code as written. Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the system's units, Rejected(CODE_MALFORMED) if the
+    sender's code is none, and Deferred(DIRECTORY_EMPTY) while there is no directory: then nobody is known, and nobody is unknown.
     """
     if not directory.nodes:
         raise Deferred(Reason.DIRECTORY_EMPTY, "this node trusts no directory yet")
@@ -57,7 +61,7 @@ def address(header: PacketHeader, system: System, directory: Directory, now_ms: 
         raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {sender.text}")
     routes: dict[str, str] = {}
     refused: list[RefusedRecipient] = []
-    for written in header.recipients:
+    for written in dict.fromkeys(instead or (*header.recipients, *named_besides_to(header))):
         try:
             code = parse_code(written)
             routes[code.text] = route(code, directory, now_ms)

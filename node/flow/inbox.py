@@ -2,7 +2,12 @@
 
 Fetching leases an entry, so that two instances of the same software do not work on the same packet; acknowledging takes it out.
 Both may be repeated. A packet is in a unit's inbox at most once for ever: the entry stays after the acknowledgement, and a late
-copy of the packet finds it (law 3).
+copy of the packet finds it (law 3). An entry is
+
+        waiting for its document -> in the inbox -> given out (the unit decides from now on) -> acknowledged
+                     '-------------------'--> taken out by the node, unread (arrival.py tells when)
+
+and only what is in the inbox, or was, can be fetched.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,6 +32,46 @@ def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
         return
     save(tx, key, InboxRecord(accept_time_ms=now_ms, lane=envelope.lane))
     tx.put(keys.inbox_row(unit, envelope.lane, now_ms, envelope.packet_id), b"")
+
+
+def keep_out(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
+    """Let a packet that comes too late never be in a unit's inbox."""
+    taken_ms = max(now_ms, 1)
+    entry = InboxRecord(accept_time_ms=now_ms, lane=envelope.lane, taken_time_ms=taken_ms)
+    save(tx, keys.inbox_entry(envelope.packet_id, unit), entry)
+
+
+def keep_waiting(tx: Tx, envelope: Envelope, unit: str, dossier_row: bytes, now_ms: int) -> None:
+    """Keep a packet outside the inbox until its document comes; its body stays meanwhile."""
+    entry = InboxRecord(accept_time_ms=now_ms, lane=envelope.lane, waits_for=dossier_row)
+    save(tx, keys.inbox_entry(envelope.packet_id, unit), entry)
+
+
+def surface(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> None:
+    """Put what has waited into the inbox."""
+    entry = require(tx, keys.inbox_entry(packet_id, unit), InboxRecord)
+    entry.waits_for = b""
+    entry.accept_time_ms = now_ms
+    save(tx, keys.inbox_entry(packet_id, unit), entry)
+    tx.put(keys.inbox_row(unit, entry.lane, now_ms, packet_id), b"")
+
+
+def take_out(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> None:
+    """Take a packet that nobody has read out of a unit's inbox, or out of what waits for its document."""
+    key = keys.inbox_entry(packet_id, unit)
+    entry = load(tx, key, InboxRecord)
+    if entry is None or entry.taken_time_ms:
+        return
+    assert not was_given_out(entry), "what was given out is the unit's own to give back"
+    tx.delete(keys.inbox_row(unit, entry.lane, entry.accept_time_ms, packet_id))
+    entry.waits_for = b""
+    entry.taken_time_ms = max(now_ms, 1)
+    save(tx, key, entry)
+
+
+def was_given_out(entry: InboxRecord) -> bool:
+    """Tell whether the unit may have read a packet. The last two are of entries older than `seen_time_ms`."""
+    return bool(entry.seen_time_ms or entry.fetch_count or entry.acknowledge_time_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +127,44 @@ def find(tx: Tx, packet_id: bytes, units: Sequence[str]) -> Held:
 
     Raises Rejected(NOT_FOUND).
     """
+    why = f"no packet {packet_id.hex()} for this system"
     for unit in units:
-        if tx.get(keys.inbox_entry(packet_id, unit)) is not None:
+        entry = load(tx, keys.inbox_entry(packet_id, unit), InboxRecord)
+        if entry is None:
+            continue
+        if not entry.taken_time_ms and not entry.waits_for:
             return _held(tx, packet_id, unit)
-    return _sent(tx, packet_id, units)
+        why = f"packet {packet_id.hex()} is not in the inbox: its author has taken it back or its document has not come"
+    return _sent(tx, packet_id, units, why)
 
 
-def _sent(tx: Tx, packet_id: bytes, units: Sequence[str]) -> Held:
+def _sent(tx: Tx, packet_id: bytes, units: Sequence[str], why_not: str) -> Held:
     packet = load(tx, keys.packet(packet_id), PacketRecord)
     sender = codec.decode_envelope(packet.envelope).sender_unit if packet is not None and packet.system else ""
     if packet is None or sender not in units:
-        raise Rejected(Reason.NOT_FOUND, f"no packet {packet_id.hex()} for this system")
+        raise Rejected(Reason.NOT_FOUND, why_not)
     return Held(sender, packet_id, InboxRecord(accept_time_ms=packet.accept_time_ms), packet, is_sent=True)
 
 
-def lease(tx: Tx, held: Held, lease_ms: int, now_ms: int, policy: Policy) -> None:
-    """Lease an entry and count the fetch. Raises Deferred(LEASED) while somebody else's lease runs."""
-    entry = held.entry
-    if lease_ms == NO_LEASE:
+def give_out(tx: Tx, held: Held, offset_bytes: int, lease_ms: int, now_ms: int, policy: Policy) -> None:
+    """Note that octets leave from an offset on: from the first one on the document is the unit's. Takes a lease at offset 0.
+
+    Raises Deferred(LEASED) while somebody else's lease runs.
+    """
+    if not offset_bytes and lease_ms != NO_LEASE:
+        lease(held.entry, lease_ms, now_ms, policy)
+    elif held.entry.seen_time_ms:
         return
+    held.entry.seen_time_ms = held.entry.seen_time_ms or max(now_ms, 1)
+    save(tx, keys.inbox_entry(held.packet_id, held.unit), held.entry)
+
+
+def lease(entry: InboxRecord, lease_ms: int, now_ms: int, policy: Policy) -> None:
+    """Lease an entry and count the fetch. Raises Deferred(LEASED) while somebody else's lease runs."""
     if entry.lease_until_ms > now_ms and not entry.acknowledge_time_ms:
         raise Deferred(Reason.LEASED, "leased already", retry_after_ms=entry.lease_until_ms - now_ms)
     entry.lease_until_ms = now_ms + min(lease_ms or policy.lease_ms, policy.lease_ms_max)
     entry.fetch_count += 1
-    save(tx, keys.inbox_entry(held.packet_id, held.unit), entry)
 
 
 def acknowledge(tx: Tx, packet_ids: Iterable[bytes], units: Iterable[str], now_ms: int) -> int:
@@ -120,7 +179,7 @@ def acknowledge(tx: Tx, packet_ids: Iterable[bytes], units: Iterable[str], now_m
 def _acknowledge_one(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> int:
     key = keys.inbox_entry(packet_id, unit)
     entry = load(tx, key, InboxRecord)
-    if entry is None or entry.acknowledge_time_ms:
+    if entry is None or entry.acknowledge_time_ms or entry.taken_time_ms or entry.waits_for:
         return 0
     tx.delete(keys.inbox_row(unit, entry.lane, entry.accept_time_ms, packet_id))
     entry.acknowledge_time_ms = max(now_ms, 1)
@@ -132,4 +191,5 @@ def _acknowledge_one(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> int:
 def all_let_go(tx: Tx, packet_id: bytes) -> bool:
     """Tell whether no unit waits for this packet any more."""
     rows = tx.scan(keys.inbox_entry(packet_id), limit=20_000)
-    return all(InboxRecord.FromString(value).acknowledge_time_ms for _, value in rows)
+    entries = (InboxRecord.FromString(value) for _, value in rows)
+    return all(entry.acknowledge_time_ms or entry.taken_time_ms for entry in entries)

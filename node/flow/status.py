@@ -8,6 +8,7 @@ Only the code is written down in the clear. What the report says in words stays 
 read from there when somebody looks.
 """
 
+from node.flow import dossier
 from node.model.envelope import Envelope, PacketKind
 from node.model.header import PacketHeader
 from node.model.status import StatusEvent
@@ -22,13 +23,19 @@ def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, n
     if envelope.kind is not PacketKind.STATUS:
         return
     packet_id = tx.get(keys.document(author_unit, header.subject_document_id))
-    if packet_id is None or tx.get(keys.delivery(packet_id, envelope.sender_unit)) is None:
+    if packet_id is None:
         return
+    if tx.get(keys.delivery(packet_id, envelope.sender_unit)) is None:
+        # The newest packet went to others: an older one, or an update that added the unit, has brought it the document.
+        packet_id = dossier.packet_for(tx, author_unit, header.subject_document_id, envelope.sender_unit)
+        if packet_id is None:
+            return
     event = status_pb2.StatusEvent(
         code=header.status_code,
         unit=envelope.sender_unit,
         accept_time_ms=now_ms,
         packet_id=envelope.packet_id,
+        answers_packet_id=envelope.answers_packet_id,
     )
     key = keys.status(packet_id, envelope.sender_unit, now_ms, envelope.packet_id)
     tx.put(key, StatusRecord(event=event.SerializeToString()).SerializeToString())
@@ -41,7 +48,13 @@ def history(tx: Tx, packet_id: bytes, unit: str) -> tuple[StatusEvent, ...]:
         event = status_pb2.StatusEvent.FromString(StatusRecord.FromString(value).event)
         events.append(
             StatusEvent(
-                event.code, event.unit, event.description, event.timestamp_text, event.accept_time_ms, event.packet_id
+                event.code,
+                event.unit,
+                event.description,
+                event.timestamp_text,
+                event.accept_time_ms,
+                event.packet_id,
+                event.answers_packet_id,
             )
         )
     return tuple(events)

@@ -7,17 +7,19 @@ stored it, however the two race (law 3). Recipients on this very node are served
 own, signed before it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.edxml.rules import warning_line
 from node.errors import Fault, Rejected
-from node.flow import again, bodies, inbox, outbox, receipt, status
+from node.flow import again, arrival, bodies, deeds, dossier, outbox, receipt
 from node.flow.check import Addressed
+from node.flow.duty import NODE_SYSTEM
 from node.flow.rows import load, save
 from node.model.delivery import State
 from node.model.envelope import BodyRef, Envelope, KeyWrap, PacketKind, SignedEnvelope, packet_id_of, packet_nonce_of
 from node.model.finding import Finding
-from node.model.header import PacketHeader
+from node.model.header import UPDATE, WITHDRAWAL, PacketHeader
 from node.model.lane import Lane, lane_of_priority
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
@@ -35,7 +37,10 @@ from node.wire.truc.v1 import office_service_pb2
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A packet that has been read, checked and encrypted, but not signed. `body` is None if it lies in a file."""
+    """A packet that has been read, checked and encrypted, but not signed. `body` is None if it lies in a file.
+
+    `create_after_ms`: the author's newest act about the same document, which this one has to follow.
+    """
 
     system: System
     submission: Submission
@@ -47,6 +52,20 @@ class Draft:
     body_ref: BodyRef
     findings: tuple[Finding, ...] = ()
     """Warnings of the rules."""
+    answers_packet_id: bytes = b""
+    create_after_ms: int = 0
+
+    @property
+    def needs_request(self) -> bool:
+        """True of a 15 or 16 that does not say yet what it answers."""
+        return self.header.status_code in deeds.ANSWER_CODES and not self.answers_packet_id
+
+
+@dataclass(frozen=True, slots=True)
+class TooEarly:
+    """Not stored yet: by its create time the packet would not be the newest about its document; `newest_ms` is."""
+
+    newest_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +98,10 @@ def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Enve
         recipient_units=tuple(draft.addressed.routes),
         kind=draft.header.kind,
         lane=lane_of(draft.header, draft.body_ref.body_bytes, policy),
-        create_time_ms=now_ms,
+        create_time_ms=max(now_ms, draft.create_after_ms + 1),
         expire_at_ms=submission.expire_at_ms or now_ms + policy.expire_after_ms,
         body=draft.body_ref,
+        answers_packet_id=draft.answers_packet_id,
     )
 
 
@@ -135,18 +155,33 @@ def repeat_of(tx: Tx, system: System, submission_id: str, packet_sha256: bytes |
     return office.submit_result_from_proto(office_service_pb2.SubmitResult.FromString(record.result))
 
 
-def store_group(tx: Tx, group: list[Signed], now_ms: int, policy: Policy) -> list[SubmitResult | Exception]:
+def requests_answered(tx: Tx, drafts: Sequence[Draft]) -> list[bytes]:
+    """Return for each 15 or 16 which packet it answers (decision 0006): edXML has no field that says so."""
+    return [
+        dossier.answered(
+            tx, one.addressed.sender.text, next(iter(one.addressed.routes)), one.header.subject_document_id
+        )
+        for one in drafts
+    ]
+
+
+def store_group(tx: Tx, group: list[Signed], now_ms: int, policy: Policy) -> list[SubmitResult | TooEarly | Exception]:
     """Store a group; each packet gets its own answer, and a fault of one leaves the others alone."""
     return [_store_or_fault(tx, one, now_ms, policy) for one in group]
 
 
-def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult | Exception:
+def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult | TooEarly | Exception:
     # Nothing has been written when `repeat_of` raises, so the fault of one packet cannot leave half a packet behind.
     try:
         first = repeat_of(tx, signed.draft.system, signed.draft.submission.submission_id, signed.draft.packet_sha256)
     except Fault as fault:
         return fault
-    return first or _store(tx, signed, now_ms, policy)
+    if first is not None:
+        return first
+    newest_ms = dossier.newest_ms(tx, signed.envelope.sender_unit, signed.draft.header)
+    if newest_ms >= signed.envelope.create_time_ms:
+        return TooEarly(newest_ms)
+    return _store(tx, signed, now_ms, policy)
 
 
 def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
@@ -156,9 +191,10 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
     bodies.hold(tx, envelope.body.body_sha256, envelope.packet_id)
     if draft.body is not None:
         tx.put(keys.body(envelope.body.body_sha256), draft.body)
-    if envelope.kind is PacketKind.DOCUMENT and draft.header.document_id:
-        tx.put(keys.document(envelope.sender_unit, draft.header.document_id), envelope.packet_id)
+    if envelope.kind is PacketKind.DOCUMENT:
+        _name_document(tx, envelope, draft.header)
     _put_deliveries(tx, signed, now_ms)
+    dossier.submitted(tx, envelope, draft.header, now_ms, by_node=draft.system.name == NODE_SYSTEM)
     tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
     if signed.own_receipt is not None:
         deliver_locally(tx, signed, now_ms, policy)
@@ -176,6 +212,15 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
     return result
 
 
+def _name_document(tx: Tx, envelope: Envelope, header: PacketHeader) -> None:
+    """Let the packet that brings a document be found by its DocumentId; what only changes it, if nothing else is known by that name."""
+    brings = header.business_type not in (WITHDRAWAL, UPDATE)
+    for name in {header.document_id, header.subject_document_id} - {""}:
+        key = keys.document(envelope.sender_unit, name)
+        if brings or tx.get(key) is None:
+            tx.put(key, envelope.packet_id)
+
+
 def _put_packet(tx: Tx, signed: Signed, findings: tuple[Finding, ...], now_ms: int) -> None:
     draft = signed.draft
     record = PacketRecord(
@@ -186,6 +231,7 @@ def _put_packet(tx: Tx, signed: Signed, findings: tuple[Finding, ...], now_ms: i
         accept_time_ms=now_ms,
         submission_id=draft.submission.submission_id,
         system=draft.system.name,
+        document_sha256=dossier.digest_of(draft.header),
     )
     save(tx, keys.packet(signed.envelope.packet_id), record)
 
@@ -208,10 +254,8 @@ def deliver_locally(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> None
     believed, envelope = signed.own_receipt, signed.envelope
     assert believed is not None
     receipt.apply_final(tx, believed, now_ms)
-    for outcome in believed.receipt.outcomes:
-        inbox.put(tx, envelope, outcome.unit, now_ms)
-        status.record(tx, envelope, signed.draft.header, outcome.unit, now_ms)
-    tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, envelope.packet_id), b"")
+    units = [outcome.unit for outcome in believed.receipt.outcomes]
+    arrival.deliver(tx, envelope, signed.draft.header, units, now_ms, policy)
 
 
 def sealed_header(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from node.errors import Rejected
 from node.flow import outbox, receipt, status
+from node.flow.dossier import Lives
 from node.flow.road import Outlook, waiting_for
 from node.flow.rows import load
 from node.model.code import parse_code
@@ -19,6 +20,7 @@ from node.model.status import shown_status
 from node.ports import Tx
 from node.store import keys
 from node.store.records import DeliveryRecord, PacketRecord, SubmissionRecord
+from node.wire import codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ def track(tx: Tx, packet_id: bytes, outlook: Outlook) -> Tracked:
     packet = load(tx, keys.packet(packet_id), PacketRecord)
     if packet is None or not packet.system:
         raise Rejected(Reason.NOT_FOUND, f"packet {packet_id.hex()} was not submitted here")
+    lives = Lives(tx, codec.decode_envelope(packet.envelope).sender_unit, packet.document_sha256)
     views = tuple(
-        _view(tx, packet_id, keys.unit_after_id(key), DeliveryRecord.FromString(value), outlook)
+        _view(tx, packet_id, keys.unit_after_id(key), DeliveryRecord.FromString(value), outlook, lives)
         for key, value in receipt.deliveries(tx, packet_id)
     )
     names = {event.packet_id for view in views for event in view.statuses}
@@ -63,7 +66,7 @@ def track(tx: Tx, packet_id: bytes, outlook: Outlook) -> Tracked:
     return Tracked(packet_id, packet, views, packets)
 
 
-def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, outlook: Outlook) -> DeliveryView:
+def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, outlook: Outlook, lives: Lives) -> DeliveryView:
     statuses = status.history(tx, packet_id, unit)
     row = outbox.row_of(tx, record.node_id, packet_id, keys.OUTBOX_PACKET)
     state = State(record.state)
@@ -74,6 +77,7 @@ def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, outlook: 
     # The recipient's node has decided, or the origin itself has given up: who signed tells which receipt it was.
     level = Level.DELIVERED if record.receipt_node == record.node_id else Level.FAILED
     signed = receipt.kept(tx, packet_id, level, record.receipt_node) if record.receipt_node else None
+    life, life_packet_id = lives.at(unit)
     return DeliveryView(
         unit=unit,
         node_id=record.node_id,
@@ -88,4 +92,6 @@ def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, outlook: 
         attempts=row[1].attempts if row is not None else 0,
         unit_name=entry.name if entry else "",
         relay_node=record.relay_node,
+        life=life,
+        life_packet_id=life_packet_id,
     )

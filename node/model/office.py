@@ -27,12 +27,16 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """How a packet is handed in. `packet_bytes` 0: unknown; `expire_at_ms` 0: the node's default."""
+    """How a packet is handed in. `packet_bytes` 0: unknown; `expire_at_ms` 0: the node's default.
+
+    `answers_packet_id` is set by the node alone, for a 15 that it owes: it knows which request that answers.
+    """
 
     submission_id: str
     packet_bytes: int = 0
     all_or_nothing: bool = False
     expire_at_ms: int = 0
+    answers_packet_id: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

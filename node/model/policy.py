@@ -46,3 +46,13 @@ class Policy:
     """What "ngay" (at once) means for an urgent document that has arrived, at any hour of any day: NĐ 30/2020 Điều 23 gives no figure."""
     relay_for_others: bool = False
     """Take custody of packets between other nodes (needs the relay role in the directory, too)."""
+    wait_for_document_ms: int = 3 * DAY_MS
+    """An update or withdrawal that has overtaken its document waits for it this long, then it goes into the inbox alone."""
+    arrival: bool = True
+    """Report status 01 (đã đến) when a document reaches an inbox (NĐ 30/2020 Điều 21.2.c)."""
+    arrival_by_software: frozenset[str] = frozenset()
+    """Units (canonical codes) whose own software reports 01."""
+
+    def reports_arrival(self, unit: str) -> bool:
+        """Tell whether the node reports 01 in this unit's name."""
+        return self.arrival and unit not in self.arrival_by_software

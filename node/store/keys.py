@@ -6,6 +6,7 @@
       c    number       unit 0x00 sha256(number, notation, year)  sha256(DocumentId)      whose number it is, at the author's node
       d    delivery     packet_id (16) unit                       DeliveryRecord          at the origin
       f    body ref     body sha256 (32) packet_id (16)           ""                      that packet needs that body
+      h    held         ms (8) packet_id                          ""                      waits for its document, at most until ms
       i    inbox        unit 0x00 lane (1) ms (8) packet_id       ""                      waits for the unit, in order of urgency
       n    inbox entry  packet_id unit                            InboxRecord             stays after the acknowledgement
       k    packet       packet_id                                 PacketRecord
@@ -18,10 +19,15 @@
       s    submission   system 0x00 submission id                 SubmissionRecord
       t    status       packet_id unit 0x00 ms (8) packet_id      StatusRecord            history, append only
       u    upload       token (16)                                UploadRecord
-      x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet of that author's document
+      w    duty         ms (8) packet_id code unit                DutyRecord              statuses owed in a unit's name, by when due;
+                                                                                          of a 15 the packet answered
+      x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet that brought that document
+      y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           packets about that document that the unit knows
+                        (32) party 0x00 packet_id
       z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
 
-Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them.
+Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. The party of a dossier row
+is the recipient whom alone it concerns (its statuses, what a packet does to it and nobody else); "" concerns all who get the packet.
 """
 
 import hashlib
@@ -186,7 +192,54 @@ def upload(token: bytes) -> bytes:
 
 def document(unit: str, document_id: str) -> bytes:
     """Key under which a document of an author is found by its DocumentId."""
-    return b"x" + unit.encode() + b"\0" + hashlib.sha256(document_id.encode()).digest()
+    return b"x" + unit.encode() + b"\0" + document_sha256(document_id)
+
+
+def document_sha256(document_id: str) -> bytes:
+    """Return what stands for a DocumentId in keys: its SHA-256, since a DocumentId is as long as its author likes."""
+    return hashlib.sha256(document_id.encode()).digest()
+
+
+def dossier(unit: str, author: str, document_digest: bytes, party: str | None = None) -> bytes:
+    """Prefix of a document's dossier as one unit keeps it, or of what concerns one party ("": everybody) in it."""
+    prefix = b"y" + unit.encode() + b"\0" + author.encode() + b"\0" + document_digest
+    return prefix if party is None else prefix + party.encode() + b"\0"
+
+
+def dossier_row(unit: str, author: str, document_digest: bytes, party: str, packet_id: bytes) -> bytes:
+    """Key of one packet in a dossier."""
+    return dossier(unit, author, document_digest, party) + packet_id
+
+
+def parse_dossier_row(key: bytes) -> tuple[str, str, bytes, str, bytes]:
+    """Return (unit, author, digest of the DocumentId, party, packet id) of a dossier row."""
+    unit, author, rest = key[1:].split(b"\0", 2)
+    return unit.decode(), author.decode(), rest[:32], rest[32:-17].decode(), rest[-16:]
+
+
+def held(until_ms: int, packet_id: bytes) -> bytes:
+    """Key of a packet that waits for its document until a time."""
+    return held_from(until_ms) + packet_id
+
+
+def held_from(until_ms: int) -> bytes:
+    """Where the rows begin of what waits until `until_ms` or longer."""
+    return HELD + _MS.pack(until_ms)
+
+
+def duty(due_ms: int, packet_id: bytes, status_code: str, unit: str) -> bytes:
+    """Key of a status that the node owes in a unit's name, about or in answer to a packet."""
+    return b"w" + _MS.pack(due_ms) + packet_id + status_code.encode() + unit.encode()
+
+
+def duty_from(due_ms: int) -> bytes:
+    """Where the duties begin that are due at `due_ms` or later."""
+    return b"w" + _MS.pack(due_ms)
+
+
+def due_of(key: bytes) -> int:
+    """Return when a duty is due, or until when something waits for its document."""
+    return int(_MS.unpack_from(key, 1)[0])
 
 
 def number(unit: str, code: str) -> bytes:
@@ -206,6 +259,8 @@ def parse_due(key: bytes) -> tuple[int, int, bytes]:
 
 DELIVERIES = b"d"
 DUE = b"z"
+HELD = b"h"
+DUTIES = b"w"
 PEERS = b"p"
 UPLOADS = b"u"
 """Prefixes of whole tables, for the few scans that want one."""

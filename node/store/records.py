@@ -8,6 +8,8 @@ grow. A field is never renumbered, retyped or reused; a field no longer wanted i
 
 from node.wire.truc.store.v1.records_pb2 import (
     DeliveryRecord,
+    DossierRecord,
+    DutyRecord,
     HeaderRecord,
     InboxRecord,
     OutboxRecord,
@@ -20,6 +22,8 @@ from node.wire.truc.store.v1.records_pb2 import (
 
 __all__ = [
     "DeliveryRecord",
+    "DossierRecord",
+    "DutyRecord",
     "HeaderRecord",
     "InboxRecord",
     "OutboxRecord",

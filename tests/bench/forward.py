@@ -18,7 +18,7 @@ import uvloop
 from node.model.reason import Reason
 from tests.bench.load import KB, many_per_call, one_per_call, outbox_empty, packets, warm_up
 from tests.bench.report import Report
-from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
+from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh, admin_client
 
 CASES = (
     ("2 KB", "document", 2 * KB, 6_000, ">= 3000", None),
@@ -30,7 +30,7 @@ CASES = (
 
 async def measure(report: Report, runs: int, scale: float) -> None:
     """Measure all cases."""
-    with tempfile.TemporaryDirectory() as folder, RealMesh(Path(folder), [MINISTRY, PROVINCE]) as mesh:
+    with tempfile.TemporaryDirectory() as folder, RealMesh(Path(folder), [MINISTRY, PROVINCE], NO_ARRIVALS) as mesh:
         await warm_up(mesh, "g14", "h49")
         report.add("yardstick: 50 KB refused at once", [await _refused(mesh, 2_000) for _ in range(runs)], "calls/s")
         for name, kind, size, count, goal, goal_one in CASES:

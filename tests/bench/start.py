@@ -15,7 +15,7 @@ from node.store import keys
 from node.store.records import DeliveryRecord, OutboxRecord, PacketRecord
 from node.store.rocks import RocksStore
 from tests.bench.report import Report
-from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
+from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh, admin_client
 
 DELIVERIES = 1_000_000
 
@@ -24,7 +24,7 @@ async def measure(report: Report, runs: int, scale: float) -> None:
     """Measure both."""
     count = int(DELIVERIES * scale)
     with tempfile.TemporaryDirectory() as folder:
-        mesh = RealMesh(Path(folder), [MINISTRY, PROVINCE])
+        mesh = RealMesh(Path(folder), [MINISTRY, PROVINCE], NO_ARRIVALS)
         try:
             await _starts(report, mesh, runs, "empty store")
             await _fill(mesh, count)

@@ -9,14 +9,14 @@ import uvloop
 
 from tests.bench.load import KB, many_per_call, one_per_call, packets, warm_up
 from tests.bench.report import Report
-from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
+from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh, admin_client
 
 CASES = (("2 KB", 2 * KB, 4_000), ("50 KB", 50 * KB, 1_500), ("1 MB", 1000 * KB, 60))
 
 
 async def measure(report: Report, runs: int, scale: float) -> None:
     """Measure all cases."""
-    with tempfile.TemporaryDirectory() as folder, RealMesh(Path(folder), [MINISTRY, PROVINCE]) as mesh:
+    with tempfile.TemporaryDirectory() as folder, RealMesh(Path(folder), [MINISTRY, PROVINCE], NO_ARRIVALS) as mesh:
         await warm_up(mesh, "g14", "h49")
         async with mesh.office("g14") as office, admin_client(mesh["g14"]) as admin:
             await admin.hold_peer("h49")

@@ -73,7 +73,7 @@ def test_a_packet_in_order_is_delivered_with_our_signature() -> None:
     said = statement(answer)
     assert said.outcomes == (Outcome("H49.22", Reason.NONE),)
     assert said.envelope_sha256 == item.parcel.signed_envelope.sha256
-    assert here.tables() == {"k", "b", "f", "i", "n", "r", "z"}
+    assert here.tables() == {"k", "b", "f", "i", "n", "r", "w", "y", "z"}
 
 
 # --- points 1 and 2: the envelope and who brings it -------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.mesh.support import QUICK
-from tests.real_mesh import CENTRE, NodeSpec, RealMesh
+from tests.real_mesh import CENTRE, NO_ARRIVALS, NodeSpec, RealMesh
 
 PACKET_BYTES_MAX = 4_000_000
 """What every node of the common mesh takes."""
@@ -21,7 +21,7 @@ SPECS = (
 @pytest.fixture(scope="session")
 def common_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMesh]:
     limits = f"[limits]\npacket_bytes_max = {PACKET_BYTES_MAX}\n"
-    with RealMesh(tmp_path_factory.mktemp("mesh"), SPECS, toml=QUICK + limits) as made:
+    with RealMesh(tmp_path_factory.mktemp("mesh"), SPECS, toml=QUICK + NO_ARRIVALS + limits) as made:
         yield made
 
 

@@ -4,6 +4,7 @@ It knows nothing of the nodes' insides. Whatever a node has once answered must s
 a broken law and is noted at once, the rest is checked when the world has come to rest (laws.py).
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ from node.model.office import InboxEntry, SubmitResult, TrackView
 from node.model.receipt import SignedReceipt
 from tests.sim.papers import Paper
 
+BY_NODES = ("01", "15")
+"""Statuses that nodes send in their units' names."""
+
 
 @dataclass
 class Sent:
@@ -21,6 +25,11 @@ class Sent:
     paper: Paper
     node_id: str
     result: SubmitResult
+
+    @property
+    def is_report(self) -> bool:
+        """True of a recipient's status; a 13 is its author's act."""
+        return self.paper.kind is PacketKind.STATUS and self.paper.kind_of_act != "ask back"
 
 
 @dataclass
@@ -33,6 +42,8 @@ class Received:
     acknowledge_asked: bool = False
     """Asked for, perhaps without hearing the answer: it may be gone or not."""
     acknowledged: bool = False
+    taken: bool = False
+    """It has gone unread because its author took it back or replaced it."""
 
 
 @dataclass
@@ -48,8 +59,12 @@ class Ledger:
     """By unit and packet id."""
     finals: dict[tuple[bytes, str], tuple[State, SignedReceipt | None]] = field(default_factory=dict)
     """Final states as Track showed them, by packet id and unit."""
+    views: dict[bytes, TrackView] = field(default_factory=dict)
+    """What Track showed last, by packet id."""
     statuses: dict[tuple[bytes, str], tuple[str, ...]] = field(default_factory=dict)
     """Status codes as Track showed them last, by packet id and unit."""
+    made_by_nodes: dict[tuple[str, bytes], InboxEntry] = field(default_factory=dict)
+    """Statuses that a node has made itself, by the unit in whose inbox they were seen and packet id."""
     relayed: set[tuple[bytes, str]] = field(default_factory=set)
     """Deliveries whose receipt was brought by a relay."""
     broken: list[str] = field(default_factory=list)
@@ -92,47 +107,58 @@ class Ledger:
             seen.add(entry.packet_id)
             self._seen(node_id, unit, entry)
         for (of_unit, packet_id), received in self.received.items():
-            if of_unit != unit or received.acknowledged or packet_id in seen:
+            if of_unit != unit or received.acknowledged or received.taken or packet_id in seen:
                 continue
             if received.acknowledge_asked:
                 received.acknowledged = True
+            elif not received.fetched and self.may_be_taken(unit, received.entry):
+                received.taken = True
             else:
                 self.breaks("law 1", f"{unit}: packet {packet_id.hex()} was in the inbox and is gone unacknowledged")
 
     def _seen(self, node_id: str, unit: str, entry: InboxEntry) -> None:
         paper = self.papers.get(entry.packet_sha256)
         name = entry.packet_id.hex()
-        if paper is None:
+        if paper is None and entry.kind is PacketKind.STATUS and entry.status_code in BY_NODES:
+            self.made_by_nodes[unit, entry.packet_id] = entry
+        elif paper is None:
             self.breaks("law 4", f"{unit}: packet {name} has octets that nobody wrote")
             return
-        if unit not in paper.recipients:
+        elif unit not in paper.recipients:
             self.breaks("I3", f"{unit}: packet {name} is for {paper.recipients}")
         known = self.received.get((unit, entry.packet_id))
         if known is None:
-            self._first_seen(node_id, unit, entry, paper)
+            self._first_seen(node_id, unit, entry)
+        elif known.taken:
+            self.breaks("life", f"{unit}: packet {name} is in the inbox again after it was taken back")
         elif known.acknowledged:
             self.breaks("law 3", f"{unit}: packet {name} is in the inbox again after its acknowledgement")
         elif known.entry.packet_sha256 != entry.packet_sha256:
             self.breaks("law 4", f"{unit}: packet {name} has changed its octets")
 
-    def _first_seen(self, node_id: str, unit: str, entry: InboxEntry, paper: Paper) -> None:
-        for (of_unit, packet_id), other in self.received.items():
+    def _first_seen(self, node_id: str, unit: str, entry: InboxEntry) -> None:
+        # A node may answer two requests in the same words.
+        others = {} if (unit, entry.packet_id) in self.made_by_nodes else self.received
+        for (of_unit, packet_id), other in others.items():
             if of_unit == unit and other.entry.packet_sha256 == entry.packet_sha256:
-                self.breaks(
-                    "law 3", f"{unit}: {paper.submission_id} came as {packet_id.hex()} and {entry.packet_id.hex()}"
-                )
+                self.breaks("law 3", f"{unit}: the same octets came as {packet_id.hex()} and {entry.packet_id.hex()}")
         self.received[unit, entry.packet_id] = Received(entry, node_id)
 
     def fetched(self, unit: str, entry: InboxEntry, octets: bytes, offset_bytes: int) -> None:
         """A node has given a packet out, from an offset on."""
         paper = self.papers.get(entry.packet_sha256)
-        if paper is None or octets != paper.packet[offset_bytes:]:
+        if paper is None and (unit, entry.packet_id) in self.made_by_nodes:
+            is_whole = offset_bytes > 0 or hashlib.sha256(octets).digest() == entry.packet_sha256
+        else:
+            is_whole = paper is not None and octets == paper.packet[offset_bytes:]
+        if not is_whole:
             self.breaks("law 4", f"{unit}: {entry.packet_id.hex()} was fetched with other octets than it was sent with")
         else:
             self.received[unit, entry.packet_id].fetched += 1
 
     def tracked(self, view: TrackView) -> None:
         """A node has shown how a packet is doing."""
+        self.views[view.packet_id] = view
         for delivery in view.deliveries:
             key = (view.packet_id, delivery.unit)
             final = self.finals.get(key)
@@ -150,5 +176,26 @@ class Ledger:
             self.statuses[key] = codes
 
     def statuses_sent(self) -> list[Sent]:
-        """Return the accepted status packets."""
-        return [sent for sent in self.sent.values() if sent.paper.kind is PacketKind.STATUS]
+        """Return the accepted status packets of recipients."""
+        return [sent for sent in self.sent.values() if sent.is_report]
+
+    def acts(self, author: str, document_id: str) -> list[Sent]:
+        """Return what an author has done about a document, in the order in which its node took it."""
+        return [
+            sent
+            for sent in self.sent.values()
+            if not sent.is_report
+            and sent.paper.sender == author
+            and (sent.paper.document_id == document_id or document_id in sent.paper.replaced)
+        ]
+
+    def may_be_taken(self, unit: str, entry: InboxEntry) -> bool:
+        """Tell whether an author has tried to take back or replace at a unit what an inbox shows."""
+        mine = self.papers.get(entry.packet_sha256)
+        if mine is None or mine.does(unit, mine.document_id) not in ("bring", "update"):
+            return False
+        return any(
+            paper.sender == mine.sender and paper.does(unit, mine.document_id) in ("take back", "replace")
+            for paper in self.papers.values()
+            if unit in paper.recipients
+        )

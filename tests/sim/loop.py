@@ -143,6 +143,8 @@ class Process:
         done, _ = await asyncio.wait([task], timeout=timeout_s)
         if not done:
             task.cancel()
+            # Nobody hears any more what came of it.
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         if not done or task.cancelled():
             raise NoAnswer(self.name)
         return task.result()

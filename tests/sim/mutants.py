@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from node.flow import accept, inbox, outbox, receipt, status, submit
+from node.flow import accept, arrival, duty, inbox, outbox, receipt, status, submit
 from node.ports import Tx
 from tests.sim.disk import Disk, SimStore
 from tests.sim.loop import Process
@@ -93,4 +93,53 @@ def rows_forgotten_when_put_off() -> Iterator[None]:
         return outbox.settle(tx, node_id, packet_id, kind)
 
     with patch.object(outbox, "put_off", drop):
+        yield
+
+
+@contextmanager
+def tombstone_ignored() -> Iterator[None]:
+    """A node that shows what comes late although its author has taken it back or replaced it."""
+    with patch.object(arrival._Case, "_is_held_back", lambda self: False):
+        yield
+
+
+@contextmanager
+def read_is_not_remembered() -> Iterator[None]:
+    """A node that takes a document back for a unit that has read it."""
+    with patch.object(inbox, "was_given_out", lambda entry: False):
+        yield
+
+
+@contextmanager
+def duty_not_durable() -> Iterator[None]:
+    """A node whose clerk keeps what is owed in its head: the rows go when it looks at them, before anything is submitted."""
+    real = duty.due
+
+    def look(tx: Tx, now_ms: int, limit: int) -> tuple[list[duty.Duty], int | None]:
+        found, next_ms = real(tx, now_ms, limit)
+        duty.done(tx, [one.key for one in found])
+        return found, next_ms
+
+    with patch.object(duty, "due", look):
+        yield
+
+
+@contextmanager
+def answer_attributed_to_nothing() -> Iterator[None]:
+    """A node that lets its units' answers name no request."""
+    with patch.object(submit, "requests_answered", lambda tx, drafts: [b"" for _ in drafts]):
+        yield
+
+
+@contextmanager
+def waits_for_ever() -> Iterator[None]:
+    """A node that never shows what waits for a document that does not come."""
+    with patch.object(arrival, "show_what_waited", lambda *_: (0, False)):
+        yield
+
+
+@contextmanager
+def author_without_an_order() -> Iterator[None]:
+    """An author's node that signs with its clock's time, whatever it has signed about the document before."""
+    with patch.object(submit.dossier, "newest_ms", lambda *_: 0):
         yield

@@ -105,6 +105,8 @@ class Office:
                 except (NoAnswer, Deferred):
                     continue
                 except Fault as fault:
+                    if fault.reason is Reason.NOT_FOUND and self._ledger.may_be_taken(unit, entry):
+                        continue
                     name = entry.packet_id.hex()
                     self._ledger.breaks("law 1", f"{unit}: {name} is in the inbox and cannot be fetched: {fault}")
         return found
@@ -128,9 +130,15 @@ class Office:
         self._ledger.fetched(unit, entry, octets, offset)
         if fickle > 0.7:
             return
+        paper = self._ledger.papers.get(entry.packet_sha256)
+        act = paper.does(unit, paper.document_id) if paper is not None else ""
+        if paper is not None and (act == "take back" or (act == "update" and self._numbers.random() < 0.5)):
+            # A clerk decides first and files then: what was asked is answered even if the software stops in between.
+            await self._tell(
+                unit, paper, self._numbers.choice(("15", "15", "16")), f"answer-{unit}-{paper.submission_id}"
+            )
         await self.acknowledge(unit, entry)
-        paper = self._ledger.papers[entry.packet_sha256]
-        if paper.kind is PacketKind.DOCUMENT:
+        if paper is not None and act in ("bring", "update"):
             await self._report(unit, paper)
 
     async def _fetch(self, node: Any, unit: str, entry: InboxEntry, offset: int) -> bytes:
@@ -149,18 +157,21 @@ class Office:
         self._world.trace(self.system.name, f"{unit} acknowledged {entry.packet_id.hex()}")
 
     async def _report(self, unit: str, paper: Paper) -> None:
-        """Send one to three statuses about a document back to its author."""
-        for code in STATUS_CODES[: self._numbers.choice((0, 1, 1, 2, 3))]:
-            name = f"{code}-{unit}-{paper.submission_id}"
-            if (self.system.name, name) in self._ledger.sent:
-                continue
-            secret = f"LOIPHE{self._numbers.randbytes(8).hex()}".encode()
-            packet = status(unit, paper.sender, paper.document_id, code, secret)
-            slip = Paper(
-                self.system.name, name, PacketKind.STATUS, unit, (paper.sender,), (paper.sender,), paper.document_id, secret,
-                packet, status_code=code,
-            )  # fmt: skip
-            await self.hand_in(slip)
+        """Send a few statuses about a document back to its author; 01 only where the node leaves that to us."""
+        codes = STATUS_CODES if not self._world.policy.reports_arrival(unit) else STATUS_CODES[1:]
+        for code in codes[: self._numbers.choice((0, 1, 1, 2, 3))]:
+            await self._tell(unit, paper, code, f"{code}-{unit}-{paper.submission_id}")
+
+    async def _tell(self, unit: str, paper: Paper, code: str, name: str) -> None:
+        if (self.system.name, name) in self._ledger.sent:
+            return
+        secret = f"LOIPHE{self._numbers.randbytes(8).hex()}".encode()
+        packet = status(unit, paper.sender, paper.document_id, code, secret)
+        slip = Paper(
+            self.system.name, name, PacketKind.STATUS, unit, (paper.sender,), (paper.sender,), paper.document_id, secret,
+            packet, status_code=code, kind_of_act="status",
+        )  # fmt: skip
+        await self.hand_in(slip)
 
     async def track(self, submission_id: str) -> None:
         """Ask how a packet is doing; an accepted one must be known for ever."""

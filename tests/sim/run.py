@@ -11,6 +11,7 @@ from node.model.delivery import State
 from tests.sim.disk import SimStore
 from tests.sim.laws import Watch, check, waits
 from tests.sim.ledger import Ledger
+from tests.sim.life_laws import owes
 from tests.sim.loop import Deadlock, VirtualLoop, run_virtual, where
 from tests.sim.machine import stream
 from tests.sim.scenario import Plan, Scenario, plan_for
@@ -115,7 +116,7 @@ async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenar
         return
     verdict.rest_after_s = world.loop.time() - mended_s
     await _lose_power_everywhere(world, ledger, scenario)
-    await check(world, ledger)
+    await check(world, ledger, clocks_jump=scenario.troubles.jumps > 0)
 
 
 async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:
@@ -129,7 +130,7 @@ async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:
             return False
         await asyncio.sleep(60)
         found = [await office.read() for office in scenario.offices]
-        waiting = [await waits(world, name) for name in world.machines]
+        waiting = [await waits(world, name) + await owes(world, name) for name in world.machines]
         busy = any(office.busy for office in scenario.offices)
         quiet = 0 if any(found) or any(waiting) or busy else quiet + 1
     return True
@@ -137,6 +138,8 @@ async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:
 
 async def _say_what_waits(world: World, ledger: Ledger, scenario: Scenario) -> None:
     for name in world.machines:
+        for what in await owes(world, name):
+            ledger.breaks("rest", f"{name} still owes or holds {what}")
         for one in await waits(world, name):
             what = f"{one.kind} {one.packet_id.hex()} for {one.node_id}: {one.reason.name}, {one.attempts} attempts"
             ledger.breaks("rest", f"{name} still has {what}, next at {one.next_attempt_ms}")
@@ -164,6 +167,9 @@ def _sum_up(verdict: Verdict, world: World, ledger: Ledger, watch: Watch, scenar
         "refused": len(ledger.refused),
         "deliveries": len(ledger.received),
         "statuses": len(ledger.statuses_sent()),
+        "changes": sum(not s.is_report and s.paper.kind_of_act != "new" for s in ledger.sent.values()),
+        "by_nodes": len(ledger.made_by_nodes),
+        "taken_back": sum(one.taken for one in ledger.received.values()),
         "receipts": watch.receipts,
         "calls": network.calls,
         "lost": network.lost,

@@ -14,6 +14,7 @@ from typing import Any
 
 from node.errors import Fault
 from node.model.envelope import PacketKind
+from tests.sim.changes import Case
 from tests.sim.ledger import Ledger
 from tests.sim.loop import NoAnswer
 from tests.sim.machine import stream
@@ -41,6 +42,8 @@ class Plan:
     disk_full_every_s: float
     sync_s: float
     hold_every_s: float
+    changes: float
+    """How likely an author is to do something with a document that it has sent."""
 
 
 def plan_for(seed: int) -> Plan:
@@ -49,7 +52,7 @@ def plan_for(seed: int) -> Plan:
     provinces = [name for name in UNITS if name != "centre"]
     return Plan(
         lasts_s=numbers.uniform(1.5, 3.5) * 3600,
-        papers=numbers.randint(8, 20),
+        papers=numbers.randint(5, 12),
         lossy=numbers.random() < 0.6,
         cut_every_s=numbers.choice((0, 1200, 3600)),
         parted=tuple(sorted(numbers.sample(provinces, 2))) if numbers.random() < 0.4 else None,  # type: ignore[arg-type]
@@ -59,6 +62,7 @@ def plan_for(seed: int) -> Plan:
         disk_full_every_s=numbers.choice((0, 0, 900)),
         sync_s=numbers.choice((0.004, 0.004, 0.1, 1.0)),
         hold_every_s=numbers.choice((0, 0, 5400)),
+        changes=numbers.choice((0.2, 0.6, 1.0)),
     )
 
 
@@ -176,11 +180,22 @@ class Scenario:
     async def _life_of(self, office: Office, paper: Paper, numbers: random.Random) -> None:
         if await office.hand_in(paper) is None:
             return
+        if numbers.random() < self.plan.changes:
+            await self._change(office, paper, numbers)
         for _ in range(numbers.choice((0, 1, 2))):
             await asyncio.sleep(numbers.expovariate(1 / 1800))
             if numbers.random() < 0.5:
                 await office.repeat(paper)
             await office.track(paper.submission_id)
+
+    async def _change(self, office: Office, paper: Paper, numbers: random.Random) -> None:
+        """Let the author do one to three things with its document, some at once, so that they overtake it."""
+        case = Case(self._world, self._ledger, paper, numbers)
+        for _ in range(numbers.choice((1, 1, 2, 3))):
+            await asyncio.sleep(numbers.choice((0.0, numbers.uniform(0, 30), numbers.expovariate(1 / 1200))))
+            more = case.next()
+            if more is not None:
+                await office.hand_in(more)
 
     async def _readings(self, office: Office) -> None:
         numbers = stream(self._world.seed, f"readings {office.system.name}")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from node.clerk import Clerk
 from node.couriers import Couriers
 from node.errors import Fault
 from node.model.code import parse_code
@@ -48,14 +49,20 @@ POLICY = Policy(
     back_off_max_ms=6 * 60_000,
     hello_every_ms=20 * 60_000,
     sweep_every_ms=10 * 60_000,
+    wait_for_document_ms=40 * 60_000,
+    arrival_by_software=frozenset({"G22.01", "H49.22.05", "H37.11.02"}),
 )
 """Tiny limits, so that small packets go all the roads that large ones go."""
 
 
 @contextmanager
 def tight_limits() -> Iterator[None]:
-    """Let small packets flow as large ones do, and idle couriers look seldom, which shows every wake-up that was forgotten."""
-    with patch("node.submitting.SMALL_PACKET_BYTES_MAX", 5_000), patch("node.courier.IDLE_S", 900.0):
+    """Let small packets flow as large ones do, and idle couriers and clerks look seldom, which shows every wake-up that was forgotten."""
+    with (
+        patch("node.submitting.SMALL_PACKET_BYTES_MAX", 5_000),
+        patch("node.courier.IDLE_S", 900.0),
+        patch("node.clerk.IDLE_S", 900.0),
+    ):
         yield
 
 
@@ -92,6 +99,7 @@ class Machine:
         self.directories = Directories(directory)
         self._entropy = SimEntropy(stream(world.seed, f"entropy {name}"))
         self.couriers: Any = None
+        self.clerk: Any = None
 
     async def start(self) -> None:
         """Start the node from what is on its disk. A node that cannot start yet (full disk) stays down; the caller tries again."""
@@ -100,11 +108,12 @@ class Machine:
         self.starts += 1
         ports = self._ports(process)
         node = Node(ports, policy)
-        couriers = Couriers(node, ports, policy)
+        couriers, clerk = Couriers(node, ports, policy), Clerk(node, ports, policy)
         world.trace(self.name, f"starts ({self.starts})")
-        self.process, self.node, self.couriers = process, node, couriers
+        self.process, self.node, self.couriers, self.clerk = process, node, couriers, clerk
         try:
             await process.call(couriers.start(), 60.0)
+            await process.call(clerk.start(), 60.0)
         except Fault as fault:
             world.trace(self.name, f"does not start: {fault}")
             self.crash()
@@ -125,6 +134,7 @@ class Machine:
     async def stop(self) -> None:
         """Stop in good order; what is durable afterwards is still only what the disk made durable."""
         if self.process is not None:
+            await self.process.call(self.clerk.stop(), 120.0)
             await self.process.call(self.couriers.stop(), 120.0)
             self.crash()
 
@@ -133,7 +143,7 @@ class Machine:
         if self.process is not None:
             self._world.trace(self.name, "crashes")
             self.process.crash()
-            self.process = self.node = self.couriers = None
+            self.process = self.node = self.couriers = self.clerk = None
             self.disk.crash()
 
     def burn(self) -> None:

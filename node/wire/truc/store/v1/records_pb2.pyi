@@ -34,6 +34,7 @@ class PacketRecord(_message.Message):
     SUBMISSION_ID_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
     BODY_FORGOTTEN_FIELD_NUMBER: _builtins.int
+    DOCUMENT_SHA256_FIELD_NUMBER: _builtins.int
     envelope: _builtins.bytes
     """Exact envelope bytes."""
     signature: _builtins.bytes
@@ -50,6 +51,10 @@ class PacketRecord(_message.Message):
     """System that submitted it here."""
     body_forgotten: _builtins.bool
     """The body is no longer kept."""
+    document_sha256: _builtins.bytes
+    """SHA-256 of the DocumentId that the packet is about: where its dossier lies. Empty: it names no document, or was stored before this
+    field was.
+    """
     def __init__(
         self,
         *,
@@ -61,10 +66,11 @@ class PacketRecord(_message.Message):
         submission_id: _builtins.str = ...,
         system: _builtins.str = ...,
         body_forgotten: _builtins.bool = ...,
+        document_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "body_forgotten", b"body_forgotten", "envelope", b"envelope", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "body_forgotten", b"body_forgotten", "document_sha256", b"document_sha256", "envelope", b"envelope", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -290,6 +296,7 @@ class InboxRecord(_message.Message):
     ACKNOWLEDGE_TIME_MS_FIELD_NUMBER: _builtins.int
     SEEN_TIME_MS_FIELD_NUMBER: _builtins.int
     TAKEN_TIME_MS_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_FIELD_NUMBER: _builtins.int
     accept_time_ms: _builtins.int
     lane: _builtins.int
     lease_until_ms: _builtins.int
@@ -300,6 +307,8 @@ class InboxRecord(_message.Message):
     """When octets of it were first given out, milliseconds since 1970 UTC; 0: never."""
     taken_time_ms: _builtins.int
     """When the node took it out because it was withdrawn, replaced or dropped unread, milliseconds since 1970 UTC; 0: never."""
+    waits_for: _builtins.bytes
+    """Key of the dossier row with which it waits for its document, outside the inbox; empty: it does not wait."""
     def __init__(
         self,
         *,
@@ -310,10 +319,11 @@ class InboxRecord(_message.Message):
         acknowledge_time_ms: _builtins.int = ...,
         seen_time_ms: _builtins.int = ...,
         taken_time_ms: _builtins.int = ...,
+        waits_for: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "acknowledge_time_ms", b"acknowledge_time_ms", "fetch_count", b"fetch_count", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "seen_time_ms", b"seen_time_ms", "taken_time_ms", b"taken_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "acknowledge_time_ms", b"acknowledge_time_ms", "fetch_count", b"fetch_count", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "seen_time_ms", b"seen_time_ms", "taken_time_ms", b"taken_time_ms", "waits_for", b"waits_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -333,8 +343,10 @@ class DossierRecord(_message.Message):
     WAITS_FIELD_NUMBER: _builtins.int
     TAKEN_UNREAD_FIELD_NUMBER: _builtins.int
     BY_NODE_FIELD_NUMBER: _builtins.int
+    HAS_EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    SUBJECT_SHA256_FIELD_NUMBER: _builtins.int
     act: _builtins.int
-    """truc.v1.LifeAct."""
+    """truc.v1.LifeAct; 0: the packet does nothing to this document at this recipient."""
     create_time_ms: _builtins.int
     """Envelope.create_time_ms: the author's order of acts about the document."""
     accept_time_ms: _builtins.int
@@ -346,9 +358,13 @@ class DossierRecord(_message.Message):
     waits: _builtins.bool
     """It waits for the document; not in the inbox yet."""
     taken_unread: _builtins.bool
-    """A withdrawal that took the document out of the inbox before anybody fetched it."""
+    """Of a withdrawal: it took the document back before anybody fetched it. Of what it took back, or a replacement did: taken back so."""
     by_node: _builtins.bool
     """The node made it in the unit's name."""
+    has_exceptions: _builtins.bool
+    """At the author: some recipients have rows of their own for this packet, which say what it does there instead."""
+    subject_sha256: _builtins.bytes
+    """The packet has a DocumentId of its own and is about this other document, whose dossier holds its true row (SHA-256)."""
     def __init__(
         self,
         *,
@@ -360,10 +376,12 @@ class DossierRecord(_message.Message):
         waits: _builtins.bool = ...,
         taken_unread: _builtins.bool = ...,
         by_node: _builtins.bool = ...,
+        has_exceptions: _builtins.bool = ...,
+        subject_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "act", b"act", "answers_packet_id", b"answers_packet_id", "by_node", b"by_node", "create_time_ms", b"create_time_ms", "status_code", b"status_code", "taken_unread", b"taken_unread", "waits", b"waits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "act", b"act", "answers_packet_id", b"answers_packet_id", "by_node", b"by_node", "create_time_ms", b"create_time_ms", "has_exceptions", b"has_exceptions", "status_code", b"status_code", "subject_sha256", b"subject_sha256", "taken_unread", b"taken_unread", "waits", b"waits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -379,6 +397,8 @@ class DutyRecord(_message.Message):
     STATUS_CODE_FIELD_NUMBER: _builtins.int
     PACKET_ID_FIELD_NUMBER: _builtins.int
     ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Unit in whose name."""
     status_code: _builtins.str
@@ -386,6 +406,10 @@ class DutyRecord(_message.Message):
     """Document packet that the status is about."""
     answers_packet_id: _builtins.bytes
     """Of 15: the packet that it answers."""
+    time_ms: _builtins.int
+    """When it became due, milliseconds since 1970 UTC: the status's own time, so that composing it again gives the same octets."""
+    attempts: _builtins.int
+    """How often its submission was refused."""
     def __init__(
         self,
         *,
@@ -393,10 +417,12 @@ class DutyRecord(_message.Message):
         status_code: _builtins.str = ...,
         packet_id: _builtins.bytes = ...,
         answers_packet_id: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        attempts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_packet_id", b"answers_packet_id", "packet_id", b"packet_id", "status_code", b"status_code", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_packet_id", b"answers_packet_id", "attempts", b"attempts", "packet_id", b"packet_id", "status_code", b"status_code", "time_ms", b"time_ms", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,221 @@
+"""Dossier (hồ sơ): the rows in which a node keeps what a unit knows of a document, written in the transactions that make it known.
+
+        author's node       unit = author     its packets about the document, and the statuses of each recipient
+        recipient's node    unit = recipient  the author's packets that have come, and the statuses that the unit has reported
+
+Rows are only added. A row belongs to everybody who gets its packet (party ""), or to one recipient: its statuses, and what a packet
+does at that recipient and nowhere else. So one recipient's life is read from few rows, however many others there are.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from node.flow.deeds import ANSWER_CODES, Deed, deeds_of
+from node.flow.life import Fact, Said, answered_by_default, life_of
+from node.flow.rows import load, save
+from node.model.delivery import State
+from node.model.envelope import Envelope, PacketKind
+from node.model.header import PacketHeader
+from node.model.life import LifeAct, LifeState
+from node.ports import Tx
+from node.store import keys
+from node.store.records import DeliveryRecord, DossierRecord
+
+ROWS_MAX = 1_000
+"""So many acts of one document, and so many statuses of one recipient, are looked at: a bound on what a sender can make us read.
+An act beyond it is delivered as it is, and changes no state."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One packet in a dossier."""
+
+    key: bytes
+    record: DossierRecord
+
+    @property
+    def packet_id(self) -> bytes:
+        """Whose row it is."""
+        return self.key[-16:]
+
+    @property
+    def act(self) -> LifeAct | None:
+        """What the packet does; None: nothing here."""
+        return LifeAct(self.record.act) if self.record.act else None
+
+    @property
+    def order(self) -> tuple[int, bytes]:
+        """Where it stands among the author's acts."""
+        return self.record.create_time_ms, self.packet_id
+
+
+def digest_of(header: PacketHeader | None) -> bytes:
+    """Return the digest of the DocumentId that a packet is about; b"" if it names none."""
+    subject = header.subject_document_id if header is not None else ""
+    return keys.document_sha256(subject) if subject else b""
+
+
+def rows(tx: Tx, unit: str, author: str, document_sha256: bytes, party: str | None, limit: int = ROWS_MAX) -> list[Row]:
+    """Return the rows of one party, or of all ("": what concerns everybody)."""
+    found = tx.scan(keys.dossier(unit, author, document_sha256, party), limit=limit)
+    return [Row(key, DossierRecord.FromString(value)) for key, value in found]
+
+
+def said(statuses: Iterable[Row]) -> list[Said]:
+    """Return the answers among a recipient's statuses."""
+    return [
+        Said(row.record.status_code, row.record.answers_packet_id)
+        for row in statuses
+        if row.record.status_code in ANSWER_CODES
+    ]
+
+
+def put(
+    tx: Tx, envelope: Envelope, unit: str, author: str, deed: Deed, party: str, act: LifeAct | None, now_ms: int
+) -> Row:
+    """Write what a packet does to a document, for one party."""
+    digest = keys.document_sha256(deed.document_id)
+    record = DossierRecord(act=act or 0, create_time_ms=envelope.create_time_ms, accept_time_ms=now_ms)
+    row = Row(keys.dossier_row(unit, author, digest, party, envelope.packet_id), record)
+    save(tx, row.key, record)
+    return row
+
+
+def put_status(
+    tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, author: str, now_ms: int, *, by_node: bool = False
+) -> None:
+    """Write a status that a recipient has reported about the author's document, at one of both."""
+    digest = keys.document_sha256(header.subject_document_id)
+    if envelope.answers_packet_id:
+        digest = _true_digest(tx, unit, author, digest, envelope.answers_packet_id)
+    record = DossierRecord(
+        act=LifeAct.STATUS,
+        create_time_ms=envelope.create_time_ms,
+        accept_time_ms=now_ms,
+        status_code=header.status_code,
+        answers_packet_id=envelope.answers_packet_id,
+        by_node=by_node,
+    )
+    save(tx, keys.dossier_row(unit, author, digest, envelope.sender_unit, envelope.packet_id), record)
+
+
+def put_alias(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, author: str, now_ms: int) -> None:
+    """A withdrawal or update under a DocumentId of its own: an answer that names that one shall be found all the same."""
+    own, subject = header.document_id, header.subject_document_id
+    if not own or own == subject or not header.business_type:
+        return
+    record = DossierRecord(
+        create_time_ms=envelope.create_time_ms,
+        accept_time_ms=now_ms,
+        subject_sha256=keys.document_sha256(subject),
+    )
+    save(tx, keys.dossier_row(unit, author, keys.document_sha256(own), "", envelope.packet_id), record)
+
+
+def _true_digest(tx: Tx, unit: str, author: str, digest: bytes, packet_id: bytes) -> bytes:
+    alias = load(tx, keys.dossier_row(unit, author, digest, "", packet_id), DossierRecord)
+    return alias.subject_sha256 if alias is not None and alias.subject_sha256 else digest
+
+
+# --- at the author ----------------------------------------------------------------------------------------------------
+
+
+def newest_ms(tx: Tx, author: str, header: PacketHeader) -> int:
+    """Return when the author's newest act about a packet's documents was signed; 0: there is none."""
+    known = [
+        row.record.create_time_ms
+        for deed in deeds_of(header)
+        for row in rows(tx, author, author, keys.document_sha256(deed.document_id), "")
+    ]
+    return max(known, default=0)
+
+
+def submitted(tx: Tx, envelope: Envelope, header: PacketHeader, now_ms: int, *, by_node: bool) -> None:
+    """Write a packet that one of our units has handed in into the dossiers of that unit."""
+    unit = envelope.sender_unit
+    deeds = deeds_of(header)
+    for deed in deeds:
+        row = put(tx, envelope, unit, unit, deed, "", deed.act, now_ms)
+        if deed.exceptions:
+            row.record.has_exceptions = True
+            save(tx, row.key, row.record)
+        for party, act in deed.exceptions.items():
+            put(tx, envelope, unit, unit, deed, party, act, now_ms)
+    if deeds:
+        put_alias(tx, envelope, header, unit, unit, now_ms)
+    elif envelope.kind is PacketKind.STATUS and header.subject_document_id:
+        put_status(tx, envelope, header, unit, envelope.recipient_units[0], now_ms, by_node=by_node)
+
+
+def answered(tx: Tx, unit: str, author: str, document_id: str) -> bytes:
+    """Return which packet of the author's a 15 or 16 of `unit` answers; b"": none that has reached the unit."""
+    digest = keys.document_sha256(document_id)
+    acts = rows(tx, unit, author, digest, "")
+    aliased = {row.record.subject_sha256 for row in acts if row.record.subject_sha256}
+    facts, answers = _facts(acts), said(rows(tx, unit, author, digest, unit))
+    for other in aliased:
+        facts += _facts(rows(tx, unit, author, other, ""))
+        answers += said(rows(tx, unit, author, other, unit))
+    return answered_by_default(facts, answers)
+
+
+def _facts(acts: Iterable[Row]) -> list[Fact]:
+    return [fact_of(row) for row in acts if row.act is not None and not row.record.waits]
+
+
+def fact_of(row: Row, *, has_arrived: bool = True) -> Fact:
+    """Return a row as the fact that it stands for; only for rows that do something."""
+    act = row.act
+    assert act is not None
+    return Fact(row.packet_id, act, row.record.create_time_ms, has_arrived, row.record.taken_unread)
+
+
+def recipients(tx: Tx, author: str, document_id: str) -> list[str]:
+    """Return all units to which the author's document has been sent, in order of code."""
+    found: set[str] = set()
+    for row in rows(tx, author, author, keys.document_sha256(document_id), ""):
+        if row.act in (LifeAct.NEW, LifeAct.UPDATE):
+            prefix = keys.delivery(row.packet_id)
+            found.update(keys.unit_after_id(key) for key, _ in tx.scan(prefix, limit=20_000))
+    return sorted(found)
+
+
+def packet_for(tx: Tx, author: str, document_id: str, unit: str) -> bytes | None:
+    """Return the author's packet about a document that went to a unit: the newest that brought or updated it, else any; or None."""
+    acts = [row for row in rows(tx, author, author, keys.document_sha256(document_id), "") if row.act is not None]
+    best_first = sorted(acts, key=lambda row: (row.act in (LifeAct.NEW, LifeAct.UPDATE), row.order), reverse=True)
+    return next((row.packet_id for row in best_first if tx.get(keys.delivery(row.packet_id, unit)) is not None), None)
+
+
+class Lives:
+    """What has become of one document at each of its recipients, as its author's node knows it."""
+
+    def __init__(self, tx: Tx, author: str, document_sha256: bytes) -> None:
+        self._tx = tx
+        self._author = author
+        self._digest = document_sha256
+        self._acts = rows(tx, author, author, document_sha256, "") if document_sha256 else []
+        self.is_known = any(row.act is not None for row in self._acts)
+
+    def at(self, unit: str) -> tuple[LifeState, bytes]:
+        """Return the state at one recipient, and the packet that decided it."""
+        if not self.is_known:
+            return LifeState.UNKNOWN, b""
+        own: dict[bytes, Row] = {}
+        statuses: list[Row] = []
+        if not self._is_plain():
+            party = rows(self._tx, self._author, self._author, self._digest, unit)
+            own = {row.packet_id: row for row in party if row.act is not LifeAct.STATUS}
+            statuses = [row for row in party if row.act is LifeAct.STATUS]
+        facts = [fact for row in self._acts if (fact := self._fact(own.get(row.packet_id, row), unit)) is not None]
+        return life_of(facts, said(statuses))
+
+    def _is_plain(self) -> bool:
+        """True of nearly every document: it was sent, and nothing else has been done about it."""
+        return all(row.act is LifeAct.NEW and not row.record.has_exceptions for row in self._acts)
+
+    def _fact(self, row: Row, unit: str) -> Fact | None:
+        if row.act is None:
+            return None
+        delivery = load(self._tx, keys.delivery(row.packet_id, unit), DeliveryRecord)
+        return None if delivery is None else fact_of(row, has_arrived=delivery.state == State.DELIVERED)
