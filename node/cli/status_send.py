@@ -129,6 +129,8 @@ async def _document(office: "OfficeClient", packet_id: bytes, unit: str) -> tupl
         entries, _ = await whole_inbox(office, unit)
         entry = next(one for one in entries if one.packet_id == packet_id)
         return entry, About(entry.unit, entry.sender_unit, entry.document_id, entry.document_code, "")
+    if entry.unit == entry.sender_unit:
+        raise Rejected(Reason.NOT_FOUND, f"{packet_id.hex()} was sent by {entry.unit} itself; who receives it reports")
     if header.kind is not PacketKind.DOCUMENT:
         raise Rejected(Reason.REQUEST_INVALID, f"{packet_id.hex()} is a status itself")
     return entry, about_of(header, entry.unit)

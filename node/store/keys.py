@@ -36,7 +36,7 @@ import struct
 BODY = b"b"
 """Rows of this table may be large; engines may keep them apart."""
 
-QUEUES = b"iloq"
+QUEUES = b"hiloqw"
 """Tables (first octets) whose rows come and go all the time; engines may keep them apart from those that stay."""
 
 _MS = struct.Struct(">Q")
