@@ -202,12 +202,6 @@ def dossier_row(unit: str, author: str, document_digest: bytes, party: str, pack
     return dossier(unit, author, document_digest, party) + packet_id
 
 
-def parse_dossier_row(key: bytes) -> tuple[str, str, bytes, str, bytes]:
-    """Return (unit, author, digest of the DocumentId, party, packet id) of a dossier row."""
-    unit, author, rest = key[1:].split(b"\0", 2)
-    return unit.decode(), author.decode(), rest[:32], rest[32:-17].decode(), rest[-16:]
-
-
 def held(until_ms: int, packet_id: bytes) -> bytes:
     """Key of a packet that waits for its document until a time."""
     return held_from(until_ms) + packet_id
