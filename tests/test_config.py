@@ -81,6 +81,17 @@ def test_limits_and_times_reach_the_policy(tmp_path: Path) -> None:
     assert (policy.packet_bytes_max, policy.lease_ms, policy.relay_after_ms) == (1_000_000, 1_500, 250)
 
 
+def test_who_reports_arrivals_reaches_the_policy_by_canonical_codes(tmp_path: Path) -> None:
+    text = LEAST + '[statuses]\narrival_by_software = ["000.05.22.H49", "g14"]\n'
+    policy = load_settings(home_with(tmp_path, text)).policy()
+
+    assert policy.arrival_by_software == {"H49.22.05", "G14"}
+    assert (policy.reports_arrival("G14"), policy.reports_arrival("G15")) == (False, True)
+    assert mistakes(home_with(tmp_path, LEAST + '[statuses]\narrival_by_software = ["Sở"]\n')) == [
+        'statuses.arrival_by_software.0: không phải mã định danh, ví dụ "H49.22.05" hoặc "000.05.22.H49" (đang là \'Sở\')'
+    ]
+
+
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUC_MESH__LISTEN", "127.0.0.1:9001")
     monkeypatch.setenv("TRUC_TIMES__LEASE_MS", "700")

@@ -50,7 +50,7 @@ def _takes_back(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, dee
     if not deeds or unit == envelope.sender_unit:
         return False
     digest = keys.document_sha256(header.subject_document_id)
-    return not dossier.rows(tx, unit, unit, digest, "", limit=1)
+    return dossier.head(tx, unit, unit, digest) is None
 
 
 def _status(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, now_ms: int) -> None:
@@ -104,7 +104,7 @@ class _Case:
     def open(tx: Tx, envelope: Envelope, unit: str, deed: Deed, now_ms: int, policy: Policy) -> "_Case":
         """Read the dossier."""
         digest = keys.document_sha256(deed.document_id)
-        acts = dossier.rows(tx, unit, envelope.sender_unit, digest, "")
+        acts = dossier.acts(tx, unit, envelope.sender_unit, digest)
         answers = dossier.said(dossier.rows(tx, unit, envelope.sender_unit, digest, unit)) if acts else []
         return _Case(tx, envelope, unit, now_ms, policy, [row for row in acts if row.act], set(answers))
 

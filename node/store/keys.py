@@ -22,8 +22,8 @@
       w    duty         ms (8) packet_id code unit                DutyRecord              statuses owed in a unit's name, by when due;
                                                                                           of a 15 the packet answered
       x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet that brought that document
-      y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           packets about that document that the unit knows
-                        (32) party 0x00 packet_id
+      y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           head: when the last act was signed
+                        … party 0x00 packet_id                    DossierRecord           packet about that document that the unit knows
       z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
 
 Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. The party of a dossier row
@@ -201,7 +201,7 @@ def document_sha256(document_id: str) -> bytes:
 
 
 def dossier(unit: str, author: str, document_digest: bytes, party: str | None = None) -> bytes:
-    """Prefix of a document's dossier as one unit keeps it, or of what concerns one party ("": everybody) in it."""
+    """Head and prefix of a document's dossier as one unit keeps it; or prefix of what concerns one party ("": everybody) in it."""
     prefix = b"y" + unit.encode() + b"\0" + author.encode() + b"\0" + document_digest
     return prefix if party is None else prefix + party.encode() + b"\0"
 
@@ -209,12 +209,6 @@ def dossier(unit: str, author: str, document_digest: bytes, party: str | None = 
 def dossier_row(unit: str, author: str, document_digest: bytes, party: str, packet_id: bytes) -> bytes:
     """Key of one packet in a dossier."""
     return dossier(unit, author, document_digest, party) + packet_id
-
-
-def parse_dossier_row(key: bytes) -> tuple[str, str, bytes, str, bytes]:
-    """Return (unit, author, digest of the DocumentId, party, packet id) of a dossier row."""
-    unit, author, rest = key[1:].split(b"\0", 2)
-    return unit.decode(), author.decode(), rest[:32], rest[32:-17].decode(), rest[-16:]
 
 
 def held(until_ms: int, packet_id: bytes) -> bytes:

@@ -165,6 +165,18 @@ def test_a_withdrawal_whose_document_never_comes_is_shown_after_three_days_and_t
     run(story())
 
 
+def test_what_waited_before_the_clock_was_set_back_is_shown_and_does_not_wait_the_hours_again() -> None:
+    async def story() -> None:
+        pair = Pair()
+        await pair.submit(DOC, "1")
+        request = await pair.send(withdrawal(), "2")
+        pair.province.clock.at_ms -= 6 * 60 * 60_000
+        await Couriers(pair.province.node, pair.province.ports, pair.province.node.policy).sweep_once()
+        assert await pair.inbox() == [request]
+
+    run(story())
+
+
 def test_what_waits_keeps_its_body_however_short_bodies_are_kept() -> None:
     async def story() -> None:
         pair = Pair(province=place("h49", Policy(arrival=False, keep_body_after_ms=0)))

@@ -331,7 +331,7 @@ Global___InboxRecord: _TypeAlias = InboxRecord  # noqa: Y015
 
 @_typing.final
 class DossierRecord(_message.Message):
-    """One packet in the dossier of a document: what one unit knows of it."""
+    """One packet in the dossier of a document: what one unit knows of it. The dossier's head has only create_time_ms: the last act's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
