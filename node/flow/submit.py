@@ -155,6 +155,7 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
         tx.put(keys.document(envelope.sender_unit, draft.header.document_id), envelope.packet_id)
     _put_deliveries(tx, signed, now_ms)
     tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
+    tx.put(keys.sent_row(draft.system.name, now_ms, envelope.packet_id), b"")
     if signed.own_receipt is not None:
         deliver_locally(tx, signed, now_ms, policy)
     result = SubmitResult(
