@@ -64,7 +64,7 @@ class Systems:
 
         Raises Rejected(REQUEST_INVALID) for a bad name or no unit, Rejected(CODE_MALFORMED), Broken(ALREADY_EXISTS).
         """
-        _check_name(name)
+        check_name(name)
         codes = sorted({parse_code(unit).text for unit in units})
         if not codes:
             raise Rejected(Reason.REQUEST_INVALID, "a system needs at least one unit")
@@ -79,7 +79,7 @@ class Systems:
 
     def revoke(self, name: str) -> None:
         """Disconnect a system. Raises Rejected(NOT_FOUND) if there is none of that name."""
-        _check_name(name)
+        check_name(name)
         try:
             (self._folder / f"{name}.json").unlink()
         except FileNotFoundError as error:
@@ -98,7 +98,7 @@ class Systems:
 
     def add_unit(self, name: str, unit: str) -> None:
         """Let a system speak for one more unit. Raises Rejected(NOT_FOUND), Rejected(CODE_MALFORMED), and what writing raises."""
-        _check_name(name)
+        check_name(name)
         path, code = self._folder / f"{name}.json", parse_code(unit).text
         try:
             record = json.loads(path.read_bytes())
@@ -207,7 +207,8 @@ def _read(path: Path) -> SystemRecord | None:
         return None
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise Rejected(REQUEST_INVALID) for what cannot be a system's name."""
     if not _NAME.fullmatch(name):
         raise Rejected(Reason.REQUEST_INVALID, "a system's name is 1 to 64 characters of [a-z0-9_-]")
 

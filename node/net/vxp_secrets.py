@@ -12,6 +12,7 @@ from pathlib import Path
 from node.errors import Fault, Rejected
 from node.log import get_logger
 from node.model.reason import Reason
+from node.net.systems import check_name
 from node.ports import Keys
 from node.seal.files import read_private, replace_private
 from node.seal.secret import open_secret, seal_secret
@@ -34,9 +35,10 @@ class VxpSecrets:
     def create(self, name: str, public_key: bytes) -> str:
         """Make a new secret for a system, in place of any older one; return it, which is shown only now.
 
-        `public_key` is the node's newest sealing key. Raises Rejected(NOT_FOUND) if there is no such system, and as
+        `public_key` is the node's newest sealing key. Raises Rejected(NOT_FOUND or REQUEST_INVALID) if there is no such system, and as
         seal.files.replace_private.
         """
+        check_name(name)
         if not (self._folder / f"{name}.json").is_file():
             raise Rejected(Reason.NOT_FOUND, f"no system {name}")
         secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()

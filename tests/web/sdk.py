@@ -53,7 +53,7 @@ class Said:
 
 def unpadded_hex(data: bytes) -> str:
     """Integer.toHexString of each octet: no leading zeros."""
-    return "".join("%x" % octet for octet in hashlib.sha256(data).digest())
+    return "".join(hex(octet)[2:] for octet in hashlib.sha256(data).digest())
 
 
 def gson(members: Sequence[tuple[str, str]]) -> str:

@@ -63,9 +63,7 @@ async def bridged(office: Office, folder: Path, *, tls: TlsFiles | None = None, 
     zone = _zone(folder / "zone", office)
     registrar = Registrar(zone, systems, ports.clock.now_ms)
     secrets = VxpSecrets(folder / "systems", ports.keys)
-    house = House(
-        office.node, Dockets(ports), ports.directory.current, systems, secrets, registrar, ports.clock.now_ms
-    )
+    house = House(office.node, Dockets(ports), ports.directory.current, systems, secrets, registrar, ports.clock.now_ms)
     tally = Tally()
     quick = brake or Brake(first_delay_s=0.001, longest_delay_s=0.002)
     door = vxp_door("127.0.0.1:0", tls, house, brake=quick, tally=tally)

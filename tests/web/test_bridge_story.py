@@ -37,7 +37,12 @@ def test_a_document_goes_out_and_its_status_comes_back(tmp_path: Path) -> None:
             assert sent.json["ErrorDesc"] == "Success"
 
             row = await the_row(tinh)
-            assert (row["from"], row["to"], row["status"], row["messageType"]) == ("G14", "H49.22.05", "initial", "edoc")
+            assert (row["from"], row["to"], row["status"], row["messageType"]) == (
+                "G14",
+                "H49.22.05",
+                "initial",
+                "edoc",
+            )
             assert await fetched(tinh, row["docId"]) == packet
             assert (await tinh.call("updateStatus", docid=row["docId"], status="done")).ok
             assert await rows(tinh) == []
