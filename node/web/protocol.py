@@ -30,7 +30,7 @@ class Malformed:
     """What is said to a caller that cannot be understood (JSON), and who hears of its address."""
 
     refusal: bytes
-    heard: Callable[[str], None]
+    heard: Callable[[str], object]
 
 
 class GuardedProtocol(H11Protocol):

@@ -10,6 +10,7 @@ Everything is written octet by octet on a socket, so that hostile requests can b
 """
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import json
@@ -78,7 +79,7 @@ class Sdk:
     seed: int = 1
     sticky: dict[str, str] = field(default_factory=dict)
     timestamp: str = ""
-    open_lists: list[asyncio.StreamWriter] = field(default_factory=list)
+    open_lists: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
     attempts: int = 0
 
     def __post_init__(self) -> None:
@@ -173,7 +174,7 @@ class Sdk:
             return said
         finally:
             if keep:
-                self.open_lists.append(writer)
+                self.open_lists.append((reader, writer))
             else:
                 writer.close()
 
@@ -206,7 +207,8 @@ async def read_answer(reader: asyncio.StreamReader) -> Said:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip("\r\n").split("\r\n")
     headers = {name.strip().lower(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
-    return Said(int(first.split()[1]), headers, await _body(reader, headers))
+    body = await _body(reader, headers)
+    return Said(int(first.split()[1]), headers, gzip.decompress(body) if "content-encoding" in headers else body)
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:

@@ -190,9 +190,11 @@ def test_list_calls_are_closed_by_the_server_and_the_others_may_go_on(tmp_path: 
             assert "connection" not in (await tinh.call("countReceiveEdoc")).headers
 
             async def none_left() -> bool:
-                return all(writer.transport.is_closing() for writer in tinh.open_lists)
+                return all(reader.at_eof() for reader, _ in tinh.open_lists)
 
             await eventually(none_left)
+            for _, writer in tinh.open_lists:
+                writer.close()
 
     run(story())
 

@@ -15,7 +15,7 @@ from functools import partial
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from node.errors import Deferred, Denied, Fault, Rejected
+from node.errors import Deferred, Fault, Rejected
 from node.log import get_logger
 from node.model.envelope import PacketKind
 from node.model.policy import KIB
@@ -126,7 +126,6 @@ class Bridge:
         if self._calls > CALLS_MAX:
             raise Deferred(Reason.PEER_BUSY, f"more than {CALLS_MAX} calls at once")
         signed = verify(scope["headers"], self._house.systems.named, self._house.secrets.secret_of)
-        self._brake.proved(_address(scope), signed.system.name)
         call = Call(signed, body, _takes_gzip(scope), _is_private(scope))
         if operation.takes_file:
             return await operation.handler(call)
@@ -241,7 +240,7 @@ def _is_private(scope: Scope) -> bool:
 
 def _require_private(call: Call) -> None:
     if not call.is_private:
-        raise Denied(Reason.ADMIN_ONLY, "the library does not sign this order; it is taken over https only")
+        raise Rejected(Reason.REQUEST_INVALID, "the library does not sign this order; it is taken over https only")
 
 
 def _takes_gzip(scope: Scope) -> bool:
