@@ -154,6 +154,12 @@ class Sdk:
                     raise
         raise AssertionError
 
+    def close_lists(self) -> None:
+        """Let go of what list calls left open, as the garbage collector does."""
+        for _, writer in self.open_lists:
+            writer.close()
+        self.open_lists.clear()
+
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         name = self.server_name if self.tls else None
         return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls, server_hostname=name)
