@@ -210,7 +210,9 @@ async def _continue(reader: asyncio.StreamReader) -> float | None:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Said:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    head = "HTTP/1.1 100 "
+    while head.startswith("HTTP/1.1 100 "):  # one that came after we had stopped waiting for it
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip("\r\n").split("\r\n")
     headers = {name.strip().lower(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
     body = await _body(reader, headers)

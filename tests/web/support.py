@@ -42,6 +42,8 @@ class Bridged:
     door: WebDoor
     tally: Tally
     zone: Path
+    now_s: list[float]
+    """The time by which secrets are looked at again."""
 
     def system(self, name: str, *units: str) -> Sdk:
         """Connect a system and return a service object of the library for it."""
@@ -62,14 +64,15 @@ async def bridged(office: Office, folder: Path, *, tls: TlsFiles | None = None, 
     systems = Systems(folder / "systems", folder / "admin.token")
     zone = _zone(folder / "zone", office)
     registrar = Registrar(zone, systems, ports.clock.now_ms)
-    secrets = VxpSecrets(folder / "systems", ports.keys)
+    now_s = [0.0]
+    secrets = VxpSecrets(folder / "systems", ports.keys, monotonic_s=lambda: now_s[0])
     house = House(office.node, Dockets(ports), ports.directory.current, systems, secrets, registrar, ports.clock.now_ms)
     tally = Tally()
     quick = brake or Brake(first_delay_s=0.001, longest_delay_s=0.002)
     door = vxp_door("127.0.0.1:0", tls, house, brake=quick, tally=tally)
     await door.start()
     try:
-        yield Bridged(office, house, door, tally, zone)
+        yield Bridged(office, house, door, tally, zone, now_s)
     finally:
         await door.stop()
         assert not tally.failed, f"{node_id}: {tally.failed}"

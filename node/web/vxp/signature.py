@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from node.errors import Denied, Rejected
 from node.model.office import System
@@ -58,26 +59,37 @@ def claimed_name(headers: Headers) -> str:
     return values[0].decode("ascii", "replace").strip() if values else ""
 
 
-def verify(
-    headers: list[tuple[bytes, bytes]],
-    system_of: Callable[[str], System | None],
-    secret_of: Callable[[str], bytes | None],
-) -> Signed:
+class Secrets(Protocol):
+    """Where a system's secret is known."""
+
+    def secret_of(self, name: str, *, now: bool = False) -> bytes | None: ...
+
+
+def verify(headers: list[tuple[bytes, bytes]], system_of: Callable[[str], System | None], secrets: Secrets) -> Signed:
     """Return what a request proves. Raises Denied: CREDENTIAL_MISSING if it is not signed, else CREDENTIAL_WRONG."""
     claimed, signed, signature = (_only(headers, name) for name in (_SYSTEM_ID, _SIGNED, _SIGNATURE))
-    name = claimed.decode("ascii", "replace").strip()
+    name, signature = claimed.decode("ascii", "replace").strip(), signature.lower()
     system = system_of(name)
-    secret = secret_of(name) if system is not None else None
-    # Who does not exist takes as long as who does.
-    signature = signature.lower()
-    expected = hmac.digest(secret or b"nobody", signed, "sha256").hex().encode()
-    if not hmac.compare_digest(expected, signature) or not secret or system is None:
+    if system is None:
+        # Who does not exist takes as long as who does.
+        _fits(b"nobody", signed, signature)
+        raise Denied(Reason.CREDENTIAL_WRONG, "no such system")
+    # A secret may have been made a moment ago, by another process.
+    if not _fits(secrets.secret_of(name), signed, signature) and not _fits(
+        secrets.secret_of(name, now=True), signed, signature
+    ):
         raise Denied(Reason.CREDENTIAL_WRONG, "the signature is not this system's")
     members = _members(signed)
     if members.get(PREFIX + "systemid", "").strip() != name:
         raise Denied(Reason.CREDENTIAL_WRONG, "the signed system id is another one")
     arguments = {key.removeprefix(PREFIX): text for key, text in members.items() if key.startswith(PREFIX)}
     return Signed(system, arguments, signature.decode("ascii"))
+
+
+def _fits(secret: bytes | None, signed: bytes, signature: bytes) -> bool:
+    if not secret:
+        return False
+    return hmac.compare_digest(hmac.digest(secret, signed, "sha256").hex().encode(), signature)
 
 
 def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes:
