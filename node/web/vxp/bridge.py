@@ -9,7 +9,7 @@ every way out of here is JSON (but downloadEdoc: there any octet counts as the d
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.responses import Response, StreamingResponse
@@ -122,7 +122,19 @@ class Bridge:
             log.error("call.failed", method=name, reference=reference, exc_info=error)
             made = answer.refusal(answer.INTERNAL, f"Lỗi bên trong nút, mã tra cứu {reference}.")
             return await self._response(made if not operation.is_raw else b"", operation, body)
+        if isinstance(made, Stream):
+            made = replace(made, octets=self._watched(name, made.octets))
         return await self._response(made, operation, body)
+
+    async def _watched(self, name: str, octets: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Tell the operator of an answer that breaks off; the caller sees a closed connection."""
+        try:
+            async for piece in octets:
+                yield piece
+        except Exception as error:
+            reason = error.reason.name if isinstance(error, Fault) else type(error).__name__
+            log.error("answer.broken_off", method=name, reason=reason, exc_info=error)
+            raise
 
     async def _carry_out(self, operation: Operation, scope: Scope, body: Body) -> Answer:
         if self._calls > CALLS_MAX:
