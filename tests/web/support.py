@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from node.web.door import TlsFiles, WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.house import House
 from node.web.vxp.register import Registrar
-from tests.small_mesh import PREFIX, UNITS, Office, SmallMesh, eventually, small_mesh
+from tests.small_mesh import IMPATIENT, PREFIX, UNITS, Office, SmallMesh, eventually, small_mesh
 from tests.web.sdk import Sdk
 
 __all__ = ["Bridged", "eventually", "run", "two_bridges"]
@@ -92,9 +92,9 @@ def _zone(folder: Path, office: Office) -> Path:
 
 @asynccontextmanager
 async def two_bridges(folder: Path, policy: Policy | None = None) -> AsyncIterator[tuple[Bridged, Bridged, SmallMesh]]:
-    """A ministry (g14) and a province (h49), each with a bridge."""
+    """A ministry (g14) and a province (h49), each with a bridge. Software that uses the library reports 01 itself."""
     async with (
-        small_mesh(policy) as mesh,
+        small_mesh(policy or replace(IMPATIENT, arrival=False)) as mesh,
         bridged(mesh["g14"], folder / "g14") as ministry,
         bridged(mesh["h49"], folder / "h49") as province,
     ):

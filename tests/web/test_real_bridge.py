@@ -12,11 +12,13 @@ from node.model.reason import Reason
 from node.web.door import TlsFiles
 from tests.flow.support import document, status_about
 from tests.mesh.support import QUICK, eventually, run
-from tests.real_mesh import MINISTRY, PROVINCE
+from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE
 from tests.web.real_bridge import bridged_mesh, certificate
 from tests.web.sdk import Sdk, unpadded_hex
 
 ONE_MIB = 1024 * 1024
+OWN_STATUSES = QUICK + NO_ARRIVALS
+"""Software that uses the library reports 01 itself."""
 
 
 async def row_of(sdk: Sdk, kind: str = "edoc") -> dict[str, str]:
@@ -52,7 +54,7 @@ async def whole_way(bo: Sdk, tinh: Sdk) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_documents_and_statuses_go_both_ways_between_real_nodes(tmp_path: Path, scheme: str) -> None:
     tls = certificate(tmp_path) if scheme == "https" else None
-    with bridged_mesh(tmp_path / "mesh", [MINISTRY, PROVINCE], tls=tls, toml=QUICK) as mesh:
+    with bridged_mesh(tmp_path / "mesh", [MINISTRY, PROVINCE], tls=tls, toml=OWN_STATUSES) as mesh:
         trusted = tls.trusted() if tls else None
         bo = mesh.system("g14", "bo", "G14", tls=trusted)
         tinh = mesh.system("h49", "tinh", "H49.22.05", tls=trusted)
@@ -71,7 +73,7 @@ def test_documents_and_statuses_go_both_ways_between_real_nodes(tmp_path: Path, 
 
 
 def test_what_was_answered_survives_a_kill_and_its_repeat_gets_the_same_docid(tmp_path: Path) -> None:
-    with bridged_mesh(tmp_path, [MINISTRY, PROVINCE], toml=QUICK) as mesh:
+    with bridged_mesh(tmp_path, [MINISTRY, PROVINCE], toml=OWN_STATUSES) as mesh:
         bo, tinh = mesh.system("g14", "bo", "G14"), mesh.system("h49", "tinh", "H49.22")
         requests = []
         for number in range(5):
@@ -102,7 +104,7 @@ def test_what_was_answered_survives_a_kill_and_its_repeat_gets_the_same_docid(tm
 
 @pytest.mark.slow
 def test_a_packet_of_50_mb_goes_through_with_little_memory(tmp_path: Path) -> None:
-    with bridged_mesh(tmp_path, [MINISTRY, PROVINCE], toml=QUICK) as mesh:
+    with bridged_mesh(tmp_path, [MINISTRY, PROVINCE], toml=OWN_STATUSES) as mesh:
         bo, tinh = mesh.system("g14", "bo", "G14"), mesh.system("h49", "tinh", "H49.22")
         run(whole_way(bo, mesh.system("h49", "warm", "H49.22.05")))
         packet = document("H49.22", number="50", attachments=[("lớn.pdf", bytes(range(256)) * 146_000)])
