@@ -98,6 +98,8 @@ class _Case:
     policy: Policy
     acts: list[Row]
     answers: set[Said]
+    is_full: bool
+    """True if one more act could not be looked at."""
     row: Row = field(init=False)
 
     @staticmethod
@@ -106,12 +108,8 @@ class _Case:
         digest = keys.document_sha256(deed.document_id)
         acts = dossier.acts(tx, unit, envelope.sender_unit, digest)
         answers = dossier.said(dossier.rows(tx, unit, envelope.sender_unit, digest, unit)) if acts else []
-        return _Case(tx, envelope, unit, now_ms, policy, [row for row in acts if row.act], set(answers))
-
-    @property
-    def is_full(self) -> bool:
-        """True if one more act could not be looked at."""
-        return len(self.acts) >= ROWS_MAX
+        doing = [row for row in acts if row.act is not None]
+        return _Case(tx, envelope, unit, now_ms, policy, doing, set(answers), is_full=len(acts) >= ROWS_MAX)
 
     @property
     def knows_it(self) -> bool:
