@@ -15,7 +15,7 @@ from node.errors import EXIT_OK
 if TYPE_CHECKING:
     from node.drop.paperwork import Event, Tell
 
-PATIENCE_S = 10.0
+PATIENCE_S = 3.0
 EVERY_S = 5.0
 _WORDS = {
     "sent": "đã gửi",

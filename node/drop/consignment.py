@@ -13,14 +13,15 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from node.directory.files import sync_folder, write_file
-from node.drop.places import Places, is_plain, move
+from node.drop.places import Places, is_plain, make_file_durable, move, open_to_all
 from node.errors import Rejected
+from node.model.finding import Finding, require_no_errors
 from node.model.naming import safe_file_name, submission_id_of_words
 from node.model.reason import Reason
 
@@ -54,11 +55,21 @@ class Consignment:
         digests = [_digest(self.folder / name) for name in (self.main, *self.attached)]
         return submission_id_of_words("thu-muc", *digests, *self.attached)
 
+    def compose(self, write: Callable[[Path], Sequence[Finding]]) -> None:
+        """Have the packet written, once: what was handed in must not change when it is handed in again. Raises RulesBroken, OSError."""
+        if self.packet.exists():
+            return
+        part = self.folder / f".{COMPOSED}"
+        require_no_errors(write(part))
+        make_file_durable(part)
+        os.rename(part, self.packet)
+        sync_folder(self.folder)
+
     def end(self, places: Places) -> Path | None:
         """Move the folder to where its outcome belongs, and return where it is now; None: there is no outcome yet. Raises OSError."""
         for outcome, aim in ((RECEIPT, places.sent), (REFUSAL, places.refused)):
             if (self.folder / outcome).exists():
-                self.folder.chmod(0o755)
+                open_to_all(self.folder, aim)
                 return move(self.folder, aim)
         return None
 

@@ -89,36 +89,44 @@ def is_plain(path: Path) -> bool:
     return stat.S_ISREG(path.lstat().st_mode)
 
 
-def move(path: Path, folder: Path, name: str = "") -> Path:
+def move(path: Path, folder: Path) -> Path:
     """Move a file or folder into a folder of the same file system, durably, and return where it is now.
 
-    Nothing is overwritten: where the name is taken, a number is put behind it. Raises OSError.
+    Nothing is overwritten: where the name is taken, a number is put behind it. Raises OSError, Broken(ALREADY_EXISTS).
     """
-    aim = free(folder, name or path.name)
+    aim = free(folder, path.name, "" if path.is_dir() else path.suffix)
     os.rename(path, aim)
     sync_folder(folder)
-    if path.parent != folder:
-        sync_folder(path.parent)
+    sync_folder(path.parent)
     return aim
 
 
-def free(folder: Path, name: str) -> Path:
-    """Return a path that nothing has: name, name-2, name-3 …, before the ending of a file's name."""
-    stem, dot, ending = name.rpartition(".") if "." in name else (name, "", "")
+def free(folder: Path, name: str, ending: str = "") -> Path:
+    """Return a path that nothing has: name, name-2, name-3 …, the number before the ending. Raises Broken(ALREADY_EXISTS)."""
     for number in range(1, SAME_NAME_MAX):
-        path = folder / (name if number == 1 else f"{stem}-{number}{dot}{ending}")
+        path = folder / (name if number == 1 else f"{name.removesuffix(ending)}-{number}{ending}")
         if not os.path.lexists(path):
             return path
     raise Broken(Reason.ALREADY_EXISTS, f"{folder / name}, {SAME_NAME_MAX} times; tidy the folder up")
+
+
+def open_to_all(folder: Path, like: Path) -> None:
+    """Let whoever may look into `like` look into a folder that was ours alone. Raises OSError."""
+    folder.chmod(stat.S_IMODE(like.stat().st_mode))
+
+
+def make_file_durable(path: Path) -> None:
+    """Make a file's octets durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_durable(folder: Path) -> None:
     """Make all that is in a folder durable, and its names. Raises OSError."""
     for here, _, names in os.walk(folder):
         for name in names:
-            descriptor = os.open(Path(here) / name, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            make_file_durable(Path(here) / name)
         sync_folder(Path(here))

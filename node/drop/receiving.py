@@ -11,14 +11,13 @@ from node.client import AsyncOffice
 from node.directory.files import disk_faults, sync_folder
 from node.drop import texts
 from node.drop.paperwork import Event, Extracted, Paperwork, Tell
-from node.drop.places import STOP_ALL, Places, free, make_durable
+from node.drop.places import PRIVATE_MODE, STOP_ALL, Places, free, make_durable, open_to_all
 from node.errors import Fault, Rejected
 from node.model.envelope import PacketKind
 from node.model.naming import packet_name
 from node.model.office import NO_LEASE, InboxEntry
 
 ATTACHMENTS, SUMMARY = "tep-dinh-kem", "thong-tin.txt"
-PUBLIC_MODE = 0o755
 
 
 @dataclass
@@ -70,7 +69,7 @@ class Receiver:
         stage = self.places.fetching / _stage_name(entry)
         packet = stage / _file_name(entry)
         with disk_faults(stage):
-            stage.mkdir(mode=PUBLIC_MODE, exist_ok=True)
+            stage.mkdir(mode=PRIVATE_MODE, exist_ok=True)
             if packet.exists() and not await asyncio.to_thread(_is_packet, packet, entry.packet_sha256):
                 packet.unlink()
         if not packet.exists():
@@ -80,6 +79,7 @@ class Receiver:
         with disk_faults(stage):
             (stage / SUMMARY).write_text(texts.summary(entry, files, fault), "utf-8")
             await asyncio.to_thread(make_durable, stage)
+            open_to_all(stage, folder)
             aim = free(folder, name)
             os.rename(stage, aim)
             sync_folder(folder)

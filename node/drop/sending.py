@@ -3,7 +3,6 @@
 import asyncio
 import json
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from node.drop.paperwork import Event, Paperwork, Tell
 from node.drop.places import STOP_ALL, Places, is_plain
 from node.drop.quiet import Quiet, is_whole_packet
 from node.errors import Denied, Fault, Rejected
-from node.model.finding import Finding, RulesBroken, require_no_errors
+from node.model.finding import RulesBroken
 from node.model.office import SubmitResult
 from node.model.reason import Reason
 
@@ -58,18 +57,21 @@ class Sender:
                 continue
             if claimed is not None:
                 accepted += await self._send(claimed)
+        self._tell_lonely()
         return accepted
 
     def has_unfinished(self) -> bool:
-        """Tell whether something is in gui/ that the next look may find finished."""
-        return any(path.name not in self._left and not is_hidden(path.name) for path in self.places.to_send.iterdir())
+        """Tell whether something is in gui/ that the next look may find finished. Raises Broken(IO_FAILED)."""
+        with disk_faults(self.places.to_send):
+            paths = list(self.places.to_send.iterdir())
+        return any(path.name not in self._left and not is_hidden(path.name) for path in paths)
 
     def _ready(self, now_ms: int) -> list[Path]:
         """Look at gui/; return packets and forms that are finished, forms first: what a form attaches is not sent for itself."""
         with disk_faults(self.places.to_send):
             paths = sorted(self.places.to_send.iterdir())
-        self._finished = self.quiet.look(paths, now_ms)
-        names = {path.name for path in paths} | {path.name for path in self.places.sending.iterdir()}
+            self._finished = self.quiet.look(paths, now_ms)
+            names = {path.name for path in (*paths, *self.places.sending.iterdir())}
         self._left = {name: said for name, said in self._left.items() if name in names}
         ready = [path for path in paths if not is_hidden(path.name) and self._is_ready(path, path in self._finished)]
         return sorted(ready, key=lambda path: (not path.name.lower().endswith(FORM_ENDING), path.name))
@@ -89,8 +91,6 @@ class Sender:
             return self._leave(path, f"không đọc được ({error.strerror}); hãy kiểm tra quyền đọc.")
         if name.endswith(FORM_ENDING):
             return is_quiet
-        if is_quiet:
-            self._leave(path, f"chờ tệp mẫu {path.stem}{FORM_ENDING} nói gửi cho ai; xem 'truc packet new --example'.")
         return False
 
     def _claim(self, main: Path) -> Consignment | None:
@@ -125,6 +125,18 @@ class Sender:
                 return None
         return [finished[composed(name)] for name in names]
 
+    def _tell_lonely(self) -> None:
+        """Tell of finished files that no form has taken along, unless there is a form that still waits."""
+        with disk_faults(self.places.to_send):
+            left = {path for path in self.places.to_send.iterdir() if not is_hidden(path.name)}
+        if any(path.name.lower().endswith(FORM_ENDING) for path in left):
+            return
+        for path in sorted(left & self._finished):
+            if path.name not in self._left and not path.name.lower().endswith(PACKET_ENDING):
+                self._leave(
+                    path, f"chờ tệp mẫu {path.stem}{FORM_ENDING} nói gửi cho ai; xem 'truc packet new --example'."
+                )
+
     async def _send(self, one: Consignment) -> list[Path]:
         """Bring a consignment to its end; return its folder if it was accepted now. Raises what stops all."""
         with disk_faults(one.folder):
@@ -154,11 +166,9 @@ class Sender:
         submission_id = await asyncio.to_thread(one.submission_id)
         if not one.is_form:
             return await self.office.submit(one.packet, submission_id=submission_id)
-        found: Sequence[Finding] = ()
-        if not one.packet.exists():
-            files = [one.folder / name for name in one.attached]
-            found = await asyncio.to_thread(self.paperwork.compose, one.folder / one.main, files, one.packet)
-            require_no_errors(found)
+        files = [one.folder / name for name in one.attached]
+        with disk_faults(one.folder):
+            await asyncio.to_thread(one.compose, lambda aim: self.paperwork.compose(one.folder / one.main, files, aim))
         return await self.office.submit_once(one.packet, submission_id)
 
     def _refuse(self, one: Consignment, fault: Fault) -> None:

@@ -14,10 +14,10 @@ import pytest
 
 from node.client import AsyncOffice
 from node.net.client import OfficeClient
-from tests.drop.conftest import document_in, worked
+from tests.drop.conftest import Worked, document_in, worked
 from tests.drop.test_story import FORM, PDF, names
 from tests.flow.support import document
-from tests.mesh.support import run
+from tests.mesh.support import eventually, run
 from tests.real_mesh import ROOT, RealMesh, wait_for
 
 KILLS = int(os.environ.get("TRUC_KILLS", "8"))
@@ -64,6 +64,10 @@ class Steps:
         return counted
 
 
+async def something_waits(here: Worked) -> bool:
+    return bool([one async for one in here.office.inbox("G14.01")])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -74,12 +78,14 @@ def test_whatever_step_it_is_stopped_at_each_packet_is_sent_once_and_comes_home_
     steps.after = after
 
     async def attempt(root: Path, step: int) -> bool:
-        """Work two rounds, stopped at a step; tell whether that was reached."""
+        """Send both, bring both home, stopped at a step; tell whether that was reached."""
         async with worked(pair, "g14", root) as here:
             try:
                 steps.left = step
                 for _ in range(2):
                     await here.look()
+                    await eventually(lambda: something_waits(here))
+                await here.look()
                 return False
             except Stop:
                 return True
