@@ -24,6 +24,7 @@ _WORDS = {
     "followed": "biên nhận",
     "left": "để lại",
     "failed": "tạm ngừng",
+    "resumed": "tiếp tục",
 }
 _GOOD = {"refused": False, "failed": False, "left": None}
 

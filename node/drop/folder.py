@@ -82,5 +82,7 @@ class DropFolder:
                 self._tell(Event("failed", "", said, fault.exit_code))
             self._trouble = said
             return False
+        if self._trouble:
+            self._tell(Event("resumed", "", "mọi việc lại chạy bình thường"))
         self._trouble = ""
         return True

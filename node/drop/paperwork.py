@@ -40,7 +40,7 @@ class Event:
     """Something that happened to a file. `exit_code` is that of a fault's kind; 0 for what is good."""
 
     kind: str
-    """sent, refused, arrived, followed, left (in its place, for now), waits (a form is missing), failed (all has to wait)."""
+    """sent, refused, arrived, followed, left (in its place, for now), failed (all has to wait), resumed (after that)."""
     name: str
     sentence: str
     """Vietnamese."""

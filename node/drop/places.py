@@ -117,11 +117,8 @@ def open_to_all(folder: Path, like: Path) -> None:
 
 def make_file_durable(path: Path) -> None:
     """Make a file's octets durable. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def make_durable(folder: Path) -> None:

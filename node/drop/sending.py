@@ -81,6 +81,8 @@ class Sender:
         try:
             if not is_plain(path):
                 return self._leave(path, "chỉ nhận tệp thường, không nhận thư mục hay liên kết.")
+            if shown(path.name) != path.name:
+                return self._leave(path, "tên tệp không phải UTF-8; hãy đổi tên.")
             if path.name in OURS:
                 return self._leave(path, "tên này dành cho biên nhận; hãy đổi tên khác.")
             if name.endswith(PACKET_ENDING):
@@ -188,8 +190,13 @@ class Sender:
         """Say once why a file or consignment stays where it is."""
         if self._left.get(path.name) != said:
             self._left[path.name] = said
-            self.tell(Event("left", path.name, said, exit_code))
+            self.tell(Event("left", shown(path.name), said, exit_code))
         return False
+
+
+def shown(name: str) -> str:
+    """Return a name with a question mark for every octet that is no UTF-8."""
+    return name.encode(errors="replace").decode()
 
 
 def composed(name: str) -> str:

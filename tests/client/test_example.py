@@ -38,8 +38,10 @@ def test_the_example_sends_fetches_reports_and_acknowledges(pair: RealMesh, tmp_
         left = [one.packet_id for one in office.inbox()]
     with Office(credential_of(pair, "g14")) as author:
         wait_for(lambda: all(author.track(packet_id=one).deliveries[0].status_code == "03" for one in ids), 20, "03")
+        run_example(pair, "g14", tmp_path)
+        assert [one for one in author.inbox() if one.status_code] == [], "fetched and acknowledged like everything else"
 
-    assert [(tmp_path / f"{one.hex()}.edxml").read_bytes() for one in ids] == packets
+    assert [(tmp_path / f"{one.hex()}-H49.22.edxml").read_bytes() for one in ids] == packets
     assert not set(left) & set(ids)
 
 
