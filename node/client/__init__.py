@@ -4,17 +4,17 @@
     from pathlib import Path
     from node.client import Office
 
-    with Office("qlvb.json") as office:                           # the file that `truc system add` wrote
+    with Office("qlvb.json") as office:  # the file that `truc system add` wrote
         for name in sys.argv[1:]:
-            sent = office.submit(Path(name))                      # durable at the node; the same file again is harmless
+            sent = office.submit(Path(name))  # durable at the node; the same file again is harmless
             print(name, sent.packet_id.hex(), sent.recipients_served)
-        for entry in office.inbox():                              # the most urgent first; pages are fetched as needed
+        for entry in office.inbox():  # the most urgent first; pages are fetched as needed
             path = Path(f"{entry.packet_id.hex()}-{entry.unit}.edxml")
-            if not path.exists():                                 # there is never half a file
+            if not path.exists():  # there is never half a file
                 office.fetch_to(entry.packet_id, path, entry.unit)
-            if not entry.status_code:                             # a document, not a status about one of ours
+            if not entry.status_code:  # a document, not a status about one of ours
                 office.send_status(entry.packet_id, "03", unit=entry.unit)
-            office.acknowledge(entry.packet_id, entry.unit)       # only now does it leave the inbox
+            office.acknowledge(entry.packet_id, entry.unit)  # only now does it leave the inbox
 
 It is thin: every call is one of node/net/client.py's. What it adds is patience (patience.py): what the node or the road cannot do just now
 (Deferred) is tried again, which is safe because the submission id is chosen before the first try (content.py), and whatever cannot be done

@@ -48,8 +48,8 @@ class DropFolder:
         self._times = times or Times()
         self._tell = tell
         self._receiver = Receiver(places, office, paperwork, tell)
-        self._sender = Sender(places, office, paperwork, tell, Quiet(QUIET_MS))
         self._follower = Follower(places, office, tell)
+        self._sender = Sender(places, office, paperwork, tell, self._follower.add, Quiet(QUIET_MS))
         self._trouble = ""
 
     def begin(self) -> None:
@@ -73,8 +73,7 @@ class DropFolder:
         """Do everything once; tell what stops it, once as long as it is the same. Return whether it went to its end."""
         try:
             await self._receiver.round(self._times.wall_ms())
-            for folder in await self._sender.round(self._times.steady_ms()):
-                self._follower.add(folder)
+            await self._sender.round(self._times.steady_ms())
             await self._follower.round(self._times.steady_ms(), self._times.wall_ms())
         except Fault as fault:
             said = f"{fault.advice} ({fault.reason.name}: {fault.detail})"

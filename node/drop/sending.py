@@ -3,6 +3,7 @@
 import asyncio
 import json
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ PACKET_ENDING, FORM_ENDING = ".edxml", ".toml"
 UNFINISHED_ENDINGS = (".part", ".tmp", ".crdownload", ".partial", ".filepart", ".swp")
 """Names under which programs write what they will rename when it is whole."""
 UNFINISHED_BEGINNINGS = (".", "~")
+GONE = "đã biến mất trước khi kịp gửi."
 
 
 @dataclass
@@ -33,32 +35,35 @@ class Sender:
     office: AsyncOffice
     paperwork: Paperwork
     tell: Tell
+    on_accepted: Callable[[Path], None]
+    """Told the folder of each consignment that the node has accepted, in da-gui/."""
     quiet: Quiet = field(default_factory=Quiet)
     _left: dict[str, str] = field(default_factory=dict)
     """What was said about files that stay where they are: said once."""
     _finished: set[Path] = field(default_factory=set)
     """What the last look at gui/ found finished."""
 
-    async def round(self, now_ms: int) -> list[Path]:
-        """Go on with what is under way, take up what is finished, and return the folders of what was accepted.
+    async def round(self, now_ms: int) -> None:
+        """Go on with what is under way, and take up what is finished.
 
         A file that cannot be taken is told and does not stop the others. Raises what stops all: Deferred, Denied, Broken.
         """
-        accepted = []
         with disk_faults(self.places.sending):
             waiting = consignment.under_way(self.places)
         for one in waiting:
-            accepted += await self._send(one)
+            await self._send(one)
         for main in self._ready(now_ms):
             try:
                 claimed = self._claim(main)
+            except FileNotFoundError:
+                self._leave(main, GONE)
+                continue
             except OSError as error:
                 self._leave(main, f"không lấy lên được: {error.strerror}.")
                 continue
             if claimed is not None:
-                accepted += await self._send(claimed)
+                await self._send(claimed)
         self._tell_lonely()
-        return accepted
 
     def has_unfinished(self) -> bool:
         """Tell whether something is in gui/ that the next look may find finished. Raises Broken(IO_FAILED)."""
@@ -88,7 +93,7 @@ class Sender:
             if name.endswith(PACKET_ENDING):
                 return is_quiet or is_whole_packet(path)
         except FileNotFoundError:
-            return self._leave(path, "đã biến mất trước khi kịp gửi.")
+            return self._leave(path, GONE)
         except OSError as error:
             return self._leave(path, f"không đọc được ({error.strerror}); hãy kiểm tra quyền đọc.")
         if name.endswith(FORM_ENDING):
@@ -139,12 +144,14 @@ class Sender:
                     path, f"chờ tệp mẫu {path.stem}{FORM_ENDING} nói gửi cho ai; xem 'truc packet new --example'."
                 )
 
-    async def _send(self, one: Consignment) -> list[Path]:
-        """Bring a consignment to its end; return its folder if it was accepted now. Raises what stops all."""
+    async def _send(self, one: Consignment) -> None:
+        """Bring a consignment to its end. Raises what stops all."""
         with disk_faults(one.folder):
             ended = one.end(self.places)
         if ended is not None:  # we were stopped between the outcome and the move
-            return [ended] if ended.parent == self.places.sent else []
+            if ended.parent == self.places.sent:
+                self.on_accepted(ended)
+            return
         try:
             result = await self._submit(one)
         except Fault as fault:
@@ -154,14 +161,14 @@ class Sender:
                 self._refuse(one, fault)
             else:
                 self._leave(one.folder, f"{fault.advice} ({fault.detail})", fault.exit_code)
-            return []
+            return
         document, text = texts.receipt(one.main, result)
         write_outcome(one.folder, RECEIPT, document, RECEIPT_TEXT, text)
         folder = self._end(one)
+        self.on_accepted(folder)
         self.tell(
             Event("sent", one.main, f"nút đã nhận, {result.recipients_served} nơi nhận; xem da-gui/{folder.name}")
         )
-        return [folder]
 
     async def _submit(self, one: Consignment) -> SubmitResult:
         """Make the packet if need be, and hand it in. Raises as AsyncOffice.submit."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from node.cli.drop_papers import Papers
 from node.client import AsyncOffice, Broken, Reason, Rejected
 from node.drop.places import Places
 from node.edxml.document import read_packet
@@ -154,6 +155,30 @@ def test_only_plain_files_are_taken_and_what_stays_is_told_once(pair: RealMesh, 
     assert sorted(left) == sorted(
         ["liên kết.edxml", "thư mục.edxml", "ống.edxml", "kh?ng.edxml", "bien-nhan.txt", "mẫu.toml", "liên kết.pdf"]
     )
+
+
+def test_a_file_that_vanishes_is_told_and_the_files_of_its_form_stay(
+    pair: RealMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(papers: Papers, form: Path) -> list[str]:
+        form.unlink()
+        return ["tệp.pdf"]
+
+    monkeypatch.setattr(Papers, "attachments_of", asked)
+
+    async def story() -> None:
+        async with worked(pair, "g14", tmp_path) as here:
+            here.put("a.toml", FORM.format(number="y1", more="").encode())
+            here.put("tệp.pdf", PDF)
+            here.put("b.edxml", document("H49.22", number="y2"))
+            for _ in range(2):
+                assert await here.look()
+            assert ("a.toml", "đã biến mất trước khi kịp gửi.") in [(one.name, one.sentence) for one in here.events]
+            assert here.said("sent") == ["b.edxml"]
+
+    run(story())
+    assert (tmp_path / "gui" / "tệp.pdf").read_bytes() == PDF
+    assert names(tmp_path / "dang-gui") == set()
 
 
 def test_a_half_written_file_is_left_alone_and_a_renamed_one_goes_at_once(pair: RealMesh, tmp_path: Path) -> None:
