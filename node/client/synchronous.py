@@ -50,6 +50,7 @@ class Office:
 
     def close(self) -> None:
         """Close the connection and end the thread; calls under way in other threads are cancelled. Closing twice is harmless."""
+        self._refuse_own_thread()
         with self._closing:
             if self._loop.is_closed():
                 return
@@ -138,8 +139,7 @@ class Office:
 
     def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Have something done in the client's thread and wait for it; whoever is interrupted takes it back."""
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("an Office must not be called from its own progress callback")
+        self._refuse_own_thread()
         with self._closing:
             if self._loop.is_closed():
                 raise RuntimeError("this office is closed")
@@ -151,3 +151,8 @@ class Office:
         except BaseException:
             doing.cancel()
             raise
+
+    def _refuse_own_thread(self) -> None:
+        """Whoever waited there for something to be done there would wait for ever."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("an Office must not be called from its own progress callback")

@@ -1,5 +1,6 @@
 """The synchronous client against real nodes."""
 
+import asyncio
 import io
 import os
 import subprocess
@@ -190,6 +191,26 @@ def test_a_closed_office_says_so_and_its_thread_has_ended(g14: Path) -> None:
     assert threading.active_count() == before
     with pytest.raises(RuntimeError, match="closed"):
         office.search_units("H49")
+
+
+def test_whoever_waits_is_told_when_another_thread_closes_the_office(pair: RealMesh) -> None:
+    right = pair["g14"].credential
+    nowhere = Credential("127.0.0.1:1", right.certificate_pem, right.system, right.secret)
+    office = Office(nowhere, patience=Patience(limit_s=600, first_pause_s=300, longest_pause_s=300))
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(office.search_units, "H49")
+        wait_for(lambda: bool(asyncio.all_tasks(office._loop)), 10, "the call")
+        office.close()
+        with pytest.raises(RuntimeError, match="closed meanwhile"):
+            waiting.result(10)
+
+
+def test_a_progress_callback_must_not_call_its_own_office(g14: Path) -> None:
+    packet = document("H49.22", number="cb", attachments=[("a.pdf", LARGE)])
+    with Office(g14) as office:
+        with pytest.raises(RuntimeError, match="progress callback"):
+            office.submit(packet, progress=lambda done, total: office.close())
+        assert office.submit(packet).packet_id, "nothing is broken"
 
 
 def test_a_program_may_end_without_closing_its_office(g14: Path) -> None:
