@@ -36,8 +36,12 @@ ROOM_OF = {
     "node.node": "house",
     "node.courier": "house",
     "node.net": "net",
+    "node.client": "client",
+    "node.drop": "drop",
     "node.web": "web",
     "node.cli": "cli",
+    "node.cli.words": "phrases",
+    "node.cli.plain": "phrases",
     "node.workers": "parts",
     "node.health": "parts",
     "node.feed": "parts",
@@ -70,11 +74,15 @@ SEES = {
     "house": BELOW_FLOW | {"flow", "log"},
     "net": CODECS | {"ports", "log", "seal", "house"},
     "web": SURFACES,
-    "cli": SURFACES | {"assembly"},
+    "client": WORDS | {"edxml", "net"},
+    "phrases": CODECS,
+    "drop": WORDS | {"edxml", "directory", "client", "phrases"},
+    "cli": SURFACES | {"assembly", "client", "drop", "phrases"},
     "parts": BELOW_FLOW | {"log", "store", "directory"},
     "assembly": SURFACES | {"web", "parts"},
 }
-"""Room -> rooms it may import from, besides itself. Only cli starts the house, so only cli sees assembly."""
+"""Room -> rooms it may import from, besides itself. Only cli starts the house, so only cli sees assembly.
+The client and what is made of it (drop) are for offices: no room of the house sees them, but cli, which is the office's, too."""
 
 HOME_OF = {
     "lxml": {"node.edxml"},

@@ -16,7 +16,7 @@ from node.cli.demo_nodes import Nodes, StoryBroken
 from node.cli.demo_show import Teller
 from node.cli.demo_world import NODE_OF_UNIT
 from node.cli.receipts import BY_US, verified_by
-from node.cli.status_send import about_of, report
+from node.client.reporting import about_of, report
 from node.errors import ADVICE
 from node.model.code import parse_code
 from node.model.delivery import State

@@ -16,6 +16,7 @@ from node.cli import (
     authority,
     calendar,
     doctor,
+    drop,
     export,
     fetch,
     inbox,
@@ -75,6 +76,7 @@ def _tree() -> typer.Typer:
         withdraw.withdraw,
         update.update,
         replace.replace,
+        drop.drop,
     ):
         made.command(cls=Command, rich_help_panel=DOCUMENTS)(verb)
     made.add_typer(status.app, name="status", help="Trạng thái xử lý của văn bản.", rich_help_panel=DOCUMENTS)

@@ -2,27 +2,26 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.errors import Rejected
+from node.model.naming import FILE_NAME_CHARACTERS_MAX as FILE_NAME_CHARACTERS_MAX
+from node.model.naming import ID_DIGITS, packet_name, submission_id_for, submission_id_of_words
+from node.model.naming import ID_DIGITS_SHOWN as ID_DIGITS_SHOWN
+from node.model.naming import safe_file_name as safe_file_name
 from node.model.office import InboxEntry, SubmitResult
 from node.model.reason import Reason
 
 if TYPE_CHECKING:
     from node.net.client import OfficeClient
 
-ID_DIGITS = 32
 ID_DIGITS_MIN = 6
-ID_DIGITS_SHOWN = 10
-FILE_NAME_CHARACTERS_MAX = 80
 PAGE_SIZE = 1_000
 
 _SOME_DIGITS = re.compile(r"[0-9a-fA-F]{6,32}")
-_NOT_IN_FILE_NAMES = re.compile(r"[^\w.-]+")
 
 
 @asynccontextmanager
@@ -72,31 +71,17 @@ async def find_packet(office: "OfficeClient", name: str, unit: str = "") -> byte
     return found.pop()
 
 
-def safe_file_name(name: str) -> str:
-    """Return a name without folders, control characters or leading dots, in NFC, at most 80 characters."""
-    composed = unicodedata.normalize("NFC", name)
-    return _NOT_IN_FILE_NAMES.sub("-", composed).strip("-.")[:FILE_NAME_CHARACTERS_MAX].rstrip("-.") or "goi-tin"
-
-
 def packet_file_name(entry: InboxEntry) -> str:
-    """Return the name under which a fetched packet is kept: số ký hiệu (or status) and the first digits of its id."""
-    about = entry.document_code or entry.document_id or "goi-tin"
-    kind = f"trang-thai-{entry.status_code}-" if entry.status_code else ""
-    return f"{safe_file_name(kind + about)}-{entry.packet_id.hex()[:ID_DIGITS_SHOWN]}.edxml"
+    """Return the name of a fetched packet's file."""
+    return f"{packet_name(entry)}.edxml"
 
 
 async def submit_once(office: "OfficeClient", packet: "bytes | Path", kind: str, *said: str) -> SubmitResult:
     """Submit a packet that says something, once: saying the same again gets the packet id of the first time.
 
-    The packet has the time in it, which differs at every call, so its id is over what is said; a repeat is then refused as
-    ID_REUSED: done before. Raises what `OfficeClient.submit` raises.
+    Raises what `OfficeClient.submit` raises.
     """
-    submission_id = f"{kind}-{hashlib.sha256(chr(0).join(said).encode()).hexdigest()[:ID_DIGITS]}"
-    result = await office.submit(packet, submission_id)
-    if result.reason is not Reason.ID_REUSED:
-        return result
-    before = await office.track(submission_id=submission_id)
-    return SubmitResult(submission_id, before.packet_id, recipients_served=len(before.deliveries))
+    return await office.submit_once(packet, submission_id_of_words(kind, *said))
 
 
 def submission_id_of(path: Path) -> str:
@@ -106,7 +91,7 @@ def submission_id_of(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error.strerror}") from error
-    return f"{safe_file_name(path.name)}-{digest[:ID_DIGITS]}"
+    return submission_id_for(path.name, digest)

@@ -69,7 +69,7 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Lấy các tệp đính kèm ra, đã giải nén. Tệp nén không an toàn thì không lấy, và nói vì sao."""
-    taken = list(_extract(file, folder, force))
+    taken = list(extract_all(file, folder, force))
     document = {
         "attachments": [
             {"name": name, "file": str(path) if path else None, "bytes": octets, "fault": fault}
@@ -108,7 +108,7 @@ def _shown(one: Checked) -> list["RenderableType"]:
     return [verdict, *findings.shown(one.findings)]
 
 
-def _extract(file: Path, folder: Path, force: bool) -> Iterator[tuple[str, Path | None, int, dict[str, str] | None]]:
+def extract_all(file: Path, folder: Path, force: bool) -> Iterator[tuple[str, Path | None, int, dict[str, str] | None]]:
     """Take out one attachment after the other in one pass: (name, file, octets, fault)."""
     from itertools import groupby
     from operator import itemgetter

@@ -6,6 +6,7 @@ a file that is a zip by its own nature (docx, ods, jar …) shows that by what i
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -64,8 +65,8 @@ def extract(
 
 
 def file_name(attachment: Attachment, index: int) -> str:
-    """Return a name under which the file may be stored in a folder: without a path, with the ending it has inside its zip."""
-    written = attachment.attachment_name.replace("\\", "/")
+    """Return a name under which the file may be stored in a folder: without a path, in NFC, with the ending it has inside its zip."""
+    written = unicodedata.normalize("NFC", attachment.attachment_name).replace("\\", "/")
     name = _UNFIT.sub("_", PurePosixPath(written).name).strip(" .") or f"tep-{index + 1}"
     if not ending_of(name):
         entry = first_entry_name(attachment.beginning) if is_zipped(attachment) else None

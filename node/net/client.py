@@ -13,6 +13,7 @@ from typing import Self
 
 from node.model.life import Dossier
 from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, TrackView
+from node.model.reason import Reason
 from node.net.client_fetch import Fetched, fetch_bytes, fetch_file
 from node.net.client_submit import WHOLE_BYTES_MAX, read_if_small, submit_many, submit_stream, submit_whole
 from node.net.credential import Credential
@@ -90,6 +91,17 @@ class OfficeClient:
             if isinstance(packet, bytes) and size_bytes <= WHOLE_BYTES_MAX:
                 return await submit_whole(self._stub, self._metadata, submission, packet, CALL_S)
             return await submit_stream(self._stub, self._metadata, submission, packet, progress)
+
+    async def submit_once(self, packet: bytes | Path, submission_id: str) -> SubmitResult:
+        """Hand in a packet that says what its id stands for; if it was said before, in whatever octets, get the packet id of that time.
+
+        The first answer's refused recipients and findings are not told again. Raises as `submit`.
+        """
+        result = await self.submit(packet, submission_id)
+        if result.reason is not Reason.ID_REUSED:
+            return result
+        before = await self.track(submission_id=submission_id)
+        return SubmitResult(submission_id, before.packet_id, recipients_served=len(before.deliveries))
 
     async def submit_many(self, packets: Iterable[tuple[str, bytes]]) -> list[SubmitResult]:
         """Hand in (submission id, octets) one after another in few calls; results in order. Cheaper than one call each."""

@@ -1,0 +1,87 @@
+"""The drop folder at work: one round after another brings home what came, sends what lies ready, and looks after what was sent.
+
+A round that is broken off anywhere is simply followed by the next one: all state is in the folders.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.client import AsyncOffice
+from node.drop.following import Follower
+from node.drop.paperwork import Event, Paperwork, Tell
+from node.drop.places import Places
+from node.drop.quiet import QUIET_MS, Quiet
+from node.drop.receiving import Receiver
+from node.drop.sending import Sender
+from node.errors import Fault
+
+
+@dataclass(frozen=True)
+class Times:
+    """The clocks, and how to wait; tests have their own."""
+
+    @staticmethod
+    def steady_ms() -> int:
+        """Return milliseconds of a clock that never goes back."""
+        return time.monotonic_ns() // 1_000_000
+
+    @staticmethod
+    def wall_ms() -> int:
+        """Return milliseconds since 1970 UTC."""
+        return time.time_ns() // 1_000_000
+
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class DropFolder:
+    """One folder and one system's connection to its node. Use within `Places.prepared`."""
+
+    def __init__(
+        self, root: Path, office: AsyncOffice, paperwork: Paperwork, tell: Tell, times: Times | None = None
+    ) -> None:
+        places = Places(root)
+        self._times = times or Times()
+        self._tell = tell
+        self._receiver = Receiver(places, office, paperwork, tell)
+        self._follower = Follower(places, office, tell)
+        self._sender = Sender(places, office, paperwork, tell, self._follower.add, Quiet(QUIET_MS))
+        self._trouble = ""
+
+    def begin(self) -> None:
+        """Find out where we stopped. Raises Broken(IO_FAILED)."""
+        self._follower.begin()
+
+    async def run(self, every_s: float) -> None:
+        """Work until cancelled; what the world does is told, and tried again."""
+        while True:
+            await self.round()
+            await self._times.sleep(every_s)
+
+    async def run_once(self) -> None:
+        """Do all that can be done now: two looks tell what is finished in gui/."""
+        await self.round()
+        if self._sender.has_unfinished():
+            await self._times.sleep(QUIET_MS / 1000)
+            await self.round()
+
+    async def round(self) -> bool:
+        """Do everything once; tell what stops it, once as long as it is the same. Return whether it went to its end."""
+        try:
+            await self._receiver.round(self._times.wall_ms())
+            await self._sender.round(self._times.steady_ms())
+            await self._follower.round(self._times.steady_ms(), self._times.wall_ms())
+        except Fault as fault:
+            said = f"{fault.advice} ({fault.reason.name}: {fault.detail})"
+            if said != self._trouble:
+                self._tell(Event("failed", "", said, fault.exit_code))
+            self._trouble = said
+            return False
+        if self._trouble:
+            self._tell(Event("resumed", "", "mọi việc lại chạy bình thường"))
+        self._trouble = ""
+        return True
