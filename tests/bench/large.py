@@ -15,10 +15,10 @@ import uvloop
 from node.edxml.compose import compose_document
 from tests.bench.load import outbox_empty, warm_up
 from tests.bench.report import Report
-from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, RealNode, admin_client
+from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh, RealNode, admin_client
 
 MB = 1_000_000
-TOML = "[times]\nback_off_first_ms = 100\nback_off_max_ms = 500\n"
+TOML = "[times]\nback_off_first_ms = 100\nback_off_max_ms = 500\n" + NO_ARRIVALS
 
 
 async def measure(report: Report, runs: int, scale: float) -> None:

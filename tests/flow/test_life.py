@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.flow.life import AGREES, REFUSES, REQUESTS, Fact, Said, answered_by_default, life_of
@@ -81,6 +81,7 @@ def stories(draw: st.DrawFn) -> tuple[list[Fact], list[Said]]:
     return facts, draw(st.lists(answers, max_size=6))
 
 
+@settings(deadline=None)
 @given(stories(), st.randoms(use_true_random=False))
 def test_any_order_and_any_repetition_of_the_same_rows_gives_the_same_state(
     story: tuple[list[Fact], list[Said]], chance: object
@@ -93,6 +94,7 @@ def test_any_order_and_any_repetition_of_the_same_rows_gives_the_same_state(
     assert answered_by_default(mixed, again) == answered_by_default(facts, answers)
 
 
+@settings(deadline=None)
 @given(stories())
 def test_the_side_that_does_not_know_what_was_taken_unread_agrees_once_the_15_is_there(
     story: tuple[list[Fact], list[Said]],
@@ -105,6 +107,7 @@ def test_the_side_that_does_not_know_what_was_taken_unread_agrees_once_the_15_is
     assert life_of(ours, answers + owed) == life_of(theirs, answers) == life_of(theirs, answers + owed)
 
 
+@settings(deadline=None)
 @given(stories(), st.sampled_from(["15", "16"]))
 def test_an_agreement_is_final_but_for_a_newer_packet_that_brings_the_document(
     story: tuple[list[Fact], list[Said]], code: str
@@ -117,6 +120,7 @@ def test_an_agreement_is_final_but_for_a_newer_packet_that_brings_the_document(
         assert life_of([*facts, later], answers)[0] is LifeState.IN_FORCE
 
 
+@settings(deadline=None)
 @given(stories())
 def test_whatever_is_older_than_the_newest_document_has_no_say(story: tuple[list[Fact], list[Said]]) -> None:
     facts, answers = story
