@@ -18,6 +18,7 @@ from node.config_calendar import load_calendar
 from node.couriers import Couriers
 from node.directory.source import LiveDirectory
 from node.directory.trust import TrustedFolder
+from node.dockets import Dockets
 from node.errors import Fault
 from node.feed import DirectoryFeed
 from node.health import Health
@@ -29,12 +30,17 @@ from node.net.mesh_server import MeshService, mesh_listener
 from node.net.office_server import OfficeService, office_listener
 from node.net.peers import GrpcPeers
 from node.net.systems import Systems
+from node.net.vxp_secrets import VxpSecrets
 from node.node import Node
 from node.ports import Ports
 from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity, load_tls
 from node.store.bodies import FileBodies
 from node.store.rocks import RocksStore
+from node.web.door import TlsFiles, WebDoor
+from node.web.vxp.build import vxp_door
+from node.web.vxp.house import House
+from node.web.vxp.register import Registrar
 from node.workers import SystemClock, SystemEntropy, ThreadWorkers
 
 if TYPE_CHECKING:
@@ -57,6 +63,7 @@ class RunningNode:
         feed: DirectoryFeed,
         mesh: Listener,
         office: Listener,
+        web: WebDoor | None,
         close: Callable[[], "asyncio.Future[None]"],
     ) -> None:
         self.ports = ports
@@ -67,6 +74,7 @@ class RunningNode:
         self._feed = feed
         self._mesh = mesh
         self._office = office
+        self._web = web
         self._close = close
 
     @property
@@ -79,9 +87,15 @@ class RunningNode:
         """Where offices and the operator reach it, with the port that was really taken."""
         return _address(self._office)
 
+    @property
+    def web_address(self) -> str:
+        """Where software of the VXP kind reaches it, as a URL; "" if the bridge is off."""
+        return self._web.url if self._web else ""
+
     async def stop(self) -> None:
         """Take nothing new, finish what is being answered, make everything durable, let go of the files."""
-        await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S))
+        web = [self._web.stop()] if self._web else []
+        await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S), *web)
         await self._feed.stop()
         await self.clerk.stop()
         await self.couriers.stop()
@@ -114,6 +128,7 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
         health = Health(store, source, clock, identity, node.node_id, f"truc {__version__}", _machine(home))
         systems = Systems(place.systems_folder, place.admin_token)
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed)
+        web = _web_door(settings, place, node, systems, passphrase)
 
         async def close() -> None:
             await peers.close()
@@ -121,12 +136,14 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
             await bodies.close()
             workers.close()
 
-        running = RunningNode(ports, node, couriers, clerk, feed, mesh, office, lambda: asyncio.ensure_future(close()))
+        running = RunningNode(
+            ports, node, couriers, clerk, feed, mesh, office, web, lambda: asyncio.ensure_future(close())
+        )
     except BaseException:
         await store.close()
         raise
     try:
-        await _open_doors(running, mesh, office, feed, fenced=store.fence is not None)
+        await _open_doors(running, mesh, office, web, feed, fenced=store.fence is not None)
     except BaseException:
         await running.stop()
         raise
@@ -153,11 +170,26 @@ def _listeners(
     )
 
 
+def _web_door(
+    settings: "Settings", place: Homestead, node: Node, systems: Systems, passphrase: bytes | None
+) -> WebDoor | None:
+    vxp, ports = settings.vxp, node.ports
+    if not vxp.listen:
+        return None
+    tls = TlsFiles(vxp.certificate, vxp.key, passphrase) if vxp.certificate and vxp.key else None
+    secrets = VxpSecrets(place.systems_folder, ports.keys)
+    registrar = Registrar(place.zone, systems, ports.clock.now_ms)
+    house = House(node, Dockets(ports), ports.directory.current, systems, secrets, registrar, ports.clock.now_ms)
+    return vxp_door(vxp.listen, tls, house)
+
+
 async def _open_doors(
-    running: RunningNode, mesh: Listener, office: Listener, feed: DirectoryFeed, *, fenced: bool
+    running: RunningNode, mesh: Listener, office: Listener, web: WebDoor | None, feed: DirectoryFeed, *, fenced: bool
 ) -> None:
     await mesh.start()
     await office.start()
+    if web is not None:
+        await web.start()
     feed.start()
     if not fenced:
         await running.couriers.start()
@@ -168,7 +200,13 @@ async def _open_doors(
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    log.info("node.started", node=running.node_id, mesh=running.mesh_address, office=running.office_address)
+    log.info(
+        "node.started",
+        node=running.node_id,
+        mesh=running.mesh_address,
+        office=running.office_address,
+        web=running.web_address,
+    )
 
 
 async def serve(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None] | None = None) -> None:

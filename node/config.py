@@ -7,6 +7,7 @@ message repeats a value below `keys`. Only this file knows pydantic; what the no
 
 import dataclasses
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
@@ -26,7 +27,9 @@ from node.model.policy import DAY_MS, KIB, MIB, Policy
 from node.model.reason import Reason
 
 FILE_NAME = "node.toml"
-MESH_PORT, OFFICE_PORT = 7401, 7402
+MESH_PORT, OFFICE_PORT, VXP_PORT = 7401, 7402, 7403
+HTTP_RISK = "ai trên đường truyền cũng đọc và sửa được văn bản"
+"""What an operator must write down to let the bridge speak without TLS beyond this machine."""
 ENV_PREFIX = "TRUC_"
 """Variables with `__` in their name are settings; TRUC_HOME, TRUC_SYSTEM and the like belong to the command line."""
 
@@ -42,6 +45,15 @@ def _address(text: str) -> str:
     return text
 
 
+def is_loopback(address: str) -> bool:
+    """Tell whether "host:port" is reached from this machine only."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _dialled_address(text: str) -> str:
     if text and _address(text).endswith(":0"):
         raise ValueError("cổng 0 không gọi tới được; hãy ghi cổng thật, hoặc để trống nếu không ai gọi tới được nút")
@@ -53,6 +65,10 @@ def _unit_code(text: str) -> str:
         return parse_code(text).text
     except Rejected:
         raise ValueError('không phải mã định danh, ví dụ "H49.22.05" hoặc "000.05.22.H49"') from None
+
+
+def _address_or_off(text: str) -> str:
+    return _address(text) if text else text
 
 
 Listen = Annotated[str, AfterValidator(_address)]
@@ -74,6 +90,26 @@ class Office(_Section):
     """Where the units' software and the truc command reach this node; always with TLS and credentials."""
 
     listen: Listen = f"127.0.0.1:{OFFICE_PORT}"
+
+
+class Vxp(_Section):
+    """The bridge for software that speaks to the national axis: https with the given certificate, or http on this machine."""
+
+    listen: Annotated[str, AfterValidator(_address_or_off)] = ""
+    certificate: Path | None = None
+    key: Path | None = None
+    http_risk: Literal["", "ai trên đường truyền cũng đọc và sửa được văn bản"] = ""
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> "Vxp":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate và key phải đi cùng nhau")
+        if self.listen and self.certificate is None and not is_loopback(self.listen) and not self.http_risk:
+            raise ValueError(
+                f"{self.listen} nghe ngoài máy này mà không có TLS; hãy ghi certificate và key, hoặc nghe ở 127.0.0.1, "
+                f'hoặc nhận rủi ro bằng cách ghi http_risk = "{HTTP_RISK}"'
+            )
+        return self
 
 
 class DirectoryFeed(_Section):
@@ -159,6 +195,7 @@ class Settings(BaseSettings):
     name: str = Field(min_length=1, max_length=200)
     mesh: Mesh = Mesh()
     office: Office = Office()
+    vxp: Vxp = Vxp()
     directory: DirectoryFeed = DirectoryFeed()
     store: StoreSizes = StoreSizes()
     limits: Limits = Limits()
@@ -240,7 +277,9 @@ def _at_home(settings: Settings, home: Path) -> Settings:
     keys = settings.keys.model_copy(update={"passphrase_file": home / passphrase_file if passphrase_file else None})
     table = settings.calendar.file
     calendar = settings.calendar.model_copy(update={"file": home / table if table else None})
-    return settings.model_copy(update={"directory": directory, "keys": keys, "calendar": calendar})
+    files = {"certificate": settings.vxp.certificate, "key": settings.vxp.key}
+    vxp = settings.vxp.model_copy(update={name: home / path if path else None for name, path in files.items()})
+    return settings.model_copy(update={"directory": directory, "keys": keys, "calendar": calendar, "vxp": vxp})
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
@@ -287,6 +326,8 @@ def example_toml(
         mesh_advertise=_quoted(mesh_advertise),
         office_listen=_quoted(office_listen),
         carry_for_others=str(carry_for_others).lower(),
+        vxp_port=VXP_PORT,
+        http_risk=_quoted(HTTP_RISK),
         policy=_DEFAULT,
     )
 

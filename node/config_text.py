@@ -44,6 +44,16 @@ advertise = {mesh_advertise}
 # Mặc định chỉ trong máy này. Mở ra mạng nội bộ được, vì ở đây TLS và thông tin xác thực luôn bật, không có cách nào tắt.
 listen = {office_listen}
 
+# Cầu VXP: phần mềm QLVB đang gọi trục liên thông quốc gia bằng bộ thư viện VXP gọi tới nút này, chỉ đổi endpoint, systemid, secret.
+[vxp]
+# Nghe ở địa chỉ nào; để trống là tắt. Endpoint của phần mềm khi đó là https://máy:cổng/vxp (http nếu không có certificate).
+# listen = "127.0.0.1:{vxp_port}"
+# Chứng thư (PEM, cả chuỗi) mà máy chạy phần mềm tin, và khóa của nó (chmod 600).
+# certificate = "keys/vxp.crt"
+# key = "keys/vxp.key"
+# Không có TLS thì chỉ nghe được trong máy này. Muốn nghe ngoài máy mà không có TLS, phải chép đúng câu này:
+# http_risk = {http_risk}
+
 [directory]
 # Thư mục (hoặc USB) có danh bạ mới do đơn vị vận hành công bố; bỏ trống thì lấy từ các nút khác.
 # folder = "/srv/truc/danh-ba"

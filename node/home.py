@@ -2,7 +2,7 @@
 
 node.toml   settings                             store/ WITNESS     the durable store and its witness
 keys/       sign, seal, TLS                      bodies/ spool/     large bodies, and those under way
-zone/       zone key and what we publish         systems/           connected systems and their secrets' digests
+zone/       zone key and what we publish         systems/           connected systems: digests of tokens, VXP secrets encrypted
 directory/  what we trust                        admin.token        the operator's credential
 """
 

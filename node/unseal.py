@@ -59,7 +59,7 @@ class Unsealer:
         if documents:
             reports = await self._ports.store.transact(
                 lambda tx: [
-                    deadline.sent_reports(tx, held.unit, envelope.sender_unit, header.document_id, held.packet_id)
+                    deadline.sent_reports(tx, held.unit, envelope.sender_unit, header.document_id)
                     for held, envelope, header in documents
                 ]
             )

@@ -202,20 +202,24 @@ def entry_of(node_id: str, keyring: Keyring, roles: frozenset[Role], via_relays:
     )
 
 
+IMPATIENT = Policy(
+    back_off_first_ms=20,
+    back_off_max_ms=200,
+    relay_after_ms=100,
+    custody_retry_ms=2_000,
+    item_retry_ms=50,
+    hello_every_ms=300,
+    sweep_every_ms=100,
+)
+"""Nothing waits longer than a test likes to."""
+
+
 @asynccontextmanager
 async def small_mesh(
     policy: Policy | None = None, via_relays: dict[str, tuple[str, ...]] | None = None
 ) -> AsyncIterator[SmallMesh]:
     """Start a centre (relay), a ministry and two provinces; stop them at the end."""
-    policy = policy or Policy(
-        back_off_first_ms=20,
-        back_off_max_ms=200,
-        relay_after_ms=100,
-        custody_retry_ms=2_000,
-        item_retry_ms=50,
-        hello_every_ms=300,
-        sweep_every_ms=100,
-    )
+    policy = policy or IMPATIENT
     keyrings = {name: Keyring(name, Ed25519PrivateKey.generate(), [X25519PrivateKey.generate()]) for name in UNITS}
     roles = {"centre": frozenset({Role.RELAY, Role.DIRECTORY})}
     nodes = [

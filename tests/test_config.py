@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.config import Settings, example_toml, load_settings
+from node.config import HTTP_RISK, Settings, example_toml, load_settings
 from node.errors import Broken
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -56,6 +56,7 @@ def test_what_the_example_shows_as_default_is_the_default(tmp_path: Path) -> Non
         ("calendar", "file"),
         ("statuses", "arrival_by_software"),
     }
+    examples |= {("vxp", name) for name in ("listen", "certificate", "key", "http_risk")}
 
     settings = load_settings(home_with(tmp_path, text))
     for section, keys in given.items():
@@ -79,6 +80,17 @@ def test_limits_and_times_reach_the_policy(tmp_path: Path) -> None:
     policy = load_settings(home_with(tmp_path, text)).policy()
 
     assert (policy.packet_bytes_max, policy.lease_ms, policy.relay_after_ms) == (1_000_000, 1_500, 250)
+
+
+def test_who_reports_arrivals_reaches_the_policy_by_canonical_codes(tmp_path: Path) -> None:
+    text = LEAST + '[statuses]\narrival_by_software = ["000.05.22.H49", "g14"]\n'
+    policy = load_settings(home_with(tmp_path, text)).policy()
+
+    assert policy.arrival_by_software == {"H49.22.05", "G14"}
+    assert (policy.reports_arrival("G14"), policy.reports_arrival("G15")) == (False, True)
+    assert mistakes(home_with(tmp_path, LEAST + '[statuses]\narrival_by_software = ["Sở"]\n')) == [
+        'statuses.arrival_by_software.0: không phải mã định danh, ví dụ "H49.22.05" hoặc "000.05.22.H49" (đang là \'Sở\')'
+    ]
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,3 +220,33 @@ def test_a_passphrase_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Broken, match="keys/absent") as refused:
         load_settings(home_with(tmp_path, LEAST + '[keys]\npassphrase_file = "keys/absent"\n'))
     assert refused.value.reason is Reason.KEY_FILE_MISSING
+
+
+def test_the_bridge_is_off_until_it_is_told_where_to_listen(tmp_path: Path) -> None:
+    assert load_settings(home_with(tmp_path, LEAST)).vxp.listen == ""
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:7403", "[::1]:7403", "localhost:7403", "127.8.9.1:0"])
+def test_the_bridge_speaks_plain_http_on_this_machine(tmp_path: Path, listen: str) -> None:
+    assert load_settings(home_with(tmp_path, f'{LEAST}[vxp]\nlisten = "{listen}"\n')).vxp.listen == listen
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:7403", "[::]:7403", "10.0.0.5:7403", "truc.h49.gov.vn:7403"])
+def test_the_bridge_without_tls_beyond_this_machine_needs_the_risk_in_words(tmp_path: Path, listen: str) -> None:
+    [line] = mistakes(home_with(tmp_path, f'{LEAST}[vxp]\nlisten = "{listen}"\n'))
+    assert line.startswith(f"vxp: {listen} nghe ngoài máy này mà không có TLS")
+    assert HTTP_RISK in line
+    [line] = mistakes(home_with(tmp_path, f'{LEAST}[vxp]\nlisten = "{listen}"\nhttp_risk = "yes"\n'))
+    assert line.startswith("vxp.http_risk: phải là một trong")
+
+    accepted = load_settings(home_with(tmp_path, f'{LEAST}[vxp]\nlisten = "{listen}"\nhttp_risk = "{HTTP_RISK}"\n'))
+    assert accepted.vxp.listen == listen
+
+
+def test_the_bridge_with_tls_listens_anywhere_and_its_files_lie_at_home(tmp_path: Path) -> None:
+    text = f'{LEAST}[vxp]\nlisten = "0.0.0.0:7403"\ncertificate = "keys/vxp.crt"\nkey = "keys/vxp.key"\n'
+    settings = load_settings(home_with(tmp_path, text))
+
+    assert (settings.vxp.certificate, settings.vxp.key) == (tmp_path / "keys/vxp.crt", tmp_path / "keys/vxp.key")
+    [line] = mistakes(home_with(tmp_path, f'{LEAST}[vxp]\nlisten = "0.0.0.0:7403"\ncertificate = "a.crt"\n'))
+    assert "certificate và key phải đi cùng nhau" in line

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from node.cli import vxp as bridge
 from node.cli import words
 from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes
 from node.cli.home import Home as Place
@@ -29,6 +30,7 @@ def add(
         Path | None, typer.Option("--out", "-o", help="Tệp xác thực; mặc định NAME.json ở đây.", metavar="FILE")
     ] = None,
     address: Annotated[str, typer.Option(help="Địa chỉ hệ thống dùng để gọi nút; mặc định theo node.toml.")] = "",
+    vxp: Annotated[bool, typer.Option("--vxp", help="Cấp cả secret cho cầu VXP (chỉ hiện một lần).")] = False,
     as_json: Json = False,
 ) -> None:
     """Nối một hệ thống vào nút và cấp tệp xác thực (chỉ chủ tệp đọc được). Nút đang chạy nhận ra ngay."""
@@ -36,10 +38,11 @@ def add(
     units = codes(unit)
     unknown = units_not_listed(place, units)
     connect(place, name, units, path, address)
+    granted = bridge.grant(place, name) if vxp else None
     document = {"system": name, "units": sorted(str(code) for code in units), "credential": str(path)}
     tell(
         as_json,
-        {**document, "units_not_listed": unknown},
+        {**document, "units_not_listed": unknown, "vxp": granted},
         lambda: [
             line(mark(True), " Đã nối hệ thống ", text(name, STRONG)),
             facts([("Đơn vị", ", ".join(sorted(map(str, units)))), ("Tệp xác thực", path)]),
@@ -47,6 +50,7 @@ def add(
                 text(f"! {code} chưa có trong vùng của nút; hãy thêm bằng 'truc unit add'.", WARNING)
                 for code in unknown
             ],
+            *(bridge.shown(granted) if granted else []),
             next_steps([("Dùng:", f"truc inbox --as {path}"), ("hoặc:", f"export {SYSTEM_VARIABLE}={path}")]),
         ],
     )
@@ -109,3 +113,14 @@ def revoke(home: Home, name: Name, as_json: Json = False) -> None:
     """Thu hồi quyền của một hệ thống. Có hiệu lực trong vòng một giây, cả khi nút đang chạy."""
     Place(home).systems().revoke(name)
     tell(as_json, {"revoked": name}, lambda: [line(mark(True), " Đã thu hồi hệ thống ", text(name, STRONG))])
+
+
+@app.command(cls=HomeCommand)
+def vxp(home: Home, name: Name, as_json: Json = False) -> None:
+    """Cấp secret mới cho cầu VXP cho một hệ thống đã nối; secret cũ hết hiệu lực ngay."""
+    granted = bridge.grant(Place(home), name)
+    tell(
+        as_json,
+        {"system": name, "vxp": granted},
+        lambda: [line(mark(True), " Đã cấp secret cho hệ thống ", text(name, STRONG)), *bridge.shown(granted)],
+    )

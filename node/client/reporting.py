@@ -73,6 +73,8 @@ async def document_of(office: OfficeClient, packet_id: bytes, unit: str) -> tupl
             raise
         entry = await _waiting(office, packet_id, unit)
         return entry, About(entry.unit, entry.sender_unit, entry.document_id, entry.document_code, "")
+    if entry.unit == entry.sender_unit:
+        raise Rejected(Reason.NOT_FOUND, f"{packet_id.hex()} was sent by {entry.unit} itself; who receives it reports")
     if header.kind is not PacketKind.DOCUMENT:
         raise Rejected(Reason.REQUEST_INVALID, f"{packet_id.hex()} is a status itself")
     return entry, about_of(header, entry.unit)

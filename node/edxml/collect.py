@@ -104,7 +104,7 @@ class PacketCollector:
         """An element ends."""
         self.calls += 1
         if self._opaque is not None:
-            self._end_opaque(self._opaque, tag)
+            self._end_opaque(self._opaque)
         else:
             self._ended(self._open.pop())
         self._tags.pop()
@@ -190,8 +190,8 @@ class PacketCollector:
         self._count(sum(len(name) + len(value) for name, value in attributes.items()) + len(tag))
         opaque.start(tag, _unescaped(attributes))
 
-    def _end_opaque(self, opaque: Opaque, tag: str) -> None:
-        octets = opaque.end(tag)
+    def _end_opaque(self, opaque: Opaque) -> None:
+        octets = opaque.end()
         if octets is None:
             return
         self._opaque = None

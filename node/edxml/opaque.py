@@ -9,31 +9,43 @@ from lxml import etree
 class Opaque:
     """One such element, told tag by tag."""
 
-    __slots__ = ("_builder", "_depth")
+    __slots__ = ("_builder", "_open")
 
     def __init__(self) -> None:
         self._builder = etree.TreeBuilder()
-        self._depth = 0
+        self._open: list[str] = []
+        """The names under which elements were begun."""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """An element begins: this one, or one in it."""
+        """An element begins: this one, or one in it.
+
+        A namespace that is no URI is left out here: the parser tells of it before it refuses the packet for it.
+        """
         namespace = tag[1:].partition("}")[0] if tag.startswith("{") else ""
-        nsmap = {None: namespace} if namespace and not self._depth else {}
-        cast(Any, self._builder).start(tag, attributes, nsmap)  # the stubs know of no nsmap
-        self._depth += 1
+        nsmap = {None: namespace} if namespace and not self._open else {}
+        builder = cast(Any, self._builder)  # the stubs know of no nsmap
+        try:
+            builder.start(tag, attributes, nsmap)
+        except ValueError:
+            tag = _local(tag)
+            builder.start(tag, {_local(name): value for name, value in attributes.items()}, {})
+        self._open.append(tag)
 
     def data(self, text: str) -> None:
         """A piece of text comes."""
         self._builder.data(text)
 
-    def end(self, tag: str) -> bytes | None:
-        """An element ends; with the last one its octets are there, b"" if it was empty."""
-        self._builder.end(tag)
-        self._depth -= 1
-        if self._depth:
+    def end(self) -> bytes | None:
+        """The innermost element ends; with the last one its octets are there, b"" if it was empty."""
+        self._builder.end(self._open.pop())
+        if self._open:
             return None
         element = self._builder.close()
         return etree.tostring(element) if len(element) or element.text else b""
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
 
 
 def octets_of(element: etree._Element) -> bytes:
@@ -52,4 +64,4 @@ def _tell(opaque: Opaque, element: etree._Element) -> bytes | None:
         _tell(opaque, child)
         if child.tail:
             opaque.data(child.tail)
-    return opaque.end(element.tag)
+    return opaque.end()

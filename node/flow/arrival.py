@@ -50,7 +50,7 @@ def _takes_back(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, dee
     if not deeds or unit == envelope.sender_unit:
         return False
     digest = keys.document_sha256(header.subject_document_id)
-    return not dossier.rows(tx, unit, unit, digest, "", limit=1)
+    return dossier.head(tx, unit, unit, digest) is None
 
 
 def _status(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, now_ms: int) -> None:
@@ -98,20 +98,18 @@ class _Case:
     policy: Policy
     acts: list[Row]
     answers: set[Said]
+    is_full: bool
+    """True if one more act could not be looked at."""
     row: Row = field(init=False)
 
     @staticmethod
     def open(tx: Tx, envelope: Envelope, unit: str, deed: Deed, now_ms: int, policy: Policy) -> "_Case":
         """Read the dossier."""
         digest = keys.document_sha256(deed.document_id)
-        acts = dossier.rows(tx, unit, envelope.sender_unit, digest, "")
+        acts = dossier.acts(tx, unit, envelope.sender_unit, digest)
         answers = dossier.said(dossier.rows(tx, unit, envelope.sender_unit, digest, unit)) if acts else []
-        return _Case(tx, envelope, unit, now_ms, policy, [row for row in acts if row.act], set(answers))
-
-    @property
-    def is_full(self) -> bool:
-        """True if one more act could not be looked at."""
-        return len(self.acts) >= ROWS_MAX
+        doing = [row for row in acts if row.act is not None]
+        return _Case(tx, envelope, unit, now_ms, policy, doing, set(answers), is_full=len(acts) >= ROWS_MAX)
 
     @property
     def knows_it(self) -> bool:

@@ -19,6 +19,14 @@ from node.model.reason import Reason
 SUBMISSION_ID_CHARACTERS_MAX = 128
 
 
+class Unserved(Rejected):
+    """A packet is refused because of recipients that cannot be served; `refused` names each of them."""
+
+    def __init__(self, reason: Reason, detail: str, refused: tuple[RefusedRecipient, ...]) -> None:
+        super().__init__(reason, detail)
+        self.refused = refused
+
+
 @dataclass(frozen=True, slots=True)
 class Addressed:
     """A packet whose sender and recipients are understood. `routes` maps each served unit to its node."""
@@ -87,9 +95,9 @@ def require_served(addressed: Addressed, submission: Submission, policy: Policy)
     names = ", ".join(one.code for one in addressed.refused[:20])
     if not addressed.routes:
         reason = addressed.refused[0].reason if addressed.refused else Reason.PACKET_NO_RECIPIENT
-        raise Rejected(reason, f"no recipient can be served: {names}")
+        raise Unserved(reason, f"no recipient can be served: {names}", addressed.refused)
     if addressed.refused and submission.all_or_nothing:
-        raise Rejected(Reason.NOT_ALL_SERVED, f"cannot be served: {names}")
+        raise Unserved(Reason.NOT_ALL_SERVED, f"cannot be served: {names}", addressed.refused)
     if len(addressed.routes) > policy.recipients_max:
         raise Rejected(
             Reason.PACKET_TOO_COMPLEX, f"{len(addressed.routes)} recipients, at most {policy.recipients_max}"

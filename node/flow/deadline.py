@@ -25,13 +25,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from node.edxml.rules.dates import read_time
-from node.flow import status
+from node.flow import dossier
 from node.model.calendar import YEAR_MAX, YEAR_MIN, Calendar, day_of, end_of_day_ms
 from node.model.deadline import Deadline, DeadlineKind
 from node.model.header import REPLACEMENT
 from node.model.lane import Lane, lane_of_priority
-from node.model.life import LifeState
+from node.model.life import LifeAct, LifeState
 from node.ports import Tx
+from node.store import keys
 from node.store.records import HeaderRecord
 
 NEW = 0
@@ -120,10 +121,9 @@ def _read_day(text: str) -> date | None:
     return found.date()
 
 
-def sent_reports(tx: Tx, unit: str, author_unit: str, document_id: str, packet_id: bytes) -> tuple[Report, ...]:
-    """Return the statuses that a unit of this node has sent about a document that lies or lay in its inbox as `packet_id`.
-
-    Read from the history that the author's node keeps, so it finds only reports to authors on this node; the dossier of
-    (`unit`, `author_unit`, `document_id`) has them all (decision 0006).
-    """
-    return tuple(Report(event.code, event.accept_time_ms) for event in status.history(tx, packet_id, unit))
+def sent_reports(tx: Tx, unit: str, author_unit: str, document_id: str) -> tuple[Report, ...]:
+    """Return the statuses that a unit of this node has sent about a document, from its dossier (decision 0006)."""
+    if not document_id:
+        return ()
+    rows = dossier.rows(tx, unit, author_unit, keys.document_sha256(document_id), unit)
+    return tuple(Report(row.record.status_code, row.record.create_time_ms) for row in rows if row.act is LifeAct.STATUS)

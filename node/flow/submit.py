@@ -196,6 +196,7 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
     _put_deliveries(tx, signed, now_ms)
     dossier.submitted(tx, envelope, draft.header, now_ms, by_node=draft.system.name == NODE_SYSTEM)
     tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
+    tx.put(keys.sent_row(draft.system.name, now_ms, envelope.packet_id), b"")
     if signed.own_receipt is not None:
         deliver_locally(tx, signed, now_ms, policy)
     result = SubmitResult(

@@ -1,8 +1,6 @@
 """A gRPC server on one port: bind it or say why not, tell its health, stop it gently."""
 
 import asyncio
-import errno
-import socket
 from collections.abc import Callable, Sequence
 
 import grpc
@@ -12,6 +10,7 @@ from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyp
 from node.errors import Broken, Fault
 from node.model.policy import KIB, MIB
 from node.model.reason import Reason
+from node.net.sockets import listening_socket
 
 MESSAGE_BYTES_MAX = 4 * MIB + 256 * KIB
 """mesh_service.proto allows 4 MiB; the slack is for the frame around it."""
@@ -91,17 +90,8 @@ def _check_port(address: str) -> None:
 
 def _why_not(address: str) -> Fault:
     """Find out what the system has against the address: gRPC does not tell."""
-    host, _, port = address.rpartition(":")
     try:
-        place = host.strip("[]") or None
-        found = socket.getaddrinfo(place, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, target = found[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(target)
-            probe.listen(1)
-    except (OSError, ValueError, OverflowError) as error:
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
-            return Broken(Reason.PORT_IN_USE, f"{address}: {error}")
-        return Broken(Reason.SETTINGS_INVALID, f"cannot listen on {address}: {error}")
+        listening_socket(address).close()
+    except Broken as broken:
+        return broken
     return Broken(Reason.KEY_UNUSABLE, f"gRPC refuses the certificate or key for {address}")

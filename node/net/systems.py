@@ -4,6 +4,8 @@ One JSON file per system in <home>/systems/, mode 0600: {name, units, secret_sha
 octets, is shown once and kept by nobody here; a digest suffices because there is nothing to guess. The running node looks
 at the folder at most once a second, and at once when somebody is refused, so `truc system add` works while it runs.
 
+A system that calls by the VXP bridge has a second file beside it, NAME.vxp (vxp_secrets.py); it goes with its system.
+
 The administrator proves with <home>/admin.token that he can read the node's folder.
 """
 
@@ -22,7 +24,7 @@ from node.log import get_logger
 from node.model.code import parse_code
 from node.model.office import System
 from node.model.reason import Reason
-from node.seal.files import make_folder, write_new
+from node.seal.files import make_folder, replace_private, write_new
 
 SECRET_BYTES = 32
 LOOK_EVERY_S = 1.0
@@ -62,7 +64,7 @@ class Systems:
 
         Raises Rejected(REQUEST_INVALID) for a bad name or no unit, Rejected(CODE_MALFORMED), Broken(ALREADY_EXISTS).
         """
-        _check_name(name)
+        check_name(name)
         codes = sorted({parse_code(unit).text for unit in units})
         if not codes:
             raise Rejected(Reason.REQUEST_INVALID, "a system needs at least one unit")
@@ -77,11 +79,34 @@ class Systems:
 
     def revoke(self, name: str) -> None:
         """Disconnect a system. Raises Rejected(NOT_FOUND) if there is none of that name."""
-        _check_name(name)
+        check_name(name)
         try:
             (self._folder / f"{name}.json").unlink()
         except FileNotFoundError as error:
             raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
+        (self._folder / f"{name}.vxp").unlink(missing_ok=True)
+        self._look()
+
+    def named(self, name: str) -> System | None:
+        """Return the system of that name, which has proved nothing yet; None if there is none."""
+        if self._monotonic_s() - self._looked_s >= LOOK_EVERY_S:
+            self._look()
+        if name not in self._records and self._monotonic_s() - self._looked_s >= LOOK_AGAIN_S:
+            self._look()
+        record = self._records.get(name)
+        return record.system if record else None
+
+    def add_unit(self, name: str, unit: str) -> None:
+        """Let a system speak for one more unit. Raises Rejected(NOT_FOUND), Rejected(CODE_MALFORMED), and what writing raises."""
+        check_name(name)
+        path, code = self._folder / f"{name}.json", parse_code(unit).text
+        try:
+            record = json.loads(path.read_bytes())
+        except FileNotFoundError as error:
+            raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
+        if code not in record["units"]:
+            record["units"] = sorted({*record["units"], code})
+            replace_private(path, json.dumps(record, indent=2).encode() + b"\n")
         self._look()
 
     def list(self) -> list[SystemRecord]:
@@ -182,7 +207,8 @@ def _read(path: Path) -> SystemRecord | None:
         return None
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise Rejected(REQUEST_INVALID) for what cannot be a system's name."""
     if not _NAME.fullmatch(name):
         raise Rejected(Reason.REQUEST_INVALID, "a system's name is 1 to 64 characters of [a-z0-9_-]")
 

@@ -1,10 +1,11 @@
-"""Key files on disk: made once, never overwritten, readable by their owner alone.
+"""Key files on disk: made once, never overwritten but by who means it, readable by their owner alone.
 
 A private key that others could read is refused, not repaired: somebody may have read it already, and the operator has to know.
 """
 
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def write_new(path: Path, octets: bytes, mode: int = PRIVATE_MODE) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise _fault_of(error, path) from error
+
+
+def replace_private(path: Path, octets: bytes) -> None:
+    """Write a private file whole in place of the one that may be there: whoever looks finds the old one or the new one.
+
+    Raises as `write_new`, but never Broken(ALREADY_EXISTS).
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        write_new(part, octets)
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _fault_of(error, path) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_private(path: Path) -> bytes:

@@ -6,9 +6,11 @@
       c    number       unit 0x00 sha256(number, notation, year)  sha256(DocumentId)      whose number it is, at the author's node
       d    delivery     packet_id (16) unit                       DeliveryRecord          at the origin
       f    body ref     body sha256 (32) packet_id (16)           ""                      that packet needs that body
+      g    sent         system 0x00 ~ms (8) packet_id             ""                      what a system has submitted, the newest first
       h    held         ms (8) packet_id                          ""                      waits for its document, at most until ms
       i    inbox        unit 0x00 lane (1) ms (8) packet_id       ""                      waits for the unit, in order of urgency
       n    inbox entry  packet_id unit                            InboxRecord             stays after the acknowledgement
+      j    bridge order system 0x00 sha256 of the order (32)      BridgeOrderRecord       what the bridge has done about a unit, once
       k    packet       packet_id                                 PacketRecord
       l    later        node 0x00 ms (8) outbox key tail          OutboxRecord            due at ms, then moved to `o`
       m    meta         name                                      schema, node id, commit number …
@@ -19,11 +21,12 @@
       s    submission   system 0x00 submission id                 SubmissionRecord
       t    status       packet_id unit 0x00 ms (8) packet_id      StatusRecord            history, append only
       u    upload       token (16)                                UploadRecord
+      v    docket       packet_id unit                            DocketRecord            what the unit's software said of it by the bridge
       w    duty         ms (8) packet_id code unit                DutyRecord              statuses owed in a unit's name, by when due;
                                                                                           of a 15 the packet answered
       x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet that brought that document
-      y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           packets about that document that the unit knows
-                        (32) party 0x00 packet_id
+      y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           head: when the last act was signed
+                        … party 0x00 packet_id                    DossierRecord           packet about that document that the unit knows
       z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
 
 Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. The party of a dossier row
@@ -36,11 +39,12 @@ import struct
 BODY = b"b"
 """Rows of this table may be large; engines may keep them apart."""
 
-QUEUES = b"iloq"
+QUEUES = b"hiloqw"
 """Tables (first octets) whose rows come and go all the time; engines may keep them apart from those that stay."""
 
 _MS = struct.Struct(">Q")
 _LANE_MS = struct.Struct(">BQ")
+_MS_MAX = 2**64 - 1
 
 OUTBOX_PACKET, OUTBOX_RELAY, OUTBOX_RECEIPT = 1, 2, 3
 DUE_EXPIRE, DUE_FORGET = 1, 2
@@ -82,7 +86,7 @@ def inbox_row(unit: str, lane: int, accept_time_ms: int, packet_id: bytes) -> by
 
 
 def packet_of_row(key: bytes) -> bytes:
-    """Return the packet id that ends an inbox or due key."""
+    """Return the packet id that ends an inbox, due or sent key."""
     return key[-16:]
 
 
@@ -175,6 +179,16 @@ def submission(system: str, submission_id: str) -> bytes:
     return b"s" + system.encode() + b"\0" + submission_id.encode()
 
 
+def sent(system: str) -> bytes:
+    """Prefix of what a system has submitted."""
+    return b"g" + system.encode() + b"\0"
+
+
+def sent_row(system: str, accept_time_ms: int, packet_id: bytes) -> bytes:
+    """Key of one packet that a system has submitted; the newest sorts first."""
+    return sent(system) + _MS.pack(_MS_MAX - accept_time_ms) + packet_id
+
+
 def statuses(packet_id: bytes, unit: str | None = None) -> bytes:
     """Prefix of all statuses of a packet, or of one unit's."""
     return b"t" + packet_id + (unit.encode() + b"\0" if unit is not None else b"")
@@ -190,6 +204,16 @@ def upload(token: bytes) -> bytes:
     return b"u" + token
 
 
+def docket(packet_id: bytes, unit: str) -> bytes:
+    """Key of what a unit's software said of a packet by the bridge."""
+    return b"v" + packet_id + unit.encode()
+
+
+def bridge_order(system: str, order_sha256: bytes) -> bytes:
+    """Key of an order about a unit that the bridge has carried out for a system."""
+    return b"j" + system.encode() + b"\0" + order_sha256
+
+
 def document(unit: str, document_id: str) -> bytes:
     """Key under which a document of an author is found by its DocumentId."""
     return b"x" + unit.encode() + b"\0" + document_sha256(document_id)
@@ -201,7 +225,7 @@ def document_sha256(document_id: str) -> bytes:
 
 
 def dossier(unit: str, author: str, document_digest: bytes, party: str | None = None) -> bytes:
-    """Prefix of a document's dossier as one unit keeps it, or of what concerns one party ("": everybody) in it."""
+    """Head and prefix of a document's dossier as one unit keeps it; or prefix of what concerns one party ("": everybody) in it."""
     prefix = b"y" + unit.encode() + b"\0" + author.encode() + b"\0" + document_digest
     return prefix if party is None else prefix + party.encode() + b"\0"
 
@@ -209,12 +233,6 @@ def dossier(unit: str, author: str, document_digest: bytes, party: str | None = 
 def dossier_row(unit: str, author: str, document_digest: bytes, party: str, packet_id: bytes) -> bytes:
     """Key of one packet in a dossier."""
     return dossier(unit, author, document_digest, party) + packet_id
-
-
-def parse_dossier_row(key: bytes) -> tuple[str, str, bytes, str, bytes]:
-    """Return (unit, author, digest of the DocumentId, party, packet id) of a dossier row."""
-    unit, author, rest = key[1:].split(b"\0", 2)
-    return unit.decode(), author.decode(), rest[:32], rest[32:-17].decode(), rest[-16:]
 
 
 def held(until_ms: int, packet_id: bytes) -> bytes:

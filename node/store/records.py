@@ -7,7 +7,9 @@ grow. A field is never renumbered, retyped or reused; a field no longer wanted i
 """
 
 from node.wire.truc.store.v1.records_pb2 import (
+    BridgeOrderRecord,
     DeliveryRecord,
+    DocketRecord,
     DossierRecord,
     DutyRecord,
     HeaderRecord,
@@ -21,7 +23,9 @@ from node.wire.truc.store.v1.records_pb2 import (
 )
 
 __all__ = [
+    "BridgeOrderRecord",
     "DeliveryRecord",
+    "DocketRecord",
     "DossierRecord",
     "DutyRecord",
     "HeaderRecord",

@@ -33,7 +33,7 @@ from node.model.packet import Packet
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.wire.receipt import decode_receipt, signed_receipt_from_bytes
-from tests.small_mesh import Office, SmallMesh, eventually, small_mesh
+from tests.small_mesh import IMPATIENT, Office, SmallMesh, eventually, small_mesh
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ class World:
 
 @asynccontextmanager
 async def world() -> AsyncIterator[World]:
-    async with small_mesh() as mesh:
+    async with small_mesh(replace(IMPATIENT, arrival=False)) as mesh:
         packet = letter()
         document = (await mesh["g14"].submit(packet)).packet_id
         await eventually(lambda: _delivered(mesh["g14"], 2))

@@ -2,38 +2,21 @@
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
-from node.net.client import OfficeClient
 from tests.cli.conftest import Truc
-from tests.cli.test_running import entry_of, letter
+from tests.cli.test_running import arrival_of, entry_of, letter
 
 
 @pytest.fixture
-def sent(truc: Truc, so: Path, xa: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The packet id of a document from H37.01 to H37.25.03, of which a dossier is told."""
+def sent(truc: Truc, so: Path, xa: Path, tmp_path: Path) -> str:
+    """The packet id of a document from H37.01 to H37.25.03."""
     packet_id = str(
         truc("submit", "--as", so, letter(tmp_path, "x-1", "H37.25.03"), "--json").document["results"][0]["packet_id"]
     )
-    entry_of(truc, xa, packet_id)
-    asked: list[dict[str, Any]] = []
-
-    async def dossier(_: OfficeClient, **question: Any) -> Dossier:
-        asked.append(question)
-        unit = question["unit"] or "H37.01"
-        entry = DossierEntry(bytes.fromhex(packet_id), LifeAct.NEW, "H37.01", 1)
-        return Dossier(unit, "H37.01", "x-1", "12/SM-VP", "V/v", LifeState.IN_FORCE, (entry,))
-
-    monkeypatch.setattr(OfficeClient, "dossier", dossier)
-    monkeypatch.setattr(OfficeClient, "asked", asked, raising=False)
+    arrival_of(truc, so, packet_id)
     return packet_id
-
-
-def questions() -> list[dict[str, Any]]:
-    return OfficeClient.asked  # type: ignore[attr-defined,no-any-return]
 
 
 def test_the_author_exports_a_folder_by_document_id(truc: Truc, so: Path, sent: str, tmp_path: Path) -> None:
@@ -44,14 +27,16 @@ def test_the_author_exports_a_folder_by_document_id(truc: Truc, so: Path, sent: 
         "path": str(tmp_path / "ho-so"),
         "document_id": "x-1",
         "unit": "H37.01",
-        "packets": 1,
+        "packets": 2,
         "missing": [],
     }
-    [packet] = (tmp_path / "ho-so" / "goi-tin").iterdir()
+    packet, arrival = sorted((tmp_path / "ho-so" / "goi-tin").iterdir())
+    assert b"<edXML:StatusCode>01</edXML:StatusCode>" in arrival.read_bytes()
     assert packet.read_bytes() == (tmp_path / "x-1.edxml").read_bytes()
     assert (tmp_path / "ho-so" / "tep-dinh-kem" / "1" / "1-Phụ lục.pdf").read_bytes() == b"%PDF-1.4 x"
-    assert len(list((tmp_path / "ho-so" / "bien-nhan").iterdir())) == 2
-    assert questions() == [{"unit": "", "author_unit": "", "document_id": "x-1"}]
+    assert (
+        len(list((tmp_path / "ho-so" / "bien-nhan").iterdir())) == 4
+    )  # for the document and for the 01, each as octets and as JSON
 
 
 def test_the_recipient_exports_a_zip_by_packet_id(truc: Truc, xa: Path, sent: str, tmp_path: Path) -> None:
@@ -59,11 +44,10 @@ def test_the_recipient_exports_a_zip_by_packet_id(truc: Truc, xa: Path, sent: st
     done = truc("export", "--as", xa, sent, "--unit", "000.03.25.H37", "-o", tmp_path / "ho-so.zip")
 
     assert done.code == 0
-    assert "1 gói tin" in done.out
+    assert "2 gói tin" in done.out
     with zipfile.ZipFile(tmp_path / "ho-so.zip") as archive:
         assert "muc-luc.html" in archive.namelist()
-        assert sum(name.startswith("bien-nhan/") for name in archive.namelist()) == 2
-    assert questions() == [{"unit": "H37.25.03", "author_unit": "", "packet_id": bytes.fromhex(sent)}]
+        assert sum(name.startswith("bien-nhan/") for name in archive.namelist()) == 4
     assert entry_of(truc, xa, sent) == before, "an export leases nothing"
 
 

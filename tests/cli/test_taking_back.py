@@ -16,10 +16,12 @@ DOCUMENT_IDS = iter(f"lấy lại {number}" for number in range(100))
 
 
 @pytest.fixture
-def sent(truc: Truc, so: Path, tmp_path: Path) -> tuple[Path, str]:
-    """A document that was sent to the commune: its file and its packet id."""
+def sent(truc: Truc, so: Path, xa: Path, tmp_path: Path) -> tuple[Path, str]:
+    """A document that the commune has fetched, so that it is asked before it is taken back: its file and its packet id."""
     path = letter(tmp_path, next(DOCUMENT_IDS), "H37.25.03")
     result = truc("submit", "--as", so, path, "--json").document["results"][0]
+    entry_of(truc, xa, result["packet_id"])
+    assert truc("fetch", "--as", xa, result["packet_id"], "-o", tmp_path / "da-nhan.edxml").code == 0
     return path, result["packet_id"]
 
 

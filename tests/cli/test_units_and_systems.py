@@ -125,3 +125,34 @@ def test_a_revoked_system_is_gone(truc: Truc, admitted: Admitted, tmp_path: Path
     assert truc("system", "revoke", admitted.home, "s").code == 0
     assert truc("system", "revoke", admitted.home, "s", "--json").reason == "NOT_FOUND"
     assert truc("system", "list", admitted.home, "--json").document == {"systems": []}
+
+
+def test_a_vxp_secret_is_shown_once_and_lies_encrypted(truc: Truc, admitted: Admitted, tmp_path: Path) -> None:
+    added = truc("system", "add", admitted.home, "s", "--unit", "H37.01", "--vxp", "-o", tmp_path / "s.json", "--json")
+    granted, stored = added.document["vxp"], admitted.home / "systems" / "s.vxp"
+
+    assert (granted["systemid"], granted["endpoint"]) == ("s", "")
+    assert len(granted["secret"]) == 44
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o600
+    assert granted["secret"] != json.loads((tmp_path / "s.json").read_text())["secret"]
+    for path in (admitted.home / "systems").iterdir():
+        assert granted["secret"] not in path.read_text(), path
+    assert granted["secret"] not in truc("system", "list", admitted.home, "--json").out
+
+
+def test_a_new_vxp_secret_replaces_the_old_one_and_goes_with_its_system(
+    truc: Truc, admitted: Admitted, tmp_path: Path
+) -> None:
+    settings = admitted.home / "node.toml"
+    settings.write_text(settings.read_text().replace('# listen = "127.0.0.1:7403"', 'listen = "127.0.0.1:7403"'))
+    truc("system", "add", admitted.home, "s", "--unit", "H37.01", "-o", tmp_path / "s.json")
+    first = truc("system", "vxp", admitted.home, "s", "--json").document["vxp"]
+    second = truc("system", "vxp", admitted.home, "s")
+
+    assert first["endpoint"] == "http://127.0.0.1:7403/vxp"
+    assert first["secret"] not in second.out
+    assert "chỉ hiện một lần" in second.out
+    assert truc("system", "vxp", admitted.home, "x", "--json").reason == "NOT_FOUND"
+    assert truc("system", "vxp", admitted.home, "../node", "--json").reason == "REQUEST_INVALID"
+    assert truc("system", "revoke", admitted.home, "s").code == 0
+    assert not (admitted.home / "systems" / "s.vxp").exists()

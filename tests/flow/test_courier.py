@@ -28,6 +28,7 @@ QUICK = Policy(
     item_retry_ms=30,
     hello_every_ms=100,
     sweep_every_ms=50,
+    arrival=False,
 )
 
 

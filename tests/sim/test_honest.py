@@ -50,6 +50,7 @@ def test_with_the_durable_wait_the_same_days_break_no_law() -> None:
 CHAOS: dict[str, Any] = {"burns": True}
 RESTLESS: dict[str, Any] = {"changes": 1.0, "lossy": True, "cut_every_s": 600, "papers": 24}
 """Authors who are never content, and roads on which one packet overtakes another."""
+JUMPY: dict[str, Any] = {"changes": 1.0, "jump_every_s": 300.0, "papers": 24}
 SHAKY: dict[str, Any] = {"changes": 1.0, "crash_every_s": 240.0, "sync_s": 20.0}
 
 
@@ -67,6 +68,7 @@ SHAKY: dict[str, Any] = {"changes": 1.0, "crash_every_s": 240.0, "sync_s": 20.0}
         (mutants.read_is_not_remembered, ("law 1", "life"), RESTLESS),
         (mutants.answer_attributed_to_nothing, "life", RESTLESS),
         (mutants.waits_for_ever, "rest", RESTLESS),
+        (mutants.author_without_an_order, ("law 1", "life"), JUMPY),
         (mutants.duty_not_durable, ("law 1", "life"), SHAKY),
     ],
 )

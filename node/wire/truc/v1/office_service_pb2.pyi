@@ -125,7 +125,9 @@ class _LifeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LifeState.V
     LIFE_STATE_WITHDRAWAL_SENT: _LifeState.ValueType  # 2
     """A withdrawal has been sent and is still on its way (delivery of `life_packet_id` waits or failed)."""
     LIFE_STATE_WITHDRAWAL_ASKED: _LifeState.ValueType  # 3
-    """The withdrawal has reached the recipient, who had the document already and has been asked."""
+    """The withdrawal has reached the recipient's node. The unit had the document already and has been asked, or the node waits for the
+    document, which the withdrawal has overtaken.
+    """
     LIFE_STATE_WITHDRAWN: _LifeState.ValueType  # 4
     """Withdrawn: taken back before anybody fetched it, or the recipient agreed (15)."""
     LIFE_STATE_WITHDRAWAL_REFUSED: _LifeState.ValueType  # 5
@@ -145,7 +147,9 @@ LIFE_STATE_IN_FORCE: LifeState.ValueType  # 1
 LIFE_STATE_WITHDRAWAL_SENT: LifeState.ValueType  # 2
 """A withdrawal has been sent and is still on its way (delivery of `life_packet_id` waits or failed)."""
 LIFE_STATE_WITHDRAWAL_ASKED: LifeState.ValueType  # 3
-"""The withdrawal has reached the recipient, who had the document already and has been asked."""
+"""The withdrawal has reached the recipient's node. The unit had the document already and has been asked, or the node waits for the
+document, which the withdrawal has overtaken.
+"""
 LIFE_STATE_WITHDRAWN: LifeState.ValueType  # 4
 """Withdrawn: taken back before anybody fetched it, or the recipient agreed (15)."""
 LIFE_STATE_WITHDRAWAL_REFUSED: LifeState.ValueType  # 5
@@ -1095,7 +1099,7 @@ class DossierResponse(_message.Message):
     """To the recipient that looks: what has become of it. To the author: see Track for each recipient."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DossierEntry]:
-        """All packets, in the order in which the node took them."""
+        """All packets, in the order in which the node took them; at most 2,000. Track has each recipient's statuses whole."""
 
     def __init__(
         self,

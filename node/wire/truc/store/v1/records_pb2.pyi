@@ -331,7 +331,7 @@ Global___InboxRecord: _TypeAlias = InboxRecord  # noqa: Y015
 
 @_typing.final
 class DossierRecord(_message.Message):
-    """One packet in the dossier of a document: what one unit knows of it."""
+    """One packet in the dossier of a document: what one unit knows of it. The dossier's head has only create_time_ms: the last act's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -517,3 +517,51 @@ class StatusRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusRecord: _TypeAlias = StatusRecord  # noqa: Y015
+
+@_typing.final
+class DocketRecord(_message.Message):
+    """What a unit's software said of a packet by the VXP bridge (updateStatus), while the packet waits in its inbox."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORD_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    word: _builtins.str
+    """"processing", "fail" …"""
+    time_ms: _builtins.int
+    """When, milliseconds since 1970 UTC."""
+    def __init__(
+        self,
+        *,
+        word: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["time_ms", b"time_ms", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocketRecord: _TypeAlias = DocketRecord  # noqa: Y015
+
+@_typing.final
+class BridgeOrderRecord(_message.Message):
+    """An order about a unit (registerAgency, deleteAgency) that the VXP bridge has carried out for a system."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    time_ms: _builtins.int
+    """When, milliseconds since 1970 UTC."""
+    def __init__(
+        self,
+        *,
+        time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BridgeOrderRecord: _TypeAlias = BridgeOrderRecord  # noqa: Y015

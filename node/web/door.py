@@ -1,0 +1,126 @@
+"""The web door: one server for the ASGI application, inside the node's own process and loop.
+
+uvicorn would take the process's signals; they are the node's, so its server is started without that. What comes from proxies'
+header fields is not believed: who calls is told by the connection and by what is signed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from node.errors import Broken
+from node.log import get_logger
+from node.model.reason import Reason
+from node.net.sockets import listening_socket
+from node.seal.files import read_private, read_public
+from node.web.protocol import HEADER_BYTES_MAX, IDLE_S, GuardedProtocol, Malformed
+
+BACKLOG = 1_024
+STOP_GRACE_S = 5
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """A certificate chain (PEM) that callers trust, and its private key, which only the node's account may read."""
+
+    certificate: Path
+    key: Path
+    passphrase: bytes | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return what the server speaks TLS 1.2 and 1.3 with.
+
+        Raises Broken: KEY_FILE_MISSING, KEY_FILE_EXPOSED, or KEY_UNUSABLE if the two do not belong together.
+        """
+        read_private(self.key)
+        read_public(self.certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            # A password that is asked for and not there must not be asked for on the terminal.
+            context.load_cert_chain(self.certificate, self.key, lambda: self.passphrase or b"")
+        except (ssl.SSLError, ValueError, TypeError) as error:
+            raise Broken(Reason.KEY_UNUSABLE, f"{self.certificate} and {self.key}: {error}") from error
+        return context
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without hands on the process's signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+class WebDoor:
+    """The server."""
+
+    def __init__(self, address: str, application: ASGIApp, tls: TlsFiles | None, malformed: Malformed) -> None:
+        self.address = address
+        self.port = 0
+        self._tls = tls
+        self._application = application
+        self._protocol = type("Protocol", (GuardedProtocol,), {"malformed": malformed})
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is reached from this machine, with the port that was really taken."""
+        host = self.address.rpartition(":")[0]
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+
+    async def start(self) -> int:
+        """Listen; return the port. Raises Broken: PORT_IN_USE, SETTINGS_INVALID, and as TlsFiles.context."""
+        context = self._tls.context() if self._tls else None
+        listening = await asyncio.to_thread(listening_socket, self.address, BACKLOG)
+        self.port = listening.getsockname()[1]
+        self._server = _Server(self._config(context))
+        self._serving = asyncio.ensure_future(self._serve(self._server, listening))
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+                raise AssertionError("the web server ended while it started")
+            await asyncio.sleep(0)
+        return self.port
+
+    async def stop(self) -> None:
+        """Accept nothing new, finish what is being answered for a moment, end. Harmless if not started."""
+        if self._server is None or self._serving is None:
+            return
+        self._server.should_exit = True
+        await self._serving
+        self._server = self._serving = None
+
+    async def _serve(self, server: _Server, listening: socket.socket) -> None:
+        with contextlib.closing(listening):
+            await server.serve(sockets=[listening])
+
+    def _config(self, context: ssl.SSLContext | None) -> uvicorn.Config:
+        # What comes in malformed is counted by us; uvicorn would log a line for each.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        return uvicorn.Config(
+            self._application,
+            http=self._protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=STOP_GRACE_S,
+            ssl_context_factory=(lambda _config, _default: context) if context else None,
+        )

@@ -1,0 +1,164 @@
+"""registerAgency and deleteAgency: a system looks after the units under its own.
+
+A system may register a unit under one of its units, unless the unit stands under another system's (the longest code decides, as it
+does among nodes). It then speaks for it, and the unit is in the node's own zone. Other nodes learn of it when the operator has
+published the zone (`truc unit publish`): the zone's key and the authority are not the bridge's to use, so the answer says what is
+still to be done. deleteAgency closes a unit; nothing is ever removed.
+
+The library signs neither the body of registerAgency nor a nonce. So both are refused over a line on which others can write, and an
+order that was carried out before is not carried out again: heard twice, it is told what is so now.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node.directory.zone import ZoneEditor
+from node.errors import Denied, Rejected
+from node.log import get_logger
+from node.model.code import Code, parse_code
+from node.model.directory import Unit
+from node.model.office import System
+from node.model.reason import Reason
+from node.net.systems import Systems
+from node.web.vxp.answer import success
+from node.web.vxp.signature import Signed
+
+if TYPE_CHECKING:
+    from node.web.vxp.house import House
+
+BODY_BYTES_MAX = 64 * 1024
+WAITS_FOR_OPERATOR = (
+    "Success. Đã ghi vào vùng của nút; các nút khác sẽ thấy khi quản trị nút công bố ('truc unit publish')."
+)
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """What registerAgency asks for."""
+
+    code: Code
+    name: str
+    parent: str
+
+
+class Registrar:
+    """Changes the node's own zone in a system's name, one order at a time."""
+
+    def __init__(self, zone: Path, systems: Systems, now_ms: Callable[[], int]) -> None:
+        self._zone = zone
+        self._systems = systems
+        self._now_ms = now_ms
+        self._turn = asyncio.Lock()
+
+    async def unit(self, code: Code) -> Unit | None:
+        """Return a unit of the zone as it is now, or None."""
+        async with self._turn:
+            return await asyncio.to_thread(lambda: ZoneEditor.open(self._zone).unit(code))
+
+    async def register(self, system: System, agency: Agency) -> None:
+        """Add a unit to the zone, or change its name and parent, open it if it was closed, and let the system speak for it.
+
+        Raises Denied(UNIT_NOT_OWNED), and as ZoneEditor.add_unit.
+        """
+        async with self._turn:
+            self._check(system, agency.code)
+            await asyncio.to_thread(self._add, agency)
+            await asyncio.to_thread(self._systems.add_unit, system.name, agency.code.text)
+        log.info("unit.registered", system=system.name, unit=agency.code.text)
+
+    async def close(self, system: System, code: Code) -> None:
+        """Close a unit of the system's from now on. Raises Denied(UNIT_NOT_OWNED), Rejected(RECIPIENT_UNKNOWN)."""
+        async with self._turn:
+            self._check(system, code)
+            await asyncio.to_thread(self._close, code)
+        log.info("unit.closed", system=system.name, unit=code.text)
+
+    def _check(self, system: System, code: Code) -> None:
+        # The longest code that covers the unit, over all systems, tells whose it is.
+        covering = [
+            (len(unit.labels), record.system.name)
+            for record in self._systems.list()
+            for unit in map(parse_code, record.system.units)
+            if code.is_under(unit)
+        ]
+        longest = max((length for length, _ in covering), default=0)
+        if (longest, system.name) not in covering:
+            raise Denied(Reason.UNIT_NOT_OWNED, f"unit {code} is under none of the units of system {system.name}")
+
+    def _add(self, agency: Agency) -> None:
+        zone = ZoneEditor.open(self._zone)
+        known = zone.unit(agency.code)
+        if known is None:
+            zone.add_unit(Unit(agency.code.text, agency.name, (), agency.parent))
+        else:
+            parent = agency.parent or known.parent
+            zone.add_unit(replace(known, name=agency.name, parent=parent, valid_to_ms=0, successor=""))
+
+    def _close(self, code: Code) -> None:
+        zone = ZoneEditor.open(self._zone)
+        known = zone.unit(code)
+        if known is None or not known.valid_to_ms:
+            zone.close_unit(code, self._now_ms())
+
+
+async def register_agency(house: "House", signed: Signed, body: bytes) -> bytes:
+    """Carry out registerAgency. `body` is the JSON that the library sends unsigned."""
+    agency = _agency(body)
+    order = _order(signed, b"register", body)
+    if not await house.dockets.was_carried_out(signed.system, order):
+        await house.registrar.register(signed.system, agency)
+        await house.dockets.note_carried_out(signed.system, order)
+    else:
+        known = await house.registrar.unit(agency.code)
+        _require_so(known is not None and not known.valid_to_ms)
+    return success(WAITS_FOR_OPERATOR)
+
+
+async def delete_agency(house: "House", signed: Signed) -> bytes:
+    """Carry out deleteAgency."""
+    code = parse_code(signed.required("AgencyCode", "agencyCode"))
+    order = _order(signed, b"delete", b"")
+    if not await house.dockets.was_carried_out(signed.system, order):
+        await house.registrar.close(signed.system, code)
+        await house.dockets.note_carried_out(signed.system, order)
+    else:
+        known = await house.registrar.unit(code)
+        _require_so(known is not None and bool(known.valid_to_ms))
+    return success(WAITS_FOR_OPERATOR)
+
+
+def _order(signed: Signed, what: bytes, body: bytes) -> bytes:
+    return hashlib.sha256(what + b"\0" + signed.signature.encode() + hashlib.sha256(body).digest()).digest()
+
+
+def _require_so(is_so: bool) -> None:
+    if not is_so:
+        raise Rejected(
+            Reason.REQUEST_INVALID, "this very order was carried out before and is not carried out again; sign it anew"
+        )
+
+
+def _agency(body: bytes) -> Agency:
+    """Read {"pcode", "code", "name", …}. Raises Rejected(REQUEST_INVALID), Rejected(CODE_MALFORMED)."""
+    try:
+        fields = json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise Rejected(Reason.REQUEST_INVALID, "the body is not JSON in UTF-8") from error
+    if not isinstance(fields, dict):
+        raise Rejected(Reason.REQUEST_INVALID, "the body is not a JSON object")
+    code, name, parent = (_text(fields, key) for key in ("code", "name", "pcode"))
+    if not code or not name:
+        raise Rejected(Reason.REQUEST_INVALID, "code and name are needed")
+    return Agency(parse_code(code), name, parse_code(parent).text if parent else "")
+
+
+def _text(fields: dict[str, object], key: str) -> str:
+    value = fields.get(key)
+    return value.strip() if isinstance(value, str) else ""

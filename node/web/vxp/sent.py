@@ -1,0 +1,94 @@
+"""getSentEdocList: what became of what a system has sent, one row for each recipient of each packet.
+
+Nothing is remembered for it: a row is read off the deliveries, receipts and statuses that the node holds. Without a docId it shows
+the newest packets, and says so when there are older ones.
+"""
+
+from collections.abc import AsyncIterator
+
+from node.errors import ADVICE, Fault
+from node.flow.docket import SentPacket, docket_of, octets_of, uuid_of
+from node.model.delivery import State
+from node.model.office import DeliveryView, TrackView
+from node.model.reason import Reason
+from node.model.status import status_name
+from node.web.vxp.house import House
+from node.web.vxp.receive import KIND_WORDS, kind_asked, time_text
+from node.web.vxp.signature import Signed
+from node.web.vxp.streams import begun, framed, row
+
+PACKETS_MAX = 2_000
+"""Of a list without a docId."""
+NEWEST = f"Success ({PACKETS_MAX} gói tin mới nhất)"
+
+_SEND_WORDS = {State.WAITING: "processing", State.DELIVERED: "done", State.FAILED: "fail"}
+_RECEIVE_WORDS = {"": "initial", "02": "fail", "06": "done"}
+"""By status code; any other code is under way."""
+
+
+async def sent_list(house: House, signed: Signed) -> AsyncIterator[bytes]:
+    """Return the rows of one packet (docId, else docid), or of the newest ones. Raises Rejected(NOT_FOUND) for another system's."""
+    named = signed.argument("docId", "docid")
+    if named and not await _is_left_over(house, signed, named):
+        sent = await house.dockets.sent(octets_of(named))
+        return (await begun(framed(_one(house, signed, sent))))[1]
+    return (await begun(framed(_newest(house, signed), NEWEST)))[1]
+
+
+async def _is_left_over(house: House, signed: Signed, named: str) -> bool:
+    """Tell whether an id is that of a received packet: then it stuck from an earlier call and nobody meant it here."""
+    try:
+        await house.dockets.find(signed.system, named)
+    except Fault:
+        return False
+    return True
+
+
+async def _one(house: House, signed: Signed, sent: SentPacket) -> AsyncIterator[bytes]:
+    view = await house.node.track(signed.system, packet_id=sent.packet_id)
+    yield _rows(sent, view)
+
+
+async def _newest(house: House, signed: Signed) -> AsyncIterator[bytes]:
+    kind, start, shown = kind_asked(signed), b"", 0
+    while shown < PACKETS_MAX:
+        page, start = await house.dockets.newest_sent(signed.system, kind, start)
+        for sent in page[: PACKETS_MAX - shown]:
+            try:
+                view = await house.node.track(signed.system, packet_id=sent.packet_id)
+            except Fault as fault:
+                # A unit that was taken from the system since: what it sent is not the system's to see any more.
+                if fault.reason is not Reason.NOT_FOUND:
+                    raise
+                continue
+            yield _rows(sent, view)
+        shown += len(page)
+        if not start:
+            return
+
+
+def _rows(sent: SentPacket, view: TrackView) -> bytes:
+    return b",".join(_row(sent, view, delivery) for delivery in view.deliveries)
+
+
+def _row(sent: SentPacket, view: TrackView, delivery: DeliveryView) -> bytes:
+    code = delivery.status_code
+    why = "" if delivery.reason is Reason.NONE else f": {ADVICE[delivery.reason]}"
+    return row(
+        {
+            "serviceType": "eDoc",
+            "messageType": KIND_WORDS[sent.kind],
+            "senderDocId": uuid_of(sent.packet_id),
+            "receiverDocId": docket_of(sent.packet_id, delivery.unit),
+            "fromCode": view.sender_unit,
+            "toCode": delivery.unit,
+            "sendStatus": _SEND_WORDS[delivery.state],
+            "sendStatusDesc": delivery.state.label + why,
+            "receiveStatus": _RECEIVE_WORDS.get(code, "processing"),
+            "receiveStatusDesc": f"{code} {status_name(code)}" if code else "chưa có trạng thái xử lý",
+            "title": view.subject,
+            "notation": view.document_code,
+            "sentTime": time_text(view.create_time_ms),
+            "receivedTime": time_text(delivery.end_time_ms) if delivery.state is State.DELIVERED else "",
+        }
+    )

@@ -1,0 +1,291 @@
+"""Bridge: what the VXP bridge bears. Full form: 200 systems polling each second for ten minutes while 100 documents a second flow.
+
+  polling     each system asks getReceivedEdocList once a second, fetches what it finds and reports it done; one more system hands
+              in documents of 50 KB at the other node. Latency is a call's, from connecting to the last octet of the answer.
+  large       sendEdoc and getEdoc of a 50 MB packet: peak of memory during the call less what was resident before
+  agencies    getAgenciesList with 125,000 units: first octet and whole answer, when the list is there and when it must be made
+
+The load is made by one process on the same machine, which takes about as much of a processor as each node; figures are of this mix,
+and worth little when strangers take the rest of the processors (that share is told).
+`--scale 0.1` polls for a minute.
+"""
+
+import asyncio
+import base64
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+
+import uvloop
+
+from node.directory.zone import ZoneEditor
+from node.edxml.compose import compose_document
+from node.home import Homestead
+from node.model.directory import Unit
+from tests.bench.load import KB
+from tests.bench.report import Report
+from tests.real_mesh import MINISTRY, NodeSpec, RealNode, now_ms
+from tests.web.real_bridge import BridgedMesh, bridged_mesh
+from tests.web.sdk import Sdk
+
+SYSTEMS, DOCUMENTS_S, POLLING_S = 200, 100, 600
+UNITS = 125_000
+LARGE_BYTES = 50_000_000
+PIECE_BYTES = 50 * KB
+
+
+@dataclass
+class Seen:
+    """What the systems saw."""
+
+    lists_ms: list[float] = field(default_factory=list)
+    sends_ms: list[float] = field(default_factory=list)
+    done: int = 0
+    sent: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+async def measure(report: Report, runs: int, scale: float) -> None:
+    """Measure all three."""
+    with tempfile.TemporaryDirectory() as folder:
+        await _polling(report, Path(folder) / "polling", max(10.0, POLLING_S * scale))
+        await _large(report, Path(folder) / "large")
+        await _agencies(report, Path(folder) / "agencies", max(3, runs))
+
+
+# --- polling ----------------------------------------------------------------------------------------------------------
+
+
+async def _polling(report: Report, folder: Path, seconds: float) -> None:
+    units = tuple(f"H49.{number:03d}" for number in range(SYSTEMS))
+    with bridged_mesh(folder, [MINISTRY, NodeSpec("h49", "H49", units)]) as mesh:
+        sender = mesh.system("g14", "bo", "G14")
+        readers = [mesh.system("h49", f"s{number}", unit) for number, unit in enumerate(units)]
+        await _flow(mesh, sender, readers, units, 10.0)
+        before = {node_id: mesh[node_id].resident_bytes() for node_id in mesh.ports}
+        used_s, machine_s = (
+            {node_id: mesh[node_id].cpu_s() for node_id in mesh.ports},
+            _machine_s() - time.process_time(),
+        )
+        seen = await _flow(mesh, sender, readers, units, seconds)
+        machine_s = _machine_s() - time.process_time() - machine_s
+        name = f"{SYSTEMS} systems, {seconds:g} s"
+        report.add(f"{name}: errors", [len(seen.errors)], "", "<= 0")
+        report.add(f"{name}: documents sent", [seen.sent / seconds], "/s", f">= {DOCUMENTS_S * 0.98:g}")
+        report.add(f"{name}: documents done", [seen.done / seconds], "/s")
+        report.add(f"{name}: lists", [len(seen.lists_ms) / seconds], "/s")
+        for what, figures, goal in (("list", seen.lists_ms, "<= 100"), ("sendEdoc", seen.sends_ms, None)):
+            cuts = quantiles(figures, n=100)
+            report.add(f"{name}: {what} p50", [cuts[49]], "ms")
+            report.add(f"{name}: {what} p99", [cuts[98]], "ms", goal)
+        for node_id in mesh.ports:
+            node = mesh[node_id]
+            report.add(
+                f"{name}: memory growth of {node_id}", [(node.resident_bytes() - before[node_id]) / 2**20], "MiB"
+            )
+            used = node.cpu_s() - used_s[node_id]
+            machine_s -= used
+            report.add(f"{name}: processor of {node_id}", [100 * used / seconds], "%")
+        report.add(f"{name}: processor taken by strangers", [100 * machine_s / seconds], "%")
+        for error in seen.errors[:5]:
+            print("error:", error)
+
+
+def _machine_s() -> float:
+    """Return the seconds that all processors of this machine have worked so far."""
+    user, nice, system, _, _, irq, soft_irq = map(int, Path("/proc/stat").read_text("ascii").split()[1:8])
+    return (user + nice + system + irq + soft_irq) / os.sysconf("SC_CLK_TCK")
+
+
+async def _flow(mesh: BridgedMesh, sender: Sdk, readers: list[Sdk], units: tuple[str, ...], seconds: float) -> Seen:
+    seen, end = Seen(), time.perf_counter() + seconds
+    polls = (_poll(reader, seen, end, place / len(readers)) for place, reader in enumerate(readers))
+    await asyncio.gather(_send(sender, units, seen, end), *polls)
+    return seen
+
+
+async def _poll(reader: Sdk, seen: Seen, end: float, offset_s: float) -> None:
+    """One system's round each second, begun at its own time within the second."""
+    due = time.perf_counter() + offset_s
+    while due < end:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        try:
+            begun = time.perf_counter()
+            said = await reader.call("getReceivedEdocList", servicetype="eDoc", messagetype="edoc")
+            seen.lists_ms.append(1000 * (time.perf_counter() - begun))
+            reader.close_lists()
+            for row in said.json["data"]:
+                await _take(reader, row["docId"], seen)
+        except Exception as error:
+            seen.errors.append(f"{reader.system}: {error!r}")
+        due += 1.0
+
+
+async def _take(reader: Sdk, docket: str, seen: Seen) -> None:
+    got = await reader.call("getEdoc", docId=docket, filePath="xml")
+    done = await reader.call("updateStatus", docid=docket, status="done")
+    assert got.ok, got.json
+    assert done.ok, done.json
+    seen.done += 1
+
+
+_numbers = itertools.count(1)
+
+
+async def _send(sender: Sdk, units: tuple[str, ...], seen: Seen, end: float) -> None:
+    """Hand documents in at their times, whether those before have been answered or not."""
+    template = _packet(units[0], PIECE_BYTES)
+    due, tasks = time.perf_counter(), set[asyncio.Task[None]]()
+    while due < end:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        number = next(_numbers)
+        packet = template.replace(b"NUMMER00", b"%08d" % number).replace(
+            units[0].encode(), units[number % SYSTEMS].encode()
+        )
+        task = asyncio.ensure_future(_send_one(sender, packet, seen))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        due += 1 / DOCUMENTS_S
+    await asyncio.gather(*tasks)
+
+
+async def _send_one(sender: Sdk, packet: bytes, seen: Seen) -> None:
+    begun = time.perf_counter()
+    try:
+        said = await sender.send_edoc(packet, **{"from": "G14"})
+        assert said.ok, said.json
+    except Exception as error:
+        seen.errors.append(f"sendEdoc: {error!r}")
+        return
+    seen.sent += 1
+    seen.sends_ms.append(1000 * (time.perf_counter() - begun))
+
+
+def _packet(unit: str, size_bytes: int) -> bytes:
+    return compose_document(
+        sender="G14",
+        sender_name="Bộ mẫu",
+        recipients=[(unit, "Đơn vị mẫu")],
+        document_id="G14,2026/11/22,NUMMER00/BM",
+        number="NUMMER00",
+        notation="BM",
+        subject="V/v đo cầu VXP",
+        date="2026/11/22",
+        attachments=[("tep.pdf", b"%PDF" + bytes(range(256)) * (size_bytes * 3 // 4 // 256))],
+    )
+
+
+# --- large ------------------------------------------------------------------------------------------------------------
+
+
+async def _large(report: Report, folder: Path) -> None:
+    with bridged_mesh(folder, [MINISTRY, NodeSpec("h49", "H49", ("H49", "H49.22"))]) as mesh:
+        bo, tinh = mesh.system("g14", "bo", "G14"), mesh.system("h49", "tinh", "H49.22")
+        await bo.send_edoc(_packet("H49.22", 20 * KB), **{"from": "G14"})
+        await _taken(tinh)
+        packet = _packet("H49.22", LARGE_BYTES)
+        got: list[bytes] = []
+
+        async def send() -> None:
+            assert (await bo.send_edoc(packet, **{"from": "G14"})).ok
+
+        async def get() -> None:
+            got.append(await _taken(tinh))
+
+        sent_s, sent_mib = await _watched(mesh["g14"], send)
+        while not (await tinh.call("countReceiveEdoc")).json["count"]:
+            await asyncio.sleep(0.1)
+        got_s, got_mib = await _watched(mesh["h49"], get)
+        assert got == [packet]
+        size_mb = len(packet) / 1_000_000
+        report.add("50 MB: sendEdoc", [size_mb / sent_s], "MB/s")
+        report.add("50 MB: memory growth of the sender's node", [sent_mib], "MiB", "<= 64")
+        report.add("50 MB: list, getEdoc, updateStatus", [size_mb / got_s], "MB/s")
+        report.add("50 MB: memory growth of the recipient's node", [got_mib], "MiB", "<= 64")
+
+
+async def _taken(sdk: Sdk) -> bytes:
+    async with asyncio.timeout(60):
+        while not (found := (await sdk.call("getReceivedEdocList", messagetype="edoc")).json["data"]):
+            await asyncio.sleep(0.1)
+    said = await sdk.call("getEdoc", docId=found[0]["docId"], filePath="x")
+    await sdk.call("updateStatus", docid=found[0]["docId"], status="done")
+    return base64.b64decode(said.json["data"])
+
+
+async def _watched(node: RealNode, work: Callable[[], Awaitable[None]]) -> tuple[float, float]:
+    """Return the seconds that `work` takes and the node's growth meanwhile in MiB."""
+    assert node.process is not None
+    Path(f"/proc/{node.process.pid}/clear_refs").write_text("5", "ascii")
+    before, begun = node.resident_bytes(), time.perf_counter()
+    await work()
+    return time.perf_counter() - begun, (node.resident_bytes("VmHWM") - before) / 2**20
+
+
+# --- agencies ---------------------------------------------------------------------------------------------------------
+
+
+async def _agencies(report: Report, folder: Path, runs: int) -> None:
+    mesh = bridged_mesh(folder, [NodeSpec("h49", "H49", ("H49",))])
+    node = mesh["h49"]
+    zone = ZoneEditor.open(Homestead(node.home).zone)
+    zone.add_units(
+        Unit(f"H49.{n // 1000:03d}.{n % 1000:03d}", f"Ủy ban nhân dân xã Đại Lộc số {n}", (), f"H49.{n // 1000:03d}")
+        for n in range(UNITS - 1)
+    )
+    mesh.mesh.authority.take(zone.update(now_ms()), now_ms())
+    mesh.mesh.authority.publish(now_ms())
+    mesh.mesh.join(node)
+    with mesh:
+        tinh = mesh.system("h49", "tinh", "H49")
+        # As in a node that has seen a document for that zone: reading the zone is not the list's doing.
+        warm = _packet("H49.001.001", 10 * KB).replace(b"G14", b"H49")
+        assert (await tinh.send_edoc(warm, **{"from": "H49"})).ok
+        firsts, wholes, sizes = list[float](), list[float](), list[int]()
+
+        async def ask() -> None:
+            first, whole, size = await _first_octet(tinh)
+            firsts.append(first)
+            wholes.append(whole)
+            sizes.append(size)
+
+        _, made_mib = await _watched(node, ask)
+        _, kept_mib = await _watched(node, lambda: _repeat(ask, runs * 5))
+        report.add("125,000 units, list made: first octet", firsts[:1], "ms")
+        report.add("125,000 units, list made: whole", wholes[:1], "ms")
+        report.add("125,000 units, list made: memory growth", [made_mib], "MiB", "<= 32")
+        report.add("125,000 units, from cache: first octet", firsts[1:], "ms", "<= 100")
+        report.add("125,000 units, from cache: whole", wholes[1:], "ms")
+        report.add("125,000 units, from cache: memory growth", [kept_mib], "MiB", "<= 32")
+        report.add("125,000 units: size, gzipped", [sizes[0] / 2**20], "MiB")
+        said = await tinh.call("getAgenciesList")
+        assert len(said.json["data"]) == UNITS
+
+
+async def _repeat(ask: Callable[[], Awaitable[None]], count: int) -> None:
+    for _ in range(count):
+        await ask()
+
+
+async def _first_octet(sdk: Sdk) -> tuple[float, float, int]:
+    """Return ms to the first octet of the list, ms to its last, and how many octets came."""
+    reader, writer = await sdk.connect()
+    begun = time.perf_counter()
+    writer.write(sdk.request("getAgenciesList", {}, b""))
+    await reader.readuntil(b"\r\n\r\n")
+    size = len(await reader.read(1))
+    first = 1000 * (time.perf_counter() - begun)
+    while piece := await reader.read(65_536):
+        size += len(piece)
+    writer.close()
+    return first, 1000 * (time.perf_counter() - begun), size
+
+
+def run(report: Report, runs: int, scale: float) -> None:
+    """Run the bench."""
+    uvloop.run(measure(report, runs, scale))
