@@ -8,12 +8,13 @@ import typer
 from node.cli import deadlines, findings, words
 from node.cli.command import As, Json, OptionalHome, now_ms, run_async
 from node.cli.home import Home as Place
-from node.cli.office import is_packet_id, office_of
+from node.cli.office import ID_DIGITS_SHOWN, is_packet_id, office_of
 from node.cli.output import BAD, QUIET, STRONG, WARNING, console, facts, line, mark, table, tell, text
 from node.cli.plain import plain
 from node.cli.receipts import BY_US, verified_by
 from node.errors import Rejected
 from node.model.delivery import State
+from node.model.life import LifeState
 from node.model.office import DeliveryView, TrackView
 from node.model.reason import Reason
 from node.model.status import StatusEvent, status_name
@@ -94,6 +95,7 @@ def document_of(view: TrackView, directory: "Directory | None") -> dict[str, obj
         said["receipt"] = said.pop("signed_receipt")
         said["receipt_verified_by"] = verified_by(one, view.packet_id, directory)
         said["state_name"], said["status_name"] = one.state.label, status_name(one.status_code)
+        said["life_name"] = words.LIVES[one.life]
         deliveries.append(said)
     return {**plain(view), "deadlines": deadlines.documents(view.deadlines, now), "deliveries": deliveries}
 
@@ -136,7 +138,14 @@ def _unit(one: DeliveryView) -> "Text":
 def _state(one: DeliveryView) -> "Text":
     style = {State.DELIVERED: "green", State.FAILED: BAD, State.WAITING: WARNING}[one.state]
     tries = f"đã thử {one.attempts} lần" if one.attempts and one.state is State.WAITING else ""
-    return line(text(words.delivery(one, now_ms()), style), "\n" if tries else "", text(tries, QUIET))
+    said = line(text(words.delivery(one, now_ms()), style), "\n" if tries else "", text(tries, QUIET))
+    return line(said, "\n", _life(one)) if one.life not in (LifeState.UNKNOWN, LifeState.IN_FORCE) else said
+
+
+def _life(one: DeliveryView) -> "Text":
+    """What has become of the document there, and by which packet: that one can be tracked, too."""
+    by = f" (gói {one.life_packet_id.hex()[:ID_DIGITS_SHOWN]})" if one.life_packet_id else ""
+    return text(f"văn bản {words.LIVES[one.life]}{by}", WARNING)
 
 
 def _receipt(one: DeliveryView, packet_id: bytes, directory: "Directory | None") -> "Text":

@@ -7,6 +7,7 @@ from node.errors import ADVICE
 from node.model.delivery import State
 from node.model.directory import Role
 from node.model.envelope import PacketKind
+from node.model.life import LifeState
 from node.model.office import DeliveryView
 from node.model.reason import Reason
 
@@ -20,6 +21,16 @@ ROADS = {
 WAITING_KINDS = {"packet": "gói tin", "relay": "chuyển hộ", "receipt": "biên nhận"}
 PACKET_KINDS = {PacketKind.DOCUMENT: "văn bản", PacketKind.STATUS: "trạng thái"}
 ROLES = {Role.RELAY: "chuyển tiếp", Role.DIRECTORY: "danh bạ"}
+LIVES = {
+    LifeState.UNKNOWN: "",
+    LifeState.IN_FORCE: "còn hiệu lực",
+    LifeState.WITHDRAWAL_SENT: "đang gửi yêu cầu thu hồi",
+    LifeState.WITHDRAWAL_ASKED: "đã yêu cầu thu hồi, chờ trả lời",
+    LifeState.WITHDRAWN: "đã thu hồi",
+    LifeState.WITHDRAWAL_REFUSED: "không đồng ý thu hồi",
+    LifeState.REPLACED: "đã được thay thế",
+    LifeState.ABSENT: "không có ở nơi này",
+}
 BUSINESS_TYPES = {0: "", 1: "thu hồi", 2: "cập nhật", 3: "thay thế"}
 
 _UNITS = ("byte", "KB", "MB", "GB", "TB")

@@ -1,5 +1,6 @@
 """What a clerk does about a document that was sent: withdraw it, by either road, update it, replace it. Against a running node."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from node.cli.packet_new import EXAMPLE
 from node.edxml.document import read_packet
 from node.model.packet import Packet, Receiver
 from tests.cli.conftest import Truc
-from tests.cli.test_running import entry_of, letter
+from tests.cli.test_running import ARRIVAL_S, entry_of, letter
 
 REASON = "Ban hành nhầm"
 DOCUMENT_IDS = iter(f"lấy lại {number}" for number in range(100))
@@ -60,6 +61,26 @@ def test_a_withdrawal_says_what_is_withdrawn_and_why(
     assert packet.attachments == ()
     assert packet.header.sender is not None
     assert packet.header.sender.organ_name == "Sở Mẫu"
+
+
+def test_what_nobody_has_read_is_taken_back_at_once_and_track_says_so(
+    truc: Truc, so: Path, xa: Path, tmp_path: Path
+) -> None:
+    path = letter(tmp_path, next(DOCUMENT_IDS), "H37.25.03")
+    packet_id = truc("submit", "--as", so, path, "--json").document["results"][0]["packet_id"]
+    entry_of(truc, xa, packet_id)
+    request = done(truc, "withdraw", "--as", so, packet_id, "--reason", REASON)
+    end_s = time.monotonic() + ARRIVAL_S
+    while truc("track", "--as", so, packet_id, "--json").document["deliveries"][0]["life"] != "withdrawn":
+        assert time.monotonic() < end_s
+
+    [delivery] = truc("track", "--as", so, packet_id, "--json").document["deliveries"]
+    assert (delivery["life_name"], delivery["life_packet_id"]) == ("đã thu hồi", request["packet_id"])
+    assert f"văn bản đã thu hồi (gói {request['packet_id'][:10]})" in truc("track", "--as", so, packet_id).out
+    left = [one["packet_id"] for one in truc("inbox", "--as", xa, "--json").document["entries"]]
+    assert not {packet_id, request["packet_id"]} & set(left)
+    gone = truc("fetch", "--as", xa, packet_id, "-o", tmp_path / "x.edxml", "--json")
+    assert (gone.code, gone.reason) == (65, "NOT_FOUND")
 
 
 def test_the_same_withdrawal_again_is_the_same_submission(truc: Truc, so: Path, sent: tuple[Path, str]) -> None:

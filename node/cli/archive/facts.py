@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from node.cli.archive.metadata import Field
 from node.cli.archive.sink import Added
-from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
+from node.model.life import Dossier, DossierEntry, LifeAct
 from node.model.office import TrackView
 from node.model.status import status_name
 
@@ -17,17 +17,6 @@ ACTS = {
     LifeAct.DROP: "bỏ nơi nhận",
     LifeAct.STATUS: "trạng thái",
 }
-LIVES = {
-    LifeState.UNKNOWN: "",
-    LifeState.IN_FORCE: "còn hiệu lực",
-    LifeState.WITHDRAWAL_SENT: "đang gửi yêu cầu thu hồi",
-    LifeState.WITHDRAWAL_ASKED: "đã yêu cầu thu hồi, chờ trả lời",
-    LifeState.WITHDRAWN: "đã thu hồi",
-    LifeState.WITHDRAWAL_REFUSED: "không đồng ý thu hồi",
-    LifeState.REPLACED: "đã được thay thế",
-    LifeState.ABSENT: "không có ở nơi này",
-}
-
 _VERSIONS = (LifeAct.NEW, LifeAct.UPDATE)
 
 

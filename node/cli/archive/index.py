@@ -8,10 +8,11 @@ from html import escape
 from urllib.parse import quote
 
 from node.cli import words
-from node.cli.archive.facts import LIVES, Facts, PacketFacts
+from node.cli.archive.facts import Facts, PacketFacts
 from node.cli.archive.history import events
 from node.cli.archive.sink import CHECKSUMS
 from node.cli.output import clean
+from node.cli.words import LIVES
 from node.model.office import DeliveryView
 from node.model.status import status_name
 
