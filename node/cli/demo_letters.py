@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from node.cli.demo_world import UNIT_NAMES
-from node.cli.plain import VIETNAM
+from node.model.calendar import VIETNAM
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ Vietnamese time; 0 means "none" and becomes null. Reasons keep their capitals, a
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
 
+from node.model.calendar import VIETNAM
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 
-VIETNAM = timezone(timedelta(hours=7))
 _DURATIONS = frozenset({"clock_skew_ms", "lease_ms", "age_ms"})
 
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from node.cli.plain import VIETNAM
 from node.errors import ADVICE
+from node.model.calendar import VIETNAM
 from node.model.delivery import State
 from node.model.directory import Role
 from node.model.envelope import PacketKind

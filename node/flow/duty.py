@@ -7,10 +7,10 @@ between repeats a submission that is once (law 3), and a duty is done if its sub
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from node.edxml.compose import compose_status
 from node.flow.rows import load, require, save
+from node.model.calendar import moment_of
 from node.model.envelope import Envelope
 from node.model.office import Submission, System
 from node.model.policy import MINUTE_MS, Policy
@@ -26,8 +26,6 @@ WORDS = {
     AGREED: "Nút đã lấy lại văn bản khi đơn vị chưa tải về (nút trả lời tự động)",
 }
 PUT_OFF_MS_MAX = 60 * MINUTE_MS
-_VIETNAM = timedelta(hours=7)
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - reckoned in Vietnam's time, which has no summer time
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,6 @@ def put_off(tx: Tx, duty: Duty, now_ms: int, policy: Policy) -> bool:
 
 def compose(record: DutyRecord, envelope: Envelope, header: HeaderRecord, unit_name: str) -> bytes:
     """Return the status packet of a duty, to the author of the packet that it is about (`envelope` and `header` are that packet's)."""
-    at = _EPOCH + _VIETNAM + timedelta(milliseconds=record.time_ms)
     return compose_status(
         sender=record.unit,
         sender_name=unit_name,
@@ -118,5 +115,5 @@ def compose(record: DutyRecord, envelope: Envelope, header: HeaderRecord, unit_n
         date=header.promulgation_date,
         status_code=record.status_code,
         description=WORDS[record.status_code],
-        timestamp=at.strftime("%Y/%m/%d %H:%M:%S"),
+        timestamp=moment_of(record.time_ms).strftime("%Y/%m/%d %H:%M:%S"),
     )

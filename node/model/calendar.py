@@ -15,6 +15,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
 VIETNAM = timezone(timedelta(hours=7))
+"""QĐ 28/2018 Điều 14.4; Vietnam has no summer time."""
 YEAR_MIN, YEAR_MAX = 1975, 2199
 """Days outside these years are mistakes, not days."""
 
@@ -93,9 +94,14 @@ class Calendar:
         return end_of_day_ms(self.next_working_day(day))
 
 
+def moment_of(time_ms: int) -> datetime:
+    """Return a time as Vietnamese clocks show it."""
+    return _EPOCH + timedelta(milliseconds=time_ms)
+
+
 def day_of(time_ms: int) -> date:
     """Return the Vietnamese day in which a time lies."""
-    return (_EPOCH + timedelta(milliseconds=time_ms)).date()
+    return moment_of(time_ms).date()
 
 
 @lru_cache(maxsize=1024)

@@ -6,16 +6,13 @@ have carried must not be stopped for its looks.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
 
 from node.edxml.rules import attachments, business, dates, lengths, memory, numbers, presence, secrecy, statuses, units
 from node.edxml.rules.contents import CONTENT_CODES, CONTENT_SOURCE
 from node.edxml.rules.rule import Case, Rule
+from node.model.calendar import day_of
 from node.model.finding import Finding, Severity
 from node.model.packet import Packet
-
-VIETNAM = timezone(timedelta(hours=7))
-"""QĐ 28/2018 Điều 14.4; Vietnam has no summer time."""
 
 RULES: tuple[Rule, ...] = (
     *secrecy.RULES,
@@ -41,7 +38,7 @@ def check_packet(packet: Packet, now_ms: int | None = None) -> list[Finding]:
 
     `now_ms`, milliseconds since 1970 UTC, is for rules about today; without it they are left out.
     """
-    today = None if now_ms is None else datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(VIETNAM).date()
+    today = None if now_ms is None else day_of(now_ms)
     case = Case(packet, today)
     found = [finding for rule in RULES if packet.kind in rule.kinds for finding in rule.findings(case)]
     return in_order(found)

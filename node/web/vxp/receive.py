@@ -7,10 +7,10 @@ the worst fault of all. A row vanishes once its packet is `done`; with `fail` it
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 
 from node.errors import Rejected
 from node.flow.docket import Waiting
+from node.model.calendar import moment_of
 from node.model.envelope import PacketKind
 from node.model.office import NO_LEASE, InboxEntry
 from node.model.reason import Reason
@@ -36,14 +36,13 @@ WORDS: dict[str, str] = {
 KINDS = {"edoc": PacketKind.DOCUMENT, "status": PacketKind.STATUS}
 KIND_WORDS = {kind: word for word, kind in KINDS.items()}
 
-_VIETNAM = timedelta(hours=7)
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 _READABLE = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
 
 
 def time_text(ms: int) -> str:
     """Write a time as the clients do: dd/MM/yyyy HH:mm:ss, Vietnamese time."""
-    return (datetime.fromtimestamp(ms // 1000, UTC) + _VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
+    return moment_of(ms).strftime("%d/%m/%Y %H:%M:%S")
 
 
 def kind_asked(signed: Signed) -> PacketKind | None:
