@@ -91,8 +91,8 @@ class OfficeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitOne(self, request, context):
-        """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
-        both sides about half. A refusal of the packet is a result here, too.
+        """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which is a little
+        cheaper. A refusal of the packet is a result here, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

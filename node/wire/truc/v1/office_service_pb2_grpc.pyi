@@ -41,8 +41,8 @@ class OfficeServiceStub:
     still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
     """
     SubmitOne: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.SubmitWhole, _office_service_pb2.SubmitResult]
-    """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
-    both sides about half. A refusal of the packet is a result here, too.
+    """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which is a little
+    cheaper. A refusal of the packet is a result here, too.
     """
     ListInbox: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
@@ -72,8 +72,8 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
     """
     SubmitOne: _aio.UnaryUnaryMultiCallable[_office_service_pb2.SubmitWhole, _office_service_pb2.SubmitResult]  # type: ignore[assignment]
-    """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
-    both sides about half. A refusal of the packet is a result here, too.
+    """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which is a little
+    cheaper. A refusal of the packet is a result here, too.
     """
     ListInbox: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListInboxRequest, _office_service_pb2.ListInboxResponse]  # type: ignore[assignment]
     """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken."""
@@ -112,8 +112,8 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _office_service_pb2.SubmitWhole,
         context: _ServicerContext,
     ) -> _typing.Union[_office_service_pb2.SubmitResult, _abc.Awaitable[_office_service_pb2.SubmitResult]]:
-        """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which costs
-        both sides about half. A refusal of the packet is a result here, too.
+        """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which is a little
+        cheaper. A refusal of the packet is a result here, too.
         """
 
     @_abc_1.abstractmethod
