@@ -31,7 +31,7 @@ Carry = Callable[[Road, list[Loaded]], Awaitable[Heard]]
 BUG_PAUSE_MS = 5 * MINUTE_MS
 ALONE_EVERY = 4
 """Every fourth push may be one that was put off several times and travels alone."""
-LINGER_S = 0.03
+LINGER_S = 0.06
 """After a small push this long for others to join the next one (decision 0005). The first push after a rest never waits."""
 IDLE_S = 30.0
 """Look at the outbox at least this often even if nobody says that something is there."""

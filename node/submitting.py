@@ -14,7 +14,7 @@ from node.bodyfiles import BodyFiles
 from node.errors import Deferred, Rejected
 from node.flow import deeds, dossier, submit
 from node.flow.check import address, check_submission, require_served
-from node.flow.draft import Sealed, seal_small, weight_of
+from node.flow.draft import Sealed, seal_small, seal_small_quickly
 from node.flow.gather import Gather
 from node.flow.submit import Draft, TooEarly
 from node.large import LargeBodies
@@ -28,10 +28,12 @@ from node.ports import Ports
 from node.seal.public import sealing_key_of
 from node.seal.wrap import Wrapper
 
-GROUP_PAUSE_S = 0.01
-"""How long submissions that had company wait for more."""
+GROUP_PAUSE_S = 0.008
+"""How long submissions that had company wait for more, and once more while more keep coming (decision 0005)."""
 SMALL_PACKET_BYTES_MAX = 1024 * 1024
 """Packets up to this are read and encrypted whole; larger ones flow."""
+ZIP_WEIGHT_BYTES = 1024 * 1024
+"""What a small packet with a zip in it counts for."""
 
 
 class Submitting:
@@ -59,7 +61,9 @@ class Submitting:
         self._on_outbox = on_outbox
         self._on_duty = on_duty
         self._submits: Gather[Draft, SubmitResult] = Gather(
-            self._store_drafts, size_max=policy.submit_group_max, pause=lambda: ports.clock.sleep(GROUP_PAUSE_S)
+            self._store_drafts,
+            size_max=policy.submit_group_max,
+            pause=lambda: ports.clock.sleep(GROUP_PAUSE_S),
         )
 
     async def submit(
@@ -111,7 +115,11 @@ class Submitting:
     async def _seal_small(self, packet: bytes) -> Sealed:
         self._large.check_size(len(packet))
         content_key, now_ms = self._ports.entropy.token(32), self._ports.clock.now_ms()
-        return await self._ports.workers.run(weight_of(packet), lambda: seal_small(packet, content_key, now_ms))
+        run = self._ports.workers.run
+        sealed = await run(len(packet), lambda: seal_small_quickly(packet, content_key, now_ms))
+        if sealed is None:
+            sealed = await run(ZIP_WEIGHT_BYTES, lambda: seal_small(packet, content_key, now_ms))
+        return sealed
 
     async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()

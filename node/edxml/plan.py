@@ -6,9 +6,7 @@
           MessageHeader             From, To*, DocumentId, Code, PromulgationInfo, DocumentType, Subject, DueDate, OtherInfo,
                                     ResponseFor*, and of a status StatusCode, Description, Timestamp
           TraceHeaderList           Bussiness or Business: what is done with the document, and with which
-        edXMLBody
-          edXMLManifest, Manifest   Reference*
-      AttachmentEncoded             Attachment*
+        edXMLBody                   only whether it is there: a status has none
 
 Whatever is read by it says the same as the whole packet would (words.py, and a test holds them against each other).
 """
@@ -31,11 +29,9 @@ def _group(slot: Slot) -> Shape:
 
 
 _envelope = _group(WHOLE.envelope_slot)
-_header, _body = _group(_envelope.slot("edXMLHeader")), _group(_envelope.slot("edXMLBody"))
+_header = _group(_envelope.slot("edXMLHeader"))
 _message, _trace = _group(_header.slot("MessageHeader")), _group(_header.slot("TraceHeaderList"))
 _business = _group(_trace.slot("Bussiness"))
-_manifest = _group(_body.slot("edXMLManifest"))
-_encoded = _envelope.slot("AttachmentEncoded")
 
 _MESSAGE = _cut(
     _header,
@@ -63,24 +59,12 @@ _BUSSINESS = _cut(
     _cut(_business, "BussinessDocumentInfo", "ReceiverList"),
     "ReplacementInfoList",
 )
-_ENCODED = replace(
-    _encoded,
-    shape=_group(_encoded).only(
-        _cut(_group(_encoded), "Attachment", "ContentId", "AttachmentName", "ContentType", "ContentTransferEncoded")
-    ),
-)
 _ENVELOPE = _cut(
     WHOLE.root,
     "edXMLEnvelope",
     _cut(_envelope, "edXMLHeader", _MESSAGE, _cut(_header, "TraceHeaderList", _BUSSINESS)),
-    _cut(
-        _envelope,
-        "edXMLBody",
-        _cut(_body, "edXMLManifest", _cut(_manifest, "Reference", "ContentId", "AttachmentName", "ContentType")),
-        _ENCODED,
-    ),
-    _ENCODED,
+    _cut(_envelope, "edXMLBody"),
 )
 
-HEADER = Grammar(root=WHOLE.root.only(_ENVELOPE, _ENCODED), older_envelope=_group(_ENVELOPE), tells_dialect=False)
+HEADER = Grammar(root=WHOLE.root.only(_ENVELOPE), older_envelope=_group(_ENVELOPE), tells_dialect=False)
 """What the header needs; a packet with an older envelope is refused, however much of it is read."""

@@ -6,21 +6,19 @@ was forgotten); everything else is a document. Sources: edxml.md sections 1 to 3
 
 import re
 from collections.abc import Iterable
-from itertools import chain, repeat
 from typing import NamedTuple
 
 from node.edxml.grammar import Body, Encoded, Envelope, Header, Manifest, Root
 from node.errors import Rejected
 from node.model import packet as words
 from node.model.envelope import PacketKind
-from node.model.header import Attachment, Business, PacketHeader, Receiver, Replaced, ResponseFor
+from node.model.header import Business, PacketHeader, Receiver, Replaced, ResponseFor
 from node.model.packet import Dialect, MessageHeader, Packet
 from node.model.reason import Reason
 
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,9})\s*", re.ASCII)
 _STATUS_CODE = re.compile(r"[0-9][0-9]")
 _PATH = "edXMLEnvelope/edXMLHeader/MessageHeader"
-_LEADING_CID = re.compile(r"\s*(cid:)*", re.IGNORECASE)
 _NO_HEADER, _NO_MESSAGE = Header(), MessageHeader(steering_type=None)
 _NO_ORGAN, _NO_CODE, _NO_PROMULGATION, _NO_OTHER = (
     words.Organ(),
@@ -28,7 +26,7 @@ _NO_ORGAN, _NO_CODE, _NO_PROMULGATION, _NO_OTHER = (
     words.PromulgationInfo(),
     words.OtherInfo(),
 )
-_NO_TYPE, _NO_BUSSINESS, _NO_REFERENCE = words.DocumentType("", ""), words.Bussiness(), words.Reference()
+_NO_TYPE, _NO_BUSSINESS = words.DocumentType("", ""), words.Bussiness()
 
 
 class Address(NamedTuple):
@@ -88,7 +86,6 @@ def header_of(root: Root) -> PacketHeader:
         status_description=message.description,
         status_timestamp=message.timestamp,
         response_for=address.responses,
-        attachments=_attachments(root),
         business=_business(business) if business_type else None,
     )
 
@@ -179,38 +176,8 @@ def _encoded(root: Root) -> Encoded:
     return root.encoded or (body.encoded if body else None) or Encoded()
 
 
-def _references(body: Body | None) -> tuple[words.Reference, ...]:
-    return ((body.manifest if body else None) or Manifest()).references
-
-
-def _attachments(root: Root) -> tuple[Attachment, ...]:
-    """The Attachment's own words; where it has no name or type, those of the Reference of its id, or else of its place."""
-    attachments = _encoded(root).attachments
-    if not attachments:
-        return ()
-    if all(one.attachment_name and one.content_type for one in attachments):
-        return tuple([Attachment(one.attachment_name, one.content_type, one.size_bytes) for one in attachments])
-    references = _references(root.envelope.body if root.envelope else None)
-    by_id = {_content_id(one): one for one in reversed(references) if _content_id(one)}
-    by_place = chain(references, repeat(_NO_REFERENCE))
-    return tuple(
-        [
-            _attachment(one, by_id.get(_content_id(one), other))
-            for one, other in zip(attachments, by_place, strict=False)
-        ]
-    )
-
-
-def _attachment(own: words.Attachment, reference: words.Reference) -> Attachment:
-    return Attachment(
-        name=own.attachment_name or reference.attachment_name,
-        content_type=own.content_type or reference.content_type,
-        size_bytes=own.size_bytes,
-    )
-
-
-def _content_id(one: words.Attachment | words.Reference) -> str:
-    return _LEADING_CID.sub("", one.content_id, count=1).strip()
+def _references(body: Body) -> tuple[words.Reference, ...]:
+    return (body.manifest or Manifest()).references
 
 
 def _number(text: str) -> int | None:

@@ -2,8 +2,8 @@
 
 One private-key operation and one commit cost the same for one packet as for a hundred. So while a group is being made
 durable, the calls that arrive meanwhile wait in a list and form the next group: alone a call waits for nobody, under load
-groups grow by themselves. If the last group had company, the next one waits a moment (`pause`) for its own: whoever calls one
-packet at a time never sees that, and many callers at once share far more.
+groups grow by themselves. If the last group had company, the next one waits a moment (`pause`) for its own, and once more as long
+as calls keep coming: whoever calls one packet at a time never sees that, and many callers at once share far more (decision 0005).
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+
+PAUSES_MAX = 6
 
 
 class Gather(Generic[Q, R]):
@@ -59,11 +61,19 @@ class Gather(Generic[Q, R]):
         # One turn of the loop lets calls that arrived in the same turn join.
         await asyncio.sleep(0)
         while self._waiting:
-            if self._pause is not None and self._had_company and len(self._waiting) < self._size_max:
-                await self._pause()
+            if self._pause is not None and self._had_company:
+                await self._wait_for_company(self._pause)
             self._had_company = len(self._waiting) > 1
             group, self._waiting = self._waiting[: self._size_max], self._waiting[self._size_max :]
             await self._serve_group(group)
+
+    async def _wait_for_company(self, pause: Callable[[], Awaitable[None]]) -> None:
+        seen = 0
+        for _ in range(PAUSES_MAX):
+            if not seen < len(self._waiting) < self._size_max:
+                return
+            seen = len(self._waiting)
+            await pause()
 
     async def _serve_group(self, group: list[tuple[Q, "asyncio.Future[R]"]]) -> None:
         try:

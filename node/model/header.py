@@ -9,15 +9,6 @@ WITHDRAWAL, UPDATE, REPLACEMENT = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
-    """One attachment as the packet announces it. `size_bytes` is the decoded size; of a zipped file that of the zip."""
-
-    name: str
-    content_type: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class ResponseFor:
     """The document that is answered, or whose status is reported (edXML ResponseFor). `code` is "number/notation".
 
@@ -58,7 +49,7 @@ class Business:
 
 @dataclass(frozen=True, slots=True)
 class PacketHeader:
-    """The part of a packet's header that routing needs.
+    """The part of a packet's header that routing needs; attachments are not (model/packet.py has them).
 
     Texts are as written (no normalisation), dates too; OrganIds, DocumentIds and StatusCode are trimmed. `recipients` of a
     document are its To/OrganId in order of appearance without repeats, of a status its last ResponseFor/OrganId alone.
@@ -83,7 +74,6 @@ class PacketHeader:
     status_description: str
     status_timestamp: str
     response_for: tuple[ResponseFor, ...]
-    attachments: tuple[Attachment, ...]
     business: Business | None = None
     """Set if `business_type` is not 0."""
 

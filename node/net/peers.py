@@ -15,7 +15,7 @@ import grpc
 
 from node.errors import Broken, Deferred
 from node.model.directory import NodeEntry
-from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
+from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, Want
 from node.model.policy import KIB, MIB
 from node.model.reason import Reason
 from node.net.channels import Channels, Kind, Line
@@ -65,7 +65,7 @@ class GrpcPeers:
     async def push(self, peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
         """Hand over up to 64 items; as many answers, in order."""
         request = codec.push_request_to_proto(items)
-        timeout_s = PUSH_S + request.ByteSize() / PUSH_BYTES_PER_S
+        timeout_s = PUSH_S + sum(map(_body_bytes, items)) / PUSH_BYTES_PER_S
         with self._call(peer, Kind.FAST) as stub:
             response = await stub.Push(request, timeout=timeout_s)
         return codec.push_response_from_proto(response, len(items))
@@ -150,6 +150,10 @@ async def _finish(chunks: AsyncIterator[bytes]) -> None:
     """Let go of what a generator holds open, if it is one and was not read to its end."""
     if isinstance(chunks, AsyncGenerator):
         await chunks.aclose()
+
+
+def _body_bytes(item: PushItem) -> int:
+    return len(item.body) if isinstance(item, PushPacket) else 0
 
 
 class _Files:

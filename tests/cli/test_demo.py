@@ -13,6 +13,7 @@ import pytest
 
 from node.cli.demo_letters import LETTERS, compose, small_pdf
 from node.cli.demo_world import UNIT_NAMES
+from node.edxml.document import read_packet
 from node.edxml.reader import read_header
 from node.model.code import parse_code
 
@@ -124,7 +125,8 @@ def test_the_letters_are_real_packets_to_units_that_exist(letter: Any) -> None:
 
     assert header.recipients == letter.recipients
     assert header.document_code == letter.code
-    assert [one.name for one in header.attachments] == ([letter.attachment] if letter.attachment else [])
+    names = [one.attachment_name for one in read_packet(packet).attachments]
+    assert names == ([letter.attachment] if letter.attachment else [])
     assert {parse_code(code).text for code in (letter.sender, *letter.recipients)} <= UNIT_NAMES.keys()
 
 

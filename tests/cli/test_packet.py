@@ -36,15 +36,20 @@ def written(folder: Path, octets: bytes, name: str = "goi.edxml") -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_sample_is_shown_to_people_and_to_programs(truc: Truc, name: str) -> None:
-    header = read_header((SAMPLES / name).read_bytes())
+    header, packet = read_header((SAMPLES / name).read_bytes()), read_packet(SAMPLES / name)
     shown = truc("packet", "show", SAMPLES / name)
     document = truc("packet", "show", SAMPLES / name, "--json").document
     assert shown.code == 0
-    for word in (header.sender, *header.recipients, header.document_code, *(one.name for one in header.attachments)):
+    for word in (
+        header.sender,
+        *header.recipients,
+        header.document_code,
+        *(one.attachment_name for one in packet.attachments),
+    ):
         assert word in shown.out
     assert document["header"]["sender"]["organ_id"] == header.sender
     assert document["dialect"] == "QCVN 102:2016"
-    assert len(document["attachments"]) == len(header.attachments)
+    assert len(document["attachments"]) == len(packet.attachments)
 
 
 def test_what_is_done_with_a_document_is_shown(truc: Truc) -> None:
@@ -172,7 +177,8 @@ def test_options_alone_make_a_packet_and_win_over_the_form(
     header = read_header((tmp_path / made["file"]).read_bytes())
     assert made["file"] == "7-X.edxml"
     assert (header.recipients, header.priority, header.promulgation_date) == (("H99.02", "H99.03"), 3, "2026/10/05")
-    assert [(one.name, one.content_type) for one in header.attachments] == [("bảng.xlsx", "application/zip")]
+    (file,) = read_packet(tmp_path / made["file"]).attachments
+    assert (file.attachment_name, file.content_type) == ("bảng.xlsx", "application/zip")
     again = truc("packet", "new", *options)
     assert (again.code, "ALREADY_EXISTS" in again.err) == (78, True)
     assert truc("packet", "new", form, "--subject", "Khác", "-o", "khac.edxml").code == 0

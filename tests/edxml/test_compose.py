@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.edxml.compose import compose_document, compose_status
+from node.edxml.document import read_packet
 from node.edxml.grammar import WHOLE
 from node.edxml.limits import LIMITS
 from node.edxml.reader import read_header
 from node.edxml.tree import read_tree
 from node.errors import Rejected
 from node.model.envelope import PacketKind
-from node.model.header import Attachment, ResponseFor
+from node.model.header import ResponseFor
 from node.model.reason import Reason
 from tests.edxml.packets import sample, streamed
 
@@ -127,7 +128,8 @@ def test_every_attachment_has_an_id_of_its_own_in_both_places() -> None:
 )
 def test_files_of_these_types_travel_as_they_are(name: str, content_type: str) -> None:
     packet = compose_document(**DOCUMENT, attachments=[(name, b"data")])
-    assert read_header(packet).attachments == (Attachment(name, content_type, 4),)
+    (only,) = read_packet(packet).attachments
+    assert (only.attachment_name, only.content_type, only.size_bytes) == (name, content_type, 4)
     assert b">ZGF0YQ==</edXML:ContentTransferEncoded>" in packet
 
 
@@ -150,8 +152,8 @@ def test_all_others_and_empty_ones_travel_as_a_zip_of_one_file_without_a_folder(
         (entry,) = archive.namelist()
         assert archive.read(entry) == data
     assert re.fullmatch(r"[0-9a-f-]{36}" + re.escape(ending), entry)
-    (attachment,) = read_header(packet).attachments
-    assert (attachment.name, attachment.content_type, attachment.size_bytes) == (
+    (attachment,) = read_packet(packet).attachments
+    assert (attachment.attachment_name, attachment.content_type, attachment.size_bytes) == (
         name,
         "application/zip",
         len(b64decode(content)),
@@ -193,8 +195,8 @@ def test_a_composed_document_reads_as_the_words_it_was_made_of(words: dict[str, 
     texts = (header.sender_name, header.code_number, header.code_notation, header.subject, header.promulgation_date)
     assert texts == tuple(words[name].strip(WHITE) for name in ("sender_name", "number", "notation", "subject", "date"))
     assert (header.priority, header.document_type, header.business_type) == (words["priority"], 0, 0)
-    expected = [Attachment(name, "application/pdf", len(data)) for name, data in words["attachments"]]
-    assert list(header.attachments) == expected
+    found = [(one.attachment_name, one.content_type, one.size_bytes) for one in read_packet(packet).attachments]
+    assert found == [(name, "application/pdf", len(data)) for name, data in words["attachments"]]
 
 
 @settings(max_examples=100, deadline=None)

@@ -52,9 +52,6 @@ def test_every_sample_says_the_same_as_its_header_and_however_it_is_cut(name: st
     assert packet.header.sender is not None
     assert packet.header.sender.organ_id == header.sender
     assert (packet.header.subject, packet.header.status_code) == (header.subject, header.status_code)
-    assert [(one.attachment_name, one.size_bytes) for one in packet.attachments] == [
-        (one.name, one.size_bytes) for one in header.attachments
-    ]
 
 
 def test_the_words_of_a_document() -> None:

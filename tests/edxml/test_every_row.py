@@ -119,7 +119,7 @@ def test_what_is_refused_is_refused_for_its_reason_by_every_reader(row: str, nam
     assert whole_outcome(packet) == whole_outcome(packet, piece_bytes=997) == outcome(packet)
 
 
-DOCUMENTS = [name for name in NAMES if "status" not in name and read_header(UNTOUCHED[name]).attachments]
+DOCUMENTS = [name for name in NAMES if "status" not in name and read_packet(UNTOUCHED[name]).attachments]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

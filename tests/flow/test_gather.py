@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from node.errors import Deferred, Rejected
-from node.flow.gather import Gather
+from node.flow.gather import PAUSES_MAX, Gather
 from node.model.reason import Reason
 from tests.flow.support import run
 
@@ -68,6 +68,28 @@ def test_what_arrives_while_a_group_is_served_forms_the_next_one_in_order_and_bo
     run(story())
 
 
+def test_who_waits_for_company_waits_a_bounded_time_however_many_come() -> None:
+    async def story() -> None:
+        counter, pauses = Counter(), 0
+        more: list[asyncio.Future[int]] = []
+
+        async def pause() -> None:
+            nonlocal pauses
+            pauses += 1
+            more.append(asyncio.ensure_future(gather.ask(10 + pauses)))
+            await asyncio.sleep(0)
+
+        gather = Gather(counter.serve, size_max=100, groups_max=1, pause=pause)
+        await asyncio.gather(gather.ask(0), gather.ask(1))
+        assert await gather.ask(2) == 4
+        assert pauses >= PAUSES_MAX
+        assert counter.groups[1] == [2, *range(11, 11 + PAUSES_MAX)]
+        for one in more:
+            one.cancel()
+
+    run(story())
+
+
 def test_only_calls_that_had_company_wait_a_moment_for_more() -> None:
     async def story() -> None:
         counter, pauses, more = Counter(), 0, asyncio.Event()
@@ -92,8 +114,9 @@ def test_only_calls_that_had_company_wait_a_moment_for_more() -> None:
         more.set()
         assert await asyncio.gather(early, late) == [8, 10]
         assert counter.groups[-1] == [4, 5]
+        assert pauses == 2, "it came while the others waited, so there may be more to come"
         await asyncio.gather(*(gather.ask(n) for n in range(6, 9)))
-        assert pauses == 1, "a full group need not wait"
+        assert pauses == 2, "a full group need not wait"
 
     run(story())
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from node.edxml.rules import attachments, business, dates, lengths, memory, numbers, presence, secrecy, statuses, units
 from node.edxml.rules.contents import CONTENT_CODES, CONTENT_SOURCE
-from node.edxml.rules.rule import Case, Rule
+from node.edxml.rules.rule import ANY, Case, Rule
 from node.model.calendar import day_of
 from node.model.finding import Finding, Severity
 from node.model.packet import Packet
@@ -25,7 +25,7 @@ RULES: tuple[Rule, ...] = (
     *business.RULES,
     *statuses.RULES,
 )
-
+_RULES_OF = {kind: tuple(rule for rule in RULES if kind in rule.kinds) for kind in ANY}
 
 SOURCES: dict[str, str] = (
     {rule.code: rule.source for rule in RULES} | memory.SOURCES | dict.fromkeys(CONTENT_CODES, CONTENT_SOURCE)
@@ -40,7 +40,9 @@ def check_packet(packet: Packet, now_ms: int | None = None) -> list[Finding]:
     """
     today = None if now_ms is None else day_of(now_ms)
     case = Case(packet, today)
-    found = [finding for rule in RULES if packet.kind in rule.kinds for finding in rule.findings(case)]
+    found: list[Finding] = []
+    for rule in _RULES_OF[packet.kind]:
+        rule.note(case, found)
     return in_order(found)
 
 

@@ -2,10 +2,10 @@
 
 A `ZipJudge` hears the contents while a packet is read, whichever way, opens what begins like a zip and keeps nothing of it; what a
 content really is, is told by its attachment's name, which may come after it, so the judging waits until the packet is whole.
+A zip of some kilobytes may take a second to open: who has no time for that says so and hears of the first one (`ZipMet`).
 `check_packet` looks at words only.
 """
 
-import re
 from dataclasses import dataclass
 
 from node.edxml.content import Decoder
@@ -26,10 +26,8 @@ _FIRST_CHARACTERS = 256
 """Enough to tell a zip: the others need not be decoded."""
 
 
-_RUBBISH = rb"[^A-Za-z0-9+/=<>]*"
-_ZIP_BEGINS = re.compile(b">" + _RUBBISH + _RUBBISH.join([b"U", b"E", b"s", b"D", b"B"]))
-"""PK, 3 and most of 4 in base64 after a tag, with whatever decoders skip between them; in UTF-16, too."""
-_PLAINLY_WRITTEN = b'<?xml version="1.0" encoding="UTF-8"?>'
+class ZipMet(Exception):
+    """A content begins like a zip, and whoever listens has no time to open it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +44,13 @@ class Budget:
 BUDGET = Budget()
 
 
-def may_hold_zip(packet: bytes) -> bool:
-    """Tell quickly whether judging a packet may take long: False only if no content of it can begin like a zip.
-
-    A content could be hidden in another encoding, in a CDATA section or behind references to characters; those count as zips.
-    """
-    is_plain = packet.startswith(_PLAINLY_WRITTEN) and b"<!" not in packet and b"&#" not in packet
-    return not is_plain or _ZIP_BEGINS.search(packet) is not None
-
-
 class ZipJudge:
-    """Listens to contents (collect.ContentListener) and tells of zips that are unsound."""
+    """Listens to contents (collect.ContentListener) and tells of zips that are unsound; raises ZipMet if it `opens_none`."""
 
-    def __init__(self, unzip_limits: UnzipLimits = UNZIP_LIMITS, budget: Budget = BUDGET) -> None:
+    def __init__(
+        self, unzip_limits: UnzipLimits = UNZIP_LIMITS, budget: Budget = BUDGET, *, opens_none: bool = False
+    ) -> None:
+        self._opens_none = opens_none
         self._unzip_limits = unzip_limits
         self._budget = budget
         self._packed_bytes = 0
@@ -101,6 +93,8 @@ class ZipJudge:
             if not octets.startswith(LOCAL_MARK):
                 self._is_over = True
                 return
+            if self._opens_none:
+                raise ZipMet
             self._unzipper = Unzipper(self._unzip_limits)
         self._judge(index, self._unzipper, octets)
 

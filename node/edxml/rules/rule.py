@@ -46,13 +46,13 @@ class Rule:
     kinds: tuple[PacketKind, ...]
     broken: Callable[[Case], Broken]
 
-    def findings(self, case: Case) -> Iterator[Finding]:
-        """Give the findings of this rule."""
+    def note(self, case: Case, found: list[Finding]) -> None:
+        """Add the findings of this rule; not a generator, because most rules find nothing and all are asked of every packet."""
         for place, (path, sentence) in enumerate(self.broken(case), 1):
             if place > PLACES_MAX:
-                yield Finding(self.code, self.severity, path, f"{sentence} {MORE}", self.source)
+                found.append(Finding(self.code, self.severity, path, f"{sentence} {MORE}", self.source))
                 return
-            yield Finding(self.code, self.severity, path, sentence, self.source)
+            found.append(Finding(self.code, self.severity, path, sentence, self.source))
 
 
 DOCUMENT = (PacketKind.DOCUMENT,)
