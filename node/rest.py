@@ -6,11 +6,17 @@ from node.ports import Clock
 
 
 async def rest(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
-    """Wait until `wake` is set, or so long."""
+    """Wait until `wake` is set, or so long; then it is set, too."""
+    if wake.is_set():
+        return
     sleeper = asyncio.ensure_future(clock.sleep(seconds))
-    waker = asyncio.ensure_future(wake.wait())
+
+    def ring(_: "asyncio.Future[None]") -> None:
+        wake.set()
+
+    sleeper.add_done_callback(ring)
     try:
-        await asyncio.wait([sleeper, waker], return_when=asyncio.FIRST_COMPLETED)
+        await wake.wait()
     finally:
+        sleeper.remove_done_callback(ring)
         sleeper.cancel()
-        waker.cancel()

@@ -6,6 +6,9 @@ from typing import Any, cast
 from lxml import etree
 
 
+_NO_NAME = "no-name"
+
+
 class Opaque:
     """One such element, told tag by tag."""
 
@@ -19,7 +22,8 @@ class Opaque:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """An element begins: this one, or one in it.
 
-        A namespace that is no URI is left out here: the parser tells of it before it refuses the packet for it.
+        What is no name (`a:b:c`) or in a namespace that is no URI is left out here: the parser tells of it before it refuses the
+        packet for it.
         """
         namespace = tag[1:].partition("}")[0] if tag.startswith("{") else ""
         nsmap = {None: namespace} if namespace and not self._open else {}
@@ -27,8 +31,8 @@ class Opaque:
         try:
             builder.start(tag, attributes, nsmap)
         except ValueError:
-            tag = _local(tag)
-            builder.start(tag, {_local(name): value for name, value in attributes.items()}, {})
+            tag = _NO_NAME
+            builder.start(tag, {}, {})
         self._open.append(tag)
 
     def data(self, text: str) -> None:
@@ -42,10 +46,6 @@ class Opaque:
             return None
         element = self._builder.close()
         return etree.tostring(element) if len(element) or element.text else b""
-
-
-def _local(name: str) -> str:
-    return name.rpartition("}")[2]
 
 
 def octets_of(element: etree._Element) -> bytes:
