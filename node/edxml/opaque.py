@@ -5,7 +5,6 @@ from typing import Any, cast
 
 from lxml import etree
 
-
 _NO_NAME = "no-name"
 
 
