@@ -163,7 +163,7 @@ def _listeners(
     policy = node.policy
     mesh = MeshService(node, source, trusted.missing_for, policy)
     office = OfficeService(node, systems, policy)
-    admin = AdminService(node, systems, health.view, feed.refresh)
+    admin = AdminService(node, systems, health.view, feed.refresh, listens_on=settings.office.listen)
     return (
         mesh_listener(settings.mesh.listen, identity, source, mesh),
         office_listener(settings.office.listen, identity, office, admin),

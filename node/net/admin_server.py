@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+from urllib.parse import unquote
 
 from node.errors import Denied, Rejected
 from node.model.completeness import UnitReport
@@ -41,9 +42,12 @@ class AdminService(AdminServiceServicer):
         refresh_directory: Callable[[], Awaitable[int]],
         tally: Tally | None = None,
         *,
+        listens_on: str = "",
         refusal_delay_s: float = REFUSAL_DELAY_S,
     ) -> None:
+        """`listens_on` is the "host:port" of the door, for a door on one address only: commands call from that address then."""
         self.tally = tally or Tally()
+        self._own_host = listens_on.rpartition(":")[0]
         self._node = node
         self._systems = systems
         self._health = health
@@ -105,7 +109,7 @@ class AdminService(AdminServiceServicer):
     async def _check_caller(self, context: Context) -> None:
         """Raises Denied unless the call comes from this machine with the administrator's token."""
         try:
-            if not is_loopback(context.peer()):
+            if not is_from_here(context.peer(), self._own_host):
                 raise Denied(Reason.ADMIN_ONLY, "the operator's door opens on the node's own machine only")
             self._systems.authenticate_admin(authorization(context))
         except Denied:
@@ -113,6 +117,10 @@ class AdminService(AdminServiceServicer):
             raise
 
 
-def is_loopback(peer: str) -> bool:
-    """Tell whether gRPC's name of a peer ("ipv4:127.0.0.1:50412") is on this machine."""
-    return peer.startswith(_LOOPBACK)
+def is_from_here(peer: str, own_host: str = "") -> bool:
+    """Tell whether gRPC's name of a peer ("ipv4:127.0.0.1:50412") is on this machine.
+
+    It is, too, if it has the very address that we listen on: no kernel takes a packet from outside that claims to be from itself.
+    """
+    _, _, address = unquote(peer).partition(":")
+    return peer.startswith(_LOOPBACK) or bool(own_host and address.rpartition(":")[0] == own_host)

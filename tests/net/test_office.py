@@ -17,7 +17,7 @@ from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
 from node.net.admin_client import AdminClient
-from node.net.admin_server import is_loopback
+from node.net.admin_server import is_from_here
 from node.net.client import OfficeClient
 from node.net.credential import Credential
 from node.net.systems import Systems
@@ -258,7 +258,17 @@ def test_nobody_else_enters_the_operators_door(tmp_path):
      ("ipv6:[fe80::1]:4", False), ("ipv4:12.7.0.0:1", False), ("", False)],
 )  # fmt: skip
 def test_the_operators_door_opens_on_the_nodes_own_machine_only(peer, here):
-    assert is_loopback(peer) is here
+    assert is_from_here(peer) is here
+
+
+@pytest.mark.parametrize(
+    ("peer", "own_host", "here"),
+    [("ipv4:10.0.0.1:4", "10.0.0.1", True), ("ipv4:10.0.0.11:4", "10.0.0.1", False), ("ipv4:10.0.0.1:4", "0.0.0.0", False),
+     ("ipv6:%5Bfd00::2%5D:4", "[fd00::2]", True), ("ipv6:[fd00::2]:4", "[fd00::2]", True), ("ipv6:%5Bfd00::3%5D:4", "[fd00::2]", False),
+     ("ipv4:127.0.0.1:4", "10.0.0.1", True), ("", "", False)],
+)  # fmt: skip
+def test_a_door_on_one_address_takes_the_operators_calls_from_it(peer, own_host, here):
+    assert is_from_here(peer, own_host) is here
 
 
 def test_health_is_told_to_anybody_who_reaches_the_port(tmp_path):
