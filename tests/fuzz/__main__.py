@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from node.edxml.names import aside
 from tests.fuzz.mutate import CORPUS, SAMPLES, Mutator
 
 INPUT_S_MAX = 20.0
 """An input that takes longer is a hang, and the process says where it hangs."""
 GROWTH_KIB_MAX = 32 * 1024
 WARM_UP = 5_000
+BATCH = 1_000
 TELL_EVERY = 50_000
 
 
@@ -39,29 +41,54 @@ def main() -> int:
 
 def by_ourselves(inputs: int, seed: int, found: Path, check: Callable[[bytes], None]) -> int:
     """Run inputs of our own mutator; return 1 if one failed or memory grew."""
-    mutator, begun, slowest, start_kib, failed = Mutator(seed), time.monotonic(), 0.0, 0, 0
-    for number in range(1, inputs + 1):
-        octets = mutator.next()
-        faulthandler.dump_traceback_later(INPUT_S_MAX, exit=True, file=sys.__stderr__)
-        at = time.monotonic()
-        try:
-            check(octets)
-        except Exception as error:
-            failed += 1
-            print(f"seed {seed} input {number}: {type(error).__name__}: {error!s:.200}; {keep(octets, found)}")
-        slowest = max(slowest, time.monotonic() - at)
-        if number == min(WARM_UP, inputs):
+    run = Run(seed, found, check)
+    begun, start_kib = time.monotonic(), 0
+    while run.inputs < inputs:
+        # A thread keeps the names that it has met (names.py) as long as it lives, and a large packet's reader may meet new ones.
+        aside(lambda: run.some(min(BATCH, inputs - run.inputs)))
+        if start_kib == 0 and run.inputs >= min(WARM_UP, inputs):
             start_kib = resident_kib()
-        if number % TELL_EVERY == 0:
-            print(f"{number:,} inputs, {number / (time.monotonic() - begun):.0f}/s, {resident_kib()} KiB", flush=True)
-    faulthandler.cancel_dump_traceback_later()
+        if run.inputs % TELL_EVERY == 0:
+            print(
+                f"{run.inputs:,} inputs, {run.inputs / (time.monotonic() - begun):.0f}/s, {resident_kib()} KiB",
+                flush=True,
+            )
     grown_kib = resident_kib() - start_kib
     seconds = time.monotonic() - begun
     print(
-        f"seed {seed}: {inputs:,} inputs in {seconds:.0f} s, {failed} failed, slowest {1000 * slowest:.0f} ms, "
+        f"seed {seed}: {inputs:,} inputs in {seconds:.0f} s, {run.failed} failed, slowest {1000 * run.slowest_s:.0f} ms, "
         f"memory grown by {grown_kib} KiB"
     )
-    return 1 if failed or grown_kib > GROWTH_KIB_MAX else 0
+    return 1 if run.failed or grown_kib > GROWTH_KIB_MAX else 0
+
+
+class Run:
+    """One seed's inputs, one after another."""
+
+    def __init__(self, seed: int, found: Path, check: Callable[[bytes], None]) -> None:
+        self._seed, self._found, self._check = seed, found, check
+        self._mutator = Mutator(seed)
+        self.inputs = self.failed = 0
+        self.slowest_s = 0.0
+
+    def some(self, count: int) -> None:
+        """Try the next inputs."""
+        for _ in range(count):
+            self._next()
+        faulthandler.cancel_dump_traceback_later()
+
+    def _next(self) -> None:
+        octets = self._mutator.next()
+        self.inputs += 1
+        faulthandler.dump_traceback_later(INPUT_S_MAX, exit=True, file=sys.__stderr__)
+        at = time.monotonic()
+        try:
+            self._check(octets)
+        except Exception as error:
+            self.failed += 1
+            what = f"{type(error).__name__}: {error!s:.200}; {keep(octets, self._found)}"
+            print(f"seed {self._seed} input {self.inputs}: {what}", flush=True)
+        self.slowest_s = max(self.slowest_s, time.monotonic() - at)
 
 
 def keep(octets: bytes, found: Path) -> Path:
