@@ -27,9 +27,10 @@ from node.cli.command import Command, Json, now_ms
 from node.cli.demo_nodes import Nodes, StoryBroken
 from node.cli.demo_show import Teller
 from node.cli.demo_story import Story, tell
-from node.cli.demo_world import PLACES, World, build
+from node.cli.demo_world import PLACES, build
 from node.cli.faults import TRACE_VARIABLE, run_tree, tell_failure
 from node.cli.output import next_steps
+from node.cli.world import World
 from node.errors import EXIT_BUG
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

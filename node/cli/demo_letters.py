@@ -5,6 +5,7 @@ from datetime import datetime
 
 from node.cli.demo_world import UNIT_NAMES
 from node.model.calendar import VIETNAM
+from node.sandbox.pdf import small_pdf
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +116,3 @@ def compose(letter: Letter, at_ms: int) -> bytes:
         priority=letter.priority,
         attachments=[(letter.attachment, small_pdf(letter.code))] if letter.attachment else (),
     )
-
-
-def small_pdf(words: str) -> bytes:
-    """Return a PDF of one page with one line of plain letters, small but whole: every reader opens it."""
-    shown = words.encode("ascii", "replace").decode().translate(str.maketrans("()\\", "   "))
-    drawing = f"BT /F1 24 Tf 72 720 Td ({shown} - mau) Tj ET"
-    objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>",
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
-        f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    written, places = "%PDF-1.4\n", []
-    for number, content in enumerate(objects, 1):
-        places.append(len(written))
-        written += f"{number} 0 obj\n{content}\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    end = (
-        f"xref\n0 6\n0000000000 65535 f \n{table}trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{len(written)}\n%%EOF\n"
-    )
-    return (written + end).encode("ascii")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from node.cli import words
 from node.cli.demo_letters import Letter
-from node.cli.demo_world import NODE_OF_UNIT, PLACES, UNIT_NAMES, World
+from node.cli.demo_world import NODE_OF_UNIT, PLACES, UNIT_NAMES
 from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, console, facts, line, mark, show, table, text
+from node.cli.world import World
 from node.model.delivery import State
 from node.model.lane import Lane, lane_of_priority
 from node.model.office import DeliveryView, TrackView

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from node.cli.demo_letters import LETTERS, compose, small_pdf
+from node.cli.demo_letters import LETTERS, compose
 from node.cli.demo_world import UNIT_NAMES
 from node.edxml.reader import read_header
 from node.model.code import parse_code
+from node.sandbox.pdf import small_pdf
 
 pytestmark = pytest.mark.timeout(120)
 
