@@ -20,7 +20,6 @@ from node.sandbox.cast import (
 )
 from node.sandbox.site import (
     CONFORMANCE_CREDENTIAL,
-    MARK,
     VENDOR_CREDENTIAL,
     WATCHER_CREDENTIAL,
     Bridge,
@@ -31,7 +30,9 @@ from node.sandbox.site import (
 AUTHORITY_NAME = "HỘP CÁT – không phải mạng thật"
 DOOR_PORT, OFFICE_PORT, VXP_PORT = 7481, 7482, 7483
 """Taken if they are free: a vendor's settings then stay the same from one sandbox to the next."""
-MARK_TEXT = "Nút của hộp cát truc (truc sandbox); không dùng cho mạng thật. A node of a truc sandbox; not for the real mesh.\n"
+MARK_TEXT = (
+    "Nút của hộp cát truc (truc sandbox); không dùng cho mạng thật. A node of a truc sandbox; not for the real mesh.\n"
+)
 
 
 def make_site(
@@ -55,7 +56,7 @@ def make_site(
     world = build(folder, AUTHORITY_NAME, places, now_ms)
     for place in places:
         home = world.home(place.node_id)
-        (home.path / MARK).write_text(MARK_TEXT, "utf-8")
+        home.sandbox_mark.write_text(MARK_TEXT, "utf-8")
         # Nobody shall be able to hand it to a real authority.
         home.join_request.unlink()
     bridges = tuple(Bridge(**granted) for granted in world.bridges.values())

@@ -10,7 +10,8 @@ Who knows the token may do all of it; there is nothing real behind it. Answers a
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -20,10 +21,10 @@ from starlette.routing import Route, Router
 from node.errors import Broken, Deferred, Fault, Rejected
 from node.model.calendar import moment_of
 from node.model.reason import Reason
-from node.sandbox.cast import CONFORMANCE_UNIT, COUNTERPARTS, Counterpart
+from node.sandbox.cast import CONFORMANCE_UNIT, COUNTERPARTS, Counterpart, Member
 from node.sandbox.clock import span_ms
 from node.sandbox.running import Sandbox
-from node.sandbox.site import CONFORMANCE_CREDENTIAL, WATCHER_CREDENTIAL
+from node.sandbox.site import CONFORMANCE_CREDENTIAL, VENDOR_CREDENTIAL, WATCHER_CREDENTIAL
 from node.sandbox.watch import Refused
 from node.seal.files import read_private
 from node.web.application import application
@@ -39,52 +40,74 @@ Answer = Callable[[Request], Awaitable[Any]]
 class Door:
     """What the door answers."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, *, kept: bool = False) -> None:
+        """`kept`: its folder stays when it ends."""
         self._sandbox = sandbox
+        self._kept = kept
 
     def web_door(self) -> WebDoor:
         """Return the server; `start` it."""
         routes = [
-            Route("/state", _answering(self._state)),
-            Route("/advance", _answering(self._advance), methods=["POST"]),
-            Route("/send", _answering(self._send), methods=["POST"]),
-            Route("/refused", _answering(self._refused)),
-            Route("/conformance", _answering(self._conformance)),
+            Route("/state", _answering(self._answer_state)),
+            Route("/advance", _answering(self._answer_advance), methods=["POST"]),
+            Route("/send", _answering(self._answer_send), methods=["POST"]),
+            Route("/refused", _answering(self._answer_refused)),
+            Route("/conformance", _answering(self._answer_conformance)),
         ]
         site = self._sandbox.site
         refusal = _json({"error": {"reason": "NOT_FOUND", "detail": "there is nothing here; see README, the sandbox"}})
         router = Router(routes, redirect_slashes=False)
         return WebDoor(site.door, application({f"/{site.token}": router}, refusal), None, Malformed(refusal, str))
 
-    async def _state(self, request: Request) -> Any:
-        return state(self._sandbox)
+    def state(self) -> dict[str, Any]:
+        """Return how the sandbox is, and how to connect, for programs."""
+        site = self._sandbox.site
+        return {
+            "sandbox": True,
+            "endpoint": site.endpoint,
+            "folder": str(site.folder),
+            "kept": self._kept,
+            **_time(self._sandbox.clock.now_ms(), self._sandbox.clock.ahead_ms),
+            "units": _members(site.units),
+            "vxp": [asdict(one) for one in site.bridges],
+            "credential": str(site.folder / VENDOR_CREDENTIAL),
+            "office_address": self._sandbox.office_address,
+            "counterparts": [_counterpart(one) for one in COUNTERPARTS],
+            "refused": len(self._sandbox.refused()),
+        }
 
-    async def _advance(self, request: Request) -> Any:
+    def advance(self, span: str) -> dict[str, Any]:
+        """Put the clock forward by "2d"; return the time then. Raises Rejected(REQUEST_INVALID), and what keeping the time raises."""
+        return _time(self._sandbox.advance(span_ms(span)), self._sandbox.clock.ahead_ms)
+
+    async def send(self, kind: str, unit: str) -> dict[str, Any]:
+        """Let a counterpart write; return what was sent. Raises as Sandbox.send."""
+        sent = await self._sandbox.send(kind, unit)
+        return {"sent": [{**asdict(one), "packet_id": one.packet_id.hex()} for one in sent]}
+
+    async def _answer_state(self, request: Request) -> Any:
+        return self.state()
+
+    async def _answer_advance(self, request: Request) -> Any:
         body = await _body(request)
         try:
             said = json.loads(body)["by"] if body.lstrip().startswith("{") else body
         except (ValueError, KeyError, TypeError) as error:
             raise Rejected(Reason.REQUEST_INVALID, 'write 2d, or {"by": "2d"}') from error
-        return _time(self._sandbox.advance(span_ms(str(said))), self._sandbox.clock.ahead_ms)
+        return self.advance(str(said))
 
-    async def _send(self, request: Request) -> Any:
+    async def _answer_send(self, request: Request) -> Any:
         try:
             said = json.loads(await _body(request))
             kind, unit = str(said["kind"]), str(said.get("unit") or "")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Rejected(Reason.REQUEST_INVALID, 'write {"kind": "new", "unit": "H99.01"}') from error
-        sent = await self._sandbox.send(kind, unit)
-        return {
-            "sent": [
-                {"kind": one.kind, "unit": one.unit, "document_id": one.document_id, "packet_id": one.packet_id.hex()}
-                for one in sent
-            ]
-        }
+        return await self.send(kind, unit)
 
-    async def _refused(self, request: Request) -> Any:
-        return {"refused": [_refusal(one) for one in self._sandbox.refused()]}
+    async def _answer_refused(self, request: Request) -> Any:
+        return {"refused": refusals(self._sandbox)}
 
-    async def _conformance(self, request: Request) -> Any:
+    async def _answer_conformance(self, request: Request) -> Any:
         folder = self._sandbox.site.folder
         named = {"watcher": WATCHER_CREDENTIAL, "writer": CONFORMANCE_CREDENTIAL}
         credentials = {name: json.loads(read_private(folder / file)) for name, file in named.items()}
@@ -98,33 +121,21 @@ class Door:
         }
 
 
-def state(sandbox: Sandbox) -> dict[str, Any]:
-    """Return how the sandbox is, and how to connect, for programs."""
-    site = sandbox.site
-    return {
-        "sandbox": True,
-        "endpoint": site.endpoint,
-        "folder": str(site.folder),
-        **_time(sandbox.clock.now_ms(), sandbox.clock.ahead_ms),
-        "units": [{"code": one.code, "old_code": one.old_code, "name": one.name} for one in site.units],
-        "vxp": [{"endpoint": one.endpoint, "systemid": one.systemid, "secret": one.secret} for one in site.bridges],
-        "counterparts": [_counterpart(one) for one in COUNTERPARTS],
-        "refused": len(sandbox.refused()),
-    }
-
-
 def _time(now_ms: int, ahead_ms: int) -> dict[str, Any]:
     return {"now_ms": now_ms, "now": moment_of(now_ms).isoformat(timespec="seconds"), "ahead_ms": ahead_ms}
 
 
+def _members(units: Iterable[Member]) -> list[dict[str, str]]:
+    return [{"code": one.code, "old_code": one.old_code, "name": one.name} for one in units]
+
+
 def _counterpart(one: Counterpart) -> dict[str, Any]:
-    return {
-        "code": one.unit.code,
-        "old_code": one.unit.old_code,
-        "name": one.unit.name,
-        "manner": one.manner,
-        "manner_en": one.manner_en,
-    }
+    return {**_members([one.unit])[0], "manner": one.manner, "manner_en": one.manner_en}
+
+
+def refusals(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return what the vendor's node has refused to take, for programs."""
+    return [_refusal(one) for one in sandbox.refused()]
 
 
 def _refusal(one: Refused) -> dict[str, Any]:
@@ -132,14 +143,8 @@ def _refusal(one: Refused) -> dict[str, Any]:
         {"code": each.code, "path": each.path, "sentence": each.sentence, "source": each.source}
         for each in one.findings
     ]
-    return {
-        "time_ms": one.time_ms,
-        "system": one.system,
-        "units": list(one.units),
-        "reason": one.reason.name,
-        "detail": one.detail,
-        "findings": findings,
-    }
+    told = {"time_ms": one.time_ms, "system": one.system, "units": list(one.units)}
+    return told | {"reason": one.reason.name, "detail": one.detail, "findings": findings}
 
 
 async def _body(request: Request) -> str:

@@ -86,6 +86,11 @@ class Sandbox:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(running.stop() for running in self._running.values()))
 
+    @property
+    def office_address(self) -> str:
+        """Where the vendor's software reaches OfficeService."""
+        return self._running[VENDOR_NODE].office_address
+
     def advance(self, by_ms: int) -> int:
         """Put the clock forward for everybody; return the time then. Raises as SandboxClock.advance."""
         return self.clock.advance(by_ms)

@@ -5,7 +5,7 @@
              danh-ba/         the authority          tinh-thu/ bo-thu/ tinh-ban/ tinh-xa/     homes of nodes
              qlvb.json        credential of the vendor's software; theo-doi.json, kiem-tra.json: of conformance runs
 
-Each home holds the mark HOP-CAT, by which `truc serve` and `truc node join` know that it is no node of the real mesh.
+Each home holds a mark (Homestead.sandbox_mark), by which `truc serve` and `truc node join` know that it is no node of the real mesh.
 """
 
 import json
@@ -19,7 +19,6 @@ from node.sandbox.cast import Member
 from node.seal.files import read_private, replace_private
 
 FILE = "hop-cat.json"
-MARK = "HOP-CAT"
 CLOCK_FILE = "clock.json"
 VENDOR_CREDENTIAL, WATCHER_CREDENTIAL, CONFORMANCE_CREDENTIAL = "qlvb.json", "theo-doi.json", "kiem-tra.json"
 
