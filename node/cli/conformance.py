@@ -63,8 +63,12 @@ def _judged(folder: Path) -> "Report":
 
 
 def _run(door: Remote, unit: str, limit_s: float, settle_s: float, largest_mb: int, as_json: bool) -> "Report":
+    import asyncio
+    import signal
+
     from node.conformance.acts import Manner
     from node.conformance.run import run
+    from node.conformance.scene import Limit
 
     target = target_of(door, unit)
     screen = None if as_json else console()
@@ -76,7 +80,18 @@ def _run(door: Remote, unit: str, limit_s: float, settle_s: float, largest_mb: i
         if screen is not None:
             show(screen, line(_sign(verdict), f" {check.code} ", text(check.title, STRONG)))
 
-    return run_async(run(target, limit_s, Manner(settle_s, largest_mb * MIB), told))
+    async def watched() -> "Report":
+        limit, loop = Limit(limit_s), asyncio.get_running_loop()
+
+        def enough() -> None:
+            # What has been seen so far is judged; whoever asks once more means it.
+            limit.end_in(0)
+            loop.remove_signal_handler(signal.SIGINT)
+
+        loop.add_signal_handler(signal.SIGINT, enough)
+        return await run(target, limit, Manner(settle_s, largest_mb * MIB), told)
+
+    return run_async(watched())
 
 
 def target_of(door: Remote, unit: str) -> "Target":
@@ -109,7 +124,10 @@ def _opening(target: "Target", limit_s: float) -> list[object]:
         text(f"Test documents KT01…KT16 are on their way to {unit.code}; their subjects say what to do.", QUIET),
         text(f"Hãy gửi ít nhất một văn bản mới từ {unit.code} tới {own}.", WARNING),
         text(f"Send at least one new document from {unit.code} to {own}.", WARNING),
-        text(f"Chờ nhiều nhất {limit_s:g} giây / waiting at most {limit_s:g} s. Ctrl-C: dừng / stop.", QUIET),
+        text(
+            f"Chờ nhiều nhất {limit_s:g} giây / waiting at most {limit_s:g} s. Ctrl-C: kết luận ngay / conclude now.",
+            QUIET,
+        ),
     ]
 
 

@@ -16,7 +16,7 @@ from node.conformance import checks
 from node.conformance.acts import ACTS, Act, Manner
 from node.conformance.checks import CHECKS, Check
 from node.conformance.packets import Evidence, Seen, Subject, TurnedAway, subject_of
-from node.conformance.scene import Scene
+from node.conformance.scene import Limit, Scene
 from node.conformance.verdict import Outcome, Verdict
 from node.edxml.judging import judge
 from node.errors import Rejected
@@ -57,7 +57,7 @@ class Report:
         return all(check.optional for check in self.of(Outcome.UNSEEN))
 
 
-async def run(target: Target, limit_s: float, manner: Manner, tell: Tell, only: Sequence[Act] = ACTS) -> Report:
+async def run(target: Target, limit: Limit, manner: Manner, tell: Tell, only: Sequence[Act] = ACTS) -> Report:
     """Run the checklist against software that is connected to a sandbox. Raises what calling its nodes raises."""
     verdicts: dict[int, Verdict] = {}
 
@@ -73,7 +73,7 @@ async def run(target: Target, limit_s: float, manner: Manner, tell: Tell, only: 
             target.own,
             target.unit,
             target.now_ms - time.time_ns() // 1_000_000,
-            time.monotonic() + limit_s,
+            limit,
             target.refused,
             secrets.token_hex(3).upper(),
             begun_ms=target.now_ms,

@@ -30,6 +30,17 @@ from node.sandbox.papers import Paper, Style, packet_of, status_of
 LOOK_EVERY_S = 0.4
 
 
+class Limit:
+    """When a run ends; whoever has seen enough may end it sooner."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.end_s = time.monotonic() + limit_s
+
+    def end_in(self, seconds: float) -> None:
+        """End it no later than so many seconds from now."""
+        self.end_s = min(self.end_s, time.monotonic() + seconds)
+
+
 @dataclass(slots=True)
 class Posted:
     """A packet that was sent to the software. `paper`: the document that it is, or is about."""
@@ -62,7 +73,7 @@ class Scene:
     own: Member
     unit: Member
     ahead_ms: int
-    end_s: float
+    limit: Limit
     refused: Callable[[], list[dict[str, Any]]]
     run: str
     begun_ms: int = 0
@@ -109,9 +120,9 @@ class Scene:
 
     async def until(self, condition: Callable[[], object], limit_s: float = float("inf")) -> bool:
         """Wait until something has been seen; False: the time is over."""
-        end_s = min(self.end_s, time.monotonic() + limit_s)
+        own_end_s = time.monotonic() + limit_s
         while not condition():
-            left_s = end_s - time.monotonic()
+            left_s = min(self.limit.end_s, own_end_s) - time.monotonic()
             if left_s <= 0:
                 return False
             try:

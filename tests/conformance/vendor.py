@@ -1,4 +1,4 @@
-"""A vendor's software, as it should be: it speaks VXP, polls, registers, answers. What it gets wrong is one overridden method (sabotage.py)."""
+"""A vendor's software, as it should be: it speaks VXP, polls, registers, answers. sabotage.py overrides one method each."""
 
 import asyncio
 import base64
