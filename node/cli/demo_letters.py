@@ -5,6 +5,7 @@ from datetime import datetime
 
 from node.cli.demo_world import UNIT_NAMES
 from node.model.calendar import VIETNAM
+from node.model.status import status_name
 from node.sandbox.pdf import small_pdf
 
 
@@ -112,7 +113,31 @@ def compose(letter: Letter, at_ms: int) -> bytes:
         number=letter.number,
         notation=letter.notation,
         subject=letter.subject,
-        date=datetime.fromtimestamp(at_ms / 1000, VIETNAM).strftime("%Y/%m/%d"),
+        date=_time(at_ms)[:10],
         priority=letter.priority,
         attachments=[(letter.attachment, small_pdf(letter.code))] if letter.attachment else (),
     )
+
+
+def compose_report(packet: bytes, unit: str, status_code: str, at_ms: int) -> bytes:
+    """Return a status packet: what a recipient reports of a document to its author, in the document's own words."""
+    from node.client.reporting import about_of
+    from node.edxml.compose import compose_status
+    from node.edxml.reader import read_header
+
+    about = about_of(read_header(packet), unit)
+    return compose_status(
+        sender=about.unit,
+        sender_name=UNIT_NAMES[unit],
+        author=about.author,
+        document_id=about.document_id,
+        code=about.code,
+        date=about.date,
+        status_code=status_code,
+        description=status_name(status_code),
+        timestamp=_time(at_ms),
+    )
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, VIETNAM).strftime("%Y/%m/%d %H:%M:%S")
