@@ -25,7 +25,8 @@ from node.model.finding import Finding, Severity
 from node.model.office import InboxEntry
 from node.model.packet import ResponseFor
 from node.sandbox.cast import Member
-from node.sandbox.papers import Paper, Style, packet_of, status_of
+from node.sandbox.papers import Paper, Style, status_of
+from node.sandbox.writing import packet_of
 
 LOOK_EVERY_S = 0.4
 

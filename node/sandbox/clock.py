@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import time
+import unicodedata
 from pathlib import Path
 
 from node.directory.files import write_file
@@ -32,7 +33,7 @@ _PART = re.compile(r"\s*([0-9]{1,6})\s*(giây|phút|giờ|ngày|tuần|[smhdw])"
 
 def span_ms(text: str) -> int:
     """Read a span of time: 90s, 15m, 3h, 2d, 1w, "1d12h", "2 ngày". Raises Rejected(REQUEST_INVALID)."""
-    rest, total_ms = text.strip().lower(), 0
+    rest, total_ms = unicodedata.normalize("NFC", text).strip().lower(), 0
     while found := _PART.match(rest):
         total_ms += int(found[1]) * _UNITS_MS[found[2]]
         rest = rest[found.end() :].strip()

@@ -15,7 +15,8 @@ from node.model.office import SubmitResult
 from node.model.reason import Reason
 from node.sandbox.cast import Counterpart, Member, Writes, writer
 from node.sandbox.clock import SandboxClock
-from node.sandbox.papers import LARGEST_BYTES, Paper, Style, packet_of, replacement, update, withdrawal
+from node.sandbox.papers import LARGEST_BYTES, Paper, Style, replacement, update, withdrawal
+from node.sandbox.writing import packet_of
 
 Send = Callable[[str, Member, str, AsyncIterator[bytes]], Awaitable[SubmitResult]]
 """(node, unit, submission id, packet) -> what became of it."""

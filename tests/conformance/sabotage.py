@@ -7,7 +7,7 @@ from dataclasses import replace
 from node.conformance import checks
 from node.model.envelope import PacketKind
 from node.model.packet import Packet, ResponseFor
-from node.sandbox.papers import packet_of
+from node.sandbox.writing import packet_of
 from tests.conformance.vendor import Vendor
 
 

@@ -11,7 +11,8 @@ from node.model.calendar import VIETNAM
 from node.model.envelope import PacketKind
 from node.model.packet import Code, Packet, PromulgationInfo, ResponseFor
 from node.sandbox.cast import CONFORMANCE_UNIT, Member
-from node.sandbox.papers import Paper, packet_of, status_of
+from node.sandbox.papers import Paper, status_of
+from node.sandbox.writing import packet_of
 from tests.web.sdk import Sdk
 
 POLL_S = 0.4
