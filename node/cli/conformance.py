@@ -5,7 +5,7 @@ asks for. Of a folder of packets only what is in it is judged: 0 or 65.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -43,13 +43,10 @@ def conformance(
     if list_checks:
         _tell_checks(as_json)
         return
+    limit_s, settle_s = _seconds(limit, "--limit"), _seconds(settle, "--settle")
     if packets is not None:
-        report = _judged(packets)
-    else:
-        report = _run(
-            remote(endpoint), unit, _seconds(limit, "--limit"), _seconds(settle, "--settle"), largest_mb, as_json
-        )
-    _tell_report(report, as_json, is_whole=packets is None)
+        _tell_report(_judged(packets), as_json, is_whole=False)
+    _tell_report(_run(remote(endpoint), unit, limit_s, settle_s, largest_mb, as_json), as_json, is_whole=True)
 
 
 def _judged(folder: Path) -> "Report":
@@ -167,7 +164,7 @@ def _titled(check: "Check") -> Any:
     return line(f"{check.code}  ", text(check.title, STRONG), f" / {check.title_en}", text(f"  {check.source}", QUIET))
 
 
-def _tell_report(report: "Report", as_json: bool, *, is_whole: bool) -> None:
+def _tell_report(report: "Report", as_json: bool, *, is_whole: bool) -> NoReturn:
     """Tell what came of it; ends with the exit code."""
     from node.conformance.verdict import Outcome
 

@@ -52,6 +52,14 @@ def sandbox(
         bool, typer.Option("--arrival-by-node", help="Nút báo 01 thay phần mềm của bạn, như nút thật mặc định làm.")
     ] = False,
     largest_mb: Annotated[int, typer.Option(help="Cỡ của gói lớn nhất, MB.", min=1, max=500)] = 50,
+    port: Annotated[
+        int,
+        typer.Option(
+            help="Cổng đầu trong ba cổng liền nhau: cửa hộp cát, OfficeService, cầu VXP. Bận hoặc 0: cổng trống bất kỳ.",
+            min=0,
+            max=65_533,
+        ),
+    ] = 7481,
     log_level: Annotated[str, typer.Option("--log", help="debug, info, warning hoặc error.")] = "warning",
     as_json: Json = False,
 ) -> None:
@@ -66,7 +74,7 @@ def sandbox(
     forget_settings_of_others()
     options = Options(_seconds(every), largest_mb * MIB)
     with _folder(home) as folder:
-        site = _site(folder, arrival_by_node)
+        site = _site(folder, arrival_by_node, port)
         configure(log_level)  # type: ignore[arg-type]  # one of the four, as was just checked
         asyncio.run(_serve(site, options, kept=home is not None, as_json=as_json))
 
@@ -125,13 +133,13 @@ def _folder(home: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _site(folder: Path, arrival_by_node: bool) -> "Site":
+def _site(folder: Path, arrival_by_node: bool, port: int) -> "Site":
     from node.cli.sandbox_world import make_site
     from node.sandbox.site import FILE, Site
 
     if (folder / FILE).exists():
         return Site.load(folder)
-    return make_site(folder, now_ms(), arrival_by_node=arrival_by_node)
+    return make_site(folder, now_ms(), arrival_by_node=arrival_by_node, first_port=port)
 
 
 async def _serve(site: "Site", options: "Options", *, kept: bool, as_json: bool) -> None:

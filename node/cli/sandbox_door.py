@@ -30,11 +30,11 @@ class Remote:
     """A sandbox's door, called over HTTP. Raises Rejected(REQUEST_INVALID) for what is no such address."""
 
     def __init__(self, endpoint: str) -> None:
-        parts = urlsplit(endpoint)
         try:
+            parts = urlsplit(endpoint)
             host, port = parts.hostname, parts.port
         except ValueError:
-            host = port = None
+            parts, host, port = urlsplit(""), None, None
         if parts.scheme != "http" or not host or not port or not parts.path.strip("/"):
             raise Rejected(Reason.REQUEST_INVALID, f"{endpoint!r} is no sandbox's door: http://127.0.0.1:7481/TOKEN is")
         self.endpoint = endpoint.rstrip("/")

@@ -28,8 +28,8 @@ from node.sandbox.site import (
 )
 
 AUTHORITY_NAME = "HỘP CÁT – không phải mạng thật"
-DOOR_PORT, OFFICE_PORT, VXP_PORT = 7481, 7482, 7483
-"""Taken if they are free: a vendor's settings then stay the same from one sandbox to the next."""
+FIRST_PORT = 7481
+"""Of its door; the next two are OfficeService and the bridge. Taken if all are free: a vendor's settings then stay as they are."""
 MARK_TEXT = (
     "Nút của hộp cát truc (truc sandbox); không dùng cho mạng thật. A node of a truc sandbox; not for the real mesh.\n"
 )
@@ -42,17 +42,21 @@ def make_site(
     *,
     arrival_by_node: bool = False,
     system_per_unit: bool = False,
+    first_port: int = FIRST_PORT,
 ) -> Site:
     """Make a sandbox in an empty folder.
 
+    `first_port` 0, or three ports of which one is taken: any free ones.
     `arrival_by_node`: the vendor's node reports 01 for its units, as real nodes do, instead of leaving it to the software.
     `system_per_unit`: each unit gets a bridged system of its own. Raises Broken(ALREADY_EXISTS) if the folder holds anything.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Broken(Reason.ALREADY_EXISTS, f"{folder} holds something else than a sandbox")
     folder.mkdir(parents=True, exist_ok=True)
-    door = DOOR_PORT if is_free(DOOR_PORT) else free_ports(1)[0]
-    places = _places(units, arrival_by_node, system_per_unit)
+    wanted = [first_port + number for number in range(3)]
+    door, office, bridge = wanted if first_port and all(map(is_free, wanted)) else free_ports(3)
+    vendor = replace(_vendor(units, arrival_by_node, system_per_unit), office_port=office, vxp_port=bridge)
+    places = _with_directory(vendor, *_others())
     world = build(folder, AUTHORITY_NAME, places, now_ms)
     for place in places:
         home = world.home(place.node_id)
@@ -65,7 +69,7 @@ def make_site(
     return site
 
 
-def _places(units: Sequence[Member], arrival_by_node: bool, system_per_unit: bool) -> tuple[Place, ...]:
+def _vendor(units: Sequence[Member], arrival_by_node: bool, system_per_unit: bool) -> Place:
     codes = tuple(one.code for one in units)
     groups = [(code,) for code in codes] if system_per_unit else [codes]
     names = ["qlvb", *(f"qlvb-{number}" for number in range(2, len(groups) + 1))]
@@ -73,16 +77,17 @@ def _places(units: Sequence[Member], arrival_by_node: bool, system_per_unit: boo
         Software(name, group, name + ".json" if name != "qlvb" else VENDOR_CREDENTIAL, bridged=True)
         for name, group in zip(names, groups, strict=True)
     ]
-    vendor = Place(
+    return Place(
         VENDOR_NODE,
         "HỘP CÁT: tỉnh Thử",
         "H99",
         tuple((one.code, one.name) for one in units),
         systems=(*bridged, Software("theo-doi", codes, WATCHER_CREDENTIAL)),
         settings={} if arrival_by_node else {"statuses": (_arrival_by_software(codes),)},
-        office_port=OFFICE_PORT if is_free(OFFICE_PORT) else 0,
-        vxp_port=VXP_PORT if is_free(VXP_PORT) else 0,
     )
+
+
+def _others() -> tuple[Place, Place, Place]:
     ministry = _of_cast(MINISTRY, "HỘP CÁT: Bộ Thử", "G99")
     ministry = replace(
         ministry,
@@ -91,11 +96,15 @@ def _places(units: Sequence[Member], arrival_by_node: bool, system_per_unit: boo
     )
     friend = _of_cast(FRIEND, "HỘP CÁT: tỉnh Bạn", "H98")
     absent = _of_cast(ABSENT, "HỘP CÁT: tỉnh Xa, không ai ở nhà", "H97")
-    places = (vendor, ministry, friend, absent)
-    return tuple(replace(one, settings={**one.settings, "directory": _DIRECTORY}) for one in places)
+    return ministry, friend, absent
 
 
 _DIRECTORY = ('folder = "../danh-ba/public"', "refresh_s = 1")
+
+
+def _with_directory(*places: Place) -> tuple[Place, ...]:
+    """Let every node look for newer versions where the sandbox publishes them."""
+    return tuple(replace(one, settings={**one.settings, "directory": _DIRECTORY}) for one in places)
 
 
 def _of_cast(node_id: str, name: str, prefix: str) -> Place:

@@ -86,7 +86,6 @@ async def run(target: Target, limit: Limit, manner: Manner, tell: Tell, only: Se
             watching.cancel()
         await scene.look()
         note(_of_packets(scene))
-        await scene.let_go()
     return Report(verdicts)
 
 

@@ -82,8 +82,6 @@ class Scene:
     seen: list[Seen] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     turned_away: list[TurnedAway] = field(default_factory=list)
-    waiting: list[bytes] = field(default_factory=list)
-    """Packets of the software's in the writer's inbox, to be let go of at the end."""
     _looked: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def paper(self, number: int, subject: str, style: Style = Style.PLAIN, **more: Any) -> Paper:
@@ -186,16 +184,12 @@ class Scene:
             one.is_acknowledged = entry is None
 
     async def _look_at_own_inbox(self) -> None:
-        known = set(self.waiting)
-        entries = [
-            entry
-            async for entry in self.writer.inbox(self.own.code)
-            if entry.sender_unit == self.unit.code and entry.packet_id not in known
-        ]
-        for entry in entries:
+        """Take what the software has sent out of the inbox, so that nobody judges it again."""
+        own = [entry async for entry in self.writer.inbox(self.own.code) if entry.sender_unit == self.unit.code]
+        for entry in own:
             fetched = await self.writer.fetch(entry.packet_id, self.own.code, lease_ms=-1)
-            self.waiting.append(entry.packet_id)
             self._take(entry, fetched.packet)
+            await self.writer.acknowledge(entry.packet_id, self.own.code)
 
     def _take(self, entry: InboxEntry, octets: bytes) -> None:
         name = f"{'status ' + entry.status_code if entry.status_code else 'document'} {entry.document_code or entry.document_id}"
@@ -228,11 +222,6 @@ class Scene:
                     for each in one["findings"]
                 )
                 self.turned_away.append(TurnedAway(_AT_THE_DOOR, one["reason"], one["detail"], findings))
-
-    async def let_go(self) -> None:
-        """Take what was judged out of the writer's inbox."""
-        if self.waiting:
-            await self.writer.acknowledge(self.waiting, self.own.code)
 
 
 _AT_THE_DOOR = "nút không nhận / refused by the node"

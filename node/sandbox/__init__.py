@@ -5,9 +5,9 @@ clock can be put forward, and units that exist only here answer by themselves, e
 real mesh: an authority of its own, prefixes that nobody has, doors on this machine only.
 
     cast.py           who lives there (pure)            clock.py        the machine's time, put forward by hand
-    papers.py         documents and statuses to write   writing.py      as packets, of every style; pdf.py
-    site.py           what is on disk
+    papers.py         documents and statuses to write   writing.py      as packets of every style (pdf.py)
     counterparts.py   units that answer                 writers.py      units that write
     watch.py          what was refused at the door      publishing.py   changes of zones reach everybody
-    running.py        all of it together                door.py         HTTP for people and for vendors' own tests
+    site.py           what is on disk                   running.py      all of it together
+    door.py           HTTP for people and for vendors' own tests
 """

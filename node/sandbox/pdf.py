@@ -12,7 +12,7 @@ def small_pdf(words: str) -> bytes:
 
 
 def pdf(words: str, size_bytes: int = 0) -> Iterator[bytes]:
-    """Give out a PDF of one page, padded with comments to at least `size_bytes`, in pieces."""
+    """Give out a PDF of one page in pieces, padded with comments to `size_bytes` or up to 1,000 octets less."""
     head, padding = b"%PDF-1.4\n", max(0, size_bytes - 1_000)
     yield head
     full, rest = divmod(padding, len(_PIECE))

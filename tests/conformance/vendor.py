@@ -15,7 +15,7 @@ from node.sandbox.papers import Paper, status_of
 from node.sandbox.writing import packet_of
 from tests.web.sdk import Sdk
 
-POLL_S = 0.4
+POLL_S = 0.7
 CONFORMANCE = Member(CONFORMANCE_UNIT, "Phòng Kiểm tra tương thích (mẫu)")
 
 

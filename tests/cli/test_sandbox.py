@@ -1,0 +1,187 @@
+"""truc sandbox and truc conformance as a vendor types them: start, stop, keep, be refused, be judged."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from node.sandbox.cast import VENDOR_UNITS
+from tests.cli.conftest import Truc
+from tests.conformance.vendor import Vendor
+from tests.sandbox.conftest import TRUC, Running, environment, eventually, start
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[Running]:
+    one = start(folder, "--every", "0", *options)
+    try:
+        yield one
+    finally:
+        one.process.kill()
+        one.process.wait()
+
+
+def test_it_leaves_nothing_behind_when_it_is_interrupted(tmp_path: Path) -> None:
+    with running(tmp_path) as one:
+        assert Path(one.said["folder"]).is_relative_to(tmp_path)
+        assert one.truc("sandbox", "advance", "1d").returncode == 0, "the newest sandbox is found by itself"
+        assert one.end(signal.SIGINT) == 0
+        gone = one.truc("sandbox", "advance", "1d", "--json")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+    assert (tmp_path / "log").read_text("utf-8") == ""
+    assert gone.returncode == 2
+    assert "Không có hộp cát nào đang chạy" in json.loads(gone.stdout)["error"]["advice"]
+
+
+def test_a_kept_one_goes_on_with_its_time_its_secrets_and_its_documents(tmp_path: Path) -> None:
+    home = tmp_path / "hop-cat"
+    with running(tmp_path, "--home", str(home)) as one:
+        one.door.post("send", json.dumps({"kind": "new"}))
+        with one.office() as office:
+            (entry,) = eventually(lambda: list(office.inbox()))
+        one.door.post("advance", "2d")
+        assert one.end() == 0
+        before = one.said
+    with running(tmp_path, "--home", str(home)) as again:
+        with again.office() as office:
+            assert [found.packet_id for found in office.inbox()] == [entry.packet_id]
+        assert again.said["vxp"] == before["vxp"]
+        assert again.said["endpoint"] == before["endpoint"]
+        assert again.said["ahead_ms"] == 2 * 86_400_000
+        assert again.said["kept"] is True
+        assert again.end() == 0
+
+    assert (home / "hop-cat.json").stat().st_mode & 0o077 == 0, "secrets are for the owner"
+
+
+def test_a_sandboxs_node_is_never_taken_for_a_real_one(tmp_path: Path, truc: Truc) -> None:
+    home = tmp_path / "hop-cat"
+    with running(tmp_path, "--home", str(home)) as one:
+        assert one.end() == 0
+    authority = tmp_path / "that"
+    assert truc("authority", "create", authority, "--name", "Cơ quan thật").code == 0
+    for words in (
+        ("serve", home / "tinh-thu"),
+        ("node", "join", home / "tinh-thu", authority / "public"),
+        ("node", "update", home / "tinh-thu", authority / "public"),
+    ):
+        refused = truc(*words, "--json")
+        assert refused.code == 65, words
+        assert "sandbox's node" in refused.document["error"]["detail"]
+    assert not (home / "tinh-thu" / "join-request.truc").exists(), "no authority can be asked to admit it"
+
+
+def test_another_folder_is_not_touched(tmp_path: Path, truc: Truc) -> None:
+    (tmp_path / "thu.txt").write_text("của tôi")
+    refused = truc("sandbox", "--home", tmp_path, "--json")
+
+    assert refused.code == 78
+    assert refused.reason == "ALREADY_EXISTS"
+    assert [path.name for path in tmp_path.iterdir()] == ["thu.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sandbox", "--every", "often"), "90s"),
+        (("sandbox", "--log", "loud"), "debug"),
+        (("sandbox", "--largest-mb", "0"), "largest-mb"),
+        (("sandbox", "advance"), "Thiếu"),
+        (("conformance", "--limit", "soon"), "90s"),
+        (("conformance", "--packets", "/nowhere"), "no packet"),
+        (("conformance", "--endpoint", "https://truc.example"), "no sandbox's door"),
+    ],
+)
+def test_a_slip_is_told_in_words(
+    truc: Truc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    told = truc(*words)
+
+    assert told.code in (2, 65)
+    assert said in told.err
+
+
+def test_lines_typed_into_its_terminal_are_carried_out(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [*TRUC, "sandbox", "--every", "0", "--port", "0"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(tmp_path))
+    os.close(theirs)
+    said = bytearray()
+    reader = threading.Thread(target=_read_all, args=(ours, said), daemon=True)
+    reader.start()
+
+    def shows(text: str) -> None:
+        eventually(lambda: text in said.decode("utf-8", "replace"))
+
+    try:
+        shows("Gõ lệnh")
+        shows("KHÔNG PHẢI MẠNG THẬT")
+        for line, answer in (
+            ("2d", "nhanh 2 ngày"),
+            ("advance 3 giờ", "nhanh 2 ngày"),
+            ("send withdraw 000.00.01.H99", "withdraw"),
+            ("send bomb", "bomb"),
+            ("sing", "Gõ lệnh"),
+        ):
+            said.clear()
+            os.write(ours, f"{line}\n".encode())
+            shows(answer)
+        os.write(ours, b"quit\n")
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _read_all(terminal: int, into: bytearray) -> None:
+    while True:
+        try:
+            into += os.read(terminal, 65_536)
+        except OSError:
+            return
+
+
+def test_a_vendor_is_judged_from_the_command_line(tmp_path: Path) -> None:
+    unit = VENDOR_UNITS[1]
+    with running(tmp_path, "--largest-mb", "2") as one:
+        nobody = one.truc("conformance", "--unit", VENDOR_UNITS[0].code, "--limit", "3s", "--settle", "1s")
+        vendor = threading.Thread(target=_poll, args=(Vendor(one.sdk(), unit),), daemon=True)
+        vendor.start()
+        options = ("--unit", unit.code, "--limit", "60s", "--settle", "2s", "--largest-mb", "2")
+        judged = one.truc("conformance", "--endpoint", one.said["endpoint"], *options, "--json")
+        document = json.loads(judged.stdout)
+        one.end()
+
+    assert judged.returncode == 0, [one for one in document["checks"] if one["outcome"] != "pass"]
+    assert document["conforms"] is True
+    assert (document["pass"], document["fail"], document["unseen"]) == (21, 0, 1)
+    assert nobody.returncode == 65, "nobody fetches: the first point fails"
+    assert "KT-01" in nobody.stdout
+    assert "is not fetched" in nobody.stdout
+
+
+def _poll(vendor: Vendor) -> None:
+    try:
+        asyncio.run(vendor.run())
+    except (OSError, asyncio.IncompleteReadError):
+        return  # the sandbox has ended
+
+
+def test_the_checklist_can_be_read(truc: Truc) -> None:
+    listed = truc("conformance", "--list", "--json").document["checks"]
+
+    assert [one["code"] for one in listed] == [f"KT-{number:02}" for number in range(1, 23)]
+    assert all(one["title"] and one["title_en"] and one["source"] for one in listed)
