@@ -117,6 +117,7 @@ def _to_try(world: World, nodes: Nodes) -> Sequence[tuple[str, str]]:
         (f"Bốn nút vẫn chạy trong {world.folder}; 'truc' là './dev run' nếu chưa cài.", ""),
         ("Bộ xem văn bản đã gửi tới đâu:", f"truc track --as {ministry} mau-11-G09"),
         ("Hộp đến của tỉnh Lạng Sơn:", f"truc inbox --as {world.credential('lang-son')}"),
+        (f"Xã Hoa Hồi nối bằng cầu VXP {world.bridges[BRIDGED_SYSTEM]['endpoint']}, systemid {BRIDGED_SYSTEM}", ""),
         ("Tìm đơn vị:", f"truc unit search 'xa hoa hoi' --as {ministry}"),
         ("Khám một nút:", f"truc doctor {province}"),
         ("Xem đường tới các nút bạn:", f"truc peer list {province}"),

@@ -53,13 +53,13 @@ def sandbox(
     ] = False,
     largest_mb: Annotated[int, typer.Option(help="Cỡ của gói lớn nhất, MB.", min=1, max=500)] = 50,
     port: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Cổng đầu trong ba cổng liền nhau: cửa hộp cát, OfficeService, cầu VXP. Bận hoặc 0: cổng trống bất kỳ.",
+            help="Cổng đầu trong ba cổng liền nhau: cửa hộp cát, OfficeService, cầu VXP; mặc định 7481. Bận hoặc 0: cổng trống bất kỳ.",
             min=0,
             max=65_533,
         ),
-    ] = 7481,
+    ] = None,
     log_level: Annotated[str, typer.Option("--log", help="debug, info, warning hoặc error.")] = "warning",
     as_json: Json = False,
 ) -> None:
@@ -133,13 +133,19 @@ def _folder(home: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _site(folder: Path, arrival_by_node: bool, port: int) -> "Site":
-    from node.cli.sandbox_world import make_site
+def _site(folder: Path, arrival_by_node: bool, port: int | None) -> "Site":
+    """Return the sandbox of a folder, made if there is none. Raises typer.BadParameter for what only a new one can be told."""
+    from node.cli.sandbox_world import FIRST_PORT, make_site
     from node.sandbox.site import FILE, Site
 
-    if (folder / FILE).exists():
-        return Site.load(folder)
-    return make_site(folder, now_ms(), arrival_by_node=arrival_by_node, first_port=port)
+    if not (folder / FILE).exists():
+        first_port = FIRST_PORT if port is None else port
+        return make_site(folder, now_ms(), arrival_by_node=arrival_by_node, first_port=first_port)
+    if arrival_by_node or port is not None:
+        raise typer.BadParameter(
+            f"{folder} đã là hộp cát; --port và --arrival-by-node chỉ ghi được khi lập hộp cát mới"
+        )
+    return Site.load(folder)
 
 
 async def _serve(site: "Site", options: "Options", *, kept: bool, as_json: bool) -> None:

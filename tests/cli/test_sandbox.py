@@ -23,7 +23,8 @@ pytestmark = pytest.mark.timeout(180)
 
 @contextmanager
 def running(folder: Path, *options: str) -> Iterator[Running]:
-    one = start(folder, "--every", "0", *options)
+    is_new = not (folder / "hop-cat").exists()
+    one = start(folder, "--every", "0", *(("--port", "0") if is_new else ()), *options)
     try:
         yield one
     finally:
@@ -62,6 +63,8 @@ def test_a_kept_one_goes_on_with_its_time_its_secrets_and_its_documents(tmp_path
         assert again.said["kept"] is True
         assert again.end() == 0
 
+    refused = again.truc("sandbox", "--home", home, "--port", "7481", "--json")
+    assert refused.returncode == 2, "what cannot be changed is not passed over"
     assert (home / "hop-cat.json").stat().st_mode & 0o077 == 0, "secrets are for the owner"
 
 

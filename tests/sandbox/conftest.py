@@ -69,7 +69,7 @@ class Running:
 
 def start(folder: Path, *options: str) -> Running:
     """Start one and wait until it has said where it is."""
-    command = [*TRUC, "sandbox", "--json", "--port", "0", *options]
+    command = [*TRUC, "sandbox", "--json", *options]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(folder)
@@ -85,7 +85,7 @@ def start(folder: Path, *options: str) -> Running:
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One that sends nothing of its own accord."""
-    running = start(tmp_path_factory.mktemp("hop-cat"), "--every", "0", "--largest-mb", "2")
+    running = start(tmp_path_factory.mktemp("hop-cat"), "--port", "0", "--every", "0", "--largest-mb", "2")
     try:
         yield running
         assert running.end() == 0, "SIGTERM ends it in order"
