@@ -106,7 +106,7 @@ def target_of(door: Remote, unit: str) -> "Target":
     return Target(
         writer=Credential(**said["writer"]),
         watcher=Credential(**said["watcher"]),
-        own=Member(said["unit"], "Phòng Kiểm tra tương thích (mẫu)"),
+        own=Member(said["unit"]["code"], said["unit"]["name"]),
         unit=units[code],
         now_ms=said["now_ms"],
         refused=lambda: list(door.get("refused")["refused"]),

@@ -10,7 +10,7 @@ from node.errors import Broken
 from node.model.reason import Reason
 from node.sandbox.cast import (
     ABSENT,
-    CONFORMANCE_UNIT,
+    CONFORMANCE,
     FRIEND,
     MINISTRY,
     VENDOR_NODE,
@@ -91,8 +91,8 @@ def _others() -> tuple[Place, Place, Place]:
     ministry = _of_cast(MINISTRY, "HỘP CÁT: Bộ Thử", "G99")
     ministry = replace(
         ministry,
-        units=(*ministry.units, (CONFORMANCE_UNIT, "Phòng Kiểm tra tương thích (mẫu)")),
-        systems=(Software("kiem-tra", (CONFORMANCE_UNIT,), CONFORMANCE_CREDENTIAL),),
+        units=(*ministry.units, (CONFORMANCE.code, CONFORMANCE.name)),
+        systems=(Software("kiem-tra", (CONFORMANCE.code,), CONFORMANCE_CREDENTIAL),),
     )
     friend = _of_cast(FRIEND, "HỘP CÁT: tỉnh Bạn", "H98")
     absent = _of_cast(ABSENT, "HỘP CÁT: tỉnh Xa, không ai ở nhà", "H97")

@@ -6,12 +6,12 @@ A point is told as soon as it is known (`tell`), so that whoever watches sees wh
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node.client import AsyncOffice, Credential
+from node.client import AsyncOffice, Credential, Patience
 from node.conformance import checks
 from node.conformance.acts import ACTS, Act, Manner
 from node.conformance.checks import CHECKS, Check
@@ -26,6 +26,8 @@ from node.model.reason import Reason
 from node.sandbox.cast import Member
 
 ENDINGS = (".edxml", ".xml")
+PATIENCE_S = 10.0
+"""A sandbox that does not answer for so long has ended."""
 Tell = Callable[[Check, Verdict], None]
 
 
@@ -66,7 +68,11 @@ async def run(target: Target, limit: Limit, manner: Manner, tell: Tell, only: Se
             verdicts[number] = verdict
             tell(_check(number), verdict)
 
-    async with AsyncOffice(target.writer) as writer, AsyncOffice(target.watcher) as watcher:
+    patience = Patience(limit_s=PATIENCE_S)
+    async with (
+        AsyncOffice(target.writer, patience=patience) as writer,
+        AsyncOffice(target.watcher, patience=patience) as watcher,
+    ):
         scene = Scene(
             writer,
             watcher,
@@ -78,15 +84,29 @@ async def run(target: Target, limit: Limit, manner: Manner, tell: Tell, only: Se
             secrets.token_hex(3).upper(),
             begun_ms=target.now_ms,
         )
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(scene.watch())
-            await asyncio.gather(*(_play(act, scene, manner, note) for act in only))
-            await scene.until(lambda: any(one.packet.kind is PacketKind.DOCUMENT for one in scene.seen))
-            await scene.until(lambda: False, manner.settle_s)
-            watching.cancel()
+        await _watched(scene, [_play(act, scene, manner, note) for act in only], manner)
         await scene.look()
         note(_of_packets(scene))
     return Report(verdicts)
+
+
+async def _watched(scene: Scene, acts: Sequence[Coroutine[Any, Any, None]], manner: Manner) -> None:
+    """Play all acts, then wait for a document of the software's, with somebody watching all the time. Raises the first fault of any."""
+
+    async def play() -> None:
+        await asyncio.gather(*acts)
+        await scene.until(lambda: any(one.packet.kind is PacketKind.DOCUMENT for one in scene.seen))
+        await scene.until(lambda: False, manner.settle_s)
+
+    tasks = [asyncio.ensure_future(play()), asyncio.ensure_future(scene.watch())]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _play(act: Act, scene: Scene, manner: Manner, note: Callable[[dict[int, Verdict]], None]) -> None:

@@ -17,7 +17,6 @@ from node.model.policy import DAY_MS, MINUTE_MS
 
 HOUR_MS = 60 * MINUTE_MS
 VENDOR_NODE, MINISTRY, FRIEND, ABSENT = "tinh-thu", "bo-thu", "tinh-ban", "tinh-xa"
-CONFORMANCE_UNIT = "G99.90"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,8 @@ class Counterpart:
     writes: Writes = Writes.NOTHING
 
 
+CONFORMANCE = Member("G99.90", "Phòng Kiểm tra tương thích (mẫu)")
+"""Writes the test documents of conformance runs; the vendor's software writes to it."""
 VENDOR_UNITS = (Member("H99.01", "Sở Thử nghiệm (mẫu)"), Member("H99.25.03", "UBND xã Suối Thử (mẫu)"))
 """000.00.01.H99 and 000.03.25.H99 in the older form."""
 

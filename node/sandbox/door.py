@@ -21,7 +21,7 @@ from starlette.routing import Route, Router
 from node.errors import Broken, Deferred, Fault, Rejected
 from node.model.calendar import moment_of
 from node.model.reason import Reason
-from node.sandbox.cast import CONFORMANCE_UNIT, COUNTERPARTS, Counterpart, Member
+from node.sandbox.cast import CONFORMANCE, COUNTERPARTS, Counterpart, Member
 from node.sandbox.clock import span_ms
 from node.sandbox.running import Sandbox
 from node.sandbox.site import CONFORMANCE_CREDENTIAL, VENDOR_CREDENTIAL, WATCHER_CREDENTIAL
@@ -113,7 +113,7 @@ class Door:
         credentials = {name: json.loads(read_private(folder / file)) for name, file in named.items()}
         return {
             **credentials,
-            "unit": CONFORMANCE_UNIT,
+            "unit": _members([CONFORMANCE])[0],
             "units": [
                 {"code": one.code, "old_code": one.old_code, "name": one.name} for one in self._sandbox.site.units
             ],

@@ -85,7 +85,11 @@ class Writers:
     async def answer_oddly(self, counterpart: Counterpart, author: str) -> None:
         """Send all odd packets to the unit that has written to the writer of them."""
         unit = next((one for one in self._units if one.code == author), Member(author, "Đơn vị của bạn"))
-        await self.send("odd", unit)
+        try:
+            await self.send("odd", unit)
+        except Fault as fault:
+            # Once is what was asked for: what did not go is told, and not begun again.
+            log.warning("counterpart.delayed", unit=author, reason=fault.reason.name, detail=fault.detail)
 
     async def send(self, kind: str, unit: Member) -> list[Sent]:
         """Send one kind of packet, or all odd ones, to a unit; return what was sent. What is done with a document needs one: it goes first.

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from node.model.office import InboxEntry
 from node.sandbox.cast import VENDOR_UNITS
 from tests.cli.conftest import Truc
+from tests.conformance.sabotage import WithoutArrival
+from tests.conformance.test_packets import good
 from tests.conformance.vendor import Vendor
 from tests.sandbox.conftest import TRUC, Running, environment, eventually, start
 
@@ -159,9 +162,8 @@ def _read_all(terminal: int, into: bytearray) -> None:
 
 def test_a_vendor_is_judged_from_the_command_line(tmp_path: Path) -> None:
     unit = VENDOR_UNITS[1]
-    with running(tmp_path, "--largest-mb", "2") as one:
-        nobody = one.truc("conformance", "--unit", VENDOR_UNITS[0].code, "--limit", "3s", "--settle", "1s")
-        vendor = threading.Thread(target=_poll, args=(Vendor(one.sdk(), unit),), daemon=True)
+    with running(tmp_path, "--largest-mb", "2", "--arrival-by-node") as one:
+        vendor = threading.Thread(target=_poll, args=(WithoutArrival(one.sdk(), unit),), daemon=True)
         vendor.start()
         options = ("--unit", unit.code, "--limit", "60s", "--settle", "2s", "--largest-mb", "2")
         judged = one.truc("conformance", "--endpoint", one.said["endpoint"], *options, "--json")
@@ -171,9 +173,49 @@ def test_a_vendor_is_judged_from_the_command_line(tmp_path: Path) -> None:
     assert judged.returncode == 0, [one for one in document["checks"] if one["outcome"] != "pass"]
     assert document["conforms"] is True
     assert (document["pass"], document["fail"], document["unseen"]) == (21, 0, 1)
-    assert nobody.returncode == 65, "nobody fetches: the first point fails"
-    assert "KT-01" in nobody.stdout
-    assert "is not fetched" in nobody.stdout
+    assert document["checks"][1]["evidence_en"] == "the node reports it for the software"
+
+
+def test_ctrl_c_concludes_with_what_was_seen_and_the_end_of_the_sandbox_ends_a_run(tmp_path: Path) -> None:
+    with running(tmp_path) as one:
+        concluded = begun(one)
+        eventually(lambda: all(entry.fetch_count == 0 for entry in waiting(one)) and len(waiting(one)) >= 12)
+        concluded.send_signal(signal.SIGINT)
+        said, _ = concluded.communicate(timeout=30)
+        cut_off = begun(one)
+        eventually(lambda: len(waiting(one)) >= 24)
+        one.end()
+        _, complaint = cut_off.communicate(timeout=60)
+
+    assert concluded.returncode == 65, "nobody has fetched anything"
+    assert "✗ KT-01" in said
+    assert "is not fetched" in said
+    assert cut_off.returncode == 75
+    assert "no sandbox answers" in complaint or "UNREACHABLE" in complaint
+
+
+def begun(one: Running) -> "subprocess.Popen[str]":
+    command = [*TRUC, "conformance", "--settle", "1s", "--largest-mb", "2"]
+    kept = environment(one.folder)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=kept)
+
+
+def waiting(one: Running) -> list[InboxEntry]:
+    with one.office() as office:
+        return list(office.inbox())
+
+
+def test_a_folder_of_packets_is_judged_without_a_sandbox(truc: Truc, tmp_path: Path) -> None:
+    for name, octets in good().items():
+        (tmp_path / name).write_bytes(octets)
+    judged = truc("conformance", "--packets", tmp_path, "--json")
+    assert judged.code == 0
+    assert (judged.document["conforms"], judged.document["pass"]) == (True, 7)
+    (tmp_path / "them.xml").write_bytes(b"<html/>")
+    spoilt = truc("conformance", "--packets", tmp_path)
+
+    assert spoilt.code == 65
+    assert "them.xml" in spoilt.out
 
 
 def _poll(vendor: Vendor) -> None:

@@ -13,10 +13,9 @@ from node.conformance.verdict import Outcome
 from node.edxml.rules import RULES
 from node.errors import Rejected
 from node.model.packet import Bussiness, ResponseFor
-from node.sandbox.cast import VENDOR_UNITS
+from node.sandbox.cast import CONFORMANCE, VENDOR_UNITS
 from node.sandbox.papers import Paper, replacement, status_of, withdrawal
 from node.sandbox.writing import packet_of
-from tests.conformance.vendor import CONFORMANCE
 
 NOW_MS = 1_795_345_200_000
 OWN = VENDOR_UNITS[0]

@@ -14,12 +14,12 @@ from node.conformance.scene import Limit
 from node.conformance.verdict import Outcome
 from node.model.policy import MIB
 from node.net.credential import Credential
-from node.sandbox.cast import Member
+from node.sandbox.cast import CONFORMANCE, Member
 from node.sandbox.door import refusals
 from node.sandbox.running import Options, Sandbox
 from node.sandbox.site import CONFORMANCE_CREDENTIAL, WATCHER_CREDENTIAL, Site
 from tests.conformance.sabotage import SABOTAGED
-from tests.conformance.vendor import CONFORMANCE, Vendor
+from tests.conformance.vendor import Vendor
 from tests.web.sdk import Sdk
 
 LIMIT_S = 120.0

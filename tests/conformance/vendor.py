@@ -10,13 +10,12 @@ from node.edxml.rules.units import canonical
 from node.model.calendar import VIETNAM
 from node.model.envelope import PacketKind
 from node.model.packet import Code, Packet, PromulgationInfo, ResponseFor
-from node.sandbox.cast import CONFORMANCE_UNIT, Member
+from node.sandbox.cast import CONFORMANCE, Member
 from node.sandbox.papers import Paper, status_of
 from node.sandbox.writing import packet_of
 from tests.web.sdk import Sdk
 
 POLL_S = 0.7
-CONFORMANCE = Member(CONFORMANCE_UNIT, "Phòng Kiểm tra tương thích (mẫu)")
 
 
 class Vendor:
