@@ -96,7 +96,7 @@ async def _answered(scene: Scene, posted: Posted, request: Posted) -> Verdict:
     is_answered = await scene.until(lambda: scene.about(posted, "15", "16"))
     is_taken = await scene.until(lambda: request.is_acknowledged)
     if not is_answered:
-        return failed(f"{_NOT_IN_TIME[0]} 15 hay 16", f"neither 15 nor 16 {_NOT_IN_TIME[1]}")
+        return failed(f"{_NOT_IN_TIME[0]} 15 hay 16", f"15 or 16 {_NOT_IN_TIME[1]}")
     code = scene.about(posted, "15", "16")[0].code
     if not is_taken:
         return failed(

@@ -67,7 +67,7 @@ CHECKS: tuple[Check, ...] = (
         CHARACTERS,
         "Giữ đúng ký tự đặc biệt, NFC và NFD",
         "keeps special characters, NFC and NFD, as they are",
-        f"{QCVN}; TCVN 6909:2001",
+        f"{QCVN} DocumentId, Subject",
     ),
     Check(LARGEST, "Nhận gói cỡ lớn nhất", "takes a packet of the largest size", "50 MB: thông lệ của trục / usage"),
     Check(

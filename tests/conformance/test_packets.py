@@ -37,8 +37,14 @@ def good() -> Files:
         "replace.edxml": written(replace(PAPER, number="2", business=replacement(PAPER, "Sửa"))),
         "theirs.edxml": written(THEIRS),
         "03.edxml": status_of(OWN, about(), "03", "", NOW_MS),
+        "13.edxml": status_of(OWN, own(), "13", "Gửi nhầm", NOW_MS),
         "02.edxml": status_of(OWN, about(), "02", "Không thuộc thẩm quyền", NOW_MS),
     }
+
+
+def own() -> ResponseFor:
+    """What a 13 says: the author's own document, and the recipient who is asked for it."""
+    return ResponseFor(CONFORMANCE.code, PAPER.code, PAPER.own_id, PAPER.date)
 
 
 def about(**changes: str) -> ResponseFor:
