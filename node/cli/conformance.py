@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from node.conformance.run import Report, Target
     from node.conformance.verdict import Verdict
 
+MARGIN = " " * 9
+"""What belongs to a point stands under its title."""
+
 
 def conformance(
     endpoint: Endpoint = "",
@@ -161,7 +164,8 @@ def _named(check: "Check") -> dict[str, Any]:
 
 
 def _titled(check: "Check") -> Any:
-    return line(f"{check.code}  ", text(check.title, STRONG), f" / {check.title_en}", text(f"  {check.source}", QUIET))
+    more = text(f"{check.title_en} · {check.source}", QUIET)
+    return line(f"{check.code}  ", text(check.title, STRONG), "\n", MARGIN, more)
 
 
 def _tell_report(report: "Report", as_json: bool, *, is_whole: bool) -> NoReturn:
@@ -197,12 +201,9 @@ def _shown(report: "Report", counts: dict[str, int], *, is_complete: bool) -> li
             continue
         parts.append(line(_sign(verdict), " ", _titled(check)))
         if verdict.outcome is not Outcome.PASS:
-            both = (
-                [verdict.evidence]
-                if verdict.evidence == verdict.evidence_en
-                else [verdict.evidence, verdict.evidence_en]
-            )
-            parts += [text(f"    {one}", BAD if verdict.outcome is Outcome.FAIL else QUIET) for one in both]
+            style = BAD if verdict.outcome is Outcome.FAIL else QUIET
+            said = "\n".join(dict.fromkeys([verdict.evidence, verdict.evidence_en])).splitlines()
+            parts += [text(f"{MARGIN}{one}", style) for one in said]
     told = (
         f"{counts['pass']} đạt / passed, {counts['fail']} không đạt / failed, {counts['unseen']} chưa thấy / not seen"
     )

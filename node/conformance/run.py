@@ -136,11 +136,10 @@ def judge_folder(folder: Path, now_ms: int) -> Report:
             turned_away.append(TurnedAway(name, fault.reason.name, fault.detail))
         else:
             seen.append(Seen(name, packet, tuple(findings)))
-    subjects = {
-        one.packet.header.document_id.strip(): subject_of(one.packet)
-        for one in seen
-        if one.packet.kind is PacketKind.DOCUMENT
-    }
+    subjects: dict[str, Subject] = {}
+    for one in seen:
+        if one.packet.kind is PacketKind.DOCUMENT:
+            subjects.setdefault(one.packet.header.document_id.strip(), subject_of(one.packet))
     evidence = Evidence(seen, turned_away, subjects)
     verdicts = evidence.verdicts()
     refusals = [
