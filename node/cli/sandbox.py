@@ -1,34 +1,24 @@
 """truc sandbox: a mesh on this machine for those who write document software, with a clock that can be put forward.
 
-sandbox.py         start and stop it, its verbs          sandbox_world.py   its folders
-sandbox_show.py    what it tells people                  sandbox_door.py    how the verbs reach the one that runs
+    sandbox.py        its verbs                 sandbox_run.py     start and stop it      sandbox_world.py   its folders
+    sandbox_show.py   what it tells people      sandbox_door.py    the way to the one that runs
+    sandbox_console.py                          what is typed into its terminal
+
+What is here is loaded with every command; all that is heavy waits until a sandbox is started.
 """
 
-import asyncio
-import contextlib
 import json
-import os
-import shutil
-import signal
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from node.cli import sandbox_show
-from node.cli.command import Command, Json, Noun, now_ms
+from node.cli.command import Command, Json, Noun
 from node.cli.output import tell
-from node.cli.sandbox_console import Console
-from node.cli.sandbox_door import SANDBOX_VARIABLE, Endpoint, forget, note, remote
+from node.cli.sandbox_door import Endpoint, remote
 from node.errors import Rejected
 from node.model.policy import MIB
-
-if TYPE_CHECKING:
-    from node.sandbox.running import Options
-    from node.sandbox.site import Site
 
 app = typer.Typer(cls=Noun)
 
@@ -66,17 +56,13 @@ def sandbox(
     """Hộp cát cho nhà cung cấp phần mềm: ba nút trên máy này, đồng hồ tiến được, đơn vị mẫu tự trả lời."""
     if context.invoked_subcommand is not None:
         return
-    from node.log import configure
-    from node.sandbox.running import Options
-
     if log_level not in ("debug", "info", "warning", "error"):
         raise typer.BadParameter("debug, info, warning hoặc error", param_hint="'--log'")
-    forget_settings_of_others()
+    from node.cli import sandbox_run
+    from node.sandbox.running import Options
+
     options = Options(_seconds(every), largest_mb * MIB)
-    with _folder(home) as folder:
-        site = _site(folder, arrival_by_node, port)
-        configure(log_level)  # type: ignore[arg-type]  # one of the four, as was just checked
-        asyncio.run(_serve(site, options, kept=home is not None, as_json=as_json))
+    sandbox_run.run(home, options, log_level, arrival_by_node=arrival_by_node, port=port, as_json=as_json)
 
 
 @app.command(cls=Command)
@@ -118,63 +104,3 @@ def _seconds(every: str) -> float:
         return span_ms(every) / 1000
     except Rejected as fault:
         raise typer.BadParameter("ghi 0, hoặc 90s, 15m, 3h, 2d", param_hint="'--every'") from fault
-
-
-@contextlib.contextmanager
-def _folder(home: Path | None) -> Iterator[Path]:
-    """Give the folder that the user named, or one that is gone afterwards."""
-    if home is not None:
-        yield home.absolute()
-        return
-    folder = Path(tempfile.mkdtemp(prefix="truc-hop-cat-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _site(folder: Path, arrival_by_node: bool, port: int | None) -> "Site":
-    """Return the sandbox of a folder, made if there is none. Raises typer.BadParameter for what only a new one can be told."""
-    from node.cli.sandbox_world import FIRST_PORT, make_site
-    from node.sandbox.site import FILE, Site
-
-    if not (folder / FILE).exists():
-        first_port = FIRST_PORT if port is None else port
-        return make_site(folder, now_ms(), arrival_by_node=arrival_by_node, first_port=first_port)
-    if arrival_by_node or port is not None:
-        raise typer.BadParameter(
-            f"{folder} đã là hộp cát; --port và --arrival-by-node chỉ ghi được khi lập hộp cát mới"
-        )
-    return Site.load(folder)
-
-
-async def _serve(site: "Site", options: "Options", *, kept: bool, as_json: bool) -> None:
-    """Run until SIGTERM, Ctrl-C or `quit`."""
-    from node.sandbox.door import Door
-    from node.sandbox.running import Sandbox
-
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    running = await Sandbox.start(site, options)
-    door = Door(running, kept=kept)
-    web = door.web_door()
-    try:
-        await web.start()
-        note(site.endpoint)
-        state: dict[str, Any] = door.state()
-        tell(as_json, state | {"pid": os.getpid()}, lambda: sandbox_show.shown(state, kept=kept))
-        with Console(door, ended).listening():
-            await ended.wait()
-    finally:
-        forget(site.endpoint)
-        await web.stop()
-        await running.stop()
-    if not as_json:
-        print("Đã dừng hộp cát / the sandbox has stopped.", file=sys.stderr)
-
-
-def forget_settings_of_others() -> None:
-    """Drop variables that are meant for a real node: they would become settings of the sandbox's."""
-    for name in [name for name in os.environ if name.startswith("TRUC_") and "__" in name and name != SANDBOX_VARIABLE]:
-        del os.environ[name]
