@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from node.client import Office
 from node.model.office import InboxEntry
-from node.sandbox.cast import VENDOR_UNITS
+from node.sandbox.cast import COUNTERPARTS, VENDOR_UNITS
+from node.sandbox.papers import Paper
+from node.sandbox.writing import packet_of
 from tests.cli.conftest import Truc
 from tests.conformance.sabotage import WithoutArrival
 from tests.conformance.test_packets import good
@@ -48,27 +51,43 @@ def test_it_leaves_nothing_behind_when_it_is_interrupted(tmp_path: Path) -> None
     assert "Không có hộp cát nào đang chạy" in json.loads(gone.stdout)["error"]["advice"]
 
 
-def test_a_kept_one_goes_on_with_its_time_its_secrets_and_its_documents(tmp_path: Path) -> None:
+def test_a_kept_one_goes_on_after_a_kill_with_its_time_its_secrets_and_what_was_begun(tmp_path: Path) -> None:
     home = tmp_path / "hop-cat"
     with running(tmp_path, "--home", str(home)) as one:
         one.door.post("send", json.dumps({"kind": "new"}))
         with one.office() as office:
             (entry,) = eventually(lambda: list(office.inbox()))
+            packet_id = office.submit(b"".join(packet_of(_to_the_punctual(one)))).packet_id
+            eventually(lambda: reported(office, packet_id) == ["01"])
+            one.door.post("advance", "2h")
+            eventually(lambda: reported(office, packet_id) == ["01", "03", "04"])
         one.door.post("advance", "2d")
-        assert one.end() == 0
+        one.process.kill()
+        one.process.wait()
         before = one.said
     with running(tmp_path, "--home", str(home)) as again:
         with again.office() as office:
-            assert [found.packet_id for found in office.inbox()] == [entry.packet_id]
+            assert entry.packet_id in [found.packet_id for found in office.inbox()]
+            again.door.post("advance", "2d")
+            eventually(lambda: reported(office, packet_id) == ["01", "03", "04", "05", "06"])
         assert again.said["vxp"] == before["vxp"]
         assert again.said["endpoint"] == before["endpoint"]
-        assert again.said["ahead_ms"] == 2 * 86_400_000
+        assert again.said["ahead_ms"] == 50 * 3_600_000
         assert again.said["kept"] is True
         assert again.end() == 0
 
     refused = again.truc("sandbox", "--home", home, "--port", "7481", "--json")
     assert refused.returncode == 2, "what cannot be changed is not passed over"
     assert (home / "hop-cat.json").stat().st_mode & 0o077 == 0, "secrets are for the owner"
+
+
+def _to_the_punctual(one: Running) -> Paper:
+    to = next(each.unit for each in COUNTERPARTS if each.unit.code == "G99.04")
+    return Paper(VENDOR_UNITS[0], to, "1", "STN-VP", "V/v thử", one.said["now_ms"])
+
+
+def reported(office: Office, packet_id: bytes) -> list[str]:
+    return [one.code for one in office.track(packet_id=packet_id).deliveries[0].statuses]
 
 
 def test_a_sandboxs_node_is_never_taken_for_a_real_one(tmp_path: Path, truc: Truc) -> None:
