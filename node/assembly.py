@@ -32,7 +32,7 @@ from node.net.peers import GrpcPeers
 from node.net.systems import Systems
 from node.net.vxp_secrets import VxpSecrets
 from node.node import Node
-from node.ports import Ports
+from node.ports import Clock, Ports
 from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity, load_tls
 from node.store.bodies import FileBodies
@@ -102,8 +102,14 @@ class RunningNode:
         await self._close()
 
 
-async def start(home: Path, settings: "Settings") -> RunningNode:
-    """Build and start the node that lives in `home`. Raises Broken with what the operator must mend."""
+async def start(
+    home: Path, settings: "Settings", *, clock: Clock | None = None, make_node: type[Node] = Node
+) -> RunningNode:
+    """Build and start the node that lives in `home`. Raises Broken with what the operator must mend.
+
+    The sandbox gives a `clock` of its own, and a Node that tells what it is handed. What is checked against the machine's clock by
+    others (TLS, the directory's signatures) is always told the machine's time.
+    """
     # Short turns between the loop and the threads: the loop must not wait 5 ms for a thread that computes.
     sys.setswitchinterval(0.0005)
     place, policy = Homestead(home), settings.policy()
@@ -112,20 +118,23 @@ async def start(home: Path, settings: "Settings") -> RunningNode:
     identity = load_tls(place.keys, passphrase)
     trusted = TrustedFolder(place.directory)
     calendar = load_calendar(settings.calendar.file)
-    clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
+    machine_clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
+    clock = clock or machine_clock
     source = LiveDirectory(workers, trusted.load())
     store = RocksStore.open(place.store, place.witness, node_id=settings.node_id)
     try:
         bodies = FileBodies(home)
         ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
-        node = Node(ports, policy, software=f"truc {__version__}", calendar=calendar)
+        node = make_node(ports, policy, software=f"truc {__version__}", calendar=calendar)
         couriers = Couriers(node, ports, policy)
         clerk = Clerk(node, ports, policy)
         couriers.on_bug = clerk.on_bug = _log_bug
-        feed = DirectoryFeed(trusted, source, peers, clock, settings.directory.folder, settings.directory.refresh_s)
+        feed = DirectoryFeed(
+            trusted, source, peers, machine_clock, settings.directory.folder, settings.directory.refresh_s
+        )
         source.subscribe(lambda directory: couriers.directory_changed())
         couriers.on_newer_directory = feed.hear_of
-        health = Health(store, source, clock, identity, node.node_id, f"truc {__version__}", _machine(home))
+        health = Health(store, source, machine_clock, identity, node.node_id, f"truc {__version__}", _machine(home))
         systems = Systems(place.systems_folder, place.admin_token)
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed)
         web = _web_door(settings, place, node, systems, passphrase)

@@ -55,3 +55,8 @@ class Homestead:
     def admin_token(self) -> Path:
         """The operator's credential."""
         return self.path / "admin.token"
+
+    @property
+    def sandbox_mark(self) -> Path:
+        """Lies in the homes that `truc sandbox` makes: such a node must never be taken for one of the real mesh."""
+        return self.path / "HOP-CAT"

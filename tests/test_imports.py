@@ -38,6 +38,8 @@ ROOM_OF = {
     "node.net": "net",
     "node.client": "client",
     "node.drop": "drop",
+    "node.sandbox": "sandbox",
+    "node.conformance": "conformance",
     "node.web": "web",
     "node.cli": "cli",
     "node.cli.words": "phrases",
@@ -77,11 +79,13 @@ SEES = {
     "client": WORDS | {"edxml", "net"},
     "phrases": CODECS,
     "drop": WORDS | {"edxml", "directory", "client", "phrases"},
-    "cli": SURFACES | {"assembly", "client", "drop", "phrases"},
+    "sandbox": SURFACES | {"assembly", "client", "web"},
+    "conformance": WORDS | {"edxml", "client", "net", "sandbox"},
+    "cli": SURFACES | {"assembly", "client", "drop", "phrases", "sandbox", "conformance"},
     "parts": BELOW_FLOW | {"log", "store", "directory"},
     "assembly": SURFACES | {"web", "parts"},
 }
-"""Room -> rooms it may import from, besides itself. Only cli starts the house, so only cli sees assembly.
+"""Room -> rooms it may import from, besides itself. Only cli and the sandbox start the house, so only they see assembly.
 The client and what is made of it (drop) are for offices: no room of the house sees them, but cli, which is the office's, too."""
 
 HOME_OF = {
@@ -102,7 +106,7 @@ HOME_OF = {
     "pydantic_settings": {"node.config"},
     "structlog": {"node.log"},
     "uvloop": {"node.assembly"},
-    "starlette": {"node.web"},
+    "starlette": {"node.web", "node.sandbox.door"},
     "uvicorn": {"node.web"},
     "h11": {"node.web"},
     "typer": {"node.cli"},

@@ -1,7 +1,7 @@
 """./dev demo: a ministry, two provinces and a centre on this machine; documents travel, statuses come back, everything is checked.
 
     demo_world.py   the folders          demo_nodes.py   the processes        demo_letters.py   the documents
-    demo_story.py   what happens         demo_show.py    how it is told
+    demo_story.py   what happens         demo_show.py    how it is told        demo_bridge.py    software that speaks VXP
 
 Everything lives in a temporary folder and is gone afterwards, processes included, whatever happens; `--keep` leaves it running.
 """
@@ -24,12 +24,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from node.cli.command import Command, Json, now_ms
+from node.cli.demo_bridge import Bridged
 from node.cli.demo_nodes import Nodes, StoryBroken
 from node.cli.demo_show import Teller
 from node.cli.demo_story import Story, tell
-from node.cli.demo_world import PLACES, World, build
+from node.cli.demo_world import BRIDGED_SYSTEM, PLACES, build
 from node.cli.faults import TRACE_VARIABLE, run_tree, tell_failure
 from node.cli.output import next_steps
+from node.cli.world import World
 from node.errors import EXIT_BUG
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -84,7 +86,8 @@ async def _play(world: World, nodes: Nodes, teller: Teller, started_s: float) ->
         offices = {
             name: await stack.enter_async_context(OfficeClient.connect(one)) for name, one in credentials.items()
         }
-        story = Story(nodes, offices, {name: world.directory(name) for name in with_offices}, teller)
+        directories = {name: world.directory(name) for name in with_offices}
+        story = Story(nodes, offices, Bridged(world.bridges[BRIDGED_SYSTEM]), directories, teller)
         documents = await tell(story)
     story.figures.seconds = round(time.monotonic() - started_s, 3)
     teller.ending(documents, story.figures)
@@ -102,6 +105,7 @@ def _kept(world: World, nodes: Nodes) -> dict[str, object]:
         "folder": str(world.folder),
         "homes": homes,
         "credentials": credentials,
+        "vxp": dict(world.bridges[BRIDGED_SYSTEM]),
         "pids": [one.pid for one in nodes.running],
     }
 
@@ -113,6 +117,7 @@ def _to_try(world: World, nodes: Nodes) -> Sequence[tuple[str, str]]:
         (f"Bốn nút vẫn chạy trong {world.folder}; 'truc' là './dev run' nếu chưa cài.", ""),
         ("Bộ xem văn bản đã gửi tới đâu:", f"truc track --as {ministry} mau-11-G09"),
         ("Hộp đến của tỉnh Lạng Sơn:", f"truc inbox --as {world.credential('lang-son')}"),
+        (f"Xã Hoa Hồi nối bằng cầu VXP {world.bridges[BRIDGED_SYSTEM]['endpoint']}, systemid {BRIDGED_SYSTEM}", ""),
         ("Tìm đơn vị:", f"truc unit search 'xa hoa hoi' --as {ministry}"),
         ("Khám một nút:", f"truc doctor {province}"),
         ("Xem đường tới các nút bạn:", f"truc peer list {province}"),

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from node.cli.demo_world import UNIT_NAMES
 from node.model.calendar import VIETNAM
+from node.model.status import status_name
+from node.sandbox.pdf import small_pdf
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,29 +113,31 @@ def compose(letter: Letter, at_ms: int) -> bytes:
         number=letter.number,
         notation=letter.notation,
         subject=letter.subject,
-        date=datetime.fromtimestamp(at_ms / 1000, VIETNAM).strftime("%Y/%m/%d"),
+        date=_time(at_ms)[:10],
         priority=letter.priority,
         attachments=[(letter.attachment, small_pdf(letter.code))] if letter.attachment else (),
     )
 
 
-def small_pdf(words: str) -> bytes:
-    """Return a PDF of one page with one line of plain letters, small but whole: every reader opens it."""
-    shown = words.encode("ascii", "replace").decode().translate(str.maketrans("()\\", "   "))
-    drawing = f"BT /F1 24 Tf 72 720 Td ({shown} - mau) Tj ET"
-    objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>",
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
-        f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    written, places = "%PDF-1.4\n", []
-    for number, content in enumerate(objects, 1):
-        places.append(len(written))
-        written += f"{number} 0 obj\n{content}\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    end = (
-        f"xref\n0 6\n0000000000 65535 f \n{table}trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{len(written)}\n%%EOF\n"
+def compose_report(packet: bytes, unit: str, status_code: str, at_ms: int) -> bytes:
+    """Return a status packet: what a recipient reports of a document to its author, in the document's own words."""
+    from node.client.reporting import about_of
+    from node.edxml.compose import compose_status
+    from node.edxml.reader import read_header
+
+    about = about_of(read_header(packet), unit)
+    return compose_status(
+        sender=about.unit,
+        sender_name=UNIT_NAMES[unit],
+        author=about.author,
+        document_id=about.document_id,
+        code=about.code,
+        date=about.date,
+        status_code=status_code,
+        description=status_name(status_code),
+        timestamp=_time(at_ms),
     )
-    return (written + end).encode("ascii")
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, VIETNAM).strftime("%Y/%m/%d %H:%M:%S")

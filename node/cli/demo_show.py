@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from node.cli import words
 from node.cli.demo_letters import Letter
-from node.cli.demo_world import NODE_OF_UNIT, PLACES, UNIT_NAMES, World
+from node.cli.demo_world import BRIDGED_UNIT, NODE_OF_UNIT, PLACES, UNIT_NAMES
 from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, console, facts, line, mark, show, table, text
+from node.cli.world import World
 from node.model.delivery import State
 from node.model.lane import Lane, lane_of_priority
 from node.model.office import DeliveryView, TrackView
@@ -51,6 +52,7 @@ class Teller:
         shown = table(columns, right=right, whole=["Nút", "Tiến trình", "Cổng"])
         for one, place in zip(nodes, PLACES, strict=True):
             note = "chuyển tiếp, danh bạ" if place.roles else "chỉ gọi được qua trung tâm" if place.via_relays else ""
+            note = f"{BRIDGED_UNIT} nối bằng cầu VXP" if place.is_bridged else note
             cells = [one.node_id, place.name, place.prefix or "–", one.pid, ports[one.node_id], note]
             shown.add_row(*map(text, cells))
         self.say(shown)
@@ -62,7 +64,7 @@ class Teller:
         size = words.size(packet_bytes) + (f", kèm {letter.attachment}" if letter.attachment else "")
         self.say("\n", text(f"{number}. {letter.title}", f"{STRONG} cyan"))
         self._under(urgent, text(letter.code, STRONG), f"  {letter.subject}")
-        self._under(text(f"{_unit(letter.sender)} gửi, {size}", QUIET))
+        self._under(text(f"{_unit(letter.sender)} gửi{_by_bridge(letter.sender)}, {size}", QUIET))
 
     def taken(self, node_id: str, packet_id: bytes, duration_s: float) -> None:
         """The author's node holds it."""
@@ -73,7 +75,7 @@ class Teller:
         """A recipient has it, and has answered."""
         same = text("đúng từng byte", GOOD) if identical else text("KHÁC BẢN GỬI", f"bold {BAD}")
         said = " · ".join(f"{code} {status_name(code)}" for code in statuses)
-        self._under(mark(identical), f" {_unit(unit)} lấy sau {words.seconds(waited_s)}, ", same)
+        self._under(mark(identical), f" {_unit(unit)} lấy{_by_bridge(unit)} sau {words.seconds(waited_s)}, ", same)
         self._under(text(f"  báo {said}", QUIET))
 
     def proved(self, node_id: str, relay_node: str, units: int, *, genuine: bool) -> None:
@@ -119,8 +121,12 @@ def _road(view: TrackView, one: DeliveryView) -> str:
 
 def _units(of_node: Sequence[DeliveryView]) -> str:
     if len(of_node) == 1:
-        return _unit(of_node[0].unit)
-    return f"{len(of_node)} nơi: " + ", ".join(one.unit for one in of_node)
+        return _unit(of_node[0].unit) + _by_bridge(of_node[0].unit)
+    return f"{len(of_node)} nơi: " + ", ".join(one.unit + _by_bridge(one.unit) for one in of_node)
+
+
+def _by_bridge(unit: str) -> str:
+    return " (cầu VXP)" if unit == BRIDGED_UNIT else ""
 
 
 def _receipts(of_node: Sequence[DeliveryView]) -> "Text":
@@ -138,6 +144,7 @@ def _figures(figures: "Figures") -> list[tuple[str, object]]:
     return [
         ("Gói tin", f"{figures.packets_delivered}/{figures.packets_sent} đã tới: {kinds}"),
         ("Qua trung tâm", f"{figures.packets_relayed} gói; trung tâm chỉ giữ hộ bản mã hóa, không đọc được"),
+        ("Cầu VXP", f"{figures.bridged} gói mà phần mềm của {_unit(BRIDGED_UNIT)} gửi và nhận, như với trục quốc gia"),
         ("Biên nhận", signed),
         ("Trạng thái", f"{figures.statuses_returned} trạng thái đã về tới nơi gửi"),
         ("Nội dung", _comparison(figures)),

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from node.cli.command import now_ms
-from node.cli.demo_letters import LETTERS, Letter, compose
+from node.cli.demo_bridge import STATUSES, Bridged
+from node.cli.demo_letters import LETTERS, Letter, compose, compose_report
 from node.cli.demo_nodes import Nodes, StoryBroken
 from node.cli.demo_show import Teller
-from node.cli.demo_world import NODE_OF_UNIT
+from node.cli.demo_world import BRIDGED_UNIT, NODE_OF_UNIT
 from node.cli.receipts import BY_US, verified_by
 from node.client.reporting import about_of, report
 from node.errors import ADVICE
@@ -41,6 +42,8 @@ class Figures:
     documents_sent: int = 0
     copies_compared: int = 0
     deliveries: int = 0
+    bridged: int = 0
+    """Packets that one commune's software sent and got through the VXP bridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,11 @@ class Sent:
 
 @dataclass(slots=True)
 class Story:
-    """The running nodes, a client and the trusted directory for each, and what has been sent so far."""
+    """The running nodes, a client and the trusted directory for each, the software behind the bridge, what has been sent so far."""
 
     nodes: Nodes
     offices: Mapping[str, "OfficeClient"]
+    bridged: Bridged
     directories: Mapping[str, "Directory"]
     teller: Teller
     figures: Figures = field(default_factory=Figures)
@@ -74,6 +78,8 @@ async def tell(story: Story) -> list[TrackView]:
     story.teller.waiting_for_statuses()
     for one in story.sent:
         _count(story, one, await _complete(story, one, one.statuses))
+    await story.bridged.collect()
+    story.figures.bridged = story.bridged.packets
     for office in story.offices.values():
         entries, _ = await office.list_inbox()
         await office.acknowledge([entry.packet_id for entry in entries])
@@ -85,14 +91,22 @@ async def _play(story: Story, number: int, letter: Letter) -> Sent:
     packet = compose(letter, now_ms())
     story.teller.letter(number, letter, len(packet))
     started_s = time.monotonic()
-    result = await story.office_of(letter.sender).submit(packet, f"demo-{letter.document_id}")
-    sent = _note(story, letter.sender, result, letter.code, 1 + len(letter.statuses))
+    sent = await _hand_in(story, letter, packet)
     story.figures.documents_sent += 1
-    story.teller.taken(NODE_OF_UNIT[letter.sender], result.packet_id, time.monotonic() - started_s)
+    story.teller.taken(NODE_OF_UNIT[letter.sender], sent.packet_id, time.monotonic() - started_s)
     units = [parse_code(code).text for code in letter.recipients]
-    await asyncio.gather(*(_receive(story, letter, unit, result.packet_id, packet, started_s) for unit in units))
+    await asyncio.gather(*(_receive(story, letter, unit, sent.packet_id, packet, started_s) for unit in units))
     _show_receipts(story, sent, await _complete(story, sent, statuses=0))
     return sent
+
+
+async def _hand_in(story: Story, letter: Letter, packet: bytes) -> Sent:
+    """The author's software hands it in, by the door that it knows."""
+    statuses = 1 + len(letter.statuses)
+    if letter.sender == BRIDGED_UNIT:
+        return _note_sent(story, Sent(NODE_OF_UNIT[letter.sender], await story.bridged.send(packet), statuses))
+    result = await story.office_of(letter.sender).submit(packet, f"demo-{letter.document_id}")
+    return _note(story, letter.sender, result, letter.code, statuses)
 
 
 def _show_receipts(story: Story, sent: Sent, view: TrackView) -> None:
@@ -105,20 +119,40 @@ def _show_receipts(story: Story, sent: Sent, view: TrackView) -> None:
 
 async def _receive(story: Story, letter: Letter, unit: str, packet_id: bytes, packet: bytes, started_s: float) -> None:
     """The recipient's software: look, fetch, compare, take out, report."""
+    if unit == BRIDGED_UNIT:
+        identical = await _receive_bridged(story, letter) == packet
+    else:
+        identical = await _receive_by_office(story, letter, unit, packet_id) == packet
+    story.figures.copies_compared += 1
+    story.figures.bytes_identical = story.figures.bytes_identical and identical
+    story.teller.arrived(unit, time.monotonic() - started_s, ("01", *letter.statuses), identical=identical)
+
+
+async def _receive_by_office(story: Story, letter: Letter, unit: str, packet_id: bytes) -> bytes:
     from node.edxml.reader import read_header
 
     office = story.office_of(unit)
     entry = await story.nodes.until(lambda: _in_inbox(office, unit, packet_id), f"văn bản {letter.code} tới {unit}")
-    waited_s = time.monotonic() - started_s
     fetched = await office.fetch(packet_id, unit)
-    identical = fetched.packet == packet
-    story.figures.copies_compared += 1
-    story.figures.bytes_identical = story.figures.bytes_identical and identical
     await office.acknowledge([packet_id], unit)
     about = about_of(read_header(fetched.packet), unit)
     for code in letter.statuses:
         _note(story, unit, await report(office, entry, about, code), f"trạng thái {code}", 0)
-    story.teller.arrived(unit, waited_s, ("01", *letter.statuses), identical=identical)
+    return fetched.packet
+
+
+async def _receive_bridged(story: Story, letter: Letter) -> bytes:
+    """The same through the bridge: poll, fetch, done; the statuses are packets like any other."""
+
+    async def look() -> bytes | None:
+        await story.bridged.collect()
+        return story.bridged.drawer.get(letter.document_id)
+
+    packet = await story.nodes.until(look, f"văn bản {letter.code} tới {BRIDGED_UNIT} qua cầu VXP")
+    for code in letter.statuses:
+        packet_id = await story.bridged.send(compose_report(packet, BRIDGED_UNIT, code, now_ms()), STATUSES)
+        _note_sent(story, Sent(NODE_OF_UNIT[BRIDGED_UNIT], packet_id, 0))
+    return packet
 
 
 def _note(story: Story, unit: str, result: SubmitResult, what: str, statuses: int) -> Sent:
@@ -126,7 +160,10 @@ def _note(story: Story, unit: str, result: SubmitResult, what: str, statuses: in
     for reason, detail in [(result.reason, result.detail), *((one.reason, one.code) for one in result.refused)]:
         if reason:
             raise StoryBroken(f"Nút {NODE_OF_UNIT[unit]} từ chối {what}: {ADVICE[reason]} ({detail})")
-    sent = Sent(NODE_OF_UNIT[unit], result.packet_id, statuses)
+    return _note_sent(story, Sent(NODE_OF_UNIT[unit], result.packet_id, statuses))
+
+
+def _note_sent(story: Story, sent: Sent) -> Sent:
     story.sent.append(sent)
     story.figures.packets_sent += 1
     return sent

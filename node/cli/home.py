@@ -43,6 +43,14 @@ class Home(Homestead):
         """What the authority needs to admit the node."""
         return self.path / "join-request.truc"
 
+    def require_real(self) -> None:
+        """Refuse a sandbox's node: it must never be taken for one of the real mesh. Raises Rejected(REQUEST_INVALID)."""
+        if self.sandbox_mark.exists():
+            raise Rejected(
+                Reason.REQUEST_INVALID,
+                f"{self.path} is a sandbox's node (hộp cát); run it with 'truc sandbox --home DIR'",
+            )
+
     def settings(self) -> "Settings":
         """Read the settings. Raises Broken(HOME_MISSING), Broken(SETTINGS_INVALID)."""
         from node.config import load_settings

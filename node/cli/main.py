@@ -15,6 +15,7 @@ from node.cli import (
     ack,
     authority,
     calendar,
+    conformance,
     doctor,
     drop,
     export,
@@ -24,6 +25,7 @@ from node.cli import (
     packet,
     peer,
     replace,
+    sandbox,
     serve,
     status,
     submit,
@@ -38,6 +40,7 @@ from node.cli.command import Command, HomeCommand, Noun
 from node.cli.faults import run_tree
 
 DOCUMENTS, INSTALLATION, OPERATION = "Văn bản", "Danh bạ và cài đặt nút", "Vận hành nút"
+VENDORS = "Nhà cung cấp phần mềm"
 
 
 def _say_version(asked: bool) -> None:
@@ -95,6 +98,8 @@ def _tree() -> typer.Typer:
     made.add_typer(
         calendar.app, name="calendar", help="Lịch làm việc: ngày nghỉ lễ, tết, ngày làm bù.", rich_help_panel=OPERATION
     )
+    made.add_typer(sandbox.app, name="sandbox", rich_help_panel=VENDORS)
+    made.command(cls=Command, rich_help_panel=VENDORS)(conformance.conformance)
     made.add_typer(
         peer.app, name="peer", help="Đường tới các nút bạn: xem, tạm giữ, gửi tiếp.", rich_help_panel=OPERATION
     )

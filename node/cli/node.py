@@ -105,6 +105,7 @@ def join(
 ) -> None:
     """Tin danh bạ lần đầu: nhận gốc tin cậy, hiện dấu vân tay để đối chiếu, nạp danh bạ."""
     place = homes.Home(home)
+    place.require_real()
     settings, public = place.settings(), _need_folder(public_folder)
     found, directory = bootstrap(place, public, fingerprint, now_ms())
     compared = bool(fingerprint)
@@ -165,6 +166,7 @@ def update(
 ) -> None:
     """Nạp danh bạ mới hơn: từ một thư mục khi nút đang dừng, hoặc --refresh khi nút đang chạy."""
     place = homes.Home(home)
+    place.require_real()
     settings = place.settings()
     if refresh == (public_folder is not None):
         raise typer.BadParameter("ghi PUBLIC_FOLDER khi nút đang dừng, hoặc --refresh khi nút đang chạy")

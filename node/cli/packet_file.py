@@ -24,16 +24,9 @@ def read(path: Path) -> "Packet":
 
 def judged(path: Path) -> list[Finding]:
     """Return what all rules find in a packet file of any size. Raises as `read`."""
-    from node.edxml.document import PacketReader, pieces_of
-    from node.edxml.rules import check_packet, in_order
-    from node.edxml.rules.contents import ZipJudge
+    from node.edxml.judging import judge
 
-    judge = ZipJudge()
-    reader = PacketReader(on_content=judge)
     try:
-        for piece in pieces_of(path):
-            reader.feed(piece)
+        return judge(path, now_ms())[1]
     except OSError as error:
         raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error.strerror}") from error
-    packet = reader.finish()
-    return in_order([*check_packet(packet, now_ms()), *judge.findings(packet)])

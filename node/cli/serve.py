@@ -14,6 +14,7 @@ def serve(home: Home, as_json: Json = False) -> None:
     """Chạy nút trong HOME cho tới khi được bảo dừng (SIGTERM hoặc Ctrl-C)."""
     from node import assembly, log
 
+    Place(home).require_real()
     settings = Place(home).settings()
     log.configure(settings.log.level, settings.log.format)
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from node.cli.demo_letters import LETTERS, compose, small_pdf
-from node.cli.demo_world import UNIT_NAMES
+from node.cli.demo_letters import LETTERS, compose
+from node.cli.demo_world import BRIDGED_UNIT, UNIT_NAMES
 from node.edxml.document import read_packet
 from node.edxml.reader import read_header
+from node.edxml.rules.units import canonical
 from node.model.code import parse_code
+from node.sandbox.pdf import small_pdf
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -27,6 +29,7 @@ FIGURES = {
     "receipts_verified",
     "bytes_identical",
     "seconds",
+    "bridged",
 }
 
 
@@ -76,9 +79,20 @@ def test_everything_arrives_byte_for_byte_is_receipted_and_answered(tmp_path: Pa
     assert figures["receipts_verified"] == figures["deliveries"]
     assert figures["bytes_identical"] is True
     assert figures["copies_compared"] == sum(len(letter.recipients) for letter in LETTERS)
+    assert figures["bridged"] == through_the_bridge()
     assert figures["seconds"] < 60
     assert nodes_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def through_the_bridge() -> int:
+    """Packets that the commune behind the bridge sends and gets: its documents and statuses, and those about its documents (01, too)."""
+    written = [letter for letter in LETTERS if letter.sender == BRIDGED_UNIT]
+    got = [letter for letter in LETTERS if BRIDGED_UNIT in map(canonical, letter.recipients)]
+    assert written, "it sends"
+    assert got, "and gets"
+    answers = sum(len(letter.recipients) * (1 + len(letter.statuses)) for letter in written)
+    return len(written) + answers + sum(1 + len(letter.statuses) for letter in got)
 
 
 def test_a_node_that_dies_ends_the_demo_with_its_log_and_nothing_left_behind(tmp_path: Path) -> None:
