@@ -60,6 +60,8 @@ def demo(
     except StoryBroken as broken:
         tell_failure(str(broken), as_json)
         raise typer.Exit(EXIT_BUG) from broken
+    except asyncio.CancelledError:
+        _end_in_order(signal.SIGTERM, None)
     finally:
         if not kept:
             nodes.end()
@@ -76,6 +78,10 @@ async def _play(world: World, nodes: Nodes, teller: Teller, started_s: float) ->
     from node.net.credential import Credential
 
     begun_s = time.monotonic()
+    own = asyncio.current_task()
+    assert own is not None
+    # Between two steps only, as asyncio does with Ctrl-C: in the middle of starting a process nobody would know of it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     for place in PLACES:
         nodes.start(world.home(place.node_id))
     await nodes.all_ready()
