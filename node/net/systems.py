@@ -4,7 +4,8 @@ One JSON file per system in <home>/systems/, mode 0600: {name, units, secret_sha
 octets, is shown once and kept by nobody here; a digest suffices because there is nothing to guess. The running node looks
 at the folder at most once a second, and at once when somebody is refused, so `truc system add` works while it runs.
 
-A system that calls by the VXP bridge has a second file beside it, NAME.vxp (vxp_secrets.py); it goes with its system.
+A system that calls by the VXP bridge has a second file beside it, NAME.vxp (vxp_secrets.py), and one that wants to be told of events
+a third, NAME.webhook (hooks.py); they go with their system.
 
 The administrator proves with <home>/admin.token that he can read the node's folder.
 """
@@ -84,7 +85,8 @@ class Systems:
             (self._folder / f"{name}.json").unlink()
         except FileNotFoundError as error:
             raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
-        (self._folder / f"{name}.vxp").unlink(missing_ok=True)
+        for ending in ("vxp", "webhook"):
+            (self._folder / f"{name}.{ending}").unlink(missing_ok=True)
         self._look()
 
     def named(self, name: str) -> System | None:
