@@ -32,6 +32,7 @@ from node.net.mesh_server import MeshService, mesh_listener
 from node.net.office_server import OfficeService, office_listener
 from node.net.peers import GrpcPeers
 from node.net.systems import Systems
+from node.net.tls_files import TlsFiles
 from node.net.vxp_secrets import VxpSecrets
 from node.node import Node
 from node.notifier import Notifier
@@ -40,7 +41,7 @@ from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity, load_tls
 from node.store.bodies import FileBodies
 from node.store.rocks import RocksStore
-from node.web.door import TlsFiles, WebDoor
+from node.web.door import WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.house import House
 from node.web.vxp.register import Registrar

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from node.directory.zone import ZoneEditor
     from node.net.admin_client import AdminClient
     from node.net.systems import Systems
+    from node.seal.keyring import Keyring
 
 CERTIFICATE_DAYS = 1_095
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  a name for it, nothing listens here
@@ -225,6 +226,14 @@ def passphrase_of(settings: "Settings") -> bytes | None:
 
     path = settings.keys.passphrase_file
     return None if path is None else read_private(path).strip()
+
+
+def keys_of(place: Home) -> "Keyring":
+    """Return the node's private keys. Raises what reading settings and keys raises."""
+    from node.seal.keyring import load_keys
+
+    settings = place.settings()
+    return load_keys(place.keys, settings.node_id, passphrase_of(settings))
 
 
 def advertised(mesh: str, advertise: str | None) -> str:

@@ -116,7 +116,7 @@ def message_of(batch: Batch, node_id: str, now_ms: int) -> HookMessage:
     return HookMessage(_digest("truc message", *ids), _octets(document), now_ms)
 
 
-def test_message(system: str, node_id: str, token: str, now_ms: int) -> HookMessage:
+def trial_message(system: str, node_id: str, token: str, now_ms: int) -> HookMessage:
     """Return a message without notices, by which an operator tries an address out; `token` is fresh."""
     document = {"type": "truc.test", "node": node_id, "system": system, "notices": []}
     return HookMessage(_digest("truc test", token), _octets(document), now_ms)

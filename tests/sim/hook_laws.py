@@ -1,5 +1,8 @@
-"""The laws of telling (node/flow/hook.py): when the addresses are up at last, each has heard of each event, by itself or by a LOOK that came
-after it; a repeat is what was sent before; and nothing is told that has not happened."""
+"""The laws of telling (node/flow/hook.py).
+
+When the addresses are up at last, each has heard of each event, by itself or by a LOOK that came after it;
+a repeat is what was sent before; and nothing is told that has not happened.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
