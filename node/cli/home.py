@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,10 +59,16 @@ class Home(Homestead):
         return Systems(self.systems_folder, self.admin_token)
 
     def zone_editor(self) -> "ZoneEditor":
-        """Open the zone. Raises Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
+        """Open the zone to look at it. Raises Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
         from node.directory.zone import ZoneEditor
 
         return ZoneEditor.open(self.zone)
+
+    def editing_zone(self) -> "AbstractContextManager[ZoneEditor]":
+        """Open the zone to change it, alone. Raises Deferred(STORE_STALLED), Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
+        from node.directory.zone_lock import editing
+
+        return editing(self.zone)
 
     def admin(self) -> "AdminClient":
         """Return a client to the node that runs here. Raises Broken: HOME_MISSING, SETTINGS_INVALID, KEY_FILE_MISSING …"""
@@ -206,7 +212,8 @@ def describe_anew(place: Home) -> bool:
         sealing_keys=_public_keys(public.sealing),
     )
     if now != before:
-        place.zone_editor().set_node(now)
+        with place.editing_zone() as zone:
+            zone.set_node(now)
     return now != before
 
 
