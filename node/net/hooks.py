@@ -12,7 +12,7 @@ import base64
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from node.model.hook import Hook, HookMessage
 from node.model.reason import Reason
 from node.net.hook_client import HookClient
 from node.net.sockets import is_loopback_host
-from node.net.systems import Systems, check_name
+from node.net.systems import Systems, check_name, marks_of
 from node.ports import Keys
 from node.seal.files import read_private, replace_private
 from node.seal.secret import open_secret, seal_secret
@@ -107,7 +107,7 @@ class HookFiles:
 
     def marks(self) -> frozenset[tuple[str, int, int, int]]:
         """Return what tells changed files from unchanged ones."""
-        return frozenset(_marks(self._folder.glob("*.webhook")))
+        return marks_of(self._folder, ".webhook")
 
     def _path(self, name: str) -> Path:
         assert "/" not in name, "names of systems are checked where they enter"
@@ -170,12 +170,3 @@ def check_url(url: str) -> None:
 def _owner(name: str) -> str:
     # No system can be called so, and so its other secret cannot be put in this one's place.
     return f"{name} webhook"
-
-
-def _marks(paths: Iterable[Path]) -> Iterable[tuple[str, int, int, int]]:
-    for path in paths:
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
-        yield path.name, found.st_mtime_ns, found.st_ino, found.st_size

@@ -13,6 +13,7 @@ The administrator proves with <home>/admin.token that he can read the node's fol
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 import time
@@ -172,7 +173,7 @@ class Systems:
     def _look(self) -> None:
         """Read the folder again if anything in it has changed."""
         self._looked_s = self._monotonic_s()
-        seen = frozenset(_marks(self._folder))
+        seen = marks_of(self._folder, ".json")
         if seen == self._seen:
             return
         self._records = {path.stem: record for path in _files(self._folder) if (record := _read(path))}
@@ -183,14 +184,21 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
 
 
-def _marks(folder: Path) -> Iterable[tuple[str, int, int, int]]:
-    """Yield what tells a changed file from an unchanged one."""
-    for path in _files(folder):
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
-        yield path.name, found.st_mtime_ns, found.st_ino, found.st_size
+def marks_of(folder: Path, ending: str) -> frozenset[tuple[str, int, int, int]]:
+    """Return what tells changed files of a folder from unchanged ones. Done every second on the loop, so it is as cheap as it gets."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(mark for entry in entries if entry.name.endswith(ending) if (mark := _mark(entry)))
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _mark(entry: "os.DirEntry[str]") -> tuple[str, int, int, int] | None:
+    try:
+        facts = entry.stat()
+    except FileNotFoundError:
+        return None
+    return entry.name, facts.st_mtime_ns, facts.st_ino, facts.st_size
 
 
 def _read(path: Path) -> SystemRecord | None:
