@@ -6,7 +6,9 @@ import json
 import ssl
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -267,3 +269,20 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(
 def test_what_is_no_answer_is_not_taken(answer: bytes) -> None:
     with Rude(answer) as rude:
         assert fault_of(rude.url, post_s=2.0).reason is Reason.HOOK_REFUSED
+
+
+def test_what_vendors_are_told_to_write_verifies_our_messages_and_nothing_else() -> None:
+    """The ten lines of deploy/webhook.md, as they stand there."""
+    page = (Path(__file__).parents[2] / "deploy" / "webhook.md").read_text("utf-8")
+    written: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], written)
+    sent, key = message(), b"k" * 32
+    secret, fields = SECRET_PREFIX + base64.b64encode(key).decode(), signature_headers(key, sent)
+
+    assert written["notices"](secret, fields, sent.body) == []
+    late = signature_headers(key, replace(sent, time_ms=sent.time_ms - 400_000))
+    other = SECRET_PREFIX + base64.b64encode(b"x" * 32).decode()
+    for wrong in ((secret, fields, sent.body + b" "), (other, fields, sent.body), (secret, late, sent.body),
+                  (secret, {**fields, "webhook-id": "other"}, sent.body)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"secret|old"):
+            written["notices"](*wrong)
