@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from node.errors import Deferred, Fault
 from node.flow import hook
 from node.log import get_logger
-from node.model.hook import Batch, Hook, message_of
+from node.model.hook import Batch, Hook
 from node.model.policy import Policy
 from node.node import Node
 from node.ports import Hooks, Ports
 from node.rest import rest
+from node.wire.hook import message_of
 
 log = get_logger()
 

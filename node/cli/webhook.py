@@ -18,8 +18,9 @@ from node.cli.home import keys_of
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, tell, text
 from node.cli.plain import plain
 from node.errors import Fault, Rejected
-from node.model.hook import HookView, trial_message
+from node.model.hook import HookView
 from node.model.reason import Reason
+from node.wire.hook import trial_message
 
 if TYPE_CHECKING:
     from node.net.hooks import HookFile, HookFiles

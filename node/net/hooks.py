@@ -127,8 +127,10 @@ class HttpHooks:
 
     def all(self) -> Mapping[str, Hook]:
         """Return what is set now. A file that cannot be read is reported and leaves its system out."""
-        units = {record.system.name: record.system.units for record in self._systems.list()}
-        mark = (self._files.marks(), frozenset(units.items()))
+        files = self._files.marks()
+        # Most nodes have none: then their systems need not be looked at.
+        units = {record.system.name: record.system.units for record in self._systems.list()} if files else {}
+        mark = (files, frozenset(units.items()))
         if mark != self._mark:
             self._mark = mark
             self._read = {name: found for name in self._files.names() if name in units and (found := self._look(name))}

@@ -9,11 +9,12 @@ import pytest
 from node.couriers import Couriers
 from node.errors import Deferred
 from node.flow import hook
-from node.model.hook import Batch, Hook, NoticeKind, message_of
+from node.model.hook import Batch, Hook, NoticeKind
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.notifier import Notifier
 from node.store import keys
+from node.wire.hook import message_of
 from tests.flow.support import NOW, Book, Place, document, place, push_of, run, status_about
 
 HOOK = Hook("qlvb", frozenset({"H49", "H49.22"}), 7)

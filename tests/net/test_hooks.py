@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.errors import Broken, Fault
-from node.model.hook import HookMessage, trial_message
+from node.model.hook import HookMessage
 from node.model.reason import Reason
 from node.net.hook_client import HookClient, signature_headers
 from node.net.hooks import SECRET_PREFIX, HookFiles, HttpHooks, check_url
 from node.net.systems import Systems
 from node.seal.keyring import Keyring
+from node.wire.hook import trial_message
 from tests.hook_receiver import Receiver, Rude
 from tests.web.real_bridge import certificate
 
