@@ -3,8 +3,6 @@
 Address and secret lie in the node's folder, so they are set whether the node runs or not; how it goes only the running node knows.
 """
 
-import asyncio
-import secrets
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +18,6 @@ from node.cli.plain import plain
 from node.errors import Fault, Rejected
 from node.model.hook import HookView
 from node.model.reason import Reason
-from node.wire.hook import trial_message
 
 if TYPE_CHECKING:
     from node.net.hooks import HookFile, HookFiles
@@ -137,13 +134,18 @@ def _address(files: "HookFiles", name: str) -> str:
 
 
 async def _list(place: Place) -> list[HookView]:
+    import asyncio
+
     async with asyncio.timeout(ASK_S), place.admin() as admin:
         return await admin.list_hooks()
 
 
 async def _post(place: Place, name: str, found: "HookFile") -> tuple[int, float]:
+    import secrets
+
     from node import __version__
     from node.net.hook_client import HookClient
+    from node.wire.hook import trial_message
 
     message = trial_message(name, place.settings().node_id, secrets.token_hex(16), now_ms())
     began_s = time.monotonic()
