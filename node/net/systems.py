@@ -10,6 +10,7 @@ a third, NAME.webhook (hooks.py); they go with their system.
 The administrator proves with <home>/admin.token that he can read the node's folder.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
@@ -17,7 +18,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,12 +84,13 @@ class Systems:
     def revoke(self, name: str) -> None:
         """Disconnect a system. Raises Rejected(NOT_FOUND) if there is none of that name."""
         check_name(name)
-        try:
-            (self._folder / f"{name}.json").unlink()
-        except FileNotFoundError as error:
-            raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
-        for ending in ("vxp", "webhook"):
-            (self._folder / f"{name}.{ending}").unlink(missing_ok=True)
+        with _alone(self._folder):
+            try:
+                (self._folder / f"{name}.json").unlink()
+            except FileNotFoundError as error:
+                raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
+            for ending in ("vxp", "webhook"):
+                (self._folder / f"{name}.{ending}").unlink(missing_ok=True)
         self._look()
 
     def named(self, name: str) -> System | None:
@@ -103,13 +106,14 @@ class Systems:
         """Let a system speak for one more unit. Raises Rejected(NOT_FOUND), Rejected(CODE_MALFORMED), and what writing raises."""
         check_name(name)
         path, code = self._folder / f"{name}.json", parse_code(unit).text
-        try:
-            record = json.loads(path.read_bytes())
-        except FileNotFoundError as error:
-            raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
-        if code not in record["units"]:
-            record["units"] = sorted({*record["units"], code})
-            replace_private(path, json.dumps(record, indent=2).encode() + b"\n")
+        with _alone(self._folder):
+            try:
+                record = json.loads(path.read_bytes())
+            except FileNotFoundError as error:
+                raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
+            if code not in record["units"]:
+                record["units"] = sorted({*record["units"], code})
+                replace_private(path, json.dumps(record, indent=2).encode() + b"\n")
         self._look()
 
     def list(self) -> list[SystemRecord]:
@@ -182,6 +186,21 @@ class Systems:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing systems meanwhile: one that is being revoked must not come back by a change to it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        yield  # nothing is there that could be changed
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def marks_of(folder: Path, ending: str) -> frozenset[tuple[str, int, int, int]]:
