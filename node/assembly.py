@@ -25,19 +25,23 @@ from node.health import Health
 from node.home import Homestead
 from node.log import get_logger
 from node.net.admin_server import AdminService
+from node.net.hook_client import HookClient
+from node.net.hooks import HookFiles, HttpHooks
 from node.net.listener import Listener
 from node.net.mesh_server import MeshService, mesh_listener
 from node.net.office_server import OfficeService, office_listener
 from node.net.peers import GrpcPeers
 from node.net.systems import Systems
+from node.net.tls_files import TlsFiles
 from node.net.vxp_secrets import VxpSecrets
 from node.node import Node
+from node.notifier import Notifier
 from node.ports import Clock, Ports
 from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity, load_tls
 from node.store.bodies import FileBodies
 from node.store.rocks import RocksStore
-from node.web.door import TlsFiles, WebDoor
+from node.web.door import WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.house import House
 from node.web.vxp.register import Registrar
@@ -60,6 +64,7 @@ class RunningNode:
         node: Node,
         couriers: Couriers,
         clerk: Clerk,
+        notifier: Notifier,
         feed: DirectoryFeed,
         mesh: Listener,
         office: Listener,
@@ -71,6 +76,7 @@ class RunningNode:
         self.couriers = couriers
         self.node_id = node.node_id
         self.clerk = clerk
+        self.notifier = notifier
         self._feed = feed
         self._mesh = mesh
         self._office = office
@@ -97,6 +103,7 @@ class RunningNode:
         web = [self._web.stop()] if self._web else []
         await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S), *web)
         await self._feed.stop()
+        await self.notifier.stop()
         await self.clerk.stop()
         await self.couriers.stop()
         await self._close()
@@ -128,14 +135,16 @@ async def start(
         node = make_node(ports, policy, software=f"truc {__version__}", calendar=calendar)
         couriers = Couriers(node, ports, policy)
         clerk = Clerk(node, ports, policy)
-        couriers.on_bug = clerk.on_bug = _log_bug
+        systems = Systems(place.systems_folder, place.admin_token)
+        hooks = HttpHooks(HookFiles(place.systems_folder, keyring), systems, HookClient(f"truc {__version__}"))
+        notifier = Notifier(node, ports, policy, hooks)
+        couriers.on_bug = clerk.on_bug = notifier.on_bug = _log_bug
         feed = DirectoryFeed(
             trusted, source, peers, machine_clock, settings.directory.folder, settings.directory.refresh_s
         )
         source.subscribe(lambda directory: couriers.directory_changed())
         couriers.on_newer_directory = feed.hear_of
         health = Health(store, source, machine_clock, identity, node.node_id, f"truc {__version__}", _machine(home))
-        systems = Systems(place.systems_folder, place.admin_token)
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed)
         web = _web_door(settings, place, node, systems, passphrase)
 
@@ -146,7 +155,7 @@ async def start(
             workers.close()
 
         running = RunningNode(
-            ports, node, couriers, clerk, feed, mesh, office, web, lambda: asyncio.ensure_future(close())
+            ports, node, couriers, clerk, notifier, feed, mesh, office, web, lambda: asyncio.ensure_future(close())
         )
     except BaseException:
         await store.close()
@@ -203,6 +212,7 @@ async def _open_doors(
     if not fenced:
         await running.couriers.start()
         await running.clerk.start()
+        await running.notifier.start()
     for door in (mesh, office):
         await door.set_serving(not fenced)
     # What lives as long as the process need not be looked at by every collection, nor every collection be so soon.

@@ -182,6 +182,7 @@ class Carrier:
         await self._remove_released([one for one, _ in pairs if one.row.kind == keys.OUTBOX_RELAY])
         if nodes:
             self._node.on_outbox(nodes)
+        self._node.on_notice()
         return gone and not heard.unfit
 
     def _judge(self, loaded: Loaded, answer: Answer, caller: str) -> Told:

@@ -195,6 +195,8 @@ class Couriers:
         )
         if obliged:
             self._node.on_duty()
+        if due or shown:
+            self._node.on_notice()
         await self._node.body_files.sweep(now_ms)
         return len(due) + shown
 

@@ -3,7 +3,7 @@
         submit          an office hands a packet in
         receive_*       a peer brings packets, receipts, large bodies
         list_inbox, fetch, acknowledge, track, search_units     an office looks and takes
-        list_outbox, list_peers, hold_peer, release_peer, count_statuses        an operator looks and decides
+        list_outbox, list_peers, list_hooks, hold_peer, release_peer, count_statuses        an operator looks and decides
 
 Decisions live in flow/, sending in courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
@@ -14,7 +14,7 @@ from functools import partial
 
 from node.bodyfiles import BodyFiles
 from node.errors import Fault
-from node.flow import accept, completeness, deadline, inbox, judge, operate, receipt, recount, track
+from node.flow import accept, completeness, deadline, hook, inbox, judge, operate, receipt, recount, track
 from node.flow.deeds import may_oblige
 from node.flow.opening import open_small
 from node.flow.road import Outlook
@@ -23,6 +23,7 @@ from node.model.calendar import Calendar
 from node.model.code import parse_code
 from node.model.completeness import UnitReport
 from node.model.envelope import Envelope
+from node.model.hook import HookView
 from node.model.life import Dossier
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
 from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submission, SubmitResult, System, TrackView
@@ -59,6 +60,8 @@ class Node:
         """Called when a peer has called us: it is up."""
         self.on_duty: Callable[[], None] = lambda: None
         """Called when the node may owe a status in a unit's name (clerk.py)."""
+        self.on_notice: Callable[[], None] = lambda: None
+        """Called when there may be something to tell a system of (notifier.py)."""
         self._software = software
         self.body_files = BodyFiles(ports)
         self._large = LargeBodies(ports, policy, self.wrapper, self.body_files)
@@ -70,6 +73,7 @@ class Node:
             self.body_files,
             lambda nodes: self.on_outbox(nodes),
             lambda: self.on_duty(),
+            lambda: self.on_notice(),
         )
 
     # --- an office hands a packet in ---------------------------------------------------------------------------
@@ -204,6 +208,7 @@ class Node:
             self.on_outbox(targets)
         if any(one.accepted_units and one.header is not None and may_oblige(one.header) for one in verdicts):
             self.on_duty()
+        self.on_notice()
         by_verdict, by_receipt = iter(stored), iter(taken)
         return [
             one if isinstance(one, Answer) else next(by_verdict) if isinstance(one, judge.Verdict) else next(by_receipt)
@@ -292,6 +297,10 @@ class Node:
         outlook = self._outlook()
         views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook))
         return [self._with_hello(view) for view in views]
+
+    async def list_hooks(self) -> list[HookView]:
+        """Return how the telling of systems goes."""
+        return await self.ports.store.transact(hook.views)
 
     async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]:
         """Return how completely recipients report on a page of deliveries, and the token of the next page; times 0: no bound."""

@@ -4,12 +4,13 @@ The code between the ports (flow/, node.py, courier.py) is plain asyncio and pur
 threading, time, random, os or uuid. That is what lets tests/sim/ run the real node under virtual time from one seed.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from node.model.directory import Directory, NodeEntry
 from node.model.envelope import Signature
+from node.model.hook import Hook, HookMessage
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.office import FoundUnit
 
@@ -219,9 +220,25 @@ class DirectorySource(Protocol):
         ...
 
 
+class Hooks(Protocol):
+    """The addresses at which systems want to be told of events (webhooks), as the operator has set them."""
+
+    def all(self) -> Mapping[str, Hook]:
+        """Return those that are set now, by system; the same object as long as nothing has changed. Quick."""
+        ...
+
+    async def post(self, system: str, message: HookMessage) -> None:
+        """Post a signed message to a system's own address, bounded in time; returns when it was taken (2xx).
+
+        Raises Deferred: HOOK_UNREACHABLE, HOOK_TLS_FAILED, or HOOK_REFUSED (with `retry_after_ms` if the address named a time); and
+        Broken (KEY_FILE_MISSING, KEY_UNUSABLE …) if the address or its secret cannot be read.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All of them together, as a node is given them."""
+    """All of them together, as a node is given them; but Hooks, which only the notifier asks."""
 
     clock: Clock
     entropy: Entropy

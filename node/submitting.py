@@ -39,7 +39,8 @@ ZIP_WEIGHT_BYTES = 1024 * 1024
 class Submitting:
     """Takes packets from offices.
 
-    `on_outbox` is told for which nodes something durable waits then, `on_duty` that the node itself may owe a status now.
+    `on_outbox` is told for which nodes something durable waits then, `on_duty` that the node itself may owe a status now, `on_notice`
+    that there may be something to tell a system of.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Submitting:
         body_files: BodyFiles,
         on_outbox: Callable[[set[str]], None],
         on_duty: Callable[[], None],
+        on_notice: Callable[[], None],
     ) -> None:
         self._ports = ports
         self._node_id = ports.keys.node_id
@@ -60,6 +62,7 @@ class Submitting:
         self._large = large
         self._on_outbox = on_outbox
         self._on_duty = on_duty
+        self._on_notice = on_notice
         self._submits: Gather[Draft, SubmitResult] = Gather(
             self._store_drafts,
             size_max=policy.submit_group_max,
@@ -175,7 +178,10 @@ class Submitting:
             for place, answer in zip(early, await self._sign_and_store(again), strict=True):
                 answers[place] = answer
         self._on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {self._node_id})
-        if any(self._node_id in one.addressed.routes.values() and deeds.may_oblige(one.header) for one in drafts):
+        local = [one for one in drafts if self._node_id in one.addressed.routes.values()]
+        if local:
+            self._on_notice()
+        if any(deeds.may_oblige(one.header) for one in local):
             self._on_duty()
         return [answer for answer in answers if not isinstance(answer, TooEarly)]
 

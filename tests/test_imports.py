@@ -109,6 +109,8 @@ HOME_OF = {
     "starlette": {"node.web", "node.sandbox.door"},
     "uvicorn": {"node.web"},
     "h11": {"node.web"},
+    "httpcore": {"node.net.hook_client"},
+    "watchfiles": {"node.drop"},
     "typer": {"node.cli"},
     "click": {"node.cli"},
     "rich": {"node.cli"},

@@ -28,6 +28,8 @@ TITLES = {
     "entry": "Mục trong danh bạ",
     "units": "Đơn vị",
     "systems": "Hệ thống",
+    "vxp": "Cầu VXP",
+    "webhooks": "Báo tin",
     "disk": "Đĩa",
     "clock": "Đồng hồ",
     "calendar": "Lịch làm việc",

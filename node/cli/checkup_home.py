@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from node.cli import words
 from node.cli.checkup import Check, fine, from_fault, warning, wrong
+from node.cli.checkup_doors import CERTIFICATE_WARNING_MS, check_doors
 from node.cli.home import Home, passphrase_of
 from node.errors import ADVICE, Fault
 from node.model.calendar import day_of
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from node.config import Settings
     from node.directory.zone import ZoneEditor
 
-CERTIFICATE_WARNING_DAYS = 30
 ZONE_WARNING_DAYS = 60
 DISK_FREE_BYTES_MIN = 1024 * MIB
 DISK_FREE_BYTES_GRAVE = 100 * MIB
@@ -62,6 +62,8 @@ def check_home(patient: Patient) -> Iterator[Check]:
     yield from _zone(patient)
     yield from _directory(patient)
     yield from _units_and_systems(patient)
+    if patient.settings is not None:
+        yield from check_doors(place, patient.settings, patient.now_ms)
     yield from _disk(place)
     yield _clock(patient)
     yield from _calendar(patient)
@@ -92,7 +94,7 @@ def _keys(patient: Patient) -> Iterator[Check]:
     until = f"có giá trị đến {words.day(patient.now_ms + left_ms)}"
     if left_ms <= 0:
         yield wrong("tls", f"đã hết hạn {words.span(-left_ms)} trước", ADVICE[Reason.CERTIFICATE_EXPIRED])
-    elif left_ms < CERTIFICATE_WARNING_DAYS * DAY_MS:
+    elif left_ms < CERTIFICATE_WARNING_MS:
         yield warning("tls", until, "Hãy tạo chứng thư mới và công bố danh bạ trước hạn.")
     else:
         yield fine("tls", until)

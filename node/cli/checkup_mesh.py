@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from node.cli import words
 from node.cli.checkup import Check, fine, from_fault, warning, wrong
+from node.cli.checkup_doors import check_hooks
 from node.cli.checkup_home import CLOCK_SKEW_MS_MAX, Patient
 from node.cli.home import Home, office_address
 from node.errors import ADVICE, Fault
@@ -65,11 +66,18 @@ async def _running(patient: Patient) -> list[Check]:
         async with asyncio.timeout(ASK_S), patient.place.admin() as admin:
             health, peers = await admin.health(), await admin.list_peers()
             waiting, more = await admin.list_outbox("", OUTBOX_LOOKED_AT)
+            hooks = await admin.list_hooks()
     except TimeoutError:
         return [_silent(patient)]
     except Fault as fault:
         return [_not_ours(patient, fault)]
-    return [*_health(health, patient.now_ms), *_roads(peers, patient.now_ms), _waiting(waiting, more, patient.now_ms)]
+    now_ms = patient.now_ms
+    return [
+        *_health(health, now_ms),
+        *_roads(peers, now_ms),
+        _waiting(waiting, more, now_ms),
+        *check_hooks(hooks, now_ms),
+    ]
 
 
 def _silent(patient: Patient) -> Check:

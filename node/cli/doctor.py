@@ -1,7 +1,7 @@
 """truc doctor: says in words what is missing or wrong, and what to do about it. Changes nothing.
 
 checkup.py          what a finding is            checkup_home.py     settings, keys, zone, directory, disk
-checkup_mesh.py     ports, the running node, roads to the peers, what waits
+checkup_doors.py    the bridge, webhooks         checkup_mesh.py     ports, the running node, roads to the peers, what waits
 """
 
 from typing import TYPE_CHECKING

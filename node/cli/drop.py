@@ -25,8 +25,9 @@ _WORDS = {
     "left": "để lại",
     "failed": "tạm ngừng",
     "resumed": "tiếp tục",
+    "slower": "không được báo",
 }
-_GOOD = {"refused": False, "failed": False, "left": None}
+_GOOD = {"refused": False, "failed": False, "left": None, "slower": None}
 
 
 def drop(

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from node.directory.zone import ZoneEditor
     from node.net.admin_client import AdminClient
     from node.net.systems import Systems
+    from node.seal.keyring import Keyring
 
 CERTIFICATE_DAYS = 1_095
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  a name for it, nothing listens here
@@ -66,10 +67,16 @@ class Home(Homestead):
         return Systems(self.systems_folder, self.admin_token)
 
     def zone_editor(self) -> "ZoneEditor":
-        """Open the zone. Raises Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
+        """Open the zone to look at it. Raises Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
         from node.directory.zone import ZoneEditor
 
         return ZoneEditor.open(self.zone)
+
+    def editing_zone(self) -> "AbstractContextManager[ZoneEditor]":
+        """Open the zone to change it, alone. Raises Deferred(STORE_STALLED), Broken(HOME_MISSING), Broken(DIRECTORY_INVALID)."""
+        from node.directory.zone_lock import editing
+
+        return editing(self.zone)
 
     def admin(self) -> "AdminClient":
         """Return a client to the node that runs here. Raises Broken: HOME_MISSING, SETTINGS_INVALID, KEY_FILE_MISSING …"""
@@ -213,7 +220,8 @@ def describe_anew(place: Home) -> bool:
         sealing_keys=_public_keys(public.sealing),
     )
     if now != before:
-        place.zone_editor().set_node(now)
+        with place.editing_zone() as zone:
+            zone.set_node(now)
     return now != before
 
 
@@ -233,6 +241,14 @@ def passphrase_of(settings: "Settings") -> bytes | None:
 
     path = settings.keys.passphrase_file
     return None if path is None else read_private(path).strip()
+
+
+def keys_of(place: Home) -> "Keyring":
+    """Return the node's private keys. Raises what reading settings and keys raises."""
+    from node.seal.keyring import load_keys
+
+    settings = place.settings()
+    return load_keys(place.keys, settings.node_id, passphrase_of(settings))
 
 
 def advertised(mesh: str, advertise: str | None) -> str:

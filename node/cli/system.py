@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 
 from node.cli import vxp as bridge
-from node.cli import words
+from node.cli import webhook, words
 from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes
 from node.cli.home import Home as Place
 from node.cli.home import office_address
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
-from node.cli.plain import iso_time
+from node.cli.plain import iso_time, plain
 from node.errors import Broken, Denied, Fault
 from node.model.code import Code
 from node.model.reason import Reason
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
+app.add_typer(webhook.app, name="webhook", help="Báo tin cho hệ thống khi có văn bản đến hoặc có kết quả gửi.")
 
 Name = Annotated[str, typer.Argument(help="Tên hệ thống: chữ thường, số, gạch nối, gạch dưới.", metavar="NAME")]
 
@@ -90,21 +91,27 @@ def connect(place: Place, name: str, units: list[Code], path: Path, address: str
 @app.command("list", cls=HomeCommand)
 def list_systems(home: Home, as_json: Json = False) -> None:
     """Liệt kê các hệ thống đã nối và đơn vị của chúng."""
-    records = Place(home).systems().list()
+    place = Place(home)
+    records = place.systems().list()
+    told = webhook.addresses(place) if any(place.systems_folder.glob("*.webhook")) else {}
+    views = (webhook.asked(place) if told else None) or {}
     document = [
         {
             "system": one.system.name,
             "units": sorted(one.system.units),
             "created_ms": one.created_ms,
             "created": iso_time(one.created_ms),
+            "webhook": {"url": told[name], "state": plain(views.get(name))}
+            if (name := one.system.name) in told
+            else None,
         }
         for one in records
     ]
-    shown = table(["Hệ thống", "Đơn vị", "Nối từ"], whole=["Hệ thống"])
+    shown = table(["Hệ thống", "Đơn vị", "Nối từ", *(["Báo tin"] if told else [])], whole=["Hệ thống"])
     for one in records:
-        shown.add_row(
-            text(one.system.name), text(", ".join(sorted(one.system.units))), text(words.when(one.created_ms))
-        )
+        name = one.system.name
+        row = [text(name), text(", ".join(sorted(one.system.units))), text(words.when(one.created_ms))]
+        shown.add_row(*row, *([text(webhook.brief(views.get(name)) if name in told else "")] if told else []))
     tell(as_json, {"systems": document}, lambda: [shown, text(f"{len(records)} hệ thống", QUIET)])
 
 

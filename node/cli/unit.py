@@ -59,8 +59,8 @@ def add(
     if (from_file is None) == (code is None or name is None):
         raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
     units = _from_csv(from_file) if from_file else [Unit(code or "", name or "", tuple(short or []), parent)]
-    zone = Place(home).zone_editor()
-    added = zone.add_units(units)
+    with Place(home).editing_zone() as zone:
+        added = zone.add_units(units)
     last = units[-1] if units else None
     tell(
         as_json,
@@ -85,8 +85,8 @@ def close(
 ) -> None:
     """Đóng một đơn vị từ bây giờ và ghi đơn vị tiếp nhận. Có hiệu lực với các nút khác khi công bố."""
     closed, heir = parse_code(code), parse_code(successor) if successor else None
-    zone = Place(home).zone_editor()
-    zone.close_unit(closed, now_ms(), heir)
+    with Place(home).editing_zone() as zone:
+        zone.close_unit(closed, now_ms(), heir)
     unit = zone.unit(closed)
     assert unit is not None
     tell(
@@ -148,12 +148,12 @@ def sign_zone(place: Place) -> tuple[bytes, int, int]:
     """Sign the zone, under the prefixes that the directory grants now; return (zone update, its version, units)."""
     from node.directory.trust import TrustedFolder
 
-    zone = place.zone_editor()
     directory = TrustedFolder(place.directory).load()
-    granted = directory.prefixes_of(zone.node_id)
-    if zone.node_id in directory.nodes and granted != zone.prefixes:
-        zone.set_prefixes(granted)
-    return zone.update(now_ms()), zone.version, len(zone.units())
+    with place.editing_zone() as zone:
+        granted = directory.prefixes_of(zone.node_id)
+        if zone.node_id in directory.nodes and granted != zone.prefixes:
+            zone.set_prefixes(granted)
+        return zone.update(now_ms()), zone.version, len(zone.units())
 
 
 @app.command(cls=Command)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from node.cli.home import Home as Place
-from node.cli.home import passphrase_of
+from node.cli.home import keys_of
 from node.cli.output import STRONG, WARNING, facts, text
 
 if TYPE_CHECKING:
@@ -19,10 +19,8 @@ def grant(place: Place, name: str) -> dict[str, str]:
     Raises Rejected(NOT_FOUND) if there is no such system, and what reading settings and keys raises.
     """
     from node.net.vxp_secrets import VxpSecrets
-    from node.seal.keyring import load_keys
 
-    settings = place.settings()
-    keys = load_keys(place.keys, settings.node_id, passphrase_of(settings))
+    settings, keys = place.settings(), keys_of(place)
     secret = VxpSecrets(place.systems_folder, keys).create(name, keys.public_keys().sealing[0])
     return {"endpoint": endpoint(settings), "systemid": name, "secret": secret}
 

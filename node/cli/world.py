@@ -114,7 +114,8 @@ def _make_home(folder: Path, place: Place, mesh: int, office: int, now_ms: int) 
     )
     home = create_home(folder / place.node_id, new, now_ms)
     if place.units:
-        home.zone_editor().add_units(Unit(code, name) for code, name in place.units)
+        with home.editing_zone() as zone:
+            zone.add_units(Unit(code, name) for code, name in place.units)
     return home
 
 

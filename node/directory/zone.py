@@ -42,7 +42,7 @@ def create_join_request(
 
 
 class ZoneEditor:
-    """Changes a node's zone. Not for two at once."""
+    """Changes a node's zone. Not for two at once: who changes anything opens it by zone_lock.editing."""
 
     def __init__(self, folder: Path, node: pb.NodeFile, prefixes: list[Code]) -> None:
         """Use `open`."""

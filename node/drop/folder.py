@@ -15,6 +15,7 @@ from node.drop.places import Places
 from node.drop.quiet import QUIET_MS, Quiet
 from node.drop.receiving import Receiver
 from node.drop.sending import Sender
+from node.drop.watching import Watch
 from node.errors import Fault
 
 
@@ -44,7 +45,7 @@ class DropFolder:
     def __init__(
         self, root: Path, office: AsyncOffice, paperwork: Paperwork, tell: Tell, times: Times | None = None
     ) -> None:
-        places = Places(root)
+        self._places = places = Places(root)
         self._times = times or Times()
         self._tell = tell
         self._receiver = Receiver(places, office, paperwork, tell)
@@ -57,10 +58,28 @@ class DropFolder:
         self._follower.begin()
 
     async def run(self, every_s: float) -> None:
-        """Work until cancelled; what the world does is told, and tried again."""
-        while True:
-            await self.round()
-            await self._times.sleep(every_s)
+        """Work until cancelled: everything each `every_s`, and gui/ at once when something changes there.
+
+        What the world does is told, and tried again.
+        """
+        async with Watch(self._places.to_send, self._tell) as watch:
+            due_ms = self._times.steady_ms()
+            while True:
+                now_ms = self._times.steady_ms()
+                if now_ms >= due_ms:
+                    due_ms = now_ms + int(every_s * 1000)
+                    await self.round()
+                else:
+                    await self.round(only_sends=True)
+                rest_s = (due_ms - self._times.steady_ms()) / 1000
+                await watch.changed_within(max(0.0, min(rest_s, QUIET_MS / 1000) if self._is_unfinished() else rest_s))
+
+    def _is_unfinished(self) -> bool:
+        """Tell whether another look may find something finished that was being written."""
+        try:
+            return self._sender.has_unfinished()
+        except Fault:
+            return False  # which the next round tells
 
     async def run_once(self) -> None:
         """Do all that can be done now: two looks tell what is finished in gui/."""
@@ -69,12 +88,14 @@ class DropFolder:
             await self._times.sleep(QUIET_MS / 1000)
             await self.round()
 
-    async def round(self) -> bool:
+    async def round(self, *, only_sends: bool = False) -> bool:
         """Do everything once; tell what stops it, once as long as it is the same. Return whether it went to its end."""
         try:
-            await self._receiver.round(self._times.wall_ms())
+            if not only_sends:
+                await self._receiver.round(self._times.wall_ms())
             await self._sender.round(self._times.steady_ms())
-            await self._follower.round(self._times.steady_ms(), self._times.wall_ms())
+            if not only_sends:
+                await self._follower.round(self._times.steady_ms(), self._times.wall_ms())
         except Fault as fault:
             said = f"{fault.advice} ({fault.reason.name}: {fault.detail})"
             if said != self._trouble:

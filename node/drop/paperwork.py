@@ -40,7 +40,8 @@ class Event:
     """Something that happened to a file. `exit_code` is that of a fault's kind; 0 for what is good."""
 
     kind: str
-    """sent, refused, arrived, followed, left (in its place, for now), failed (all has to wait), resumed (after that)."""
+    """sent, refused, arrived, followed, left (in its place, for now), failed (all has to wait), resumed (after that), slower (the machine
+    tells of no changes: they are found by looking)."""
     name: str
     sentence: str
     """Vietnamese."""

@@ -135,16 +135,16 @@ def sent(tx: Tx, packet_id: bytes) -> SentPacket:
 
 
 def _waiting(tx: Tx, held: inbox.Held, kind: PacketKind | None) -> Waiting | None:
-    envelope = codec.decode_envelope(held.packet.envelope)
-    if kind is not None and envelope.kind is not kind:
+    sender_unit, kind_of_packet = _author_and_kind(held.packet.envelope)
+    if kind is not None and kind_of_packet is not kind:
         return None
     said = load(tx, keys.docket(held.packet_id, held.unit), DocketRecord) or DocketRecord()
     accept_time_ms = held.entry.accept_time_ms
     return Waiting(
         docket=docket_of(held.packet_id, held.unit),
         unit=held.unit,
-        sender_unit=envelope.sender_unit,
-        kind=envelope.kind,
+        sender_unit=sender_unit,
+        kind=kind_of_packet,
         accept_time_ms=accept_time_ms,
         word=said.word,
         change_time_ms=said.time_ms or accept_time_ms,
@@ -153,6 +153,13 @@ def _waiting(tx: Tx, held: inbox.Held, kind: PacketKind | None) -> Waiting | Non
 
 def _masked(octets: bytes, unit: str) -> bytes:
     return (int.from_bytes(octets, "big") ^ _mask(unit)).to_bytes(16, "big")
+
+
+@lru_cache(maxsize=4_096)
+def _author_and_kind(envelope: bytes) -> tuple[str, PacketKind]:
+    """What lists show of an envelope: they are asked again and again, and it never changes."""
+    decoded = codec.decode_envelope(envelope)
+    return decoded.sender_unit, decoded.kind
 
 
 @lru_cache(maxsize=16_384)

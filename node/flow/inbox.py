@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from node.errors import Deferred, Denied, Rejected
+from node.flow import hook
 from node.flow.rows import load, require, save
 from node.model.envelope import Envelope
 from node.model.office import NO_LEASE, System
@@ -32,6 +33,7 @@ def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
         return
     save(tx, key, InboxRecord(accept_time_ms=now_ms, lane=envelope.lane))
     tx.put(keys.inbox_row(unit, envelope.lane, now_ms, envelope.packet_id), b"")
+    hook.arrived(tx, unit, envelope.packet_id, now_ms)
 
 
 def keep_out(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
@@ -54,6 +56,7 @@ def surface(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> None:
     entry.accept_time_ms = now_ms
     save(tx, keys.inbox_entry(packet_id, unit), entry)
     tx.put(keys.inbox_row(unit, entry.lane, now_ms, packet_id), b"")
+    hook.arrived(tx, unit, packet_id, now_ms)
 
 
 def take_out(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> None:

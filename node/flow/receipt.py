@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.errors import Denied
-from node.flow import outbox
+from node.flow import hook, outbox
 from node.flow.rows import load, save
 from node.model.delivery import State, after_receipt
 from node.model.directory import Directory
+from node.model.hook import NoticeKind
 from node.model.reason import Reason
 from node.model.receipt import Level, Receipt, SignedReceipt
 from node.ports import Keys, Tx
@@ -80,7 +81,7 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
     """
     receipt = believed.receipt
     keep(tx, believed)
-    changed = 0
+    changed: list[str] = []
     for outcome in receipt.outcomes:
         key = keys.delivery(receipt.packet_id, outcome.unit)
         record = load(tx, key, DeliveryRecord)
@@ -93,9 +94,11 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
         record.receipt_node = receipt.signer_node
         record.relay_node = relay_node
         save(tx, key, record)
-        changed += 1
-    _settle_row(tx, believed, changed)
-    return changed
+        changed.append(outcome.unit)
+    if changed:
+        hook.happened_to(tx, receipt.packet_id, NoticeKind.ENDED, changed, now_ms)
+    _settle_row(tx, believed, len(changed))
+    return len(changed)
 
 
 def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:

@@ -8,9 +8,10 @@ Only the code is written down in the clear. What the report says in words stays 
 read from there when somebody looks.
 """
 
-from node.flow import dossier
+from node.flow import dossier, hook
 from node.model.envelope import Envelope, PacketKind
 from node.model.header import PacketHeader
+from node.model.hook import NoticeKind
 from node.model.status import StatusEvent
 from node.ports import Tx
 from node.store import keys
@@ -39,6 +40,7 @@ def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, n
     )
     key = keys.status(packet_id, envelope.sender_unit, now_ms, envelope.packet_id)
     tx.put(key, StatusRecord(event=event.SerializeToString()).SerializeToString())
+    hook.happened_to(tx, packet_id, NoticeKind.REPORTED, [envelope.sender_unit], now_ms)
 
 
 def history(tx: Tx, packet_id: bytes, unit: str) -> tuple[StatusEvent, ...]:

@@ -7,10 +7,11 @@ A packet that nobody could deliver fails for good with our own signed FAILED rec
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from node.flow import bodies, inbox, receipt
+from node.flow import bodies, hook, inbox, receipt
 from node.flow.rows import load, require, save
 from node.model.delivery import State, after_receipt
 from node.model.envelope import envelope_sha256_of
+from node.model.hook import NoticeKind
 from node.model.policy import DAY_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
@@ -83,6 +84,7 @@ def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) 
     record.end_time_ms = now_ms
     record.receipt_node = signer
     save(tx, key, record)
+    hook.happened_to(tx, packet_id, NoticeKind.ENDED, [outcome.unit], now_ms)
 
 
 def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:

@@ -60,6 +60,9 @@ class Reason(IntEnum):
     QUEUED = 82
     DIRECTORY_EMPTY = 83
     DIRECTORY_STALE = 84
+    HOOK_UNREACHABLE = 90
+    HOOK_TLS_FAILED = 91
+    HOOK_REFUSED = 92
     # This node's operator must act.
     SETTINGS_INVALID = 100
     KEY_FILE_MISSING = 101

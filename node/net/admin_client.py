@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from node.model.completeness import UnitReport
+from node.model.hook import HookView
 from node.model.office import HealthView, OutboxView, PeerView
 from node.net.client import CLIENT_OPTIONS
 from node.net.errors import faults
@@ -54,6 +55,13 @@ class AdminClient:
         with faults():
             return wire.peers_from_proto(
                 await self._stub.ListPeers(pb.ListPeersRequest(), metadata=self._metadata, timeout=CALL_S)
+            )
+
+    async def list_hooks(self) -> list[HookView]:
+        """Return how the telling of systems goes."""
+        with faults():
+            return wire.hooks_from_proto(
+                await self._stub.ListHooks(pb.ListHooksRequest(), metadata=self._metadata, timeout=CALL_S)
             )
 
     async def hold_peer(self, node_id: str) -> None:

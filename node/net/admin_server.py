@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from node.errors import Denied, Rejected
 from node.model.completeness import UnitReport
+from node.model.hook import HookView
 from node.model.office import HealthView, OutboxView, PeerView
 from node.model.reason import Reason
 from node.net.errors import Context, Tally, answering
@@ -26,6 +27,7 @@ class AdminNode(Protocol):
 
     async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]: ...
     async def list_peers(self) -> list[PeerView]: ...
+    async def list_hooks(self) -> list[HookView]: ...
     async def hold_peer(self, node_id: str) -> None: ...
     async def release_peer(self, node_id: str) -> None: ...
     async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]: ...
@@ -68,6 +70,12 @@ class AdminService(AdminServiceServicer):
         """Lists the roads to all peers."""
         await self._check_caller(context)
         return wire.peers_to_proto(await self._node.list_peers())
+
+    @answering
+    async def ListHooks(self, request: pb.ListHooksRequest, context: Context) -> pb.ListHooksResponse:
+        """Lists the systems that want to be told of events."""
+        await self._check_caller(context)
+        return wire.hooks_to_proto(await self._node.list_hooks())
 
     @answering
     async def HoldPeer(self, request: pb.HoldPeerRequest, context: Context) -> pb.HoldPeerResponse:

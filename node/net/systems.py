@@ -4,18 +4,22 @@ One JSON file per system in <home>/systems/, mode 0600: {name, units, secret_sha
 octets, is shown once and kept by nobody here; a digest suffices because there is nothing to guess. The running node looks
 at the folder at most once a second, and at once when somebody is refused, so `truc system add` works while it runs.
 
-A system that calls by the VXP bridge has a second file beside it, NAME.vxp (vxp_secrets.py); it goes with its system.
+A system that calls by the VXP bridge has a second file beside it, NAME.vxp (vxp_secrets.py), and one that wants to be told of events
+a third, NAME.webhook (hooks.py); they go with their system.
 
 The administrator proves with <home>/admin.token that he can read the node's folder.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,11 +84,13 @@ class Systems:
     def revoke(self, name: str) -> None:
         """Disconnect a system. Raises Rejected(NOT_FOUND) if there is none of that name."""
         check_name(name)
-        try:
-            (self._folder / f"{name}.json").unlink()
-        except FileNotFoundError as error:
-            raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
-        (self._folder / f"{name}.vxp").unlink(missing_ok=True)
+        with _alone(self._folder):
+            try:
+                (self._folder / f"{name}.json").unlink()
+            except FileNotFoundError as error:
+                raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
+            for ending in ("vxp", "webhook"):
+                (self._folder / f"{name}.{ending}").unlink(missing_ok=True)
         self._look()
 
     def named(self, name: str) -> System | None:
@@ -100,13 +106,14 @@ class Systems:
         """Let a system speak for one more unit. Raises Rejected(NOT_FOUND), Rejected(CODE_MALFORMED), and what writing raises."""
         check_name(name)
         path, code = self._folder / f"{name}.json", parse_code(unit).text
-        try:
-            record = json.loads(path.read_bytes())
-        except FileNotFoundError as error:
-            raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
-        if code not in record["units"]:
-            record["units"] = sorted({*record["units"], code})
-            replace_private(path, json.dumps(record, indent=2).encode() + b"\n")
+        with _alone(self._folder):
+            try:
+                record = json.loads(path.read_bytes())
+            except FileNotFoundError as error:
+                raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
+            if code not in record["units"]:
+                record["units"] = sorted({*record["units"], code})
+                replace_private(path, json.dumps(record, indent=2).encode() + b"\n")
         self._look()
 
     def list(self) -> list[SystemRecord]:
@@ -170,7 +177,7 @@ class Systems:
     def _look(self) -> None:
         """Read the folder again if anything in it has changed."""
         self._looked_s = self._monotonic_s()
-        seen = frozenset(_marks(self._folder))
+        seen = marks_of(self._folder, ".json")
         if seen == self._seen:
             return
         self._records = {path.stem: record for path in _files(self._folder) if (record := _read(path))}
@@ -181,14 +188,36 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
 
 
-def _marks(folder: Path) -> Iterable[tuple[str, int, int, int]]:
-    """Yield what tells a changed file from an unchanged one."""
-    for path in _files(folder):
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
-        yield path.name, found.st_mtime_ns, found.st_ino, found.st_size
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing systems meanwhile: one that is being revoked must not come back by a change to it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        yield  # nothing is there that could be changed
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def marks_of(folder: Path, ending: str) -> frozenset[tuple[str, int, int, int]]:
+    """Return what tells changed files of a folder from unchanged ones. Done every second on the loop, so it is as cheap as it gets."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(mark for entry in entries if entry.name.endswith(ending) if (mark := _mark(entry)))
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _mark(entry: "os.DirEntry[str]") -> tuple[str, int, int, int] | None:
+    try:
+        facts = entry.stat()
+    except FileNotFoundError:
+        return None
+    return entry.name, facts.st_mtime_ns, facts.st_ino, facts.st_size
 
 
 def _read(path: Path) -> SystemRecord | None:

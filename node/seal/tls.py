@@ -137,6 +137,19 @@ def server_name_of(der: bytes) -> str:
     return next(iter([*reversed(dns), *common]), "")
 
 
+def host_names_of(der: bytes) -> list[str]:
+    """Return the names and addresses for which clients take a certificate; a common name alone is none.
+
+    Raises Broken(DIRECTORY_INVALID) if it is no certificate.
+    """
+    try:
+        names = _certificate(der).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    return [*names.get_values_for_type(x509.DNSName), *addresses]
+
+
 def _extensions(key: ec.EllipticCurvePublicKey, names: Sequence[str]) -> list[tuple[x509.ExtensionType, bool]]:
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     return [

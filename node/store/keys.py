@@ -2,9 +2,13 @@
 
     octet  table        key after the octet                       value (protos/truc/store/v1/records.proto)
     -----  -----------  ----------------------------------------  ------------------------------------------------
+      a    hook due     ms (8) system                             ""                      that system has to be told of something at ms
       b    body         body sha256 (32)                          the body itself, up to 64 KiB; kept in blob files
       c    number       unit 0x00 sha256(number, notation, year)  sha256(DocumentId)      whose number it is, at the author's node
       d    delivery     packet_id (16) unit                       DeliveryRecord          at the origin
+      e    hook         system                                    HookRecord              how the telling of a system goes
+                        system 0x00 number (8)                    NoticeRecord            events to tell it of, in order
+                        0x00 unit                                 HookedRecord            who is told of what reaches that inbox
       f    body ref     body sha256 (32) packet_id (16)           ""                      that packet needs that body
       g    sent         system 0x00 ~ms (8) packet_id             ""                      what a system has submitted, the newest first
       h    held         ms (8) packet_id                          ""                      waits for its document, at most until ms
@@ -39,7 +43,7 @@ import struct
 BODY = b"b"
 """Rows of this table may be large; engines may keep them apart."""
 
-QUEUES = b"hiloqw"
+QUEUES = b"aehiloqw"
 """Tables (first octets) whose rows come and go all the time; engines may keep them apart from those that stay."""
 
 _MS = struct.Struct(">Q")
@@ -256,7 +260,7 @@ def duty_from(due_ms: int) -> bytes:
 
 
 def due_of(key: bytes) -> int:
-    """Return when a duty is due, or until when something waits for its document."""
+    """Return when a duty or a hook is due, or until when something waits for its document."""
     return int(_MS.unpack_from(key, 1)[0])
 
 
@@ -275,10 +279,68 @@ def parse_due(key: bytes) -> tuple[int, int, bytes]:
     return int(_MS.unpack_from(key, 1)[0]), key[9], key[10:26]
 
 
+def hook(system: str) -> bytes:
+    """Key of a system that wants to be told of events."""
+    return b"e" + system.encode()
+
+
+def after_hook(system: str) -> bytes:
+    """Where the hooks go on after a system's own rows."""
+    return hook(system) + b"\1"
+
+
+def system_of_hook(key: bytes) -> str:
+    """Return the system of a hook's key, or of one of its notices."""
+    return key[1:].split(b"\0", 1)[0].decode()
+
+
+def notices(system: str) -> bytes:
+    """Prefix of what a system has to be told."""
+    return hook(system) + b"\0"
+
+
+def notice(system: str, number: int) -> bytes:
+    """Key of one event that a system has to be told of."""
+    return notices(system) + _MS.pack(number)
+
+
+def number_of_notice(key: bytes) -> int:
+    """Return the number that ends a notice's key."""
+    return int(_MS.unpack(key[-8:])[0])
+
+
+def hooked(unit: str) -> bytes:
+    """Key under which it is found who is told of what reaches a unit's inbox."""
+    return HOOKED + unit.encode()
+
+
+def unit_of_hooked(key: bytes) -> str:
+    """Return the unit of such a key."""
+    return key[2:].decode()
+
+
+def hook_due(due_ms: int, system: str) -> bytes:
+    """Key that says when a system has to be told of something."""
+    return hooks_due_from(due_ms) + system.encode()
+
+
+def hooks_due_from(due_ms: int) -> bytes:
+    """Where the hooks begin that are due at `due_ms` or later."""
+    return HOOKS_DUE + _MS.pack(due_ms)
+
+
+def system_of_due(key: bytes) -> str:
+    """Return the system that is due."""
+    return key[9:].decode()
+
+
 DELIVERIES = b"d"
 DUE = b"z"
 HELD = b"h"
 DUTIES = b"w"
+HOOKED = b"e\0"
+HOOKS = b"e"
+HOOKS_DUE = b"a"
 PEERS = b"p"
 UPLOADS = b"u"
 """Prefixes of whole tables, for the few scans that want one."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from node.errors import Finding
 from node.model.completeness import Completeness, UnitReport
+from node.model.hook import HookView
 from node.model.office import HealthView, OutboxView, PeerView
 from node.wire.office import lane_from_proto
 from node.wire.receipt import reason_of, reason_to_proto
@@ -65,6 +66,16 @@ def health_from_proto(message: pb.GetHealthResponse) -> HealthView:
         message.disk_free_bytes,
         message.commits,
     )
+
+
+def hooks_to_proto(hooks: Sequence[HookView]) -> pb.ListHooksResponse:
+    """Translate how the telling of all systems goes."""
+    return pb.ListHooksResponse(hooks=[_hook_to_proto(hook) for hook in hooks])
+
+
+def hooks_from_proto(message: pb.ListHooksResponse) -> list[HookView]:
+    """Translate how the telling of all systems goes."""
+    return [_hook_from_proto(hook) for hook in message.hooks]
 
 
 def _outbox_entry_to_proto(entry: OutboxView) -> pb.OutboxEntry:
@@ -130,6 +141,38 @@ def _peer_from_proto(message: pb.PeerView) -> PeerView:
         tuple(message.prefixes),
         message.clock_skew_ms,
         message.directory_version,
+    )
+
+
+def _hook_to_proto(hook: HookView) -> pb.HookView:
+    return pb.HookView(
+        system=hook.system,
+        waiting=hook.waiting,
+        swallowed=hook.swallowed,
+        told=hook.told,
+        failures=hook.failures,
+        reason=reason_to_proto(hook.reason),
+        detail=hook.detail,
+        first_failure_ms=hook.first_failure_ms,
+        next_attempt_ms=hook.next_attempt_ms,
+        last_success_ms=hook.last_success_ms,
+        given_up_ms=hook.given_up_ms,
+    )
+
+
+def _hook_from_proto(message: pb.HookView) -> HookView:
+    return HookView(
+        message.system,
+        message.waiting,
+        message.swallowed,
+        message.told,
+        message.failures,
+        reason_of(message.reason),
+        message.detail,
+        message.first_failure_ms,
+        message.next_attempt_ms,
+        message.last_success_ms,
+        message.given_up_ms,
     )
 
 

@@ -3,11 +3,13 @@
 import json
 import os
 import stat
+import threading
 
 import pytest
 
 from node.errors import Broken, Denied, Fault, Rejected
 from node.model.reason import Reason
+from node.net import systems as room
 from node.net.credential import Credential
 from node.net.systems import Systems
 
@@ -152,3 +154,22 @@ def test_kinds_of_the_faults(tmp_path):
         Systems(tmp_path).create("a", ["H49"]) and Systems(tmp_path).create("a", ["H49"])
     with pytest.raises(Rejected):
         Systems(tmp_path).revoke("zz")
+
+
+def test_a_system_that_is_revoked_while_it_gets_a_unit_does_not_come_back(tmp_path, monkeypatch):
+    folder = tmp_path / "systems"
+    serving, command = Systems(folder), Systems(folder)
+    serving.create("qlvb", ["H49"])
+    revoking = threading.Thread(target=command.revoke, args=("qlvb",))
+    write = room.replace_private
+
+    def write_while_it_is_revoked(path, octets):
+        revoking.start()
+        revoking.join(0.2)  # it waits, or would have gone through by now
+        write(path, octets)
+
+    monkeypatch.setattr(room, "replace_private", write_while_it_is_revoked)
+    serving.add_unit("qlvb", "H49.22")
+    revoking.join(5)
+    assert list(folder.iterdir()) == []
+    assert reason_from(serving.add_unit, "qlvb", "H49.23") is Reason.NOT_FOUND

@@ -27,6 +27,9 @@ SHOWN = (
     "uploads",
     "crashes",
     "cuts",
+    "deaf",
+    "told",
+    "told_again",
     "burns",
 )
 

@@ -17,6 +17,7 @@ from node.store import keys
 from node.store.records import PacketRecord
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
+from tests.sim.hook_laws import check_hooks
 from tests.sim.ledger import Ledger, Sent
 from tests.sim.life_laws import check_lives, excuses, lives_of
 from tests.sim.world import CLOSED_AT_HOME, World
@@ -75,6 +76,7 @@ async def check(world: World, ledger: Ledger, *, clocks_jump: bool = False) -> N
             life = None if sent.is_report else lives[sent.paper.sender, sent.paper.document_id, delivery.unit]
             _check_delivery(world, ledger, sent, delivery, excused=life is not None and excuses(life, sent))
     await check_lives(world, ledger, clocks_jump=clocks_jump)
+    check_hooks(world, ledger, clocks_jump=clocks_jump)
     calls, origin, target, minute = world.network.busiest
     if calls > CALLS_PER_MINUTE_MAX:
         ledger.breaks("I18", f"{origin} called {target} {calls} times in minute {minute}: it does not back off")

@@ -207,13 +207,14 @@ def excuses(life: Life, sent: Sent) -> bool:
 
 
 async def owes(world: World, name: str) -> list[str]:
-    """Return what a node owes in its units' names, and what waits there for its document."""
+    """Return what a node owes in its units' names, whom it has to tell of something, and what waits there for its document."""
     machine = world.machines[name]
     if machine.process is None:
         return ["its process"]
 
     def look(tx: Tx) -> list[str]:
         owed = [f"duty {key.hex()}" for key, _ in tx.scan(keys.DUTIES, limit=10)]
+        owed += [f"notices to {keys.system_of_due(key)}" for key, _ in tx.scan(keys.HOOKS_DUE, limit=10)]
         for key, _ in tx.scan(keys.HELD, limit=50):
             entries = tx.scan(keys.inbox_entry(keys.packet_of_row(key)), limit=50)
             if any(InboxRecord.FromString(value).waits_for for _, value in entries):

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from node.flow import accept, arrival, duty, inbox, outbox, receipt, status, submit
+from node.flow import accept, arrival, duty, hook, inbox, outbox, receipt, status, submit
+from node.model.hook import Batch
 from node.ports import Tx
 from tests.sim.disk import Disk, SimStore
 from tests.sim.loop import Process
@@ -142,4 +143,52 @@ def waits_for_ever() -> Iterator[None]:
 def author_without_an_order() -> Iterator[None]:
     """An author's node that signs with its clock's time, whatever it has signed about the document before."""
     with patch.object(submit.dossier, "newest_ms", lambda *_: 0):
+        yield
+
+
+@contextmanager
+def notice_not_durable() -> Iterator[None]:
+    """A node whose notifier keeps what it is telling in its head: the rows go when it looks at them, before anything is told."""
+    real, forget = hook.batch, hook.taken
+
+    def look(tx: Tx, system: str) -> Batch | None:
+        found = real(tx, system)
+        if found is not None:
+            forget(tx, found, found.notices[-1].time_ms)
+        return found
+
+    settled = patch.multiple(hook, taken=lambda *_: None, not_taken=lambda *_: True)
+    with patch.object(hook, "batch", look), settled:
+        yield
+
+
+@contextmanager
+def batch_made_up_anew() -> Iterator[None]:
+    """A node that tells at every attempt what waits just then, under another id: the receiver cannot drop what it has."""
+
+    def widest(tx: Tx, system: str) -> Batch | None:
+        head = hook.load(tx, hook.keys.hook(system), hook.HookRecord)
+        if head is not None:
+            head.batch_through = 0
+            hook.save(tx, hook.keys.hook(system), head)
+        return real(tx, system)
+
+    real = hook.batch
+    with patch.object(hook, "batch", widest):
+        yield
+
+
+@contextmanager
+def look_covers_what_comes_after() -> Iterator[None]:
+    """A node that takes a LOOK which was on its way for having told of what happened meanwhile."""
+    real = hook.taken
+
+    def taken(tx: Tx, told: Batch, now_ms: int) -> None:
+        head = hook.load(tx, hook.keys.hook(told.system), hook.HookRecord)
+        if head is not None and told.is_look:
+            head.look_number = told.through
+            hook.save(tx, hook.keys.hook(told.system), head)
+        real(tx, told, now_ms)
+
+    with patch.object(hook, "taken", taken):
         yield

@@ -181,6 +181,9 @@ def _sum_up(verdict: Verdict, world: World, ledger: Ledger, watch: Watch, scenar
         "burns": troubles.burns,
         "jumps": troubles.jumps,
         "full_disks": troubles.full_disks,
+        "deaf": troubles.deaf,
+        "told": sum(len(one.receiver.taken) for one in world.machines.values() if one.receiver is not None),
+        "told_again": sum(one.receiver.repeats for one in world.machines.values() if one.receiver is not None),
         "relayed": len(ledger.relayed),
         "failed": sum(state is State.FAILED for state, _ in ledger.finals.values()),
     }

@@ -44,6 +44,8 @@ class Plan:
     hold_every_s: float
     changes: float
     """How likely an author is to do something with a document that it has sent."""
+    deaf_every_s: float = 0.0
+    """The address of a system takes nothing for a while."""
 
 
 def plan_for(seed: int) -> Plan:
@@ -63,6 +65,7 @@ def plan_for(seed: int) -> Plan:
         sync_s=numbers.choice((0.004, 0.004, 0.1, 1.0)),
         hold_every_s=numbers.choice((0, 0, 5400)),
         changes=numbers.choice((0.2, 0.6, 1.0)),
+        deaf_every_s=numbers.choice((0, 900, 1800)),
     )
 
 
@@ -75,6 +78,7 @@ class Troubles:
     burns: int = 0
     jumps: int = 0
     full_disks: int = 0
+    deaf: int = 0
 
 
 class Scenario:
@@ -102,6 +106,7 @@ class Scenario:
             self._repeatedly("jumps", plan.jump_every_s, self._jump),
             self._repeatedly("disks", plan.disk_full_every_s, self._fill_disk),
             self._repeatedly("holds", plan.hold_every_s, self._hold),
+            self._repeatedly("deaf", plan.deaf_every_s, self._deafen),
             self._burn(),
         ]
         running = [world.loop.create_task(task) for task in tasks]
@@ -125,6 +130,8 @@ class Scenario:
         world.network.heal()
         for machine in world.machines.values():
             machine.disk.mend()
+            if machine.receiver is not None:
+                machine.receiver.heal()
         while not world.all_up():
             await world.start_all()
             await asyncio.sleep(1)
@@ -291,6 +298,16 @@ class Scenario:
         machine.disk.full = machine.disk.full_at_sync = False
         if machine.process is None and not self.day_over:
             await machine.start()
+
+    async def _deafen(self, numbers: random.Random) -> None:
+        """Let a system's address be away, refuse, or lose its answers for a while."""
+        receiver = numbers.choice([one.receiver for one in self._world.machines.values() if one.receiver is not None])
+        self.troubles.deaf += 1
+        receiver.down = numbers.random() < 0.4
+        receiver.refuses, receiver.loses_answer = numbers.choice((0.0, 0.5, 1.0)), numbers.choice((0.0, 0.3, 0.9))
+        self._world.trace(receiver.system.name, f"deaf: {receiver.down} {receiver.refuses} {receiver.loses_answer}")
+        await self._lasting(numbers.uniform(60, 3600))
+        receiver.heal()
 
     async def _hold(self, numbers: random.Random) -> None:
         holder, peer = numbers.sample(sorted(self._world.machines), 2)

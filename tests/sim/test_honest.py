@@ -52,6 +52,8 @@ RESTLESS: dict[str, Any] = {"changes": 1.0, "lossy": True, "cut_every_s": 600, "
 """Authors who are never content, and roads on which one packet overtakes another."""
 JUMPY: dict[str, Any] = {"changes": 1.0, "jump_every_s": 300.0, "papers": 24}
 SHAKY: dict[str, Any] = {"changes": 1.0, "crash_every_s": 240.0, "sync_s": 20.0}
+DEAF: dict[str, Any] = {"papers": 24, "crash_every_s": 600.0, "deaf_every_s": 300.0}
+"""Nodes that crash, and systems that are often not there to be told."""
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,9 @@ SHAKY: dict[str, Any] = {"changes": 1.0, "crash_every_s": 240.0, "sync_s": 20.0}
         (mutants.waits_for_ever, "rest", RESTLESS),
         (mutants.author_without_an_order, ("law 1", "life"), JUMPY),
         (mutants.duty_not_durable, ("law 1", "life"), SHAKY),
+        (mutants.notice_not_durable, "hook", DEAF),
+        (mutants.batch_made_up_anew, "hook", DEAF),
+        (mutants.look_covers_what_comes_after, "hook", DEAF),
     ],
 )
 def test_a_node_that_is_not_what_it_should_be_is_found(

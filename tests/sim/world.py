@@ -19,8 +19,10 @@ from node.model.directory import Directory, NodeEntry, PublicKey, Role, Unit, Zo
 from node.model.office import FoundUnit, System
 from node.model.policy import Policy
 from node.node import Node
+from node.notifier import Notifier
 from node.ports import Ports
 from tests.sim.disk import Disk, SimBodies, SimStore
+from tests.sim.hooks import Receiver, SimHooks
 from tests.sim.keys import SimKeys
 from tests.sim.loop import Process, VirtualLoop
 from tests.sim.machine import SimClock, SimEntropy, SimWorkers, Skew, Trace, stream
@@ -57,11 +59,14 @@ POLICY = Policy(
 
 @contextmanager
 def tight_limits() -> Iterator[None]:
-    """Let small packets flow as large ones do, and idle couriers and clerks look seldom, which shows every wake-up that was forgotten."""
+    """Let small packets flow as large ones do, and whoever idles look seldom, which shows every wake-up that was forgotten."""
     with (
         patch("node.submitting.SMALL_PACKET_BYTES_MAX", 5_000),
         patch("node.courier.IDLE_S", 900.0),
         patch("node.clerk.IDLE_S", 900.0),
+        patch("node.notifier.LOOK_S", 900.0),
+        patch("node.flow.hook.NOTICES_MAX", 6),
+        patch("node.flow.hook.BATCH_MAX", 3),
     ):
         yield
 
@@ -100,6 +105,8 @@ class Machine:
         self._entropy = SimEntropy(stream(world.seed, f"entropy {name}"))
         self.couriers: Any = None
         self.clerk: Any = None
+        self.notifier: Any = None
+        self.receiver = _receiver(world, name)
 
     async def start(self) -> None:
         """Start the node from what is on its disk. A node that cannot start yet (full disk) stays down; the caller tries again."""
@@ -109,11 +116,14 @@ class Machine:
         ports = self._ports(process)
         node = Node(ports, policy)
         couriers, clerk = Couriers(node, ports, policy), Clerk(node, ports, policy)
+        notifier = Notifier(node, ports, policy, SimHooks(self.receiver, process, world.trace))
         world.trace(self.name, f"starts ({self.starts})")
         self.process, self.node, self.couriers, self.clerk = process, node, couriers, clerk
+        self.notifier = notifier
         try:
             await process.call(couriers.start(), 60.0)
             await process.call(clerk.start(), 60.0)
+            await process.call(notifier.start(), 60.0)
         except Fault as fault:
             world.trace(self.name, f"does not start: {fault}")
             self.crash()
@@ -134,6 +144,7 @@ class Machine:
     async def stop(self) -> None:
         """Stop in good order; what is durable afterwards is still only what the disk made durable."""
         if self.process is not None:
+            await self.process.call(self.notifier.stop(), 120.0)
             await self.process.call(self.clerk.stop(), 120.0)
             await self.process.call(self.couriers.stop(), 120.0)
             self.crash()
@@ -143,7 +154,7 @@ class Machine:
         if self.process is not None:
             self._world.trace(self.name, "crashes")
             self.process.crash()
-            self.process = self.node = self.couriers = self.clerk = None
+            self.process = self.node = self.couriers = self.clerk = self.notifier = None
             self.disk.crash()
 
     def burn(self) -> None:
@@ -170,7 +181,7 @@ class World:
             name: Machine(self, name, at_home if name == "h49" else self.directory, keys[name]) for name in UNITS
         }
         self.network.hosts.update(self.machines)
-        self.systems = {name: System(f"{name}-qlvb", frozenset(units)) for name, units in UNITS.items() if units}
+        self.systems = {name: system for name in UNITS if (system := system_of(name)) is not None}
 
     def machine_of(self, unit: str) -> Machine:
         """Return the machine whose node serves a unit."""
@@ -187,6 +198,17 @@ class World:
     def all_up(self) -> bool:
         """Tell whether every node runs."""
         return all(machine.process is not None for machine in self.machines.values())
+
+
+def _receiver(world: World, name: str) -> Receiver | None:
+    """Return the address at which a machine's system is told; the centre has none."""
+    system = system_of(name)
+    return Receiver(system, stream(world.seed, f"receiver {name}")) if system is not None else None
+
+
+def system_of(name: str) -> System | None:
+    """Return the system that speaks for all units of a machine."""
+    return System(f"{name}-qlvb", frozenset(UNITS[name])) if UNITS[name] else None
 
 
 def directory_for(keys: dict[str, SimKeys], without: frozenset[str]) -> Directory:

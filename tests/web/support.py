@@ -14,10 +14,11 @@ from node.model.directory import NodeEntry, PublicKey, Unit
 from node.model.policy import Policy
 from node.net.errors import Tally
 from node.net.systems import Systems
+from node.net.tls_files import TlsFiles
 from node.net.vxp_secrets import VxpSecrets
 from node.seal.tls import create_certificate
 from node.web.brake import Brake
-from node.web.door import TlsFiles, WebDoor
+from node.web.door import WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.house import House
 from node.web.vxp.register import Registrar

@@ -2,9 +2,10 @@
 
 from node.model.reason import Reason
 from node.net.errors import Tally
+from node.net.tls_files import TlsFiles
 from node.web.application import application
 from node.web.brake import Brake
-from node.web.door import TlsFiles, WebDoor
+from node.web.door import WebDoor
 from node.web.protocol import Malformed
 from node.web.vxp.agencies import AgencyLists
 from node.web.vxp.bridge import NO_SUCH_OPERATION, NOT_UNDERSTOOD, Bridge

@@ -7,6 +7,7 @@ the worst fault of all. A row vanishes once its packet is `done`; with `fail` it
 
 import re
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 from node.errors import Rejected
 from node.flow.docket import Waiting
@@ -69,6 +70,7 @@ async def _waiting(house: House, signed: Signed, rows: bytes, start: bytes) -> A
         yield b",".join(map(_waiting_row, page))
 
 
+@lru_cache(maxsize=4_096)
 def _waiting_row(one: Waiting) -> bytes:
     word = one.word or INITIAL
     return row(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.directory.zone import ZoneEditor
+from node.directory.zone_lock import editing
 from node.errors import Denied, Rejected
 from node.log import get_logger
 from node.model.code import Code, parse_code
@@ -49,7 +50,7 @@ class Agency:
 
 
 class Registrar:
-    """Changes the node's own zone in a system's name, one order at a time."""
+    """Changes the node's own zone in a system's name, one order at a time; the operator's command is kept out meanwhile."""
 
     def __init__(self, zone: Path, systems: Systems, now_ms: Callable[[], int]) -> None:
         self._zone = zone
@@ -93,19 +94,19 @@ class Registrar:
             raise Denied(Reason.UNIT_NOT_OWNED, f"unit {code} is under none of the units of system {system.name}")
 
     def _add(self, agency: Agency) -> None:
-        zone = ZoneEditor.open(self._zone)
-        known = zone.unit(agency.code)
-        if known is None:
-            zone.add_unit(Unit(agency.code.text, agency.name, (), agency.parent))
-        else:
-            parent = agency.parent or known.parent
-            zone.add_unit(replace(known, name=agency.name, parent=parent, valid_to_ms=0, successor=""))
+        with editing(self._zone) as zone:
+            known = zone.unit(agency.code)
+            if known is None:
+                zone.add_unit(Unit(agency.code.text, agency.name, (), agency.parent))
+            else:
+                parent = agency.parent or known.parent
+                zone.add_unit(replace(known, name=agency.name, parent=parent, valid_to_ms=0, successor=""))
 
     def _close(self, code: Code) -> None:
-        zone = ZoneEditor.open(self._zone)
-        known = zone.unit(code)
-        if known is None or not known.valid_to_ms:
-            zone.close_unit(code, self._now_ms())
+        with editing(self._zone) as zone:
+            known = zone.unit(code)
+            if known is None or not known.valid_to_ms:
+                zone.close_unit(code, self._now_ms())
 
 
 async def register_agency(house: "House", signed: Signed, body: bytes) -> bytes:

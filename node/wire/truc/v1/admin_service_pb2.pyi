@@ -574,3 +574,106 @@ class UnitStatuses(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnitStatuses: _TypeAlias = UnitStatuses  # noqa: Y015
+
+@_typing.final
+class ListHooksRequest(_message.Message):
+    """No fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHooksRequest: _TypeAlias = ListHooksRequest  # noqa: Y015
+
+@_typing.final
+class ListHooksResponse(_message.Message):
+    """All webhooks that the running node knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOOKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___HookView]:
+        """In order of system."""
+
+    def __init__(
+        self,
+        *,
+        hooks: _abc.Iterable[Global___HookView] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hooks", b"hooks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHooksResponse: _TypeAlias = ListHooksResponse  # noqa: Y015
+
+@_typing.final
+class HookView(_message.Message):
+    """How the telling of one system goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    SWALLOWED_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    FIRST_FAILURE_MS_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_MS_FIELD_NUMBER: _builtins.int
+    LAST_SUCCESS_MS_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_MS_FIELD_NUMBER: _builtins.int
+    system: _builtins.str
+    """Its name."""
+    waiting: _builtins.int
+    """Notices that wait one by one."""
+    swallowed: _builtins.int
+    """Events that one notice "inbox.look" stands for, because too many waited, or the telling was given up; 0: none."""
+    told: _builtins.int
+    """Notices that were taken since the webhook was set."""
+    failures: _builtins.int
+    """Failures in a row."""
+    reason: _reason_pb2.Reason.ValueType
+    """Why the last attempt failed."""
+    detail: _builtins.str
+    """The same in words, English, for developers; may be empty."""
+    first_failure_ms: _builtins.int
+    """First of these failures, milliseconds since 1970 UTC; 0: none."""
+    next_attempt_ms: _builtins.int
+    """Next attempt, milliseconds since 1970 UTC; 0: nothing waits."""
+    last_success_ms: _builtins.int
+    """Last success, milliseconds since 1970 UTC; 0: never."""
+    given_up_ms: _builtins.int
+    """The telling was given up then, milliseconds since 1970 UTC, until the operator sets the webhook again; 0: it goes on."""
+    def __init__(
+        self,
+        *,
+        system: _builtins.str = ...,
+        waiting: _builtins.int = ...,
+        swallowed: _builtins.int = ...,
+        told: _builtins.int = ...,
+        failures: _builtins.int = ...,
+        reason: _reason_pb2.Reason.ValueType = ...,
+        detail: _builtins.str = ...,
+        first_failure_ms: _builtins.int = ...,
+        next_attempt_ms: _builtins.int = ...,
+        last_success_ms: _builtins.int = ...,
+        given_up_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "failures", b"failures", "first_failure_ms", b"first_failure_ms", "given_up_ms", b"given_up_ms", "last_success_ms", b"last_success_ms", "next_attempt_ms", b"next_attempt_ms", "reason", b"reason", "swallowed", b"swallowed", "system", b"system", "told", b"told", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookView: _TypeAlias = HookView  # noqa: Y015

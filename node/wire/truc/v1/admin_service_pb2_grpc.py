@@ -70,6 +70,11 @@ class AdminServiceStub:
                 request_serializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesRequest.SerializeToString,
                 response_deserializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesResponse.FromString,
                 _registered_method=True)
+        self.ListHooks = channel.unary_unary(
+                '/truc.v1.AdminService/ListHooks',
+                request_serializer=truc_dot_v1_dot_admin__service__pb2.ListHooksRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_admin__service__pb2.ListHooksResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -126,6 +131,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHooks(self, request, context):
+        """Lists the systems that want to be told of events (webhooks), and how the telling goes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +175,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.CountStatuses,
                     request_deserializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesRequest.FromString,
                     response_serializer=truc_dot_v1_dot_admin__service__pb2.CountStatusesResponse.SerializeToString,
+            ),
+            'ListHooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHooks,
+                    request_deserializer=truc_dot_v1_dot_admin__service__pb2.ListHooksRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_admin__service__pb2.ListHooksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +372,33 @@ class AdminService:
             '/truc.v1.AdminService/CountStatuses',
             truc_dot_v1_dot_admin__service__pb2.CountStatusesRequest.SerializeToString,
             truc_dot_v1_dot_admin__service__pb2.CountStatusesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.AdminService/ListHooks',
+            truc_dot_v1_dot_admin__service__pb2.ListHooksRequest.SerializeToString,
+            truc_dot_v1_dot_admin__service__pb2.ListHooksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ class AdminServiceStub:
     """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
     at a time: whoever asks adds the pages up.
     """
+    ListHooks: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListHooksRequest, _admin_service_pb2.ListHooksResponse]
+    """Lists the systems that want to be told of events (webhooks), and how the telling goes."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -71,6 +73,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
     at a time: whoever asks adds the pages up.
     """
+    ListHooks: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListHooksRequest, _admin_service_pb2.ListHooksResponse]  # type: ignore[assignment]
+    """Lists the systems that want to be told of events (webhooks), and how the telling goes."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The operator's door."""
@@ -132,5 +136,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
         at a time: whoever asks adds the pages up.
         """
+
+    @_abc_1.abstractmethod
+    def ListHooks(
+        self,
+        request: _admin_service_pb2.ListHooksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListHooksResponse, _abc.Awaitable[_admin_service_pb2.ListHooksResponse]]:
+        """Lists the systems that want to be told of events (webhooks), and how the telling goes."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

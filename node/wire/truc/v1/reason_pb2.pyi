@@ -124,6 +124,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The node has no directory yet."""
     REASON_DIRECTORY_STALE: _Reason.ValueType  # 84
     """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
+    REASON_HOOK_UNREACHABLE: _Reason.ValueType  # 90
+    """The address at which a system wants to be told gives no answer."""
+    REASON_HOOK_TLS_FAILED: _Reason.ValueType  # 91
+    """The TLS handshake with that address failed: its certificate is unknown, expired or another host's."""
+    REASON_HOOK_REFUSED: _Reason.ValueType  # 92
+    """That address answers, but not with success (2xx)."""
     REASON_SETTINGS_INVALID: _Reason.ValueType  # 100
     """--- 100..129: broken, this node's operator must act ------------------------------------------------
     The settings file has unknown keys or bad values.
@@ -260,6 +266,12 @@ REASON_DIRECTORY_EMPTY: Reason.ValueType  # 83
 """The node has no directory yet."""
 REASON_DIRECTORY_STALE: Reason.ValueType  # 84
 """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
+REASON_HOOK_UNREACHABLE: Reason.ValueType  # 90
+"""The address at which a system wants to be told gives no answer."""
+REASON_HOOK_TLS_FAILED: Reason.ValueType  # 91
+"""The TLS handshake with that address failed: its certificate is unknown, expired or another host's."""
+REASON_HOOK_REFUSED: Reason.ValueType  # 92
+"""That address answers, but not with success (2xx)."""
 REASON_SETTINGS_INVALID: Reason.ValueType  # 100
 """--- 100..129: broken, this node's operator must act ------------------------------------------------
 The settings file has unknown keys or bad values.

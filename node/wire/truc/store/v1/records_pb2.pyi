@@ -565,3 +565,132 @@ class BridgeOrderRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BridgeOrderRecord: _TypeAlias = BridgeOrderRecord  # noqa: Y015
+
+@_typing.final
+class HookRecord(_message.Message):
+    """A system that wants to be told of events (webhook), and how the telling goes. Address and secret are in its file, not here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SET_MS_FIELD_NUMBER: _builtins.int
+    LAST_NUMBER_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    BATCH_THROUGH_FIELD_NUMBER: _builtins.int
+    LOOK_NUMBER_FIELD_NUMBER: _builtins.int
+    SWALLOWED_FIELD_NUMBER: _builtins.int
+    LOOK_MS_FIELD_NUMBER: _builtins.int
+    DUE_MS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    FIRST_FAILURE_MS_FIELD_NUMBER: _builtins.int
+    LAST_SUCCESS_MS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_MS_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    set_ms: _builtins.int
+    """When the operator set the webhook: another time means that it was set anew. Milliseconds since 1970 UTC."""
+    last_number: _builtins.int
+    """Number of the last event that concerned the system."""
+    waiting: _builtins.int
+    """How many notices wait."""
+    batch_through: _builtins.int
+    """Last number of the batch that is being told: repeats have the same content. 0: none yet."""
+    look_number: _builtins.int
+    """Number of the last event that is told only by "look into your inbox"; 0: none."""
+    swallowed: _builtins.int
+    """How many events that notice stands for, and when the last of them was, milliseconds since 1970 UTC."""
+    look_ms: _builtins.int
+    due_ms: _builtins.int
+    """When it is due: the key of its row in the table of due hooks. 0: nothing waits, or it was given up."""
+    failures: _builtins.int
+    first_failure_ms: _builtins.int
+    last_success_ms: _builtins.int
+    reason: _builtins.int
+    """truc.v1.Reason of the last failure, and the same in words."""
+    detail: _builtins.str
+    given_up_ms: _builtins.int
+    told: _builtins.int
+    """Notices told since it was set."""
+    def __init__(
+        self,
+        *,
+        set_ms: _builtins.int = ...,
+        last_number: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        batch_through: _builtins.int = ...,
+        look_number: _builtins.int = ...,
+        swallowed: _builtins.int = ...,
+        look_ms: _builtins.int = ...,
+        due_ms: _builtins.int = ...,
+        failures: _builtins.int = ...,
+        first_failure_ms: _builtins.int = ...,
+        last_success_ms: _builtins.int = ...,
+        reason: _builtins.int = ...,
+        detail: _builtins.str = ...,
+        given_up_ms: _builtins.int = ...,
+        told: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_through", b"batch_through", "detail", b"detail", "due_ms", b"due_ms", "failures", b"failures", "first_failure_ms", b"first_failure_ms", "given_up_ms", b"given_up_ms", "last_number", b"last_number", "last_success_ms", b"last_success_ms", "look_ms", b"look_ms", "look_number", b"look_number", "reason", b"reason", "set_ms", b"set_ms", "swallowed", b"swallowed", "told", b"told", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookRecord: _TypeAlias = HookRecord  # noqa: Y015
+
+@_typing.final
+class NoticeRecord(_message.Message):
+    """One event that a system has to be told of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    PACKET_ID_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    kind: _builtins.int
+    """model.hook.NoticeKind."""
+    unit: _builtins.str
+    """The unit whose inbox it is about, or the recipient of the packet."""
+    packet_id: _builtins.bytes
+    time_ms: _builtins.int
+    """When it happened, milliseconds since 1970 UTC."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.int = ...,
+        unit: _builtins.str = ...,
+        packet_id: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "packet_id", b"packet_id", "time_ms", b"time_ms", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeRecord: _TypeAlias = NoticeRecord  # noqa: Y015
+
+@_typing.final
+class HookedRecord(_message.Message):
+    """Which systems are told of what reaches a unit's inbox."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYSTEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def systems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In order of name."""
+
+    def __init__(
+        self,
+        *,
+        systems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["systems", b"systems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookedRecord: _TypeAlias = HookedRecord  # noqa: Y015
