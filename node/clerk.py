@@ -97,8 +97,10 @@ class Clerk:
         if one.is_done:
             return
         envelope, header = codec.decode_envelope(one.packet.envelope), self._node.unsealer.header(one.packet)
-        entry = self._ports.directory.current().unit(parse_code(one.record.unit))
-        packet = duty.compose(one.record, envelope, header, entry.name if entry is not None else "")
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        entry = directory.unit(parse_code(one.record.unit))
+        author = duty.author_of(envelope, header, directory, now_ms)
+        packet = duty.compose(one.record, author, header, entry.name if entry is not None else "")
         await self._node.submit(one.system, one.submission, packet)
 
     async def _note(self, *, done: list[bytes], refused: list[Duty]) -> None:

@@ -34,7 +34,7 @@ def deliver(
     tx: Tx, envelope: Envelope, header: PacketHeader, units: Iterable[str], now_ms: int, policy: Policy
 ) -> None:
     """Let a packet arrive at units of this node, and plan the forgetting of its body."""
-    deeds = deeds_of(header)
+    deeds = deeds_of(header, envelope.units_by_alias)
     for unit in units:
         if envelope.kind is PacketKind.STATUS and not _takes_back(tx, envelope, header, unit, deeds):
             _status(tx, envelope, header, unit, now_ms)

@@ -144,14 +144,15 @@ def _true_digest(tx: Tx, unit: str, author: str, digest: bytes, packet_id: bytes
 
 def newest_ms(tx: Tx, author: str, header: PacketHeader) -> int:
     """Return when the author's newest act about a packet's documents was signed; 0: there is none."""
-    heads = (head(tx, author, author, keys.document_sha256(deed.document_id)) for deed in deeds_of(header))
+    # Which documents, not at whom: that does not hang on how units are called.
+    heads = (head(tx, author, author, keys.document_sha256(deed.document_id)) for deed in deeds_of(header, {}))
     return max((one.create_time_ms for one in heads if one is not None), default=0)
 
 
 def submitted(tx: Tx, envelope: Envelope, header: PacketHeader, now_ms: int, *, by_node: bool) -> None:
     """Write a packet that one of our units has handed in into the dossiers of that unit."""
     unit = envelope.sender_unit
-    deeds = deeds_of(header)
+    deeds = deeds_of(header, envelope.units_by_alias)
     for deed in deeds:
         row = put(tx, envelope, unit, unit, deed, "", deed.act, now_ms)
         if deed.exceptions:

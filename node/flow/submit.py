@@ -102,6 +102,7 @@ def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Enve
         expire_at_ms=submission.expire_at_ms or now_ms + policy.expire_after_ms,
         body=draft.body_ref,
         answers_packet_id=draft.answers_packet_id,
+        aliases=draft.addressed.aliases,
     )
 
 
