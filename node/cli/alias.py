@@ -57,7 +57,7 @@ def add(
     words_of_file = _from_csv(from_file) if from_file else [_alias(code or "", unit or "", first, last)]
     place = Place(home)
     zone = place.zone_editor()
-    with _refusals():
+    with refusals():
         _check(zone, words_of_file)
         added = zone.add_aliases(words_of_file)
     kept = [one for word in words_of_file[:SHOWN_MAX] if (one := zone.alias(parse_code(word.code))) is not None]
@@ -104,7 +104,7 @@ def remove(
     found = parse_code(code)
     zone = Place(home).zone_editor()
     if zone.alias(found) is None:
-        raise Rejected(Reason.NOT_FOUND, f"vùng của nút không có mã tương đương {found}")
+        raise Rejected(Reason.REQUEST_INVALID, f"vùng của nút không có mã tương đương {found}")
     zone.remove_alias(found)
     tell(
         as_json,
@@ -117,7 +117,7 @@ def remove(
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What the rules of a zone refuse here is the operator's request, not a bad directory."""
     try:
         yield
@@ -129,9 +129,11 @@ def _refusals() -> Iterator[None]:
 
 def _check(zone: "ZoneEditor", wanted: Sequence[Alias]) -> None:
     """Say the usual mistakes in the operator's words; the rules of a zone say the rest. Raises Rejected(REQUEST_INVALID)."""
+    leading = {one.unit: one for one in zone.aliases() if one.holds_at(now_ms())}
     for one in wanted:
         code, unit = parse_code(one.code), parse_code(one.unit)
         open_unit, further = zone.unit(code), zone.alias(unit)
+        nearer = leading.get(code.text)
         if code == unit:
             raise Rejected(Reason.REQUEST_INVALID, f"{code} là mã của chính đơn vị đó")
         if open_unit is not None and not open_unit.valid_to_ms:
@@ -141,6 +143,9 @@ def _check(zone: "ZoneEditor", wanted: Sequence[Alias]) -> None:
             raise Rejected(
                 Reason.REQUEST_INVALID, f"{unit} cũng là mã tương đương; hãy chỉ thẳng đến đơn vị {further.unit}"
             )
+        if nearer is not None:
+            steps = f"hãy chỉ lại trước: truc unit alias add HOME {nearer.code} {unit}"
+            raise Rejected(Reason.REQUEST_INVALID, f"mã tương đương {nearer.code} đang chỉ đến {code}; {steps}")
 
 
 def _not_in_directory(place: Place, zone: "ZoneEditor", aliases: Sequence[Alias]) -> list[str]:

@@ -206,12 +206,16 @@ def _units_and_systems(patient: Patient) -> Iterator[Check]:
     zone, place = patient.zone, patient.place
     if zone is None:
         return
-    units = zone.units()
-    listed = sum(len(served.units) for served in patient.directory.zones.values() if served.node_id == zone.node_id)
+    units, aliases = zone.units(), zone.aliases()
+    own = [served for served in patient.directory.zones.values() if served.node_id == zone.node_id]
+    listed, aliases_listed = sum(len(served.units) for served in own), sum(len(served.aliases) for served in own)
     if not units and zone.prefixes:
         yield warning("units", "nút chưa có đơn vị nào", f"Hãy thêm: truc unit add {place.path} MÃ TÊN")
     elif len(units) != listed:
         said = f"{words.count(len(units))} đơn vị ở đây, {words.count(listed)} trong danh bạ"
+        yield warning("units", said, f"Hãy công bố: truc unit publish {place.path}")
+    elif len(aliases) != aliases_listed:
+        said = f"{words.count(len(aliases))} mã tương đương ở đây, {words.count(aliases_listed)} trong danh bạ"
         yield warning("units", said, f"Hãy công bố: truc unit publish {place.path}")
     else:
         yield fine("units", f"{words.count(len(units))} đơn vị, đã công bố đủ")

@@ -49,7 +49,8 @@ def add(
         raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
     units = _from_csv(from_file) if from_file else [Unit(code or "", name or "", tuple(short or []), parent)]
     zone = Place(home).zone_editor()
-    added = zone.add_units(units)
+    with alias.refusals():
+        added = zone.add_units(units)
     last = units[-1] if units else None
     tell(
         as_json,
@@ -108,8 +109,12 @@ def list_units(home: Home, as_json: Json = False) -> None:
         "units": plain(units),
         "aliases": plain(aliases),
     }
-    counted = f"{words.count(len(units))} đơn vị" + (f", {words.count(len(aliases))} mã tương đương" if aliases else "")
-    tell(as_json, document, lambda: [_units(units, aliases), text(counted, QUIET)])
+    counted = text(_counted(len(units), len(aliases)), QUIET)
+    tell(as_json, document, lambda: [_units(units, aliases), counted])
+
+
+def _counted(units: int, aliases: int) -> str:
+    return f"{words.count(units)} đơn vị" + (f", {words.count(aliases)} mã tương đương" if aliases else "")
 
 
 @app.command(cls=HomeCommand)
@@ -128,10 +133,17 @@ def publish(
     place = Place(home)
     described_anew = describe_anew(place)
     update, version, units = sign_zone(place)
+    aliases = len(place.zone_editor().aliases())
     path = out or home / f"zone-update-{version:04}.truc"
     _write(path, update)
     published = _take_and_publish(authority, update) if authority else None
-    document = {"file": str(path), "zone_version": version, "units": units, "node_described_anew": described_anew}
+    document = {
+        "file": str(path),
+        "zone_version": version,
+        "units": units,
+        "aliases": aliases,
+        "node_described_anew": described_anew,
+    }
     steps = [
         ("Gửi tệp này cho cơ quan vận hành danh bạ:", str(path)),
         ("Ở đó:", f"truc authority take THƯ-MỤC {path.name}"),
@@ -140,7 +152,7 @@ def publish(
         as_json,
         {**document, "directory_version": published},
         lambda: [
-            line(mark(True), f" Đã ký vùng phiên bản {version}: {words.count(units)} đơn vị"),
+            line(mark(True), f" Đã ký vùng phiên bản {version}: {_counted(units, aliases)}"),
             facts([("Tệp", path), ("Nút", "địa chỉ, khóa hoặc chứng thư đã đổi" if described_anew else "")]),
             line(mark(True), f" Đã công bố trong danh bạ phiên bản {published}") if authority else next_steps(steps),
         ],

@@ -121,9 +121,9 @@ class Listing:
         return count
 
     def remove_alias(self, code: Code) -> None:
-        """Remove an alias altogether; only for mistakes, else let it end. Raises Rejected(NOT_FOUND) if there is none."""
+        """Remove an alias altogether; only for mistakes, else let it end. Raises Rejected(RECIPIENT_UNKNOWN) if there is none."""
         if not self.remove_aliases([code]):
-            raise Rejected(Reason.NOT_FOUND, f"there is no alias {code} in this zone")
+            raise Rejected(Reason.RECIPIENT_UNKNOWN, f"there is no alias {code} in this zone")
 
     def remove_aliases(self, codes: Iterable[Code]) -> int:
         """Remove those of the aliases that are there; return how many."""
