@@ -6,6 +6,8 @@ by that: an alias that ends on the road, or that a recipient's directory does no
 compared are units only; the packet keeps its octets.
 """
 
+from collections.abc import Iterable
+
 from node.errors import Denied, Rejected
 from node.flow.deeds import named_besides_to
 from node.model.calendar import moment_of
@@ -28,6 +30,15 @@ def aliases_in(header: PacketHeader, directory: Directory, now_ms: int) -> dict[
         if unit != code:
             found[code.text] = unit.text
     return dict(sorted(found.items()))
+
+
+def names_of(aliases: Iterable[tuple[str, str]], unit: str) -> tuple[str, ...]:
+    """Return the codes by which a packet with these aliases means a unit: its own first.
+
+    A code may have been a unit itself before it became an alias. Documents from then lie under it, and a packet that still calls its
+    author or recipient so is about them.
+    """
+    return (unit, *(code for code, meant in aliases if meant == unit))
 
 
 def require_own_names(envelope: Envelope, directory: Directory) -> None:

@@ -160,7 +160,11 @@ def requests_answered(tx: Tx, drafts: Sequence[Draft]) -> list[bytes]:
     """Return for each 15 or 16 which packet it answers (decision 0006): edXML has no field that says so."""
     return [
         dossier.answered(
-            tx, one.addressed.sender.text, next(iter(one.addressed.routes)), one.header.subject_document_id
+            tx,
+            one.addressed.sender.text,
+            next(iter(one.addressed.routes)),
+            one.header.subject_document_id,
+            one.addressed.aliases,
         )
         for one in drafts
     ]
@@ -179,7 +183,7 @@ def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> Subm
         return fault
     if first is not None:
         return first
-    newest_ms = dossier.newest_ms(tx, signed.envelope.sender_unit, signed.draft.header)
+    newest_ms = dossier.newest_ms(tx, signed.envelope, signed.draft.header)
     if newest_ms >= signed.envelope.create_time_ms:
         return TooEarly(newest_ms)
     return _store(tx, signed, now_ms, policy)
