@@ -74,7 +74,7 @@ def custody_is_delivery() -> Iterator[None]:
 @contextmanager
 def statuses_lost() -> Iterator[None]:
     """A node that forgets to write statuses beside their document."""
-    with patch.object(status, "record", lambda *_: None):
+    with patch.object(status, "record", lambda tx, envelope, header, author, now_ms: (author, envelope.sender_unit)):
         yield
 
 
@@ -142,4 +142,12 @@ def waits_for_ever() -> Iterator[None]:
 def author_without_an_order() -> Iterator[None]:
     """An author's node that signs with its clock's time, whatever it has signed about the document before."""
     with patch.object(submit.dossier, "newest_ms", lambda *_: 0):
+        yield
+
+
+@contextmanager
+def aliases_read_at_home() -> Iterator[None]:
+    """A recipient's node that reads a packet by what it knows itself of aliases (here: nothing), not by what the origin has signed."""
+    real = arrival.deeds_of
+    with patch.object(arrival, "deeds_of", lambda header, aliases: real(header, {})):
         yield

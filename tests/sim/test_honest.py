@@ -70,6 +70,7 @@ SHAKY: dict[str, Any] = {"changes": 1.0, "crash_every_s": 240.0, "sync_s": 20.0}
         (mutants.waits_for_ever, "rest", RESTLESS),
         (mutants.author_without_an_order, ("law 1", "life"), JUMPY),
         (mutants.duty_not_durable, ("law 1", "life"), SHAKY),
+        (mutants.aliases_read_at_home, "life", RESTLESS),
     ],
 )
 def test_a_node_that_is_not_what_it_should_be_is_found(
