@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from node.bodyfiles import BodyFiles
-from node.errors import Deferred, Rejected
+from node.errors import Deferred, Denied, Rejected
 from node.flow import deeds, dossier, submit
 from node.flow.check import address, check_submission, require_served
 from node.flow.draft import Sealed, seal_small, weight_of
@@ -20,7 +20,7 @@ from node.flow.names import aliases_in
 from node.flow.submit import Draft, TooEarly
 from node.large import LargeBodies
 from node.model.code import parse_code
-from node.model.finding import RulesBroken, require_no_errors
+from node.model.finding import require_no_errors
 from node.model.header import PacketHeader
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
@@ -77,15 +77,15 @@ class Submitting:
             sealed = await self._seal_small(head)
         try:
             require_no_errors(sealed.findings)
-        except RulesBroken:
+            return await self._hand_over(system, submission, sealed)
+        except (Rejected, Denied):
             first = await self._first_answer(system, submission, sealed)
             if first is None:
                 raise
             return first
-        return await self._hand_over(system, submission, sealed)
 
     async def _first_answer(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult | None:
-        """Return the answer to a packet that was taken when the rules were others: a repeat is a repeat (law 3)."""
+        """Return the answer to a packet that was taken when rules or directory were others: a repeat is a repeat (law 3)."""
         sid, digest = submission.submission_id, sealed.packet_sha256
         return await self._ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
 

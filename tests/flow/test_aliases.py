@@ -201,6 +201,22 @@ def test_aliases_that_make_no_sense_are_a_malformed_envelope(aliases: tuple[tupl
     refused_without_receipt(item, Reason.ENVELOPE_MALFORMED)
 
 
+@pytest.mark.parametrize("known", [directory(), directory(units={"H49.22": Unit("H49.22", "Sở", valid_to_ms=NOW)})])
+def test_a_repeat_gets_the_first_answer_though_its_alias_or_its_unit_is_no_more(known: Directory) -> None:
+    async def story() -> None:
+        here, packet = place("g14", known=directory(aliases=ALIASES)), document("H49.99", sender="G14.99")
+        first = await here.submit(packet)
+        here.directory.directory = known
+        assert await here.submit(packet) == first
+        with pytest.raises(Rejected) as refused:
+            await here.submit(document("H49.99", sender="G14.99", number="124"))
+        assert refused.value.reason is Reason.ID_REUSED
+        with pytest.raises(Denied):
+            await here.submit(packet, "2")
+
+    run(story())
+
+
 # --- a document's life, whatever its units are called -------------------------------------------------------------------
 
 
