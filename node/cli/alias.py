@@ -4,8 +4,6 @@ An alias belongs to the zone of its own code: a province gives away its own old 
 Like everything of a zone it is seen by nobody before `truc unit publish`.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli import words
-from node.cli.command import Home, HomeCommand, Json, Noun, day_ms, now_ms, read_input
+from node.cli.command import Home, HomeCommand, Json, Noun, day_ms, now_ms
+from node.cli.csv_file import Row, read_rows
 from node.cli.home import Home as Place
 from node.cli.output import QUIET, STRONG, WARNING, line, mark, next_steps, table, tell, text
 from node.cli.plain import plain
@@ -54,7 +53,9 @@ def add(
     """
     if (from_file is None) == (code is None or unit is None) or (from_file and (first or last)):
         raise typer.BadParameter("ghi CODE và UNIT, hoặc chỉ --file FILE")
-    words_of_file = _from_csv(from_file) if from_file else [_alias(code or "", unit or "", first, last)]
+    words_of_file = (
+        read_rows(from_file, COLUMNS, 2, _from_row) if from_file else [_alias(code or "", unit or "", first, last)]
+    )
     place = Place(home)
     zone = place.zone_editor()
     with refusals():
@@ -169,26 +170,11 @@ def _alias(code: str, unit: str, first: str, last: str) -> Alias:
     return Alias(parse_code(code).text, parse_code(unit).text, begins_ms, ends_ms)
 
 
-def _from_csv(path: Path) -> list[Alias]:
-    """Read aliases. Raises Rejected(REQUEST_INVALID) or CODE_MALFORMED, naming the line."""
-    try:
-        rows = csv.DictReader(io.StringIO(read_input(path).decode("utf-8-sig")), strict=True)
-        missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or [])]
-        if missing:
-            raise Rejected(Reason.REQUEST_INVALID, f"{path}: dòng đầu thiếu cột {', '.join(missing)}")
-        return [_from_row(path, rows.line_num, row) for row in rows]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error}") from error
-
-
-def _from_row(path: Path, number: int, row: dict[str, str | None]) -> Alias:
-    code, unit, first, last = ((row.get(column) or "").strip() for column in COLUMNS)
-    try:
-        if not code or not unit:
-            raise Rejected(Reason.REQUEST_INVALID, "thiếu mã")
-        return _alias(code, unit, first, last)
-    except Rejected as error:
-        raise Rejected(error.reason, f"{path}, dòng {number}: {error.detail}") from error
+def _from_row(row: Row) -> Alias:
+    """Read one alias. Raises as `_alias`."""
+    if not row["code"] or not row["unit"]:
+        raise Rejected(Reason.REQUEST_INVALID, "thiếu mã")
+    return _alias(row["code"], row["unit"], row["from"], row["to"])
 
 
 def _named(alias: Alias) -> list["Text"]:

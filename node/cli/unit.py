@@ -3,15 +3,14 @@
 What is added here is in the node's own zone, unsigned and seen by nobody; `publish` signs it into one file for the authority.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli import alias, unit_search, words
-from node.cli.command import Command, Home, HomeCommand, Json, Noun, day_ms, now_ms, read_input
+from node.cli.command import Command, Home, HomeCommand, Json, Noun, day_ms, now_ms
+from node.cli.csv_file import Row, read_rows
 from node.cli.home import Home as Place
 from node.cli.home import describe_anew
 from node.cli.output import BAD, QUIET, STRONG, facts, line, mark, next_steps, table, tell, text
@@ -47,7 +46,11 @@ def add(
     """Thêm một đơn vị, hoặc cả tệp CSV; cùng mã thì thay. Chưa ai thấy cho tới khi công bố."""
     if (from_file is None) == (code is None or name is None):
         raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
-    units = _from_csv(from_file) if from_file else [Unit(code or "", name or "", tuple(short or []), parent)]
+    units = (
+        read_rows(from_file, COLUMNS, 2, _from_row)
+        if from_file
+        else [Unit(code or "", name or "", tuple(short or []), parent)]
+    )
     zone = Place(home).zone_editor()
     with alias.refusals():
         added = zone.add_units(units)
@@ -174,27 +177,13 @@ def sign_zone(place: Place) -> tuple[bytes, int, int]:
 app.command("search", cls=Command)(unit_search.search)
 
 
-def _from_csv(path: Path) -> list[Unit]:
-    """Read units. Raises Rejected(REQUEST_INVALID) naming the line, or CODE_MALFORMED."""
-    try:
-        rows = csv.DictReader(io.StringIO(read_input(path).decode("utf-8-sig")), strict=True)
-        missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or [])]
-        if missing:
-            raise Rejected(Reason.REQUEST_INVALID, f"{path}: dòng đầu thiếu cột {', '.join(missing)}")
-        return [_from_row(path, rows.line_num, row) for row in rows]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error}") from error
-
-
-def _from_row(path: Path, number: int, row: dict[str, str | None]) -> Unit:
-    code, name, short_names, parent = ((row.get(column) or "").strip() for column in COLUMNS)
-    if not code or not name:
-        raise Rejected(Reason.REQUEST_INVALID, f"{path}, dòng {number}: thiếu mã hoặc tên")
-    try:
-        parse_code(code)
-    except Rejected as error:
-        raise Rejected(Reason.CODE_MALFORMED, f"{path}, dòng {number}: {error.detail}") from error
-    return Unit(code, name, tuple(word.strip() for word in short_names.split(";") if word.strip()), parent)
+def _from_row(row: Row) -> Unit:
+    """Read one unit. Raises Rejected(REQUEST_INVALID or CODE_MALFORMED)."""
+    if not row["code"] or not row["name"]:
+        raise Rejected(Reason.REQUEST_INVALID, "thiếu mã hoặc tên")
+    parse_code(row["code"])
+    short_names = tuple(word.strip() for word in row["short_names"].split(";") if word.strip())
+    return Unit(row["code"], row["name"], short_names, row["parent"])
 
 
 def _write(path: Path, update: bytes) -> None:

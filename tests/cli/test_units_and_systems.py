@@ -233,6 +233,7 @@ def test_an_alias_of_a_unit_that_nobody_knows_yet_is_taken_with_a_warning_and_re
 ) -> None:
     assert "Danh bạ chưa có đơn vị H49.01" in truc("unit", "alias", "add", admitted.home, "H37.90", "H49.01").out
     assert "H49.01" in truc("unit", "alias", "list", admitted.home).out
+    assert "không dẫn đến đơn vị nào đang hoạt động: H37.90 → H49.01" in truc("doctor", admitted.home).out
     assert truc("unit", "alias", "remove", admitted.home, "000.00.90.H37").code == 0
     assert truc("unit", "alias", "remove", admitted.home, "H37.90", "--json").reason == "REQUEST_INVALID"
 
