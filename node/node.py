@@ -16,7 +16,7 @@ from node.bodyfiles import BodyFiles
 from node.errors import Fault
 from node.flow import accept, completeness, deadline, inbox, judge, operate, receipt, recount, track
 from node.flow.deeds import may_oblige
-from node.flow.names import require_own_names
+from node.flow.names import require_own_name
 from node.flow.opening import open_small
 from node.flow.road import Outlook
 from node.large import LargeBodies
@@ -159,7 +159,7 @@ class Node:
         judge.units_served_by(envelope, parcel.target_node, directory)
         if parcel.target_node == self.node_id:
             # Not at a relay: its directory may be the oldest, and it delivers nothing.
-            require_own_names(envelope, directory)
+            require_own_name(envelope, directory)
         return envelope
 
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:

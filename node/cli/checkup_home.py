@@ -232,8 +232,10 @@ def _aliases(patient: Patient, zone: "ZoneEditor") -> Iterator[Check]:
     from node.model.code import parse_code
 
     directory, now_ms = patient.directory, patient.now_ms
+    if not directory.version:
+        return  # told under "directory"
     held = [one for one in zone.aliases() if one.holds_at(now_ms)]
-    found = [(one, directory.unit(parse_code(one.unit))) for one in held]
+    found = [(one, zone.unit(parse_code(one.unit)) or directory.unit(parse_code(one.unit))) for one in held]
     lost = [f"{one.code} → {one.unit}" for one, unit in found if unit is None or not unit.holds_at(now_ms)]
     if lost:
         said = f"{words.count(len(lost))} mã tương đương không dẫn đến đơn vị nào đang hoạt động: {', '.join(lost[:5])}"

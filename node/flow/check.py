@@ -32,13 +32,15 @@ class Unserved(Rejected):
 class Addressed:
     """A packet whose sender and recipients are understood. `routes` maps each served unit to its node.
 
-    `aliases`: codes that the packet writes for the sender or a recipient, with the unit (canonical), in order of code.
+    `aliases`: codes that the packet writes for the sender or a recipient, with the unit (canonical), in order of code; `sender_alias`
+    is that of the sender, "" if it is called by its own code.
     """
 
     sender: Code
     routes: dict[str, str]
     refused: tuple[RefusedRecipient, ...]
     aliases: tuple[tuple[str, str], ...] = ()
+    sender_alias: str = ""
 
 
 def check_submission(submission: Submission, policy: Policy, now_ms: int) -> None:
@@ -76,20 +78,20 @@ def address(
     """
     if not directory.nodes:
         raise Deferred(Reason.DIRECTORY_EMPTY, "this node trusts no directory yet")
-    sender = _meant(header.sender, aliases)
+    code = parse_code(header.sender)
+    sender, sender_alias = _meant(header.sender, aliases), code.text if code.text in aliases else ""
     if sender.text not in system.units:
-        code = parse_code(header.sender)
-        called = sender.text if code == sender else f"{sender}, for which {code} stands"
+        called = f"{sender}, for which {code} stands" if sender_alias else sender.text
         raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {called}")
     routes: dict[str, str] = {}
     refused: list[RefusedRecipient] = []
     for written in dict.fromkeys(instead or (*header.recipients, *named_besides_to(header))):
         try:
-            code = _meant(written, aliases)
-            routes[code.text] = route(code, directory, now_ms)
+            unit = _meant(written, aliases)
+            routes[unit.text] = route(unit, directory, now_ms)
         except Rejected as fault:
             refused.append(RefusedRecipient(written, fault.reason, f"{written}: {fault.advice} ({fault.detail})"))
-    return Addressed(sender, routes, tuple(refused), tuple(aliases.items()))
+    return Addressed(sender, routes, tuple(refused), tuple(aliases.items()), sender_alias)
 
 
 def _meant(written: str, aliases: Mapping[str, str]) -> Code:

@@ -41,27 +41,23 @@ def names_of(aliases: Iterable[tuple[str, str]], unit: str) -> tuple[str, ...]:
     return (unit, *(code for code, meant in aliases if meant == unit))
 
 
-def require_own_names(envelope: Envelope, directory: Directory) -> None:
+def require_own_name(envelope: Envelope, directory: Directory) -> None:
     """Check that the sender may be called as the packet calls it: by its own code, or by an alias that is its to use.
 
     That is a code under one of the origin's own prefixes, for which the origin may speak anyway; or one that another zone lists as
     an alias of the sender, now or in the past: whether it held when the packet was submitted, the origin has judged. Raises
     Denied(PEER_SPEAKS_FOR_OTHERS), which ends nothing: our directory may be the older one, and the origin tries again.
     """
-    for code, unit in envelope.aliases:
-        if unit == envelope.sender_unit and not _may_use(envelope, parse_code(code), directory):
-            raise Denied(
-                Reason.PEER_SPEAKS_FOR_OTHERS,
-                f"{envelope.origin_node} calls {unit} by {code}, which is no alias of it in directory {directory.version}",
-            )
-
-
-def _may_use(envelope: Envelope, code: Code, directory: Directory) -> bool:
-    zone = directory.zone_of(code)
-    if zone is None:
-        return False
-    alias = zone.aliases.get(code.text)
-    return zone.node_id == envelope.origin_node or (alias is not None and alias.unit == envelope.sender_unit)
+    if not envelope.sender_alias:
+        return
+    code = parse_code(envelope.sender_alias)
+    zone, alias = directory.zone_of(code), directory.alias(code)
+    is_the_origins = zone is not None and zone.node_id == envelope.origin_node
+    if not is_the_origins and (alias is None or alias.unit != envelope.sender_unit):
+        raise Denied(
+            Reason.PEER_SPEAKS_FOR_OTHERS,
+            f"{envelope.origin_node} calls {envelope.sender_unit} by {code}, no alias of it in directory {directory.version}",
+        )
 
 
 def why_unknown(code: Code, directory: Directory, now_ms: int) -> str:

@@ -103,6 +103,7 @@ def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Enve
         body=draft.body_ref,
         answers_packet_id=draft.answers_packet_id,
         aliases=draft.addressed.aliases,
+        sender_alias=draft.addressed.sender_alias,
     )
 
 

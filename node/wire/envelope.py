@@ -59,6 +59,7 @@ def encode_envelope(envelope: Envelope) -> bytes:
         body=_body_to_proto(envelope.body),
         answers_packet_id=envelope.answers_packet_id,
         aliases=[pb.AliasUse(code=code, unit=unit) for code, unit in envelope.aliases],
+        sender_alias=envelope.sender_alias,
     )
     return message.SerializeToString(deterministic=True)
 
@@ -87,6 +88,7 @@ def decode_envelope(octets: bytes) -> Envelope:
         _body_from_proto(message.body),
         message.answers_packet_id,
         tuple((one.code, one.unit) for one in message.aliases),
+        message.sender_alias,
     )
     flaw = _flaw(envelope)
     if flaw:
@@ -197,10 +199,7 @@ def _body_from_proto(message: pb.BodyRef) -> BodyRef:
 def _flaw(envelope: Envelope) -> str:
     """Say what is wrong with an envelope, or "" if nothing is."""
     return (
-        _flaw_of_ids(envelope)
-        or _flaw_of_units(envelope)
-        or _flaw_of_aliases(envelope.aliases)
-        or _flaw_of_body(envelope.body)
+        _flaw_of_ids(envelope) or _flaw_of_units(envelope) or _flaw_of_aliases(envelope) or _flaw_of_body(envelope.body)
     )
 
 
@@ -229,7 +228,10 @@ def _flaw_of_units(envelope: Envelope) -> str:
     return ""
 
 
-def _flaw_of_aliases(aliases: tuple[tuple[str, str], ...]) -> str:
+def _flaw_of_aliases(envelope: Envelope) -> str:
+    aliases = envelope.aliases
+    if envelope.sender_alias and (envelope.sender_alias, envelope.sender_unit) not in aliases:
+        return "sender_alias is no alias of the sender"
     if not aliases:
         return ""
     if len(aliases) > ALIASES_MAX:

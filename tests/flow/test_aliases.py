@@ -18,6 +18,7 @@ from node.model.code import Code, parse_code
 from node.model.delivery import State
 from node.model.directory import Alias, Directory, Unit, Zone, directory_of
 from node.model.life import LifeState
+from node.model.mesh import Answer, PushPacket
 from node.model.office import NO_LEASE, Submission, System
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -125,12 +126,14 @@ def test_a_system_that_does_not_own_the_unit_does_not_get_it_by_an_alias() -> No
         addressed("H49", sender="G14.01", known=known)
 
 
-def calling_itself(code: str, unit: str = "G14", **changes: object) -> object:
-    return push_of(document("H49.22", sender=code), sender_unit=unit, aliases=((code, unit),), **changes)
+def calling_itself(code: str, unit: str = "G14", **changes: object) -> PushPacket:
+    return push_of(
+        document("H49.22", sender=code), sender_unit=unit, aliases=((code, unit),), sender_alias=code, **changes
+    )  # type: ignore[arg-type]
 
 
 def test_a_recipient_takes_a_sender_under_a_code_of_the_origins_own_prefix_without_knowing_the_alias() -> None:
-    answer, _ = answer_to(calling_itself("G14.99"))  # type: ignore[arg-type]
+    answer, _ = answer_to(calling_itself("G14.99"))
     assert statement(answer).outcomes[0].reason is Reason.NONE
 
 
@@ -165,8 +168,25 @@ def test_an_older_directory_puts_a_packet_off_and_the_newer_one_takes_it() -> No
     run(story())
 
 
+def test_a_sender_that_only_addresses_itself_by_anothers_code_need_not_explain_it() -> None:
+    """Found by the simulation (seed 1001): a status 13 to its own author, under a code of which the recipient had not heard."""
+    answer, _ = answer_to(push_of(document("H49.22", "H37.98"), aliases=(("H37.98", "G14"),)))
+    assert statement(answer).outcomes[0].reason is Reason.NONE
+
+
+def test_a_large_packet_under_a_code_that_nobody_gave_is_put_off_before_its_upload() -> None:
+    async def story() -> None:
+        here = place("h49")
+        answer = await here.node.receive_offer("g14", calling_itself("H37.98").parcel)
+        assert (answer, here.tables()) == (Answer(None, Reason.PEER_SPEAKS_FOR_OTHERS, 0, answer.detail), set())  # type: ignore[union-attr]
+
+    run(story())
+
+
 def test_a_relay_carries_what_its_older_directory_cannot_explain() -> None:
-    envelope, body = envelope_for(document("H49.22", sender="H37.98"), aliases=(("H37.98", "G14"),))
+    envelope, body = envelope_for(
+        document("H49.22", sender="H37.98"), aliases=(("H37.98", "G14"),), sender_alias="H37.98"
+    )
     item = replace(push_of(), parcel=replace(parcel_for(envelope), target_node="h49"), body=body)
     answer, _ = answer_to(item, at="centre")
     assert answer.receipt is not None, answer
@@ -175,8 +195,9 @@ def test_a_relay_carries_what_its_older_directory_cannot_explain() -> None:
 def test_a_sender_that_the_envelope_does_not_explain_is_refused_for_good() -> None:
     known = directory(aliases=ALIASES)
     refused_for_good(push_of(document("H49.22", sender="G14.99")), Reason.PEER_SPEAKS_FOR_OTHERS, known=known)
-    item = push_of(document("H49.22", sender="H37"), aliases=(("G14.99", "G14"),))
-    refused_for_good(item, Reason.PEER_SPEAKS_FOR_OTHERS, known=known)
+    for sender in ("H37", "G14"):
+        item = push_of(document("H49.22", sender=sender), aliases=(("G14.99", "G14"),), sender_alias="G14.99")
+        refused_for_good(item, Reason.PEER_SPEAKS_FOR_OTHERS, known=known)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ class Envelope(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
+    SENDER_ALIAS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version of this message's meaning; 1."""
     packet_id: _builtins.bytes
@@ -124,6 +125,8 @@ class Envelope(_message.Message):
     """Of a status 15 or 16: the packet that it answers (a withdrawal, an update, a status 13), as the answering unit's node knew it;
     16 octets. Empty: it answers nothing that the node knows.
     """
+    sender_alias: _builtins.str
+    """By which of these aliases the packet calls its sender, canonical. Empty: by the sending unit's own code."""
     @_builtins.property
     def recipient_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Identifier codes of the recipient units in canonical form; 1 to 10,000, no repeats."""
@@ -154,10 +157,11 @@ class Envelope(_message.Message):
         body: Global___BodyRef | None = ...,
         answers_packet_id: _builtins.bytes = ...,
         aliases: _abc.Iterable[Global___AliasUse] | None = ...,
+        sender_alias: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "answers_packet_id", b"answers_packet_id", "body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_unit", b"sender_unit", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "answers_packet_id", b"answers_packet_id", "body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_alias", b"sender_alias", "sender_unit", b"sender_unit", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
