@@ -10,6 +10,7 @@ the clerk waits; a duty that is refused (its author's unit is not in the directo
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from node.errors import Deferred, Fault
 from node.flow import backoff, duty
@@ -97,9 +98,14 @@ class Clerk:
         if one.is_done:
             return
         envelope, header = codec.decode_envelope(one.packet.envelope), self._node.unsealer.header(one.packet)
-        entry = self._ports.directory.current().unit(parse_code(one.record.unit))
-        packet = duty.compose(one.record, envelope, header, entry.name if entry is not None else "")
-        await self._node.submit(one.system, one.submission, packet)
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        entry = directory.unit(parse_code(one.record.unit))
+        author = duty.author_of(envelope, header, directory, now_ms)
+        packet = duty.compose(one.record, author, header, entry.name if entry is not None else "")
+        # A unit may have become the alias of its heir since; the node owes what it owes.
+        heir = directory.resolve(parse_code(one.record.unit), now_ms).text
+        system = replace(one.system, units=one.system.units | {heir})
+        await self._node.submit(system, one.submission, packet)
 
     async def _note(self, *, done: list[bytes], refused: list[Duty]) -> None:
         now_ms = self._ports.clock.now_ms()

@@ -16,6 +16,7 @@ from node.bodyfiles import BodyFiles
 from node.errors import Fault
 from node.flow import accept, completeness, deadline, hook, inbox, judge, operate, receipt, recount, track
 from node.flow.deeds import may_oblige
+from node.flow.names import require_own_name
 from node.flow.opening import open_small
 from node.flow.road import Outlook
 from node.large import LargeBodies
@@ -160,6 +161,9 @@ class Node:
         directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
         envelope = judge.check_parcel(parcel, peer_id, directory, now_ms)
         judge.units_served_by(envelope, parcel.target_node, directory)
+        if parcel.target_node == self.node_id:
+            # Not at a relay: its directory may be the oldest, and it delivers nothing.
+            require_own_name(envelope, directory)
         return envelope
 
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
@@ -217,11 +221,29 @@ class Node:
 
     # --- an office looks and takes ---------------------------------------------------------------------------------
 
+    def _units_asked(self, system: System, unit: str) -> list[str]:
+        """Return the units that a request is about: the one that is named, also by an alias, or all of the system's.
+
+        A unit of the system's is itself, though its code be another's alias by now: what had come to it is still there.
+        """
+        code = parse_code(unit) if unit else None
+        if code is not None and code.text not in system.units:
+            code = self.ports.directory.current().resolve(code, self.ports.clock.now_ms())
+        return inbox.units_asked(system, code.text if code is not None else "")
+
+    def _authors_asked(self, author: str) -> tuple[str, ...]:
+        """Return under which codes an author's dossiers may lie: as it is called, and as the unit that is meant today."""
+        if not author:
+            return ()
+        code = parse_code(author)
+        meant = self.ports.directory.current().resolve(code, self.ports.clock.now_ms())
+        return tuple(dict.fromkeys((code.text, meant.text)))
+
     async def list_inbox(
         self, system: System, unit: str, page_size: int, page_token: str
     ) -> tuple[list[InboxEntry], str]:
         """Return a page of what waits for a unit (or all of the system's), and the token of the next page."""
-        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
+        units = self._units_asked(system, unit)
         limit = min(page_size or 100, 1000)
         start = inbox.row_of_token(page_token)
         held, following = await self.ports.store.transact(lambda tx: inbox.page(tx, units, start, limit))
@@ -235,7 +257,7 @@ class Node:
         An offset above 0 goes on after a break and takes no new lease; `lease_ms` -1 reads without one. A packet that one of the
         system's own units submitted is given out as well, without a lease.
         """
-        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
+        units = self._units_asked(system, unit)
         now_ms = self.ports.clock.now_ms()
 
         def take(tx: Tx) -> tuple[inbox.Held, SignedReceipt | None]:
@@ -251,7 +273,7 @@ class Node:
 
     async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int:
         """Take packets out of the inbox; returns how many entries that were."""
-        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
+        units = self._units_asked(system, unit)
         now_ms = self.ports.clock.now_ms()
         return await self.ports.store.transact(lambda tx: inbox.acknowledge(tx, packet_ids, units, now_ms))
 
@@ -274,9 +296,8 @@ class Node:
 
         Raises Rejected: NOT_FOUND if the unit knows nothing of it, REQUEST_INVALID if it is not clear which unit looks.
         """
-        units = inbox.units_asked(system, parse_code(unit).text if unit else "")
-        author = parse_code(author_unit).text if author_unit else ""
-        asked = recount.Asked(units, author, document_id, packet_id)
+        units = self._units_asked(system, unit)
+        asked = recount.Asked(units, self._authors_asked(author_unit), document_id, packet_id)
         found = await self.ports.store.transact(lambda tx: recount.find(tx, asked))
         return await self.ports.workers.run(len(found.rows) * RECOUNT_BYTES, lambda: self.unsealer.dossier(found))
 

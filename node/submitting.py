@@ -11,15 +11,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from node.bodyfiles import BodyFiles
-from node.errors import Deferred, Rejected
+from node.errors import Deferred, Denied, Rejected
 from node.flow import deeds, dossier, submit
 from node.flow.check import address, check_submission, require_served
 from node.flow.draft import Sealed, seal_small, seal_small_quickly
 from node.flow.gather import Gather
+from node.flow.names import aliases_in
 from node.flow.submit import Draft, TooEarly
 from node.large import LargeBodies
 from node.model.code import parse_code
-from node.model.finding import RulesBroken, require_no_errors
+from node.model.finding import require_no_errors
 from node.model.header import PacketHeader
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
@@ -83,15 +84,15 @@ class Submitting:
             sealed = await self._seal_small(head)
         try:
             require_no_errors(sealed.findings)
-        except RulesBroken:
+            return await self._hand_over(system, submission, sealed)
+        except (Rejected, Denied):
             first = await self._first_answer(system, submission, sealed)
             if first is None:
                 raise
             return first
-        return await self._hand_over(system, submission, sealed)
 
     async def _first_answer(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult | None:
-        """Return the answer to a packet that was taken when the rules were others: a repeat is a repeat (law 3)."""
+        """Return the answer to a packet that was taken when rules or directory were others: a repeat is a repeat (law 3)."""
         sid, digest = submission.submission_id, sealed.packet_sha256
         return await self._ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
 
@@ -126,10 +127,12 @@ class Submitting:
 
     async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
-        everybody = (
-            await self._everybody_asked(sealed.header, system) if deeds.asks_its_own_author(sealed.header) else []
-        )
-        addressed = address(sealed.header, system, directory, now_ms, instead=everybody)
+        aliases = aliases_in(sealed.header, directory, now_ms)
+        everybody: list[str] = []
+        if deeds.asks_its_own_author(sealed.header, aliases):
+            code = parse_code(sealed.header.sender).text
+            everybody = await self._everybody_asked(sealed.header, system, aliases.get(code, code))
+        addressed = address(sealed.header, system, directory, now_ms, aliases=aliases, instead=everybody)
         require_served(addressed, submission, self._policy)
         return Draft(
             system,
@@ -144,9 +147,9 @@ class Submitting:
             submission.answers_packet_id,
         )
 
-    async def _everybody_asked(self, header: PacketHeader, system: System) -> list[str]:
-        """Return who got the document that a status 13 takes back. Raises Rejected(NOT_FOUND) if nobody did."""
-        author, document_id = parse_code(header.sender).text, header.subject_document_id
+    async def _everybody_asked(self, header: PacketHeader, system: System, author: str) -> list[str]:
+        """Return who got the document that a status 13 of its author takes back. Raises Rejected(NOT_FOUND) if nobody did."""
+        document_id = header.subject_document_id
         if author not in system.units:
             return []  # which is refused as every packet in another's name
         found = await self._ports.store.transact(lambda tx: dossier.recipients(tx, author, document_id))

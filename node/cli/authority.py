@@ -141,7 +141,7 @@ def revoke(
 
 @app.command(cls=Command)
 def show(folder: Folder, as_json: Json = False) -> None:
-    """Xem danh bạ: nút, tiền tố, vai trò, phiên bản, số đơn vị, dấu vân tay."""
+    """Xem danh bạ: nút, tiền tố, vai trò, phiên bản, số đơn vị, số mã tương đương, dấu vân tay."""
     from node.directory.authority import Authority
 
     summary = Authority.open(folder).summary()
@@ -174,8 +174,8 @@ def _heading(summary: "Summary") -> object:
 
 def _nodes(summary: "Summary") -> object:
     shown = table(
-        ["Nút", "Tên", "Tiền tố", "Vai trò", "Vùng", "Đơn vị"],
-        right=["Vùng", "Đơn vị"],
+        ["Nút", "Tên", "Tiền tố", "Vai trò", "Vùng", "Đơn vị", "Mã tương đương"],
+        right=["Vùng", "Đơn vị", "Mã tương đương"],
         whole=["Nút", "Vùng", "Đơn vị"],
     )
     for one in summary.nodes:
@@ -186,6 +186,7 @@ def _nodes(summary: "Summary") -> object:
             _role_names(one),
             f"v{one.zone_version}",
             words.count(one.units),
+            words.count(one.aliases),
         ]
         shown.add_row(*map(text, cells))
     return shown

@@ -27,6 +27,7 @@ TITLES = {
     "admission": "Kết nạp",
     "entry": "Mục trong danh bạ",
     "units": "Đơn vị",
+    "aliases": "Mã tương đương",
     "systems": "Hệ thống",
     "vxp": "Cầu VXP",
     "webhooks": "Báo tin",

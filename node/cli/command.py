@@ -7,6 +7,7 @@ argument counts as HOME only if it looks like a folder (it exists, or has a / in
 import os
 import time
 from collections.abc import Coroutine, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from node.errors import Rejected
+from node.model.calendar import VIETNAM, YEAR_MAX, YEAR_MIN, start_of_day_ms
 from node.model.code import Code, parse_code
 from node.model.reason import Reason
 
@@ -114,6 +116,23 @@ def _first_argument(args: list[str], flags: set[str]) -> str | None:
 def now_ms() -> int:
     """Return the time, milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
+
+
+def day_ms(written: str, *, after: bool = False) -> int:
+    """Return when a Vietnamese day begins (`after`: the day after it), milliseconds since 1970 UTC; 0 for "".
+
+    Written 2026-10-05 or 05/10/2026. Raises Rejected(REQUEST_INVALID) for what is no day.
+    """
+    if not written.strip():
+        return 0
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        try:
+            day = datetime.strptime(written.strip(), form).replace(tzinfo=VIETNAM).date()
+        except ValueError:
+            continue
+        if YEAR_MIN <= day.year <= YEAR_MAX:
+            return start_of_day_ms(day + timedelta(days=1) if after else day)
+    raise Rejected(Reason.REQUEST_INVALID, f"{written!r} không phải một ngày; hãy ghi 2026-10-05 hoặc 05/10/2026")
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.cli import packet_new, track
+from node.cli.command import now_ms
 from node.cli.findings import counted
 from node.cli.office import submission_id_of, submit_once
 from node.cli.packet_file import read
@@ -103,17 +104,30 @@ def attachments_of(path: Path) -> "list[NewAttachment]":
     return again(path, read(path))
 
 
-def chosen(recipients: Sequence[Organ], codes: Sequence[str]) -> tuple[Organ, ...]:
-    """Return those recipients that are named, in either form of their codes; all of them if nobody is.
+async def chosen(office: "OfficeClient", recipients: Sequence[Organ], codes: Sequence[str]) -> tuple[Organ, ...]:
+    """Return those recipients that are named, by any of their codes in either form; all of them if nobody is.
 
     Raises Rejected(RECIPIENT_UNKNOWN) for one to whom the document did not go.
     """
     wanted = {parse_code(code).text for code in codes}
-    found = tuple(one for one in recipients if not wanted or _canonical(one.organ_id) in wanted)
-    missing = wanted - {_canonical(one.organ_id) for one in found}
+    units = {code: code for code in (*wanted, *(_canonical(one.organ_id) for one in recipients))}
+    if not wanted <= {_canonical(one.organ_id) for one in recipients}:
+        # Perhaps the document calls a unit by another of its codes than we do.
+        units = {code: await _unit_of(office, code) for code in units}
+    meant = {units[code] for code in wanted}
+    found = tuple(one for one in recipients if not wanted or units[_canonical(one.organ_id)] in meant)
+    missing = meant - {units[_canonical(one.organ_id)] for one in found}
     if missing:
         raise Rejected(Reason.RECIPIENT_UNKNOWN, f"the document did not go to {', '.join(sorted(missing))}")
     return found
+
+
+async def _unit_of(office: "OfficeClient", code: str) -> str:
+    """Return the unit's own code for an alias that holds now; any other code as it is."""
+    for unit in await office.search_units(code, 1):
+        if any(one.code == code and one.holds_at(now_ms()) for one in unit.aliases):
+            return unit.code
+    return code
 
 
 def _canonical(written: str) -> str:

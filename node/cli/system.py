@@ -13,7 +13,7 @@ from node.cli.home import office_address
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.cli.plain import iso_time, plain
 from node.errors import Broken, Denied, Fault
-from node.model.code import Code
+from node.model.code import Code, parse_code
 from node.model.reason import Reason
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
@@ -47,14 +47,18 @@ def add(
         lambda: [
             line(mark(True), " Đã nối hệ thống ", text(name, STRONG)),
             facts([("Đơn vị", ", ".join(sorted(map(str, units)))), ("Tệp xác thực", path)]),
-            *[
-                text(f"! {code} chưa có trong vùng của nút; hãy thêm bằng 'truc unit add'.", WARNING)
-                for code in unknown
-            ],
+            *[text(_not_listed(place, code), WARNING) for code in unknown],
             *(bridge.shown(granted) if granted else []),
             next_steps([("Dùng:", f"truc inbox --as {path}"), ("hoặc:", f"export {SYSTEM_VARIABLE}={path}")]),
         ],
     )
+
+
+def _not_listed(place: Place, code: str) -> str:
+    found = place.zone_editor().alias(parse_code(code))
+    if found is not None:
+        return f"! {code} chỉ là mã tương đương; hãy nối hệ thống với đơn vị {found.unit}."
+    return f"! {code} chưa có trong vùng của nút; hãy thêm bằng 'truc unit add'."
 
 
 def units_not_listed(place: Place, units: list[Code]) -> list[str]:

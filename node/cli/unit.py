@@ -1,42 +1,30 @@
-"""truc unit: the units of this node, and the way they get into the directory.
+"""truc unit: the units of this node, and the way they get into the directory; alias.py and unit_search.py are parts of the noun.
 
 What is added here is in the node's own zone, unsigned and seen by nobody; `publish` signs it into one file for the authority.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
-from node.cli.command import (
-    Command,
-    Home,
-    HomeCommand,
-    Json,
-    Noun,
-    OptionalAs,
-    OptionalHome,
-    now_ms,
-    read_input,
-    run_async,
-)
+from node.cli import alias, unit_search, words
+from node.cli.command import Command, Home, HomeCommand, Json, Noun, day_ms, now_ms
+from node.cli.csv_file import Row, read_rows
 from node.cli.home import Home as Place
 from node.cli.home import describe_anew
 from node.cli.output import BAD, QUIET, STRONG, facts, line, mark, next_steps, table, tell, text
 from node.cli.plain import plain
-from node.errors import Rejected, fault
+from node.errors import Rejected
 from node.model.code import parse_code
-from node.model.directory import Unit
-from node.model.office import FoundUnit
+from node.model.directory import Alias, Unit
 from node.model.reason import Reason
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
+app.add_typer(alias.app, name="alias", help="Mã tương đương: mã cũ hoặc mã khác vẫn gửi đến được một đơn vị.")
 
 COLUMNS = ("code", "name", "short_names", "parent")
 """Of a CSV file; the first two are required. Several short names are separated by ;"""
@@ -58,8 +46,12 @@ def add(
     """Thêm một đơn vị, hoặc cả tệp CSV; cùng mã thì thay. Chưa ai thấy cho tới khi công bố."""
     if (from_file is None) == (code is None or name is None):
         raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
-    units = _from_csv(from_file) if from_file else [Unit(code or "", name or "", tuple(short or []), parent)]
-    with Place(home).editing_zone() as zone:
+    units = (
+        read_rows(from_file, COLUMNS, 2, _from_row)
+        if from_file
+        else [Unit(code or "", name or "", tuple(short or []), parent)]
+    )
+    with Place(home).editing_zone() as zone, alias.refusals():
         added = zone.add_units(units)
     last = units[-1] if units else None
     tell(
@@ -81,12 +73,15 @@ def close(
     home: Home,
     code: Annotated[str, typer.Argument(help="Mã định danh của đơn vị thôi hoạt động.", metavar="CODE")],
     successor: Annotated[str, typer.Option(help="Mã đơn vị tiếp nhận.")] = "",
+    first: Annotated[
+        str, typer.Option("--from", help=f"Đóng từ ngày này ({alias.DAY_HELP}); mặc định ngay bây giờ.", metavar="DAY")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Đóng một đơn vị từ bây giờ và ghi đơn vị tiếp nhận. Có hiệu lực với các nút khác khi công bố."""
+    """Đóng một đơn vị và ghi đơn vị tiếp nhận. Có hiệu lực với các nút khác khi công bố."""
     closed, heir = parse_code(code), parse_code(successor) if successor else None
     with Place(home).editing_zone() as zone:
-        zone.close_unit(closed, now_ms(), heir)
+        zone.close_unit(closed, day_ms(first) or now_ms(), heir)
     unit = zone.unit(closed)
     assert unit is not None
     tell(
@@ -95,7 +90,12 @@ def close(
         lambda: [
             line(mark(True), " Đã đóng ", *_named(unit)),
             *([line("  Đơn vị tiếp nhận: ", text(heir, STRONG))] if heir else []),
-            next_steps([("Công bố:", f"truc unit publish {home}")]),
+            next_steps(
+                [
+                    *([("Để mã cũ vẫn gửi đến nơi:", f"truc unit alias add {home} {closed} {heir}")] if heir else []),
+                    ("Công bố:", f"truc unit publish {home}"),
+                ]
+            ),
         ],
     )
 
@@ -104,9 +104,19 @@ def close(
 def list_units(home: Home, as_json: Json = False) -> None:
     """Liệt kê đơn vị của nút này."""
     zone = Place(home).zone_editor()
-    units = zone.units()
-    document = {"node_id": zone.node_id, "prefixes": [str(prefix) for prefix in zone.prefixes], "units": plain(units)}
-    tell(as_json, document, lambda: [_units(units), text(f"{words.count(len(units))} đơn vị", QUIET)])
+    units, aliases = zone.units(), zone.aliases()
+    document = {
+        "node_id": zone.node_id,
+        "prefixes": [str(prefix) for prefix in zone.prefixes],
+        "units": plain(units),
+        "aliases": plain(aliases),
+    }
+    counted = text(_counted(len(units), len(aliases)), QUIET)
+    tell(as_json, document, lambda: [_units(units, aliases), counted])
+
+
+def _counted(units: int, aliases: int) -> str:
+    return f"{words.count(units)} đơn vị" + (f", {words.count(aliases)} mã tương đương" if aliases else "")
 
 
 @app.command(cls=HomeCommand)
@@ -125,10 +135,17 @@ def publish(
     place = Place(home)
     described_anew = describe_anew(place)
     update, version, units = sign_zone(place)
+    aliases = len(place.zone_editor().aliases())
     path = out or home / f"zone-update-{version:04}.truc"
     _write(path, update)
     published = _take_and_publish(authority, update) if authority else None
-    document = {"file": str(path), "zone_version": version, "units": units, "node_described_anew": described_anew}
+    document = {
+        "file": str(path),
+        "zone_version": version,
+        "units": units,
+        "aliases": aliases,
+        "node_described_anew": described_anew,
+    }
     steps = [
         ("Gửi tệp này cho cơ quan vận hành danh bạ:", str(path)),
         ("Ở đó:", f"truc authority take THƯ-MỤC {path.name}"),
@@ -137,7 +154,7 @@ def publish(
         as_json,
         {**document, "directory_version": published},
         lambda: [
-            line(mark(True), f" Đã ký vùng phiên bản {version}: {words.count(units)} đơn vị"),
+            line(mark(True), f" Đã ký vùng phiên bản {version}: {_counted(units, aliases)}"),
             facts([("Tệp", path), ("Nút", "địa chỉ, khóa hoặc chứng thư đã đổi" if described_anew else "")]),
             line(mark(True), f" Đã công bố trong danh bạ phiên bản {published}") if authority else next_steps(steps),
         ],
@@ -156,65 +173,16 @@ def sign_zone(place: Place) -> tuple[bytes, int, int]:
         return zone.update(now_ms()), zone.version, len(zone.units())
 
 
-@app.command(cls=Command)
-def search(
-    query: Annotated[
-        str, typer.Argument(help="Mã, phần đầu của mã, hoặc vài chữ trong tên, có dấu hay không.", metavar="QUERY")
-    ],
-    credential: OptionalAs = None,
-    home: OptionalHome = None,
-    limit: Annotated[int, typer.Option(help="Nhiều nhất bao nhiêu kết quả.", min=1, max=200)] = 20,
-    as_json: Json = False,
-) -> None:
-    """Tìm đơn vị trong danh bạ: hỏi nút đang chạy (--as) hoặc đọc danh bạ của nút (--home)."""
-    if credential is not None:
-        found = run_async(_ask_node(credential, query, limit))
-    elif home is not None:
-        found = _look_at_home(Place(home), query, limit)
-    else:
-        raise fault(Reason.CREDENTIAL_MISSING, "neither --as nor --home is given")
-    tell(as_json, {"query": query, "units": plain(found)}, lambda: [_found(found)])
+app.command("search", cls=Command)(unit_search.search)
 
 
-async def _ask_node(credential: Path, query: str, limit: int) -> list[FoundUnit]:
-    from node.net.client import OfficeClient
-    from node.net.credential import Credential
-
-    async with OfficeClient.connect(Credential.load(credential)) as office:
-        return await office.search_units(query, limit)
-
-
-def _look_at_home(place: Place, query: str, limit: int) -> list[FoundUnit]:
-    from node.directory.search import SearchIndex
-    from node.directory.trust import TrustedFolder
-
-    directory = TrustedFolder(place.directory).load()
-    if not directory.version:
-        raise fault(Reason.DIRECTORY_EMPTY, str(place.directory))
-    return SearchIndex(directory).find(query, limit)
-
-
-def _from_csv(path: Path) -> list[Unit]:
-    """Read units. Raises Rejected(REQUEST_INVALID) naming the line, or CODE_MALFORMED."""
-    try:
-        rows = csv.DictReader(io.StringIO(read_input(path).decode("utf-8-sig")), strict=True)
-        missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or [])]
-        if missing:
-            raise Rejected(Reason.REQUEST_INVALID, f"{path}: dòng đầu thiếu cột {', '.join(missing)}")
-        return [_from_row(path, rows.line_num, row) for row in rows]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error}") from error
-
-
-def _from_row(path: Path, number: int, row: dict[str, str | None]) -> Unit:
-    code, name, short_names, parent = ((row.get(column) or "").strip() for column in COLUMNS)
-    if not code or not name:
-        raise Rejected(Reason.REQUEST_INVALID, f"{path}, dòng {number}: thiếu mã hoặc tên")
-    try:
-        parse_code(code)
-    except Rejected as error:
-        raise Rejected(Reason.CODE_MALFORMED, f"{path}, dòng {number}: {error.detail}") from error
-    return Unit(code, name, tuple(word.strip() for word in short_names.split(";") if word.strip()), parent)
+def _from_row(row: Row) -> Unit:
+    """Read one unit. Raises Rejected(REQUEST_INVALID or CODE_MALFORMED)."""
+    if not row["code"] or not row["name"]:
+        raise Rejected(Reason.REQUEST_INVALID, "thiếu mã hoặc tên")
+    parse_code(row["code"])
+    short_names = tuple(word.strip() for word in row["short_names"].split(";") if word.strip())
+    return Unit(row["code"], row["name"], short_names, row["parent"])
 
 
 def _write(path: Path, update: bytes) -> None:
@@ -235,21 +203,18 @@ def _named(unit: Unit) -> tuple["Text", "Text"]:
     return text(parse_code(unit.code), STRONG), text(f" – {unit.name}")
 
 
-def _units(units: list[Unit]) -> object:
-    shown = table(["Mã", "Dạng cũ", "Tên", "Cấp trên", "Tình trạng"], whole=["Mã"])
+def _units(units: list[Unit], aliases: list[Alias]) -> object:
+    others: dict[str, list[str]] = {}
+    now = now_ms()
+    for one in aliases:
+        others.setdefault(one.unit, []).append(words.alias(one, now))
+    columns = ["Mã", "Dạng cũ", "Tên", "Cấp trên", "Tình trạng", *(["Mã tương đương"] if others else [])]
+    shown = table(columns, whole=["Mã"])
     for unit in units:
         code = parse_code(unit.code)
         heir = f", thay bằng {unit.successor}" if unit.successor else ""
         state = text(f"đóng từ {words.day(unit.valid_to_ms)}{heir}", BAD) if unit.valid_to_ms else text("hoạt động")
         name = unit.name + (f" ({', '.join(unit.short_names)})" if unit.short_names else "")
-        shown.add_row(text(code), text(code.old_form or ""), text(name), text(unit.parent), state)
-    return shown
-
-
-def _found(found: list[FoundUnit]) -> object:
-    if not found:
-        return text("Không tìm thấy đơn vị nào. Hãy thử ít chữ hơn, hoặc phần đầu của mã.")
-    shown = table(["Mã", "Dạng cũ", "Tên", "Nút"], whole=["Mã", "Dạng cũ"])
-    for unit in found:
-        shown.add_row(*map(text, [unit.code, unit.old_code, unit.name, unit.node_id]))
+        also = [text(", ".join(others.get(unit.code, [])))] if others else []
+        shown.add_row(text(code), text(code.old_form or ""), text(name), text(unit.parent), state, *also)
     return shown

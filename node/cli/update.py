@@ -78,7 +78,7 @@ async def _update(
     async with office_of(credential) as office:
         with tempfile.TemporaryDirectory(prefix="truc-") as scratch:
             sent = await find(office, name)
-            added, dropped = list(map(organ_of, add)), chosen(sent.recipients, drop) if drop else ()
+            added, dropped = list(map(organ_of, add)), await chosen(office, sent.recipients, drop) if drop else ()
             files = [attached(File(str(path)), Path(scratch)) for path in attach] or sent.attachments
             if added and not files and sent.file is None:
                 # To whom it adds, the update is the document (decision 0006).

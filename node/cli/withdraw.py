@@ -43,7 +43,7 @@ def withdraw(
 async def _withdraw(credential: Path, name: str, reason: str, to: list[str], by_status: bool) -> Submitted:
     async with office_of(credential) as office:
         sent = await find(office, name)
-        recipients = chosen(sent.recipients, to)
+        recipients = await chosen(office, sent.recipients, to)
         if by_status:
             return [(one.organ_id, await _ask_back(office, sent, one, reason)) for one in recipients]
         business = Bussiness(

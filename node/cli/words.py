@@ -5,7 +5,7 @@ from datetime import datetime
 from node.errors import ADVICE
 from node.model.calendar import VIETNAM
 from node.model.delivery import State
-from node.model.directory import Role
+from node.model.directory import Alias, Role
 from node.model.envelope import PacketKind
 from node.model.life import LifeState
 from node.model.office import DeliveryView
@@ -63,6 +63,22 @@ def when(time_ms: int) -> str:
 def day(time_ms: int) -> str:
     """Return "22/11/2026"; "" for 0."""
     return when(time_ms)[:10]
+
+
+def validity(alias: Alias, now_ms: int) -> str:
+    """Return when an alias holds: "từ 01/07/2025 đến hết 31/12/2026", "không thời hạn", "… (đã hết hạn)"."""
+    begins = f"từ {day(alias.valid_from_ms)}" if alias.valid_from_ms else ""
+    # The end is the first moment after the last day.
+    ends = f"đến hết {day(alias.valid_to_ms - 1)}" if alias.valid_to_ms else ""
+    when_it_holds = " ".join(filter(None, (begins, ends))) or "không thời hạn"
+    if alias.holds_at(now_ms):
+        return when_it_holds
+    return f"{when_it_holds} ({'chưa có hiệu lực' if now_ms < alias.valid_from_ms else 'đã hết hạn'})"
+
+
+def alias(one: Alias, now_ms: int) -> str:
+    """Return an alias beside its unit: its code, and when it holds if that is not now."""
+    return one.code if one.holds_at(now_ms) else f"{one.code} {validity(one, now_ms)}"
 
 
 def span(duration_ms: int) -> str:

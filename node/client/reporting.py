@@ -6,7 +6,7 @@ so the document is looked into first, without a lease, in memory that does not g
 
 import asyncio
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -43,12 +43,24 @@ class About:
 async def report(office: OfficeClient, entry: InboxEntry, about: About, code: str, note: str = "") -> SubmitResult:
     """Compose the status packet and submit it. The same report again is the same submission: it gets the first answer's packet id.
 
-    Raises Rejected(REQUEST_INVALID) for characters that XML does not allow, and what `OfficeClient.submit` raises.
+    The author is called as its packet calls it; if that was an alias and leads nowhere any more, by its unit's own code. Raises
+    Rejected(REQUEST_INVALID) for characters that XML does not allow, and what `OfficeClient.submit` raises.
     """
     names = await office.search_units(entry.unit, 1)
-    packet = compose_status(
+    sender_name = names[0].name if names and names[0].code == entry.unit else ""
+    said = (entry.packet_id.hex(), entry.unit, code, note)
+    name = submission_id_of_words("status", *said)
+    result = await office.submit_once(_status(about, sender_name, code, note), name)
+    if result.reason is Reason.RECIPIENT_UNKNOWN and not _is_unit(about.author, entry.sender_unit):
+        again = replace(about, author=entry.sender_unit)
+        result = await office.submit_once(_status(again, sender_name, code, note), name)
+    return result
+
+
+def _status(about: About, sender_name: str, code: str, note: str) -> bytes:
+    return compose_status(
         sender=about.unit,
-        sender_name=names[0].name if names and names[0].code == entry.unit else "",
+        sender_name=sender_name,
         author=about.author,
         document_id=about.document_id,
         code=about.code,
@@ -57,8 +69,6 @@ async def report(office: OfficeClient, entry: InboxEntry, about: About, code: st
         description=note or status_name(code),
         timestamp=datetime.now(VIETNAM).strftime("%Y/%m/%d %H:%M:%S"),
     )
-    said = (entry.packet_id.hex(), entry.unit, code, note)
-    return await office.submit_once(packet, submission_id_of_words("status", *said))
 
 
 async def document_of(office: OfficeClient, packet_id: bytes, unit: str) -> tuple[InboxEntry, About]:
@@ -99,7 +109,7 @@ def about_of(header: PacketHeader, unit: str) -> About:
 
 
 def _is_unit(text: str, unit: str) -> bool:
-    """Tell whether a recipient as written is this unit; what is no code at all is nobody."""
+    """Tell whether a code as written is this unit's own; what is no code at all is nobody's."""
     try:
         return parse_code(text).text == unit
     except Rejected:

@@ -9,7 +9,8 @@ publish a zone outside its prefixes, and the centre signs no unit of a province.
     rules.py       what a node file or zone file may say      translate.py   its bytes <-> words
     grant.py       who was granted what                       delegation.py  the same as TUF delegations
     signing.py     key files, signed metadata                 authority.py   the authority: admit, take, revoke, publish
-    root.py        the first root, the next root              zone.py        the node's own zone: units, join request, update
+    root.py        the first root, the next root              zone.py        the node's own zone: join request, update
+    listing.py     what the node lists: units and aliases
     verify.py      TUF's client rules over offered files      judge.py       our own rules over what TUF let through
     edition.py     a verified version on disk                 trust.py       bootstrap, update, load, serve to others
     units.py       125,000 units in little memory             search.py      units by code and name (fold.py: without accents)

@@ -144,7 +144,8 @@ def _units_if_good(work: _Judgement, path: str, data: bytes, use: ZoneUse, prefi
     except Broken as fault:
         work.findings.append(fault.detail)
         return None
-    hidden = count_cut_off(file, frozenset(use.longer))
-    if hidden:
-        work.findings.append(f"zones/{prefix}: hides {hidden} units under longer prefixes that have zones of their own")
+    longer = frozenset(use.longer)
+    hidden, hidden_aliases = count_cut_off(file.units, longer), count_cut_off(file.aliases, longer)
+    for what in [f"{hidden} units"] * bool(hidden) + [f"{hidden_aliases} aliases"] * bool(hidden_aliases):
+        work.findings.append(f"zones/{prefix}: hides {what} under longer prefixes that have zones of their own")
     return len(file.units) - hidden

@@ -23,6 +23,7 @@ MIB = 1024 * 1024
 FILE_BYTES_MAX = 64 * MIB
 """The largest file of the directory; 125,000 units in one zone take about 15 MiB."""
 UNITS_PER_ZONE_MAX = 250_000
+ALIASES_PER_ZONE_MAX = 250_000
 
 SIGNED_TIME_FIELD = "truc_signed_time_ms"
 """In timestamp: when it was signed, milliseconds since 1970 UTC. TUF itself only knows when it expires."""

@@ -6,14 +6,22 @@ All raise Broken(DIRECTORY_INVALID) naming the file and what is wrong in it.
 """
 
 import re
+from collections.abc import Collection, Iterable
 from typing import NoReturn
 
 from google.protobuf.message import DecodeError
 
 from node.directory.grant import cut_off_by
-from node.directory.layout import UNITS_PER_ZONE_MAX, check_node_id, node_target, zone_target
+from node.directory.layout import (
+    ALIASES_PER_ZONE_MAX,
+    UNITS_PER_ZONE_MAX,
+    check_node_id,
+    node_target,
+    zone_target,
+)
 from node.errors import Broken, Rejected
 from node.model.code import Code, parse_code
+from node.model.directory import Alias, Unit
 from node.model.reason import Reason
 from node.wire.truc.v1 import directory_pb2 as pb
 
@@ -52,7 +60,10 @@ def check_node_file(data: bytes, node_id: str) -> pb.NodeFile:
 
 
 def check_zone_file(data: bytes, prefix: Code, node_id: str) -> pb.ZoneFile:
-    """Read zones/<prefix> and check all it says: prefix, server, order, and each unit (under the prefix, on label boundaries)."""
+    """Read zones/<prefix> and check all it says: prefix, server, order, each unit and each alias, and that they fit together.
+
+    Codes lie under the prefix, on label boundaries.
+    """
     where = zone_target(prefix)
     try:
         file = pb.ZoneFile.FromString(data)
@@ -64,26 +75,26 @@ def check_zone_file(data: bytes, prefix: Code, node_id: str) -> pb.ZoneFile:
         refuse(where, f"names another node: {file.node_id[:80]!r}")
     if len(file.units) > UNITS_PER_ZONE_MAX:
         refuse(where, f"{len(file.units)} units, at most {UNITS_PER_ZONE_MAX}")
-    before = ""
-    for unit in file.units:
-        code = _check_unit(where, prefix.text, unit)
-        if code <= before:
-            refuse(where, f"unit {code} is listed twice" if code == before else f"unit {code} is out of order")
-        before = code
+    if len(file.aliases) > ALIASES_PER_ZONE_MAX:
+        refuse(where, f"{len(file.aliases)} aliases, at most {ALIASES_PER_ZONE_MAX}")
+    _check_order(where, "unit", (_check_unit(where, prefix.text, unit) for unit in file.units))
+    _check_order(where, "alias", (_check_alias(where, prefix.text, alias) for alias in file.aliases))
+    check_aliases(prefix, file.units, file.aliases)
     return file
 
 
 def check_not_cut_off(file: pb.ZoneFile, longer: frozenset[str]) -> None:
-    """Refuse a zone that lists units under a longer prefix, which has a zone of its own."""
-    for unit in file.units:
-        other = cut_off_by(unit.code, longer)
-        if other is not None:
-            refuse(f"zones/{file.prefix}", f"unit {unit.code} belongs to zones/{other}")
+    """Refuse a zone that lists units or aliases under a longer prefix, which has a zone of its own."""
+    for what, listed in (("unit", file.units), ("alias", file.aliases)):
+        for one in listed:
+            other = cut_off_by(one.code, longer)
+            if other is not None:
+                refuse(f"zones/{file.prefix}", f"{what} {one.code} belongs to zones/{other}")
 
 
-def count_cut_off(file: pb.ZoneFile, longer: frozenset[str]) -> int:
-    """Return how many units of a zone are hidden by longer prefixes."""
-    return sum(cut_off_by(unit.code, longer) is not None for unit in file.units) if longer else 0
+def count_cut_off(listed: Iterable[pb.Unit] | Iterable[pb.Alias], longer: frozenset[str]) -> int:
+    """Return how many units or aliases of a zone are hidden by longer prefixes."""
+    return sum(cut_off_by(one.code, longer) is not None for one in listed) if longer else 0
 
 
 def check_unit(prefix: Code, unit: pb.Unit) -> None:
@@ -91,10 +102,52 @@ def check_unit(prefix: Code, unit: pb.Unit) -> None:
     _check_unit(zone_target(prefix), prefix.text, unit)
 
 
+def check_alias(prefix: Code, alias: pb.Alias) -> None:
+    """Check one alias against the prefix it is to be listed under."""
+    _check_alias(zone_target(prefix), prefix.text, alias)
+
+
+def check_aliases(prefix: Code, units: Iterable[pb.Unit | Unit], aliases: Collection[pb.Alias | Alias]) -> None:
+    """Check that no code of a zone is a unit's and an alias at one time, and that no alias leads to an alias.
+
+    Whether an alias leads to an alias of another zone is not for one zone to say; there it leads nowhere (Directory.resolve).
+    """
+    if not aliases:
+        return
+    where, listed = zone_target(prefix), {alias.code: alias for alias in aliases}
+    for unit in units:
+        alias = listed.get(unit.code)
+        if alias is not None and _overlap(unit, alias):
+            refuse(
+                where,
+                f"{unit.code} is a unit and an alias of {alias.unit} at the same time; close the unit, or end or remove the alias",
+            )
+    for alias in aliases:
+        further = listed.get(alias.unit)
+        if further is not None and _overlap(alias, further):
+            refuse(where, f"alias {alias.code} leads to {alias.unit}, an alias itself; let it lead to {further.unit}")
+
+
+def _overlap(one: pb.Unit | pb.Alias | Unit | Alias, other: pb.Alias | Alias) -> bool:
+    """Tell whether there is a time at which both hold (model.directory.is_within)."""
+    return _begins_before(one.valid_from_ms, other.valid_to_ms) and _begins_before(other.valid_from_ms, one.valid_to_ms)
+
+
+def _begins_before(from_ms: int, to_ms: int) -> bool:
+    """Tell whether something begins before something ends; an end of 0 never comes."""
+    return not to_ms or from_ms < to_ms
+
+
+def _check_order(where: str, what: str, codes: Iterable[str]) -> None:
+    before = ""
+    for code in codes:
+        if code <= before:
+            refuse(where, f"{what} {code} is listed twice" if code == before else f"{what} {code} is out of order")
+        before = code
+
+
 def _check_unit(where: str, prefix: str, unit: pb.Unit) -> str:
-    code = _check_code(where, unit.code)
-    if not (code == prefix or code.startswith(prefix + ".")):
-        refuse(where, f"unit {code} is not under {prefix}")
+    code = _check_own_code(where, prefix, "unit", unit.code)
     _check_name(where, f"name of {code}", unit.name)
     for short_name in unit.short_names:
         _check_name(where, f"short name of {code}", short_name)
@@ -102,6 +155,23 @@ def _check_unit(where: str, prefix: str, unit: pb.Unit) -> str:
         if other:
             _check_code(where, other)
     _check_validity(where, code, unit.valid_from_ms, unit.valid_to_ms)
+    return code
+
+
+def _check_alias(where: str, prefix: str, alias: pb.Alias) -> str:
+    code = _check_own_code(where, prefix, "alias", alias.code)
+    if _check_code(where, alias.unit) == code:
+        refuse(where, f"alias {code} leads to itself")
+    _check_validity(where, f"alias {code}", alias.valid_from_ms, alias.valid_to_ms)
+    if alias.valid_from_ms and alias.valid_from_ms == alias.valid_to_ms:
+        refuse(where, f"alias {code} ends when it begins")
+    return code
+
+
+def _check_own_code(where: str, prefix: str, what: str, text: str) -> str:
+    code = _check_code(where, text)
+    if not (code == prefix or code.startswith(prefix + ".")):
+        refuse(where, f"{what} {code} is not under {prefix}")
     return code
 
 

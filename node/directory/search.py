@@ -1,7 +1,8 @@
 """Finding units: by code in either written form or its beginning, or by words of the name in any order, without accents.
 
 An inverted index from folded words to unit numbers. A typed word matches every word it begins; a unit must match all typed words.
-Units are numbered in order of code, so a code's beginning is a range of numbers. About 10 MiB for 125,000 units.
+Units are numbered in order of code, so a code's beginning is a range of numbers. About 10 MiB for 125,000 units. An alias is found as
+its unit, whenever it holds: who looks for a code that no longer holds wants to know what has become of it.
 
 Typing errors are forgiven when nothing is found otherwise: each typed word then also stands for the few words of the directory most
 like it. Vietnamese names are made of a few thousand syllables, so comparing with all of them takes some milliseconds.
@@ -13,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from difflib import get_close_matches
 from heapq import nsmallest
+from itertools import islice
 
 from node.directory.fold import ABBREVIATIONS, expanded, fold, initials
 from node.errors import Rejected
@@ -44,6 +46,8 @@ class SearchIndex:
         numbered = sorted((code, number) for number, zone in enumerate(zones) for code in zone.units)
         self._codes = [code for code, _ in numbered]
         self._zones = [zones[number] for _, number in numbered]
+        self._aliases = directory.aliases_by_unit()
+        self._alias_codes, self._alias_numbers = self._numbered_aliases()
         self._keys = array("Q")
         self._postings: dict[str, array[int]] = {}
         self._syllables_seen: set[str] = set()
@@ -57,6 +61,16 @@ class SearchIndex:
         """Return up to `limit` units, the best first: by code if the query looks like one and finds something, else by name."""
         numbers = self._by_code(query.strip().upper(), limit) or self._by_name(fold(query), limit)
         return [self._found(number) for number in numbers]
+
+    def _numbered_aliases(self) -> tuple[list[str], list[int]]:
+        """Return all alias codes in order, and for each the number of its unit; those that lead to no unit are left out."""
+        pairs = []
+        for unit, aliases in self._aliases.items():
+            number = bisect_left(self._codes, unit)
+            if number < len(self._codes) and self._codes[number] == unit:
+                pairs += [(alias.code, number) for alias in aliases]
+        pairs.sort()
+        return [code for code, _ in pairs], [number for _, number in pairs]
 
     def _add(self, number: int, unit: Unit) -> None:
         name = fold(unit.name)
@@ -75,24 +89,41 @@ class SearchIndex:
 
     def _found(self, number: int) -> FoundUnit:
         unit = self._unit(number)
-        return FoundUnit(unit.code, parse_code(unit.code).old_form or "", unit.name, self._zones[number].node_id)
+        aliases = tuple(self._aliases.get(unit.code, ()))
+        return FoundUnit(
+            unit.code, parse_code(unit.code).old_form or "", unit.name, self._zones[number].node_id, aliases
+        )
 
     def _by_code(self, text: str, limit: int) -> list[int]:
-        """Return the units whose code is, or begins with, what was typed, in order of code."""
+        """Return the units whose code or alias is, or begins with, what was typed: first what is it, then in order of code."""
         if _NEW_BEGINNING.fullmatch(text):
-            return self._range(text, limit)
+            return self._beginning(text, "", limit)
         if not _OLD_BEGINNING.fullmatch(text):
             return []
         try:
             code = parse_code(text).text
         except Rejected:
             return self._by_old_beginning(text, limit)
-        return [number for number in self._range(code, limit) if self._codes[number][len(code) :][:1] in ("", ".")]
+        return self._beginning(code, ".", limit)
 
-    def _range(self, beginning: str, limit: int) -> list[int]:
-        start = bisect_left(self._codes, beginning)
-        end = bisect_left(self._codes, beginning + "\x7f")
-        return list(range(start, min(end, start + limit)))
+    def _beginning(self, beginning: str, then: str, limit: int) -> list[int]:
+        """Return units by the beginning of their codes and aliases; `then` is what must follow it in a longer code."""
+        exact = self._range(self._codes, beginning, "\0") + self._aliased(beginning, "\0")
+        # A closed unit whose code is the alias of its heir: the heir is who is meant.
+        exact.sort(key=lambda number: self._keys[number] >> _CLOSED_BIT)
+        longer = self._range(self._codes, beginning + then, "\x7f", limit) + self._aliased(
+            beginning + then, "\x7f", limit
+        )
+        return list(dict.fromkeys(exact + longer))[:limit]
+
+    def _aliased(self, beginning: str, end: str, limit: int = 1) -> list[int]:
+        return [self._alias_numbers[place] for place in self._range(self._alias_codes, beginning, end, limit)]
+
+    @staticmethod
+    def _range(codes: list[str], beginning: str, end: str, limit: int = 1) -> list[int]:
+        """Return the places, at most `limit`, of codes that begin with something (`end` "\x7f") or are just that ("\0")."""
+        start = bisect_left(codes, beginning)
+        return list(range(start, min(bisect_left(codes, beginning + end), start + limit)))
 
     def _by_old_beginning(self, text: str, limit: int) -> list[int]:
         """Find `000.05.2`, the beginning of 000.05.22.H49: canonical codes that end in `.2….05`."""
@@ -102,8 +133,9 @@ class SearchIndex:
             return []
         middle = rf"(?:^|\.){last}[0-9A-Z]*" if last else ""
         pattern = re.compile(f"{middle}{ending}$")
-        found = (number for number, code in enumerate(self._codes) if pattern.search(code))
-        return [number for number, _ in zip(found, range(limit), strict=False)]
+        own = (number for number, code in enumerate(self._codes) if pattern.search(code))
+        aliased = (self._alias_numbers[place] for place, code in enumerate(self._alias_codes) if pattern.search(code))
+        return list(dict.fromkeys([*islice(own, limit), *islice(aliased, limit)]))[:limit]
 
     def _by_name(self, words: list[str], limit: int) -> list[int]:
         if not words:

@@ -27,6 +27,7 @@ class AdmittedNode:
     zone_expire_at_ms: int
     key_id: str
     units: int
+    aliases: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def summarise(draft: Draft, name: str, fingerprint: str, targets: Targets, grant
 def _node(draft: Draft, targets: Targets, grant: Grant) -> AdmittedNode:
     role = Metadata[Targets].from_bytes(draft.need(role_path(grant.node_id))).signed
     file = check_node_file(draft.need(target_path(node_target(grant.node_id))), grant.node_id)
+    zones = [_zone(draft, prefix) for prefix in grant.prefixes]
     return AdmittedNode(
         node_id=grant.node_id,
         name=file.name,
@@ -66,10 +68,10 @@ def _node(draft: Draft, targets: Targets, grant: Grant) -> AdmittedNode:
         zone_version=role.version,
         zone_expire_at_ms=time_ms(role.expires),
         key_id=key_of_node(targets, grant.node_id).keyid,
-        units=sum(_unit_count(draft, prefix) for prefix in grant.prefixes),
+        units=sum(len(zone.units) for zone in zones),
+        aliases=sum(len(zone.aliases) for zone in zones),
     )
 
 
-def _unit_count(draft: Draft, prefix: Code) -> int:
-    data = draft.read(target_path(zone_target(prefix)))
-    return len(pb.ZoneFile.FromString(data).units) if data is not None else 0
+def _zone(draft: Draft, prefix: Code) -> pb.ZoneFile:
+    return pb.ZoneFile.FromString(draft.read(target_path(zone_target(prefix))) or b"")

@@ -1,10 +1,10 @@
-"""Node files, zone files and units: protobuf messages of directory.proto <-> model words. Nothing is judged here (rules.py)."""
+"""Node files, zone files, units and aliases: protobuf messages of directory.proto <-> model words. Nothing is judged here (rules.py)."""
 
 import unicodedata
 from collections.abc import Iterable
 
 from node.model.code import Code
-from node.model.directory import NodeEntry, PublicKey, Role, Unit
+from node.model.directory import Alias, NodeEntry, PublicKey, Role, Unit
 from node.wire.truc.v1 import directory_pb2 as pb
 
 
@@ -61,10 +61,25 @@ def unit_message(word: Unit) -> pb.Unit:
     )
 
 
-def zone_bytes(prefix: Code, node_id: str, units: Iterable[Unit]) -> bytes:
-    """Return a zone file, its units in order of code."""
-    ordered = sorted(units, key=lambda word: word.code)
-    return to_bytes(pb.ZoneFile(prefix=prefix.text, node_id=node_id, units=[unit_message(word) for word in ordered]))
+def alias(message: pb.Alias) -> Alias:
+    """Return an alias in words."""
+    return Alias(message.code, message.unit, message.valid_from_ms, message.valid_to_ms)
+
+
+def alias_message(word: Alias) -> pb.Alias:
+    """Return the message for an alias."""
+    return pb.Alias(code=word.code, unit=word.unit, valid_from_ms=word.valid_from_ms, valid_to_ms=word.valid_to_ms)
+
+
+def zone_bytes(prefix: Code, node_id: str, units: Iterable[Unit], aliases: Iterable[Alias] = ()) -> bytes:
+    """Return a zone file, its units and its aliases in order of code."""
+    file = pb.ZoneFile(
+        prefix=prefix.text,
+        node_id=node_id,
+        units=[unit_message(word) for word in sorted(units, key=lambda word: word.code)],
+        aliases=[alias_message(word) for word in sorted(aliases, key=lambda word: word.code)],
+    )
+    return to_bytes(file)
 
 
 def to_bytes(message: pb.ZoneFile | pb.NodeFile | pb.JoinRequest | pb.ZoneUpdate) -> bytes:

@@ -18,7 +18,7 @@ from node.directory.rules import check_node_file
 from node.directory.translate import node_entry
 from node.directory.units import UnitTable
 from node.errors import ADVICE, Broken, Deferred, Finding
-from node.model.code import parse_code
+from node.model.code import Code, parse_code
 from node.model.directory import EMPTY, Directory, NodeEntry, Role, Zone, directory_of
 from node.model.reason import Reason
 
@@ -142,7 +142,7 @@ def _directory(edition: Edition, before: Edition | None, was: Directory) -> Dire
     for prefix, use in index.zones.items():
         code = parse_code(prefix)
         same = before is not None and _same_zone(index, before.index, use, prefix)
-        zones.append(was.zones[code] if same else Zone(code, use.node_id, _units(edition, use)))
+        zones.append(was.zones[code] if same else _zone(edition, code, use))
     return directory_of(index.version, index.signed_time_ms, _nodes(edition), zones)
 
 
@@ -150,8 +150,9 @@ def _same_zone(index: Index, before: Index, use: ZoneUse, prefix: str) -> bool:
     return before.zones.get(prefix) == use and before.files.get(use.file) == index.files.get(use.file)
 
 
-def _units(edition: Edition, use: ZoneUse) -> UnitTable:
-    return UnitTable(edition.read(use.file) if use.file else b"", use.units, frozenset(use.longer))
+def _zone(edition: Edition, prefix: Code, use: ZoneUse) -> Zone:
+    units = UnitTable(edition.read(use.file) if use.file else b"", use.units, frozenset(use.longer))
+    return Zone(prefix, use.node_id, units, units.aliases)
 
 
 def _nodes(edition: Edition) -> list[NodeEntry]:

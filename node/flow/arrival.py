@@ -34,7 +34,7 @@ def deliver(
     tx: Tx, envelope: Envelope, header: PacketHeader, units: Iterable[str], now_ms: int, policy: Policy
 ) -> None:
     """Let a packet arrive at units of this node, and plan the forgetting of its body."""
-    deeds = deeds_of(header)
+    deeds = deeds_of(header, envelope.units_by_alias)
     for unit in units:
         if envelope.kind is PacketKind.STATUS and not _takes_back(tx, envelope, header, unit, deeds):
             _status(tx, envelope, header, unit, now_ms)
@@ -55,9 +55,9 @@ def _takes_back(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, dee
 
 def _status(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, now_ms: int) -> None:
     inbox.put(tx, envelope, unit, now_ms)
-    status.record(tx, envelope, header, unit, now_ms)
+    author, reporter = status.record(tx, envelope, header, unit, now_ms)
     if header.subject_document_id:
-        dossier.put_status(tx, envelope, header, unit, unit, now_ms)
+        dossier.put_status(tx, envelope, header, author, author, reporter, now_ms)
 
 
 def _arrive(
@@ -73,7 +73,7 @@ def _arrive(
         if case.is_full:
             inbox.put(tx, envelope, unit, now_ms)
             continue
-        case.row = dossier.put(tx, envelope, unit, envelope.sender_unit, deed, "", act, now_ms)
+        case.row = dossier.put(tx, envelope, unit, case.author, deed, "", act, now_ms)
         if act is LifeAct.NEW:
             case.bring()
         elif act is LifeAct.UPDATE:
@@ -84,7 +84,8 @@ def _arrive(
             case.take_back()
     if has_seen and not is_addressed:
         inbox.put(tx, envelope, unit, now_ms)
-    dossier.put_alias(tx, envelope, header, unit, envelope.sender_unit, now_ms)
+    author = dossier.author_of(tx, envelope, unit, dossier.digest_of(header))
+    dossier.put_alias(tx, envelope, header, unit, author, now_ms)
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class _Case:
     tx: Tx
     envelope: Envelope
     unit: str
+    author: str
     now_ms: int
     policy: Policy
     acts: list[Row]
@@ -106,10 +108,11 @@ class _Case:
     def open(tx: Tx, envelope: Envelope, unit: str, deed: Deed, now_ms: int, policy: Policy) -> "_Case":
         """Read the dossier."""
         digest = keys.document_sha256(deed.document_id)
-        acts = dossier.acts(tx, unit, envelope.sender_unit, digest)
-        answers = dossier.said(dossier.rows(tx, unit, envelope.sender_unit, digest, unit)) if acts else []
+        author = dossier.author_of(tx, envelope, unit, digest)
+        acts = dossier.acts(tx, unit, author, digest)
+        answers = dossier.said(dossier.rows(tx, unit, author, digest, unit)) if acts else []
         doing = [row for row in acts if row.act is not None]
-        return _Case(tx, envelope, unit, now_ms, policy, doing, set(answers), is_full=len(acts) >= ROWS_MAX)
+        return _Case(tx, envelope, unit, author, now_ms, policy, doing, set(answers), is_full=len(acts) >= ROWS_MAX)
 
     @property
     def knows_it(self) -> bool:

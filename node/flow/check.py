@@ -4,11 +4,12 @@ The rules of edXML have judged the packet itself (draft.py); here stands what ro
 units, every recipient's code is one, and each recipient is known to the directory or named as refused at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from node.errors import Deferred, Denied, Rejected
 from node.flow.deeds import named_besides_to
+from node.flow.names import why_unknown
 from node.model.code import Code, parse_code
 from node.model.directory import Directory
 from node.model.header import PacketHeader
@@ -29,11 +30,17 @@ class Unserved(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """A packet whose sender and recipients are understood. `routes` maps each served unit to its node."""
+    """A packet whose sender and recipients are understood. `routes` maps each served unit to its node.
+
+    `aliases`: codes that the packet writes for the sender or a recipient, with the unit (canonical), in order of code; `sender_alias`
+    is that of the sender, "" if it is called by its own code.
+    """
 
     sender: Code
     routes: dict[str, str]
     refused: tuple[RefusedRecipient, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
+    sender_alias: str = ""
 
 
 def check_submission(submission: Submission, policy: Policy, now_ms: int) -> None:
@@ -54,39 +61,52 @@ def too_large(size_bytes: int, policy: Policy) -> Rejected:
 
 
 def address(
-    header: PacketHeader, system: System, directory: Directory, now_ms: int, *, instead: Sequence[str] = ()
+    header: PacketHeader,
+    system: System,
+    directory: Directory,
+    now_ms: int,
+    *,
+    aliases: Mapping[str, str],
+    instead: Sequence[str] = (),
 ) -> Addressed:
     """Find out who sends and who can be served: those the packet is to, and those whom its business names (decision 0006).
 
-    `instead` are the recipients of a status 13 that names only its own author. Recipients that cannot be served are returned by the
-    code as written. Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the system's units, Rejected(CODE_MALFORMED) if the
-    sender's code is none, and Deferred(DIRECTORY_EMPTY) while there is no directory: then nobody is known, and nobody is unknown.
+    `aliases` are those the packet uses (names.aliases_in). `instead` are the recipients of a status 13 that names only its own author.
+    Recipients that cannot be served are returned by the code as written. Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the
+    system's units, Rejected(CODE_MALFORMED) if the sender's code is none, and Deferred(DIRECTORY_EMPTY) while there is no directory:
+    then nobody is known, and nobody is unknown.
     """
     if not directory.nodes:
         raise Deferred(Reason.DIRECTORY_EMPTY, "this node trusts no directory yet")
-    sender = parse_code(header.sender)
+    code = parse_code(header.sender)
+    sender, sender_alias = _meant(header.sender, aliases), code.text if code.text in aliases else ""
     if sender.text not in system.units:
-        raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {sender.text}")
+        called = f"{sender}, for which {code} stands" if sender_alias else sender.text
+        raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {called}")
     routes: dict[str, str] = {}
     refused: list[RefusedRecipient] = []
     for written in dict.fromkeys(instead or (*header.recipients, *named_besides_to(header))):
         try:
-            code = parse_code(written)
-            routes[code.text] = route(code, directory, now_ms)
+            unit = _meant(written, aliases)
+            routes[unit.text] = route(unit, directory, now_ms)
         except Rejected as fault:
             refused.append(RefusedRecipient(written, fault.reason, f"{written}: {fault.advice} ({fault.detail})"))
-    return Addressed(sender, routes, tuple(refused))
+    return Addressed(sender, routes, tuple(refused), tuple(aliases.items()), sender_alias)
+
+
+def _meant(written: str, aliases: Mapping[str, str]) -> Code:
+    """Return the code of the unit that is meant. Raises Rejected(CODE_MALFORMED)."""
+    code = parse_code(written)
+    unit = aliases.get(code.text)
+    return parse_code(unit) if unit else code
 
 
 def route(code: Code, directory: Directory, now_ms: int) -> str:
-    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such open unit."""
+    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such open unit; says whom to write to."""
     zone = directory.zone_of(code)
     unit = zone.units.get(code.text) if zone else None
-    if zone is None or unit is None:
-        raise Rejected(Reason.RECIPIENT_UNKNOWN, f"no unit {code.text} in the directory")
-    if unit.valid_to_ms and unit.valid_to_ms <= now_ms:
-        successor = f", its successor is {unit.successor}" if unit.successor else ""
-        raise Rejected(Reason.RECIPIENT_UNKNOWN, f"unit {code.text} is closed{successor}")
+    if zone is None or unit is None or (unit.valid_to_ms and unit.valid_to_ms <= now_ms):
+        raise Rejected(Reason.RECIPIENT_UNKNOWN, why_unknown(code, directory, now_ms))
     return zone.node_id
 
 
@@ -98,7 +118,6 @@ def require_served(addressed: Addressed, submission: Submission, policy: Policy)
         raise Unserved(reason, f"no recipient can be served: {names}", addressed.refused)
     if addressed.refused and submission.all_or_nothing:
         raise Unserved(Reason.NOT_ALL_SERVED, f"cannot be served: {names}", addressed.refused)
-    if len(addressed.routes) > policy.recipients_max:
-        raise Rejected(
-            Reason.PACKET_TOO_COMPLEX, f"{len(addressed.routes)} recipients, at most {policy.recipients_max}"
-        )
+    for what, count in (("recipients", len(addressed.routes)), ("aliases", len(addressed.aliases))):
+        if count > policy.recipients_max:
+            raise Rejected(Reason.PACKET_TOO_COMPLEX, f"{count} {what}, at most {policy.recipients_max}")

@@ -7,10 +7,12 @@
 
 A unit that is named only among those where a replaced document had gone (OrganIdList) gets the packet for that alone. A packet
 without a DocumentId does nothing that could be told of any document: it is delivered and that is all.
+
+Codes are read by the aliases that the envelope names (names.py), so both sides find the same units.
 Sources: edxml.md section 1, domain.md 3.3 and 4.3.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from node.errors import Rejected
@@ -39,8 +41,8 @@ class Deed:
         return self.exceptions.get(unit, self.act)
 
 
-def deeds_of(header: PacketHeader) -> list[Deed]:
-    """Return what a packet does; a status other than 13 does nothing to a document."""
+def deeds_of(header: PacketHeader, aliases: Mapping[str, str]) -> list[Deed]:
+    """Return what a packet does; a status other than 13 does nothing to a document. `aliases`: Envelope.units_by_alias."""
     subject = header.subject_document_id
     if not subject:
         return []
@@ -49,20 +51,23 @@ def deeds_of(header: PacketHeader) -> list[Deed]:
     if header.business_type == WITHDRAWAL:
         return [Deed(subject, LifeAct.WITHDRAW, {})]
     if header.business_type == UPDATE:
-        return [Deed(subject, LifeAct.UPDATE, _added_and_dropped(header))]
+        return [Deed(subject, LifeAct.UPDATE, _added_and_dropped(header, aliases))]
     if header.business_type == REPLACEMENT and header.business is not None:
-        to = set(canonical(header.recipients))
+        to = set(canonical(header.recipients, aliases))
         told: dict[str, LifeAct | None] = dict.fromkeys(
-            code for one in header.business.replaced for code in canonical(one.organ_ids) if code not in to
+            code for one in header.business.replaced for code in canonical(one.organ_ids, aliases) if code not in to
         )
         replaced = dict.fromkeys(one.document_id for one in header.business.replaced if one.document_id != subject)
         return [Deed(subject, LifeAct.NEW, told), *(Deed(name, LifeAct.REPLACE, {}) for name in replaced)]
     return [Deed(subject, LifeAct.NEW, {})]
 
 
-def _added_and_dropped(header: PacketHeader) -> dict[str, LifeAct | None]:
+def _added_and_dropped(header: PacketHeader, aliases: Mapping[str, str]) -> dict[str, LifeAct | None]:
     receivers = header.business.receivers if header.business is not None else ()
-    return {code: LifeAct.NEW if one.added else LifeAct.DROP for one in receivers for code in canonical([one.organ_id])}
+    # Who drops a unit's old code and adds its new one means to keep it.
+    dropped_first = sorted(receivers, key=lambda one: one.added)
+    acts = ((one, LifeAct.NEW if one.added else LifeAct.DROP) for one in dropped_first)
+    return {code: act for one, act in acts for code in canonical([one.organ_id], aliases)}
 
 
 def named_besides_to(header: PacketHeader) -> list[str]:
@@ -76,23 +81,24 @@ def named_besides_to(header: PacketHeader) -> list[str]:
     return []
 
 
-def canonical(codes: Iterable[str]) -> list[str]:
-    """Return the canonical form of those texts that are identifier codes."""
+def canonical(codes: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
+    """Return the units that are meant by those texts that are identifier codes, in canonical form."""
     found = []
     for written in codes:
         try:
-            found.append(parse_code(written).text)
+            code = parse_code(written).text
+            found.append(aliases.get(code, code))
         except Rejected:
             # Whoever routes the packet names it as refused; here it is simply nobody.
             continue
     return found
 
 
-def asks_its_own_author(header: PacketHeader) -> bool:
+def asks_its_own_author(header: PacketHeader, aliases: Mapping[str, str]) -> bool:
     """Tell whether a status 13 names its author as addressee, too: it is meant for all who got the document (edxml.md section 2)."""
     if header.kind is not PacketKind.STATUS or header.status_code != ASK_BACK_CODE:
         return False
-    return canonical([header.sender]) == canonical(header.recipients) != []
+    return canonical([header.sender], aliases) == canonical(header.recipients, aliases) != []
 
 
 def may_oblige(header: PacketHeader) -> bool:

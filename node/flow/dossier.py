@@ -8,19 +8,19 @@ does at that recipient and nowhere else. So one recipient's life is read from fe
 dossier, a row without party and packet, is there as soon as there is an act.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from node.flow.deeds import ANSWER_CODES, Deed, deeds_of
-from node.flow.life import Fact, Said, answered_by_default, life_of
+from node.flow.life import Fact, Said, answered_by_default
+from node.flow.names import names_of
 from node.flow.rows import load, save
-from node.model.delivery import State
 from node.model.envelope import Envelope, PacketKind
 from node.model.header import PacketHeader
-from node.model.life import LifeAct, LifeState
+from node.model.life import LifeAct
 from node.ports import Tx
 from node.store import keys
-from node.store.records import DeliveryRecord, DossierRecord
+from node.store.records import DossierRecord
 
 ROWS_MAX = 1_000
 """So many acts of one document, and so many statuses of one recipient, are looked at: a bound on what a sender can make us read.
@@ -64,6 +64,17 @@ def head(tx: Tx, unit: str, author: str, document_sha256: bytes) -> DossierRecor
     return load(tx, keys.dossier(unit, author, document_sha256), DossierRecord)
 
 
+def author_of(tx: Tx, envelope: Envelope, unit: str, document_sha256: bytes) -> str:
+    """Return under which of its codes the sender of a packet is the author of a document that `unit` has ("": at the author itself).
+
+    Its unit's, unless the document lies under what was a unit's code before it became the alias by which the packet calls it.
+    """
+    names = names_of(envelope.aliases, envelope.sender_unit)
+    if len(names) == 1:
+        return names[0]
+    return next((name for name in names if head(tx, unit or name, name, document_sha256) is not None), names[0])
+
+
 def acts(tx: Tx, unit: str, author: str, document_sha256: bytes) -> list[Row]:
     """Return the rows that concern everybody who gets their packet."""
     if head(tx, unit, author, document_sha256) is None:
@@ -101,9 +112,17 @@ def put(
 
 
 def put_status(
-    tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, author: str, now_ms: int, *, by_node: bool = False
+    tx: Tx,
+    envelope: Envelope,
+    header: PacketHeader,
+    unit: str,
+    author: str,
+    reporter: str,
+    now_ms: int,
+    *,
+    by_node: bool = False,
 ) -> None:
-    """Write a status that a recipient has reported about the author's document, at one of both."""
+    """Write a status that a recipient (`reporter`) has reported about the author's document, at one of both (`unit`)."""
     digest = keys.document_sha256(header.subject_document_id)
     if envelope.answers_packet_id:
         digest = _true_digest(tx, unit, author, digest, envelope.answers_packet_id)
@@ -115,7 +134,7 @@ def put_status(
         answers_packet_id=envelope.answers_packet_id,
         by_node=by_node,
     )
-    save(tx, keys.dossier_row(unit, author, digest, envelope.sender_unit, envelope.packet_id), record)
+    save(tx, keys.dossier_row(unit, author, digest, reporter, envelope.packet_id), record)
 
 
 def put_alias(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, author: str, now_ms: int) -> None:
@@ -142,17 +161,19 @@ def _true_digest(tx: Tx, unit: str, author: str, digest: bytes, packet_id: bytes
 # --- at the author ----------------------------------------------------------------------------------------------------
 
 
-def newest_ms(tx: Tx, author: str, header: PacketHeader) -> int:
+def newest_ms(tx: Tx, envelope: Envelope, header: PacketHeader) -> int:
     """Return when the author's newest act about a packet's documents was signed; 0: there is none."""
-    heads = (head(tx, author, author, keys.document_sha256(deed.document_id)) for deed in deeds_of(header))
+    digests = (keys.document_sha256(deed.document_id) for deed in deeds_of(header, envelope.units_by_alias))
+    authors = ((author_of(tx, envelope, "", digest), digest) for digest in digests)
+    heads = (head(tx, author, author, digest) for author, digest in authors)
     return max((one.create_time_ms for one in heads if one is not None), default=0)
 
 
 def submitted(tx: Tx, envelope: Envelope, header: PacketHeader, now_ms: int, *, by_node: bool) -> None:
     """Write a packet that one of our units has handed in into the dossiers of that unit."""
-    unit = envelope.sender_unit
-    deeds = deeds_of(header)
+    deeds = deeds_of(header, envelope.units_by_alias)
     for deed in deeds:
+        unit = author_of(tx, envelope, "", keys.document_sha256(deed.document_id))
         row = put(tx, envelope, unit, unit, deed, "", deed.act, now_ms)
         if deed.exceptions:
             row.record.has_exceptions = True
@@ -160,14 +181,29 @@ def submitted(tx: Tx, envelope: Envelope, header: PacketHeader, now_ms: int, *, 
         for party, act in deed.exceptions.items():
             put(tx, envelope, unit, unit, deed, party, act, now_ms)
     if deeds:
+        unit = author_of(tx, envelope, "", digest_of(header))
         put_alias(tx, envelope, header, unit, unit, now_ms)
     elif envelope.kind is PacketKind.STATUS and header.subject_document_id:
-        put_status(tx, envelope, header, unit, envelope.recipient_units[0], now_ms, by_node=by_node)
+        author = envelope.recipient_units[0]
+        unit, author = reported(tx, envelope.aliases, envelope.sender_unit, author, digest_of(header))
+        put_status(tx, envelope, header, unit, author, unit, now_ms, by_node=by_node)
 
 
-def answered(tx: Tx, unit: str, author: str, document_id: str) -> bytes:
+def reported(
+    tx: Tx, aliases: Iterable[tuple[str, str]], unit: str, author: str, document_sha256: bytes
+) -> tuple[str, str]:
+    """Return under which codes a unit that reports has the author's document; see `author_of`."""
+    units, authors = names_of(aliases, unit), names_of(aliases, author)
+    if len(units) == len(authors) == 1:
+        return unit, author
+    known = ((one, other) for one in units for other in authors if head(tx, one, other, document_sha256) is not None)
+    return next(known, (unit, author))
+
+
+def answered(tx: Tx, unit: str, author: str, document_id: str, aliases: Collection[tuple[str, str]] = ()) -> bytes:
     """Return which packet of the author's a 15 or 16 of `unit` answers; b"": none that has reached the unit."""
     digest = keys.document_sha256(document_id)
+    unit, author = reported(tx, aliases, unit, author, digest)
     known = acts(tx, unit, author, digest)
     aliased = {row.record.subject_sha256 for row in known if row.record.subject_sha256}
     facts, answers = _facts(known), said(rows(tx, unit, author, digest, unit))
@@ -203,37 +239,3 @@ def packet_for(tx: Tx, author: str, document_id: str, unit: str) -> bytes | None
     known = [row for row in acts(tx, author, author, keys.document_sha256(document_id)) if row.act is not None]
     best_first = sorted(known, key=lambda row: (row.act in (LifeAct.NEW, LifeAct.UPDATE), row.order), reverse=True)
     return next((row.packet_id for row in best_first if tx.get(keys.delivery(row.packet_id, unit)) is not None), None)
-
-
-class Lives:
-    """What has become of one document at each of its recipients, as its author's node knows it."""
-
-    def __init__(self, tx: Tx, author: str, document_sha256: bytes) -> None:
-        self._tx = tx
-        self._author = author
-        self._digest = document_sha256
-        self._acts = acts(tx, author, author, document_sha256) if document_sha256 else []
-        self.is_known = any(row.act is not None for row in self._acts)
-
-    def at(self, unit: str) -> tuple[LifeState, bytes]:
-        """Return the state at one recipient, and the packet that decided it."""
-        if not self.is_known:
-            return LifeState.UNKNOWN, b""
-        own: dict[bytes, Row] = {}
-        statuses: list[Row] = []
-        if not self._is_plain():
-            party = rows(self._tx, self._author, self._author, self._digest, unit)
-            own = {row.packet_id: row for row in party if row.act is not LifeAct.STATUS}
-            statuses = [row for row in party if row.act is LifeAct.STATUS]
-        facts = [fact for row in self._acts if (fact := self._fact(own.get(row.packet_id, row), unit)) is not None]
-        return life_of(facts, said(statuses))
-
-    def _is_plain(self) -> bool:
-        """True of nearly every document: it was sent, and nothing else has been done about it."""
-        return all(row.act is LifeAct.NEW and not row.record.has_exceptions for row in self._acts)
-
-    def _fact(self, row: Row, unit: str) -> Fact | None:
-        if row.act is None:
-            return None
-        delivery = load(self._tx, keys.delivery(row.packet_id, unit), DeliveryRecord)
-        return None if delivery is None else fact_of(row, has_arrived=delivery.state == State.DELIVERED)

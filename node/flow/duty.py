@@ -9,8 +9,11 @@ between repeats a submission that is once (law 3), and a duty is done if its sub
 from dataclasses import dataclass
 
 from node.edxml.compose import compose_status
+from node.errors import Rejected
 from node.flow.rows import load, require, save
 from node.model.calendar import moment_of
+from node.model.code import parse_code
+from node.model.directory import Directory
 from node.model.envelope import Envelope
 from node.model.office import Submission, System
 from node.model.policy import MINUTE_MS, Policy
@@ -104,12 +107,24 @@ def put_off(tx: Tx, duty: Duty, now_ms: int, policy: Policy) -> bool:
     return True
 
 
-def compose(record: DutyRecord, envelope: Envelope, header: HeaderRecord, unit_name: str) -> bytes:
-    """Return the status packet of a duty, to the author of the packet that it is about (`envelope` and `header` are that packet's)."""
+def author_of(envelope: Envelope, header: HeaderRecord, directory: Directory, now_ms: int) -> str:
+    """Return how a status calls the author of the packet it is about: as that packet does, as long as this leads to its unit.
+
+    An alias may have ended since, or not have reached our directory yet; the unit's own code is always right.
+    """
+    try:
+        meant = directory.resolve(parse_code(header.sender_code), now_ms).text
+    except Rejected:
+        return envelope.sender_unit
+    return header.sender_code if meant == envelope.sender_unit else envelope.sender_unit
+
+
+def compose(record: DutyRecord, author: str, header: HeaderRecord, unit_name: str) -> bytes:
+    """Return the status packet of a duty to the author of the packet that it is about (`header` is that packet's)."""
     return compose_status(
         sender=record.unit,
         sender_name=unit_name,
-        author=header.sender_code or envelope.sender_unit,
+        author=author,
         document_id=header.document_id,
         code=header.document_code,
         date=header.promulgation_date,

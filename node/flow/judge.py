@@ -4,8 +4,9 @@ Bytes come from a peer, the peer from its TLS certificate, everything else must 
   1. the envelope is signed by its origin, and the origin serves the sending unit;
   2. the peer is the origin itself, or a relay;
   3. the body is the one that the envelope names;
-  4. for our own units: the body opens with the key that came along, and holds the packet the envelope speaks of.
-What fails 1 to 3, or cannot be opened, is refused without a receipt: it may be a mistake on the road, and the origin tries again.
+  4. for our own units: an alias by which the packet calls its sender is the sender's to use (names.py);
+  5. and the body opens with the key that came along, and holds the packet the envelope speaks of.
+What fails 1 to 4, or cannot be opened, is refused without a receipt: it may be a mistake on the road, and the origin tries again.
 What opens and turns out wrong is refused for good, with our signature under it: nothing else would ever end the delivery.
 """
 
@@ -109,12 +110,12 @@ def outcome_for(unit: str, directory: Directory, envelope: Envelope, refusal: Re
 
 
 def contradiction(envelope: Envelope, header: PacketHeader) -> Reason:
-    """Return why an opened packet is not what its envelope says, or NONE."""
+    """Return why an opened packet is not what its envelope says, or NONE. The sender may be called by an alias (names.py)."""
     try:
         sender = parse_code(header.sender).text
     except Rejected as fault:
         return fault.reason
-    if sender != envelope.sender_unit or header.kind is not envelope.kind:
+    if sender != (envelope.sender_alias or envelope.sender_unit) or header.kind is not envelope.kind:
         return Reason.PEER_SPEAKS_FOR_OTHERS
     return Reason.NONE
 

@@ -25,10 +25,10 @@ ROWS_SHOWN_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for: canonical codes, "" where not said; by DocumentId or by packet id."""
+    """What is asked for: canonical codes; by DocumentId or by packet id. `authors`: any of these; empty: the unit that asks itself."""
 
     units: Sequence[str]
-    author: str = ""
+    authors: Sequence[str] = ()
     document_id: str = ""
     packet_id: bytes = b""
 
@@ -61,7 +61,8 @@ def _places(tx: Tx, asked: Asked) -> list[tuple[str, str, bytes]]:
         if len(asked.units) != 1:
             raise Rejected(Reason.REQUEST_INVALID, "name the unit that asks: the system speaks for several")
         unit = asked.units[0]
-        return [(unit, asked.author or unit, keys.document_sha256(asked.document_id.strip()))]
+        digest = keys.document_sha256(asked.document_id.strip())
+        return [(unit, author, digest) for author in asked.authors or (unit,)]
     packet = load(tx, keys.packet(asked.packet_id), PacketRecord) if asked.packet_id else None
     if packet is None or not packet.document_sha256:
         return []

@@ -9,7 +9,8 @@ read from there when somebody looks.
 """
 
 from node.flow import dossier, hook
-from node.model.envelope import Envelope, PacketKind
+from node.flow.names import names_of
+from node.model.envelope import Envelope
 from node.model.header import PacketHeader
 from node.model.hook import NoticeKind
 from node.model.status import StatusEvent
@@ -19,18 +20,32 @@ from node.store.records import StatusRecord
 from node.wire.truc.v1 import status_pb2
 
 
-def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, now_ms: int) -> None:
-    """If the packet is a status for a document of `author_unit` that is known here, append it to the document's history."""
-    if envelope.kind is not PacketKind.STATUS:
-        return
-    packet_id = tx.get(keys.document(author_unit, header.subject_document_id))
-    if packet_id is None:
-        return
-    if tx.get(keys.delivery(packet_id, envelope.sender_unit)) is None:
-        # The newest packet went to others: an older one, or an update that added the unit, has brought it the document.
-        packet_id = dossier.packet_for(tx, author_unit, header.subject_document_id, envelope.sender_unit)
-        if packet_id is None:
-            return
+def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, now_ms: int) -> tuple[str, str]:
+    """If the packet is a status for a document of `author_unit` that is known here, append it to the document's history.
+
+    Returns the codes under which author and reporter have the document: those of their units, but for one that was sent before a
+    code became an alias (names.py).
+    """
+    reporters = names_of(envelope.aliases, envelope.sender_unit)
+    for author in names_of(envelope.aliases, author_unit):
+        for reporter in reporters:
+            packet_id = _packet_at(tx, author, header.subject_document_id, reporter)
+            if packet_id is not None:
+                _append(tx, packet_id, reporter, envelope, header, now_ms)
+                return author, reporter
+    return author_unit, envelope.sender_unit
+
+
+def _packet_at(tx: Tx, author: str, document_id: str, unit: str) -> bytes | None:
+    """Return the author's packet by which a unit has got a document, or None."""
+    packet_id = tx.get(keys.document(author, document_id))
+    if packet_id is None or tx.get(keys.delivery(packet_id, unit)) is not None:
+        return packet_id
+    # The newest packet went to others: an older one, or an update that added the unit, has brought it the document.
+    return dossier.packet_for(tx, author, document_id, unit)
+
+
+def _append(tx: Tx, packet_id: bytes, unit: str, envelope: Envelope, header: PacketHeader, now_ms: int) -> None:
     event = status_pb2.StatusEvent(
         code=header.status_code,
         unit=envelope.sender_unit,
@@ -38,9 +53,9 @@ def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, n
         packet_id=envelope.packet_id,
         answers_packet_id=envelope.answers_packet_id,
     )
-    key = keys.status(packet_id, envelope.sender_unit, now_ms, envelope.packet_id)
+    key = keys.status(packet_id, unit, now_ms, envelope.packet_id)
     tx.put(key, StatusRecord(event=event.SerializeToString()).SerializeToString())
-    hook.happened_to(tx, packet_id, NoticeKind.REPORTED, [envelope.sender_unit], now_ms)
+    hook.happened_to(tx, packet_id, NoticeKind.REPORTED, [unit], now_ms)
 
 
 def history(tx: Tx, packet_id: bytes, unit: str) -> tuple[StatusEvent, ...]:

@@ -102,6 +102,8 @@ def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Enve
         expire_at_ms=submission.expire_at_ms or now_ms + policy.expire_after_ms,
         body=draft.body_ref,
         answers_packet_id=draft.answers_packet_id,
+        aliases=draft.addressed.aliases,
+        sender_alias=draft.addressed.sender_alias,
     )
 
 
@@ -159,7 +161,11 @@ def requests_answered(tx: Tx, drafts: Sequence[Draft]) -> list[bytes]:
     """Return for each 15 or 16 which packet it answers (decision 0006): edXML has no field that says so."""
     return [
         dossier.answered(
-            tx, one.addressed.sender.text, next(iter(one.addressed.routes)), one.header.subject_document_id
+            tx,
+            one.addressed.sender.text,
+            next(iter(one.addressed.routes)),
+            one.header.subject_document_id,
+            one.addressed.aliases,
         )
         for one in drafts
     ]
@@ -178,7 +184,7 @@ def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> Subm
         return fault
     if first is not None:
         return first
-    newest_ms = dossier.newest_ms(tx, signed.envelope.sender_unit, signed.draft.header)
+    newest_ms = dossier.newest_ms(tx, signed.envelope, signed.draft.header)
     if newest_ms >= signed.envelope.create_time_ms:
         return TooEarly(newest_ms)
     return _store(tx, signed, now_ms, policy)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from node.errors import Rejected
 from node.flow import outbox, receipt, status
-from node.flow.dossier import Lives
+from node.flow.lives import Lives
 from node.flow.road import Outlook, waiting_for
 from node.flow.rows import load
 from node.model.code import parse_code

@@ -5,8 +5,8 @@ The form of QĐ 20/2020/QĐ-TTg is written from the top down: `H49.22.05`. The o
 stands for "none". Dropping those and turning the rest round gives the canonical form, which is what the mesh routes by.
 
 Which form a text is in shows at its ends: a level-1 label is a letter and two digits, and the older form has digits before it.
-Units that got another number when their code was written anew are no business of this file: they need aliases, which the
-directory does not have yet.
+Units that got another number when their code was written anew are no business of this file: the directory has aliases for them
+(model/directory.py, decision 0010).
 """
 
 import re

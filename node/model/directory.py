@@ -2,13 +2,17 @@
 
 Longest prefix wins, on label boundaries: a unit H49.22.05 is served by the node that holds H49.22 if there is one, else by
 the node that holds H49. A snapshot never changes; a newer one replaces it whole.
+
+An alias is another code by which a unit is reached for a time (decision 0010). It stands in the zone of its own code, so only who
+holds a code can give it away; the unit may be in any zone. `Directory.resolve` takes one step and only to an open unit, so a code
+that is no open unit's, and leads to none, stays what it is.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from node.model.code import Code
+from node.model.code import Code, parse_code
 
 FOUND_MAX = 16_384
 """Answers that a snapshot remembers."""
@@ -57,10 +61,33 @@ class Unit:
     valid_to_ms: int = 0
     successor: str = ""
 
+    def holds_at(self, now_ms: int) -> bool:
+        """Tell whether the unit is there and open."""
+        return is_within(now_ms, self.valid_from_ms, self.valid_to_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another code of a unit. Both canonical; validity in milliseconds since 1970 UTC, 0: no limit on that side."""
+
+    code: str
+    unit: str
+    valid_from_ms: int = 0
+    valid_to_ms: int = 0
+
+    def holds_at(self, now_ms: int) -> bool:
+        """Tell whether the code stands for the unit."""
+        return is_within(now_ms, self.valid_from_ms, self.valid_to_ms)
+
+
+def is_within(now_ms: int, from_ms: int, to_ms: int) -> bool:
+    """Tell whether a time lies in a validity: `from_ms` is in it, `to_ms` is not; 0: no limit on that side."""
+    return from_ms <= now_ms and (not to_ms or now_ms < to_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """The units under one prefix and the node that serves them, by canonical code.
+    """The units and aliases under one prefix and the node that serves them, by canonical code.
 
     In a running node `units` is directory.units.UnitTable, which makes a Unit when it is asked for; a dict does for tests.
     """
@@ -68,6 +95,7 @@ class Zone:
     prefix: Code
     node_id: str
     units: Mapping[str, Unit]
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +133,37 @@ class Directory:
         """Return the unit of that code, or None if no zone lists it."""
         zone = self.zone_of(code)
         return zone.units.get(code.text) if zone else None
+
+    def alias(self, code: Code) -> Alias | None:
+        """Return what stands under a code as an alias, whether it holds now or not; None if nothing does."""
+        zone = self.zone_of(code)
+        return zone.aliases.get(code.text) if zone else None
+
+    def resolve(self, code: Code, now_ms: int) -> Code:
+        """Return the code of the unit that a code stands for: its own if it is an open unit's, or no alias that leads to one now.
+
+        What comes back resolves to itself.
+        """
+        zone = self.zone_of(code)
+        if zone is None:
+            return code
+        unit = zone.units.get(code.text)
+        if unit is not None and unit.holds_at(now_ms):
+            return code
+        alias = zone.aliases.get(code.text)
+        if alias is None or not alias.holds_at(now_ms):
+            return code
+        target = parse_code(alias.unit)
+        meant = self.unit(target)
+        return target if meant is not None and meant.holds_at(now_ms) else code
+
+    def aliases_by_unit(self) -> dict[str, list[Alias]]:
+        """Return all aliases by the unit they stand for, each list in order of code. Made anew by every call: keep it."""
+        found: dict[str, list[Alias]] = {}
+        for _, zone in sorted(self.zones.items()):
+            for _, alias in sorted(zone.aliases.items()):
+                found.setdefault(alias.unit, []).append(alias)
+        return found
 
     def prefixes_of(self, node_id: str) -> list[Code]:
         """Return the prefixes that a node serves, in order."""

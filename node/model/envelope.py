@@ -48,6 +48,15 @@ class Envelope:
     body: BodyRef
     answers_packet_id: bytes = b""
     """Of a status 15 or 16: the packet it answers; b"": none that the answering unit's node knew."""
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Codes in the packet that are aliases of its sender or recipients, each with its unit, in order of code (decision 0010)."""
+    sender_alias: str = ""
+    """By which of them the packet calls its sender; "": by the sending unit's own code."""
+
+    @property
+    def units_by_alias(self) -> dict[str, str]:
+        """What the packet's aliases stand for."""
+        return dict(self.aliases)
 
 
 @dataclass(frozen=True, slots=True)

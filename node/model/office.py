@@ -6,6 +6,7 @@ from node.errors import Finding
 from node.model import finding as rules
 from node.model.deadline import Deadline
 from node.model.delivery import State
+from node.model.directory import Alias
 from node.model.envelope import PacketKind
 from node.model.lane import Lane
 from node.model.life import LifeState
@@ -133,12 +134,13 @@ class TrackView:
 
 @dataclass(frozen=True, slots=True)
 class FoundUnit:
-    """A unit found by code or name."""
+    """A unit found by code or name. `aliases`: other codes that reach it at some time, in order of code."""
 
     code: str
     old_code: str
     name: str
     node_id: str
+    aliases: tuple[Alias, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

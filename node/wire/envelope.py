@@ -8,6 +8,7 @@ wraps are translated as they are; node/seal/ judges them whole.
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 from google.protobuf.message import DecodeError
 
@@ -30,6 +31,7 @@ from node.wire.truc.v1 import envelope_pb2 as pb
 
 VERSION = 1
 RECIPIENTS_MAX = 10_000
+ALIASES_MAX = 10_000
 SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX = 4 * 1024, 1024 * 1024
 SEGMENTS_MAX = 2**32 - 1
 """The segment counter has four octets."""
@@ -56,6 +58,8 @@ def encode_envelope(envelope: Envelope) -> bytes:
         expire_at_ms=envelope.expire_at_ms,
         body=_body_to_proto(envelope.body),
         answers_packet_id=envelope.answers_packet_id,
+        aliases=[pb.AliasUse(code=code, unit=unit) for code, unit in envelope.aliases],
+        sender_alias=envelope.sender_alias,
     )
     return message.SerializeToString(deterministic=True)
 
@@ -83,6 +87,8 @@ def decode_envelope(octets: bytes) -> Envelope:
         message.expire_at_ms,
         _body_from_proto(message.body),
         message.answers_packet_id,
+        tuple((one.code, one.unit) for one in message.aliases),
+        message.sender_alias,
     )
     flaw = _flaw(envelope)
     if flaw:
@@ -192,7 +198,9 @@ def _body_from_proto(message: pb.BodyRef) -> BodyRef:
 
 def _flaw(envelope: Envelope) -> str:
     """Say what is wrong with an envelope, or "" if nothing is."""
-    return _flaw_of_ids(envelope) or _flaw_of_units(envelope) or _flaw_of_body(envelope.body)
+    return (
+        _flaw_of_ids(envelope) or _flaw_of_units(envelope) or _flaw_of_aliases(envelope) or _flaw_of_body(envelope.body)
+    )
 
 
 def _flaw_of_ids(envelope: Envelope) -> str:
@@ -217,6 +225,24 @@ def _flaw_of_units(envelope: Envelope) -> str:
         return "a recipient is named twice"
     if not is_canonical_code(envelope.sender_unit) or not all(map(is_canonical_code, units)):
         return "a code is not in canonical form"
+    return ""
+
+
+def _flaw_of_aliases(envelope: Envelope) -> str:
+    aliases = envelope.aliases
+    if envelope.sender_alias and (envelope.sender_alias, envelope.sender_unit) not in aliases:
+        return "sender_alias is no alias of the sender"
+    if not aliases:
+        return ""
+    if len(aliases) > ALIASES_MAX:
+        return f"{len(aliases)} aliases"
+    codes = [code for code, _ in aliases]
+    if any(code >= following for code, following in pairwise(codes)):
+        return "aliases are not in order of code"
+    if not all(is_canonical_code(text) for pair in aliases for text in pair):
+        return "a code is not in canonical form"
+    if any(code == unit for code, unit in aliases):
+        return "an alias stands for itself"
     return ""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from node.errors import Rejected
 from node.model.deadline import Deadline, DeadlineKind
+from node.model.directory import Alias
 from node.model.envelope import PacketKind
 from node.model.finding import Finding, Severity
 from node.model.lane import Lane
@@ -178,14 +179,25 @@ def deadlines_from_proto(messages: Sequence[pb.Deadline]) -> tuple[Deadline, ...
 
 def found_units_to_proto(units: Sequence[FoundUnit]) -> pb.SearchUnitsResponse:
     """Translate what a search found."""
-    return pb.SearchUnitsResponse(
-        units=[pb.FoundUnit(code=u.code, old_code=u.old_code, name=u.name, node_id=u.node_id) for u in units]
-    )
+    return pb.SearchUnitsResponse(units=[_found_unit_to_proto(unit) for unit in units])
+
+
+def _found_unit_to_proto(unit: FoundUnit) -> pb.FoundUnit:
+    aliases = [
+        pb.UnitAlias(code=one.code, valid_from_ms=one.valid_from_ms, valid_to_ms=one.valid_to_ms)
+        for one in unit.aliases
+    ]
+    return pb.FoundUnit(code=unit.code, old_code=unit.old_code, name=unit.name, node_id=unit.node_id, aliases=aliases)
 
 
 def found_units_from_proto(message: pb.SearchUnitsResponse) -> list[FoundUnit]:
     """Translate what a search found."""
-    return [FoundUnit(unit.code, unit.old_code, unit.name, unit.node_id) for unit in message.units]
+    return [_found_unit_from_proto(unit) for unit in message.units]
+
+
+def _found_unit_from_proto(unit: pb.FoundUnit) -> FoundUnit:
+    aliases = tuple(Alias(one.code, unit.code, one.valid_from_ms, one.valid_to_ms) for one in unit.aliases)
+    return FoundUnit(unit.code, unit.old_code, unit.name, unit.node_id, aliases)
 
 
 def invalid(detail: str) -> Rejected:

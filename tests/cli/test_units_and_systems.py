@@ -156,3 +156,94 @@ def test_a_new_vxp_secret_replaces_the_old_one_and_goes_with_its_system(
     assert truc("system", "vxp", admitted.home, "../node", "--json").reason == "REQUEST_INVALID"
     assert truc("system", "revoke", admitted.home, "s").code == 0
     assert not (admitted.home / "systems" / "s.vxp").exists()
+
+
+# --- other codes ---------------------------------------------------------------------------------------------------------
+
+
+def aliases(truc: Truc, admitted: Admitted) -> dict[str, str]:
+    return {
+        one["code"]: one["unit"] for one in truc("unit", "alias", "list", admitted.home, "--json").document["aliases"]
+    }
+
+
+def test_an_old_code_is_added_published_and_finds_its_unit(truc: Truc, admitted: Admitted) -> None:
+    made = truc("unit", "alias", "add", admitted.home, "000.09.25.H37", "H37.25.03", "--to", "31/12/2030")
+    assert (made.code, "H37.25.09 của H37.25.03, đến hết 31/12/2030" in made.out) == (0, True)
+    assert "H37.25.09" in truc("unit", "list", admitted.home).out
+    assert "1 mã tương đương ở đây, 0 trong danh bạ" in truc("doctor", admitted.home).out
+    published = truc("unit", "publish", admitted.home, "--authority", admitted.authority, "--json").document
+    truc("node", "update", admitted.home, admitted.authority / "public")
+    shown = truc("authority", "show", admitted.authority, "--json").document["nodes"][0]
+
+    assert (published["units"], published["aliases"], shown["aliases"]) == (2, 1, 1)
+    for query in ("H37.25.09", "000.09.25.H37", "09.25.H37"):
+        [found] = truc("unit", "search", query, "--home", admitted.home, "--json").document["units"]
+        assert (found["code"], found["aliases"][0]["code"]) == ("H37.25.03", "H37.25.09")
+        assert found["aliases"][0]["valid_to"] == "2031-01-01T00:00:00.000+07:00"
+    assert "H37.25.09" in truc("unit", "search", "hoa hoi", "--home", admitted.home).out
+
+
+def test_a_closed_unit_proposes_its_alias_and_gets_it_from_the_day_it_closes(truc: Truc, admitted: Admitted) -> None:
+    closed = truc("unit", "close", admitted.home, "H37.01", "--successor", "H37.25.03", "--from", "2030-07-01")
+    assert f"truc unit alias add {admitted.home} H37.01 H37.25.03" in closed.out
+    made = truc("unit", "alias", "add", admitted.home, "H37.01", "H37.25.03", "--json").document
+
+    assert made["aliases"][0]["valid_from"] == "2030-07-01T00:00:00.000+07:00"
+
+
+def test_a_csv_file_adds_many_aliases_and_one_with_a_mistake_none(
+    truc: Truc, admitted: Admitted, tmp_path: Path
+) -> None:
+    rows = "".join(f"H37.25.{number},H37.25.03,01/07/2025,\n" for number in range(10, 60))
+    (tmp_path / "a.csv").write_text("\ufeffcode,unit,from,to\n" + rows, "utf-8")
+    assert truc("unit", "alias", "add", admitted.home, "--file", tmp_path / "a.csv", "--json").document["added"] == 50
+    (tmp_path / "b.csv").write_text("code,unit\nH37.60,H37.01\nH37.61\n", "utf-8")
+    refused = truc("unit", "alias", "add", admitted.home, "--file", tmp_path / "b.csv", "--json")
+
+    assert (refused.reason, "dòng 3" in refused.document["error"]["detail"]) == ("REQUEST_INVALID", True)
+    assert len(aliases(truc, admitted)) == 50
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "said"),
+    [
+        (("H37.01", "H37.25.03"), "REQUEST_INVALID", "đơn vị đang hoạt động"),
+        (("H37.01", "000.00.01.H37"), "REQUEST_INVALID", "mã của chính đơn vị đó"),
+        (("H37.91", "H37.90"), "REQUEST_INVALID", "hãy chỉ thẳng đến đơn vị H37.25.03"),
+        (("H49.01", "H37.01"), "PEER_SPEAKS_FOR_OTHERS", "H49.01"),
+        (("sai", "H37.01"), "CODE_MALFORMED", "sai"),
+        (("H37.92", "H37.01", "--from", "31/02/2026"), "REQUEST_INVALID", "31/02/2026"),
+        (("H37.92", "H37.01", "--from", "2026-02-02", "--to", "2026-02-01"), "REQUEST_INVALID", "ở trước"),
+    ],
+)
+def test_an_alias_that_cannot_be_is_refused_in_words(
+    truc: Truc, admitted: Admitted, given: tuple[str, ...], reason: str, said: str
+) -> None:
+    truc("unit", "alias", "add", admitted.home, "H37.90", "H37.25.03")
+    refused = truc("unit", "alias", "add", admitted.home, *given, "--json")
+
+    assert refused.reason == reason
+    assert said in refused.document["error"]["detail"]
+    assert aliases(truc, admitted) == {"H37.90": "H37.25.03"}
+
+
+def test_an_alias_of_a_unit_that_nobody_knows_yet_is_taken_with_a_warning_and_removed_by_its_code(
+    truc: Truc, admitted: Admitted
+) -> None:
+    assert "Danh bạ chưa có đơn vị H49.01" in truc("unit", "alias", "add", admitted.home, "H37.90", "H49.01").out
+    assert "H49.01" in truc("unit", "alias", "list", admitted.home).out
+    assert "không dẫn đến đơn vị nào đang hoạt động: H37.90 → H49.01" in truc("doctor", admitted.home).out
+    assert truc("unit", "alias", "remove", admitted.home, "000.00.90.H37").code == 0
+    assert truc("unit", "alias", "remove", admitted.home, "H37.90", "--json").reason == "REQUEST_INVALID"
+
+
+def test_a_unit_is_not_added_under_a_code_that_is_an_alias_and_a_system_is_told_whom_it_means(
+    truc: Truc, admitted: Admitted, tmp_path: Path
+) -> None:
+    truc("unit", "alias", "add", admitted.home, "H37.90", "H37.25.03")
+    refused = truc("unit", "add", admitted.home, "H37.90", "Đơn vị", "--json")
+    told = truc("system", "add", admitted.home, "cu", "--unit", "H37.90", "-o", tmp_path / "cu.json")
+
+    assert (refused.code, refused.reason) == (65, "REQUEST_INVALID")
+    assert "hãy nối hệ thống với đơn vị H37.25.03" in told.out

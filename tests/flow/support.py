@@ -20,7 +20,7 @@ from node.flow import outbox
 from node.flow.receipt import sign_receipts
 from node.flow.road import Road
 from node.model.code import parse_code
-from node.model.directory import Directory, NodeEntry, Role, Unit, Zone, directory_of
+from node.model.directory import Alias, Directory, NodeEntry, Role, Unit, Zone, directory_of
 from node.model.envelope import Envelope, PacketKind, SignedEnvelope, packet_id_of
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, PushItem, PushPacket
@@ -96,9 +96,10 @@ def directory(
     without: Sequence[str] = (),
     moved: dict[str, str] | None = None,
     entries: dict[str, dict[str, Any]] | None = None,
+    aliases: Sequence[Alias] = (),
 ) -> Directory:
     """The directory of small_mesh, with units (by code) in place of its own, without some nodes, with prefixes moved to other
-    nodes, or with nodes' fields changed."""
+    nodes, with nodes' fields changed, or with aliases, each in the zone of its code."""
     nodes = [
         replace(entry_of(name, KEYS[name], ROLES.get(name, frozenset())), **(entries or {}).get(name, {}))
         for name in UNITS
@@ -109,7 +110,8 @@ def directory(
         own = {code: (units or {}).get(code) or Unit(code, title) for code, title in UNITS[name]}
         served_by = (moved or {}).get(prefix, name)
         if served_by not in without:
-            zones.append(Zone(parse_code(prefix), served_by, own))
+            listed = {one.code: one for one in aliases if one.code.startswith(prefix)}
+            zones.append(Zone(parse_code(prefix), served_by, own, listed))
     for prefix, served_by in (moved or {}).items():
         if prefix not in PREFIX.values():
             zones.append(Zone(parse_code(prefix), served_by, {prefix: Unit(prefix, prefix)}))

@@ -5,6 +5,7 @@ import pytest
 from node.edxml.reader import read_header
 from node.errors import Deferred, Denied, Fault, Rejected
 from node.flow.check import Addressed, address, check_submission, require_served
+from node.flow.names import aliases_in
 from node.model.directory import EMPTY, Unit
 from node.model.office import Submission, System
 from node.model.policy import MIB, Policy
@@ -15,7 +16,8 @@ SYSTEM = System("qlvb", frozenset({"G14", "G14.01"}))
 
 
 def addressed(*recipients: str, sender: str = "G14", **changes: object) -> Addressed:
-    return address(read_header(document(*recipients, sender=sender)), SYSTEM, directory(**changes), NOW)  # type: ignore[arg-type]
+    header, known = read_header(document(*recipients, sender=sender)), directory(**changes)  # type: ignore[arg-type]
+    return address(header, SYSTEM, known, NOW, aliases=aliases_in(header, known, NOW))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from node.errors import Fault
 from node.model.completeness import Completeness, UnitReport
-from node.model.directory import Directory, NodeEntry, directory_of
+from node.model.directory import Alias, Directory, NodeEntry, directory_of
 from node.model.envelope import KeyWrap, PacketKind, Signature, SignedEnvelope
 from node.model.lane import Lane
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
@@ -32,6 +32,7 @@ from node.net.systems import Systems
 from node.seal.tls import TlsIdentity, create_certificate
 
 PACKET_ID = bytes(range(16))
+FOUND = FoundUnit("H49.22", "000.00.22.H49", "Sở Hai", "b", (Alias("H49.99", "H49.22", 5, 7), Alias("K49", "H49.22")))
 DAY_MS = 86_400_000
 
 
@@ -148,7 +149,7 @@ class FakeNode:
 
     async def search_units(self, query: str, limit: int) -> list[FoundUnit]:
         self._note("search_units", query, limit)
-        return [FoundUnit("H49.22", "000.00.22.H49", "Sở Hai", "b")]
+        return [FOUND]
 
     async def receive_hello(self, peer_id: str, hello: Hello) -> Hello:
         self._note("hello", peer_id, hello.node_id)

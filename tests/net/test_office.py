@@ -12,7 +12,7 @@ from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.deadline import Deadline, DeadlineKind
 from node.model.delivery import State
 from node.model.lane import Lane
-from node.model.office import DeliveryView, FoundUnit, OutboxView, PeerView, RefusedRecipient, SubmitResult, TrackView
+from node.model.office import DeliveryView, OutboxView, PeerView, RefusedRecipient, SubmitResult, TrackView
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
@@ -25,6 +25,7 @@ from node.net.tls import pinned_channel
 from node.wire import office as wire
 from node.wire import track
 from tests.net.support import (
+    FOUND,
     HEALTH,
     PACKET_ID,
     STATUSES,
@@ -114,7 +115,7 @@ def test_acknowledge_track_and_search_ask_the_node(tmp_path):
     async def story(node, client, credential, systems, service):
         assert await client.acknowledge([PACKET_ID, PACKET_ID], "H49.22") == 2
         assert (await client.track(submission_id="s-1")).document_code == "12/QĐ"
-        assert await client.search_units("sở hai") == [FoundUnit("H49.22", "000.00.22.H49", "Sở Hai", "b")]
+        assert await client.search_units("sở hai") == [FOUND]
         assert node.calls == [
             ("acknowledge", "qlvb", (PACKET_ID, PACKET_ID), "H49.22"),
             ("track", "qlvb", b"", "s-1", ""),

@@ -18,6 +18,7 @@ SHOWN = (
     "deliveries",
     "statuses",
     "changes",
+    "aliases",
     "by_nodes",
     "taken_back",
     "relayed",

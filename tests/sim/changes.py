@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from node.model.envelope import PacketKind
 from tests.sim.ledger import Ledger
 from tests.sim.papers import Paper, business, document, status
-from tests.sim.world import UNITS, World
+from tests.sim.world import UNITS, World, spelt
 
 KINDS = ("withdraw", "withdraw", "ask back", "ask all back", "update", "update", "drop and add", "replace", "again")
 
@@ -66,7 +66,7 @@ class Case:
         dropped = tuple(everybody[:1]) if self.numbers.random() < 0.7 else ()
         added = (self.numbers.choice(strangers),) if strangers and (not dropped or self.numbers.random() < 0.5) else ()
         to = tuple(self.numbers.sample(everybody, 1))
-        receivers = dict.fromkeys(added, 1) | dict.fromkeys(dropped, 0)
+        receivers = {self._spelt(unit): 1 for unit in added} | {self._spelt(unit): 0 for unit in dropped}
         units = tuple(dict.fromkeys((*to, *added, *dropped)))
         text = business(2, self.first.document_id, receivers=receivers)
         return self._document("update", units, text, to=to, added=added, dropped=dropped)
@@ -75,7 +75,7 @@ class Case:
         old = self.first.document_id
         to = tuple(everybody[:1])
         units = tuple(dict.fromkeys((*to, *everybody)))
-        text = business(3, replaced={old: tuple(everybody)})
+        text = business(3, replaced={old: tuple(map(self._spelt, everybody))})
         return self._document(
             "replace", units, text, to=to, replaced=(old,), told=units[1:], document_id=f"{old}-thay-{self.step}"
         )
@@ -85,7 +85,8 @@ class Case:
     ) -> Paper:
         secret = f"BIMAT{self.numbers.randbytes(8).hex()}".encode()
         first, document_id = self.first, str(more.pop("document_id", self.first.document_id))
-        packet = document(first.sender, to or units, document_id, secret, business=text)
+        sender = spelt(self.numbers, first.sender, first.system, as_sender=True)
+        packet = document(sender, tuple(map(self._spelt, to or units)), document_id, secret, business=text)
         return Paper(
             first.system, self._name(), PacketKind.DOCUMENT, first.sender, units, units, document_id, secret, packet,
             kind_of_act=act, **more,  # type: ignore[arg-type]
@@ -95,11 +96,15 @@ class Case:
         """A status 13 to one unit; to the author itself ("") it is for everybody."""
         secret = f"BIMAT{self.numbers.randbytes(8).hex()}".encode()
         first, units = self.first, (unit,) if unit else tuple(self._served())
-        packet = status(first.sender, unit or first.sender, first.document_id, "13", secret)
+        sender = spelt(self.numbers, first.sender, first.system, as_sender=True)
+        packet = status(sender, self._spelt(unit or first.sender), first.document_id, "13", secret)
         return Paper(
             first.system, self._name(), PacketKind.STATUS, first.sender, units, units, first.document_id, secret, packet,
             status_code="13", kind_of_act="ask back",
         )  # fmt: skip
+
+    def _spelt(self, unit: str) -> str:
+        return spelt(self.numbers, unit, self.first.system)
 
     def _name(self) -> str:
         return f"{self.first.submission_id}-{self.step}"

@@ -75,7 +75,7 @@ def custody_is_delivery() -> Iterator[None]:
 @contextmanager
 def statuses_lost() -> Iterator[None]:
     """A node that forgets to write statuses beside their document."""
-    with patch.object(status, "record", lambda *_: None):
+    with patch.object(status, "record", lambda tx, envelope, header, author, now_ms: (author, envelope.sender_unit)):
         yield
 
 
@@ -191,4 +191,12 @@ def look_covers_what_comes_after() -> Iterator[None]:
         real(tx, told, now_ms)
 
     with patch.object(hook, "taken", taken):
+        yield
+
+
+@contextmanager
+def aliases_read_at_home() -> Iterator[None]:
+    """A recipient's node that reads a packet by what it knows itself of aliases (here: nothing), not by what the origin has signed."""
+    real = arrival.deeds_of
+    with patch.object(arrival, "deeds_of", lambda header, aliases: real(header, {})):
         yield

@@ -19,7 +19,7 @@ from tests.sim.ledger import Ledger
 from tests.sim.loop import NoAnswer
 from tests.sim.machine import stream
 from tests.sim.papers import Paper, status
-from tests.sim.world import Machine, World
+from tests.sim.world import Machine, World, spelt
 
 T = TypeVar("T")
 CLIENT_S = 30.0
@@ -166,7 +166,9 @@ class Office:
         if (self.system.name, name) in self._ledger.sent:
             return
         secret = f"LOIPHE{self._numbers.randbytes(8).hex()}".encode()
-        packet = status(unit, paper.sender, paper.document_id, code, secret)
+        by, numbers = self.system.name, self._numbers
+        called, author = spelt(numbers, unit, by, as_sender=True), spelt(numbers, paper.sender, by)
+        packet = status(called, author, paper.document_id, code, secret)
         slip = Paper(
             self.system.name, name, PacketKind.STATUS, unit, (paper.sender,), (paper.sender,), paper.document_id, secret,
             packet, status_code=code, kind_of_act="status",

@@ -15,7 +15,7 @@ from tests.sim.life_laws import owes
 from tests.sim.loop import Deadlock, VirtualLoop, run_virtual, where
 from tests.sim.machine import stream
 from tests.sim.scenario import Plan, Scenario, plan_for
-from tests.sim.world import StoreMaker, World, tight_limits
+from tests.sim.world import StoreMaker, World, names_alias, tight_limits
 
 QUIET_WITHIN_S = 2 * 3600.0
 """After everything is mended the world must come to rest within this much virtual time."""
@@ -168,6 +168,7 @@ def _sum_up(verdict: Verdict, world: World, ledger: Ledger, watch: Watch, scenar
         "deliveries": len(ledger.received),
         "statuses": len(ledger.statuses_sent()),
         "changes": sum(not s.is_report and s.paper.kind_of_act != "new" for s in ledger.sent.values()),
+        "aliases": sum(names_alias(s.paper) for s in ledger.sent.values()),
         "by_nodes": len(ledger.made_by_nodes),
         "taken_back": sum(one.taken for one in ledger.received.values()),
         "receipts": watch.receipts,

@@ -19,8 +19,8 @@ from tests.sim.ledger import Ledger
 from tests.sim.loop import NoAnswer
 from tests.sim.machine import stream
 from tests.sim.office import Office
-from tests.sim.papers import Paper, document, old_form
-from tests.sim.world import CLOSED_AT_HOME, UNITS, World
+from tests.sim.papers import Paper, document
+from tests.sim.world import CLOSED_AT_HOME, UNITS, World, spelt
 
 STRANGERS = ("H77.01", "H49.2.99", "G99")
 """Codes that no directory lists."""
@@ -169,12 +169,13 @@ class Scenario:
         recipients = numbers.sample(everybody, numbers.choice((1, 1, 1, 2, 3, 5)))
         if numbers.random() < 0.1:
             recipients.append(numbers.choice(STRANGERS))
-        written = tuple(old_form(code) if numbers.random() < 0.2 else code for code in recipients)
+        by = office.system.name
+        written = tuple(spelt(numbers, code, by) for code in recipients)
         secret = f"BIMAT{numbers.randbytes(8).hex()}".encode()
         size = numbers.choice((0, 0, 0, 300, 1_200, 4_000, 9_000, 14_000))
         document_id = f"{sender},{self._world.seed},{number}"
         packet = document(
-            sender, written, document_id, secret, priority=numbers.choice((0, 0, 0, 1, 2, 3)),
+            spelt(numbers, sender, by, as_sender=True), written, document_id, secret, priority=numbers.choice((0, 0, 0, 1, 2, 3)),
             filler=secret.decode() + numbers.randbytes(size // 2).hex() if size else "",
         )  # fmt: skip
         return Paper(

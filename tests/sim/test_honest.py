@@ -75,6 +75,7 @@ DEAF: dict[str, Any] = {"papers": 24, "crash_every_s": 600.0, "deaf_every_s": 30
         (mutants.notice_not_durable, "hook", DEAF),
         (mutants.batch_made_up_anew, "hook", DEAF),
         (mutants.look_covers_what_comes_after, "hook", DEAF),
+        (mutants.aliases_read_at_home, "life", RESTLESS),
     ],
 )
 def test_a_node_that_is_not_what_it_should_be_is_found(

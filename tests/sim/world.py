@@ -2,11 +2,12 @@
 
 The centre carries for others and has no offices of its own, so it may burn down. A ministry and three provinces have units;
 `H49.66` is a unit that its own node does not know any more (the others' directories are older), which is how a refusal at the
-recipient's side comes about.
+recipient's side comes about. Some units have other codes (decision 0010), of which the node of `H01` has not heard yet.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +16,7 @@ from node.clerk import Clerk
 from node.couriers import Couriers
 from node.errors import Fault
 from node.model.code import parse_code
-from node.model.directory import Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
+from node.model.directory import Alias, Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
 from node.model.office import FoundUnit, System
 from node.model.policy import Policy
 from node.node import Node
@@ -27,6 +28,7 @@ from tests.sim.keys import SimKeys
 from tests.sim.loop import Process, VirtualLoop
 from tests.sim.machine import SimClock, SimEntropy, SimWorkers, Skew, Trace, stream
 from tests.sim.network import Network
+from tests.sim.papers import Paper, old_form
 from tests.sim.peers import SimPeers
 
 UNITS: dict[str, tuple[str, ...]] = {
@@ -39,6 +41,17 @@ UNITS: dict[str, tuple[str, ...]] = {
 PREFIXES = {"centre": "A99", "g22": "G22", "h49": "H49", "h37": "H37", "h01": "H01"}
 CLOSED_AT_HOME = "H49.66"
 """Listed by everybody else's directory, but no longer by that of its own node."""
+ALIASES = {
+    "G22.90": "G22.01",
+    "H49.90": "H49.22.05",
+    "H49.91": "H01.08",
+    "H37.90": "H49.2",
+    "H37.91": "G22.01.07",
+    "H01.90": "H37.11",
+}
+"""Other codes of units, some given away by other provinces."""
+WITHOUT_ALIASES = "h01"
+"""Its directory is older."""
 POLICY = Policy(
     packet_bytes_max=60_000,
     inline_body_bytes_max=1_200,
@@ -176,10 +189,11 @@ class World:
         self.network = Network(loop, stream(seed, "network"), self.trace)
         keys = {name: SimKeys(name, stream(seed, f"keys {name}")) for name in UNITS}
         self.directory = directory_for(keys, without=frozenset())
-        at_home = directory_for(keys, without=frozenset({CLOSED_AT_HOME}))
-        self.machines = {
-            name: Machine(self, name, at_home if name == "h49" else self.directory, keys[name]) for name in UNITS
+        others = {
+            "h49": directory_for(keys, without=frozenset({CLOSED_AT_HOME})),
+            WITHOUT_ALIASES: directory_for(keys, without=frozenset(), aliases={}),
         }
+        self.machines = {name: Machine(self, name, others.get(name, self.directory), keys[name]) for name in UNITS}
         self.network.hosts.update(self.machines)
         self.systems = {name: system for name in UNITS if (system := system_of(name)) is not None}
 
@@ -211,7 +225,25 @@ def system_of(name: str) -> System | None:
     return System(f"{name}-qlvb", frozenset(UNITS[name])) if UNITS[name] else None
 
 
-def directory_for(keys: dict[str, SimKeys], without: frozenset[str]) -> Directory:
+def spelt(numbers: random.Random, unit: str, by: str, *, as_sender: bool = False) -> str:
+    """Spell a unit's code as office software of system `by` might: in the older form, or by an alias that its node knows.
+
+    A sender only uses an alias of its own prefix: another one is put off by nodes that have not heard of it.
+    """
+    others = [code for code, meant in ALIASES.items() if meant == unit and (not as_sender or code[:3] == unit[:3])]
+    chance = numbers.random()
+    if others and chance < 0.3 and not by.startswith(WITHOUT_ALIASES):
+        code = numbers.choice(others)
+        return old_form(code) if chance < 0.1 else code
+    return old_form(unit) if chance > 0.8 else unit
+
+
+def names_alias(paper: Paper) -> bool:
+    """Tell whether a packet calls somebody by an alias."""
+    return any(f">{form}<".encode() in paper.packet for code in ALIASES for form in (code, old_form(code)))
+
+
+def directory_for(keys: dict[str, SimKeys], without: frozenset[str], aliases: Mapping[str, str] = ALIASES) -> Directory:
     """Make the directory's snapshot; units in `without` are left out of it."""
     nodes = [
         NodeEntry(
@@ -231,6 +263,7 @@ def directory_for(keys: dict[str, SimKeys], without: frozenset[str]) -> Director
             parse_code(PREFIXES[name]),
             name,
             {unit: Unit(unit, f"Đơn vị {unit}") for unit in units if unit not in without},
+            {code: Alias(code, unit) for code, unit in aliases.items() if code.startswith(PREFIXES[name])},
         )
         for name, units in UNITS.items()
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from node.directory.zone import ZoneEditor
 from node.model.code import parse_code
-from node.model.directory import Directory, Unit, Zone, directory_of
+from node.model.directory import Alias, Directory, Unit, Zone, directory_of
 from node.web.vxp import agencies
 from node.web.vxp.agencies import AgencyLists, Form
 from tests.small_mesh import FixedDirectory, SmallMesh
@@ -83,6 +83,28 @@ def test_the_other_lists_have_their_own_members(tmp_path: Path) -> None:
             }  # fmt: skip
             assert not found["H49.22.05"]["deleted"]
             assert await listed(tinh, "getListUnit") == list(found.values())
+
+    run(story())
+
+
+def test_the_older_code_of_a_unit_with_another_number_is_that_of_its_alias_in_force(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (_, province, mesh):
+            units = {code: Unit(code, "Phường") for code in ("H49.22.07", "H49.22.08", "H49.22.09")}
+            aliases = [
+                Alias("H49.22.05", "H49.22.07"),
+                Alias("H49.22.06", "H49.22.08", 0, 1_750_000_000_000),
+                Alias("H49.DN.1", "H49.22.09"),
+            ]
+            zone = Zone(parse_code("H49"), "h49", units, {one.code: one for one in aliases})
+            let_know(mesh, "h49", directory_of(1, 0, [], [zone]))
+            found = await listed(province.system("tinh", "H49"), "getAgenciesListQD20", level="")
+            assert {one["code"]: one["oldCode"] for one in found} == {
+                "H49.22.07": "000.05.22.H49",
+                "H49.22.08": "000.08.22.H49",
+                "H49.22.09": "000.09.22.H49",
+            }
+            assert all(one["oldCode"] == one["code102"] for one in found)
 
     run(story())
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from node.edxml.compose import compose_document
 from node.model.code import parse_code
-from node.model.directory import Unit
+from node.model.directory import Alias, Unit, directory_of
 from tests.flow.support import document
 from tests.small_mesh import SmallMesh
 from tests.web.sdk import LISTS, Said, Sdk, unpadded_hex
@@ -395,5 +396,32 @@ def test_accents_go_through_octet_by_octet(tmp_path: Path, text: str) -> None:
             assert await fetched(tinh, (await the_row(tinh))["docId"]) == packet
             shown = await bo.call("getSentEdocList", docId=said.json["DocId"])
             assert shown.json["data"][0]["title"] == text
+
+    run(story())
+
+
+def test_from_and_to_may_be_aliases_and_one_that_has_ended_is_a_closed_code(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (ministry, province, mesh):
+            bo, tinh = connected(ministry, province)
+            aliases = [Alias("G14.99", "G14"), Alias("H49.99", "H49.22"), Alias("H49.98", "H49.22", 0, 1)]
+            source = mesh["g14"].ports.directory
+            before = source.directory
+            zones = [
+                replace(z, aliases={a.code: a for a in aliases if a.code[:3] == z.prefix.text})
+                for z in before.zones.values()
+            ]
+            source.directory = directory_of(2, 0, list(before.nodes.values()), zones)
+
+            packet = document("000.00.99.H49", sender="G14.99")
+            sent = await bo.send_edoc(packet, **{"from": "000.00.99.G14"})
+            assert sent.ok
+            [row] = await waits(tinh, 1)
+            assert (row["from"], row["to"]) == ("G14", "H49.22")
+            assert (await fetched(tinh, row["docId"])) == packet
+            ended = await bo.send_edoc(document("H49.98", sender="G14"), **{"from": "G14"})
+            assert (ended.ok, ended.code) == (False, "23")
+            foreign = await tinh.send_edoc(document("G14", sender="H49"), **{"from": "G14.99"})
+            assert not foreign.ok
 
     run(story())

@@ -99,9 +99,18 @@ def test_an_envelope_comes_back_as_it_was_and_its_bytes_are_always_the_same() ->
     assert codec.encode_envelope(codec.decode_envelope(octets)) == octets
 
 
+def test_an_envelope_says_by_which_aliases_its_packet_names_units() -> None:
+    named = dataclasses.replace(ENVELOPE, aliases=(("H37.9", "H49.22"), ("K09", "G09")), sender_alias="K09")
+    octets = codec.encode_envelope(named)
+    assert codec.decode_envelope(octets) == named
+    assert named.units_by_alias == {"H37.9": "H49.22", "K09": "G09"}
+    assert octets.startswith(codec.encode_envelope(ENVELOPE)), "and without aliases its bytes are what they were before"
+
+
 MALFORMED: dict[str, Edit] = {
     "version 0": set_field("version", 0),
     "version 2": set_field("version", 2),
+    "a sender's alias that is not listed": set_field("sender_alias", "K09"),
     "short packet id": set_field("packet_id", b"x" * 15),
     "another packet id": set_field("packet_id", b"x" * 16),
     "short nonce": set_field("packet_nonce", b"n" * 15),

@@ -5,14 +5,15 @@ takes no gzip gets it unpacked while it is sent. The first caller after a change
 piece, in a worker; those who come meanwhile wait for it.
 
     getAgenciesList        id, pid, code, name, mail: units that are open
-    getAgenciesListQD20    the same with the older written form (code102, oldCode); `level` chooses how many labels a code has
+    getAgenciesListQD20    the same with the older code (code102, oldCode): that of an alias in force, if the unit got another
+                           number, else its own in the older form; `level` chooses how many labels a code has
     getSynchronizeUnit     closed ones too, marked deleted; getListUnit is the same
 """
 
 import asyncio
 import zlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from node.model.code import parse_code
@@ -118,8 +119,9 @@ def _gzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _pieces(form: Form, directory: Directory, now_ms: int) -> Iterator[bytes]:
     before, after = frame()
     opening, rows = before + b"[", list[bytes]()
+    older = _older_codes(directory, now_ms) if form.name == QD20 else {}
     for unit in _units(form, directory, now_ms):
-        rows.append(_row(form, directory, unit, now_ms))
+        rows.append(_row(form, directory, unit, now_ms, older))
         if len(rows) == PIECE_ROWS:
             yield opening + b",".join(rows)
             opening, rows = b",", []
@@ -140,10 +142,20 @@ def _closed(unit: Unit, now_ms: int) -> bool:
     return bool(unit.valid_to_ms) and unit.valid_to_ms <= now_ms
 
 
-def _row(form: Form, directory: Directory, unit: Unit, now_ms: int) -> bytes:
+def _older_codes(directory: Directory, now_ms: int) -> dict[str, str]:
+    """Return for each unit that has one the first alias in force that has an older form, in that form."""
+    found: dict[str, str] = {}
+    for unit, aliases in directory.aliases_by_unit().items():
+        forms = (parse_code(one.code).old_form for one in aliases if one.holds_at(now_ms))
+        if older := next(filter(None, forms), None):
+            found[unit] = older
+    return found
+
+
+def _row(form: Form, directory: Directory, unit: Unit, now_ms: int, older_codes: Mapping[str, str]) -> bytes:
     fields: dict[str, object] = {"id": unit.code, "pid": unit.parent, "code": unit.code, "name": unit.name, "mail": ""}
     if form.name == QD20:
-        older = parse_code(unit.code).old_form or ""
+        older = older_codes.get(unit.code) or parse_code(unit.code).old_form or ""
         fields |= {"oldCode": older, "code102": older}
     elif form.name == SYNCHRONIZE:
         changed_ms = unit.valid_to_ms if _closed(unit, now_ms) else unit.valid_from_ms

@@ -24,7 +24,7 @@ from node.web.vxp.signature import Signed
 
 async def send_edoc(house: House, signed: Signed, body: Body) -> bytes:
     """Take a packet; return the answer with its DocId. Raises what Node.submit raises."""
-    _check_sender(signed)
+    _check_sender(house, signed)
     file = EdocFile(body.pieces(), signed.required("hash-file"))
     submission = Submission(submission_id_of(signed), all_or_nothing=True)
     try:
@@ -41,25 +41,25 @@ def submission_id_of(signed: Signed) -> str:
     return "vxp-" + hashlib.sha256(signed.signature.encode()).hexdigest()
 
 
-def _check_sender(signed: Signed) -> None:
+def _check_sender(house: House, signed: Signed) -> None:
     """`from` must be one of the system's units, or the system's id, which some programs always send; the packet's own From decides."""
     sender = signed.argument("from")
     if not sender or sender == signed.system.name:
         return
-    if not speaks_for(signed.system, sender):
+    if not speaks_for(signed.system, sender, house.directory(), house.now_ms()):
         raise Denied(Reason.UNIT_NOT_OWNED, f"system {signed.system.name} does not speak for {sender[:60]}")
 
 
-def speaks_for(system: System, written: str) -> bool:
-    """Tell whether a code, in either form, is one of the system's units."""
+def speaks_for(system: System, written: str, directory: Directory, now_ms: int) -> bool:
+    """Tell whether a code, in either form, is one of the system's units or an alias of one."""
     try:
-        return parse_code(written).text in system.units
+        return directory.resolve(parse_code(written), now_ms).text in system.units
     except Fault:
         return False
 
 
 def _code_for(fault: Unserved, directory: Directory) -> str:
-    """Return 23 if every recipient that cannot be served is known but closed, else 18; 22 if the packet names none."""
+    """Return 23 if every recipient that cannot be served is known but closed (or no alias any more), else 18; 22 if it names none."""
     if not fault.refused:
         return code_of(fault.reason)
     return RECIPIENT_CLOSED if all(_is_known(one.code, directory) for one in fault.refused) else NO_RECIPIENT
@@ -67,6 +67,7 @@ def _code_for(fault: Unserved, directory: Directory) -> str:
 
 def _is_known(written: str, directory: Directory) -> bool:
     try:
-        return directory.unit(parse_code(written)) is not None
+        code = parse_code(written)
+        return directory.unit(code) is not None or directory.alias(code) is not None
     except Fault:
         return False

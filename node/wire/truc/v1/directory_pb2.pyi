@@ -182,6 +182,42 @@ class Unit(_message.Message):
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
 
 @_typing.final
+class Alias(_message.Message):
+    """Another code by which a unit is reached for a time: the number it had before codes were written anew, the code of an office that
+    was merged into it. It stands in the zone of its own code, so nobody can take another's address; the unit may be anybody's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    VALID_FROM_MS_FIELD_NUMBER: _builtins.int
+    VALID_TO_MS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The other code, in canonical form; under the zone's prefix, and never that of a unit that is open at the same time."""
+    unit: _builtins.str
+    """Code of the unit that is reached, in canonical form; a unit, never an alias again."""
+    valid_from_ms: _builtins.int
+    """Holds from, milliseconds since 1970 UTC; 0: always has."""
+    valid_to_ms: _builtins.int
+    """Holds until, milliseconds since 1970 UTC; 0: for ever."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        valid_from_ms: _builtins.int = ...,
+        valid_to_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "unit", b"unit", "valid_from_ms", b"valid_from_ms", "valid_to_ms", b"valid_to_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Alias: _TypeAlias = Alias  # noqa: Y015
+
+@_typing.final
 class ZoneFile(_message.Message):
     """The units under one prefix: file zones/<prefix>."""
 
@@ -190,6 +226,7 @@ class ZoneFile(_message.Message):
     PREFIX_FIELD_NUMBER: _builtins.int
     NODE_ID_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     prefix: _builtins.str
     """The prefix, canonical."""
     node_id: _builtins.str
@@ -198,16 +235,21 @@ class ZoneFile(_message.Message):
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
         """All units, in order of code."""
 
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alias]:
+        """All aliases, in order of code; each code once."""
+
     def __init__(
         self,
         *,
         prefix: _builtins.str = ...,
         node_id: _builtins.str = ...,
         units: _abc.Iterable[Global___Unit] | None = ...,
+        aliases: _abc.Iterable[Global___Alias] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id", "prefix", b"prefix", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "node_id", b"node_id", "prefix", b"prefix", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

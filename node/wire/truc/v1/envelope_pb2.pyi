@@ -101,6 +101,8 @@ class Envelope(_message.Message):
     EXPIRE_AT_MS_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    SENDER_ALIAS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version of this message's meaning; 1."""
     packet_id: _builtins.bytes
@@ -123,6 +125,8 @@ class Envelope(_message.Message):
     """Of a status 15 or 16: the packet that it answers (a withdrawal, an update, a status 13), as the answering unit's node knew it;
     16 octets. Empty: it answers nothing that the node knows.
     """
+    sender_alias: _builtins.str
+    """By which of these aliases the packet calls its sender, canonical. Empty: by the sending unit's own code."""
     @_builtins.property
     def recipient_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Identifier codes of the recipient units in canonical form; 1 to 10,000, no repeats."""
@@ -130,6 +134,12 @@ class Envelope(_message.Message):
     @_builtins.property
     def body(self) -> Global___BodyRef:
         """What the body is."""
+
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___AliasUse]:
+        """What the packet writes otherwise than this envelope: by which aliases it names its sender and its recipients. In order of code,
+        no code twice; at most 10,000. Empty: every code in the packet is a unit's own.
+        """
 
     def __init__(
         self,
@@ -146,14 +156,44 @@ class Envelope(_message.Message):
         expire_at_ms: _builtins.int = ...,
         body: Global___BodyRef | None = ...,
         answers_packet_id: _builtins.bytes = ...,
+        aliases: _abc.Iterable[Global___AliasUse] | None = ...,
+        sender_alias: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_packet_id", b"answers_packet_id", "body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_unit", b"sender_unit", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "answers_packet_id", b"answers_packet_id", "body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_alias", b"sender_alias", "sender_unit", b"sender_unit", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Envelope: _TypeAlias = Envelope  # noqa: Y015
+
+@_typing.final
+class AliasUse(_message.Message):
+    """A code in a packet that was an alias when the packet was submitted, by the origin's directory, and the unit it stood for. Both
+    sides read a packet by this, whatever their directories say by then.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code in its canonical form."""
+    unit: _builtins.str
+    """The unit's own code, canonical."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        unit: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AliasUse: _TypeAlias = AliasUse  # noqa: Y015
 
 @_typing.final
 class BodyRef(_message.Message):

@@ -1180,6 +1180,7 @@ class FoundUnit(_message.Message):
     OLD_CODE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     NODE_ID_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Canonical code."""
     old_code: _builtins.str
@@ -1188,6 +1189,10 @@ class FoundUnit(_message.Message):
     """Official name."""
     node_id: _builtins.str
     """Node that serves it."""
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnitAlias]:
+        """Other codes by which it is reached for a time, in order of code; those that hold no more, too."""
+
     def __init__(
         self,
         *,
@@ -1195,11 +1200,42 @@ class FoundUnit(_message.Message):
         old_code: _builtins.str = ...,
         name: _builtins.str = ...,
         node_id: _builtins.str = ...,
+        aliases: _abc.Iterable[Global___UnitAlias] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name", b"name", "node_id", b"node_id", "old_code", b"old_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "code", b"code", "name", b"name", "node_id", b"node_id", "old_code", b"old_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FoundUnit: _TypeAlias = FoundUnit  # noqa: Y015
+
+@_typing.final
+class UnitAlias(_message.Message):
+    """Another code of a found unit, and when it holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_MS_FIELD_NUMBER: _builtins.int
+    VALID_TO_MS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Canonical code."""
+    valid_from_ms: _builtins.int
+    """Holds from, milliseconds since 1970 UTC; 0: always has."""
+    valid_to_ms: _builtins.int
+    """Holds until, milliseconds since 1970 UTC; 0: for ever."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        valid_from_ms: _builtins.int = ...,
+        valid_to_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "valid_from_ms", b"valid_from_ms", "valid_to_ms", b"valid_to_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnitAlias: _TypeAlias = UnitAlias  # noqa: Y015

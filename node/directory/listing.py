@@ -1,0 +1,219 @@
+"""What a node lists under its own prefixes: units and aliases, as its operator has them now; unsigned, and seen by nobody else.
+
+    <home>/zone/  prefixes (one a line), units/<prefix> (ZoneFile: units and aliases)
+
+Each code goes into the zone of the longest own prefix. Whatever is accepted here keeps the rules (rules.py) and is on disk when the
+call returns; what breaks one leaves everything as it was.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from node.directory.files import read_file, write_file
+from node.directory.rules import check_alias, check_aliases, check_unit, check_zone_file
+from node.directory.translate import alias, alias_message, unit, unit_message, zone_bytes
+from node.errors import Denied, Rejected
+from node.model.code import Code, parse_code
+from node.model.directory import Alias, Unit
+from node.model.reason import Reason
+
+
+@dataclass(slots=True)
+class Listed:
+    """What stands under one prefix, by canonical code."""
+
+    units: dict[str, Unit] = field(default_factory=dict)
+    aliases: dict[str, Alias] = field(default_factory=dict)
+
+
+class Listing:
+    """Changes what a node lists. Not for two at once."""
+
+    def __init__(self, folder: Path, node_id: str, prefixes: list[Code]) -> None:
+        """Read `<home>/zone`. Raises Broken(DIRECTORY_INVALID) if it is damaged."""
+        self._folder = folder
+        self._owner = node_id
+        self._prefixes = sorted(set(prefixes))
+        self._zones: dict[Code, Listed] = {prefix: self._read(prefix) for prefix in self._prefixes}
+
+    @property
+    def prefixes(self) -> list[Code]:
+        """The prefixes asked for, or set since, in order."""
+        return list(self._prefixes)
+
+    def units(self) -> list[Unit]:
+        """Return all units, in order of code."""
+        return sorted(
+            (word for zone in self._zones.values() for word in zone.units.values()), key=lambda word: word.code
+        )
+
+    def unit(self, code: Code) -> Unit | None:
+        """Return one unit or None."""
+        return next((zone.units[code.text] for zone in self._zones.values() if code.text in zone.units), None)
+
+    def add_unit(self, word: Unit) -> None:
+        """Add a unit, or replace the one of the same code; see `add_units`."""
+        self.add_units([word])
+
+    def add_units(self, words: Iterable[Unit]) -> int:
+        """Add or replace units, all or none; codes in either written form. Return how many.
+
+        Raises Denied(PEER_SPEAKS_FOR_OTHERS) for a code under no prefix of the node's, Rejected(CODE_MALFORMED), or
+        Broken(DIRECTORY_INVALID) for a name or validity that is not allowed, or a code that is an alias at that time.
+        """
+        placed: dict[Code, dict[str, Unit]] = {}
+        count = 0
+        for count, word in enumerate(words, 1):  # noqa: B007  the last number is the count
+            message = unit_message(_canonical(word))
+            prefix = self._prefix_for("unit", parse_code(message.code))
+            check_unit(prefix, message)
+            placed.setdefault(prefix, {})[message.code] = unit(message)
+        for prefix, units in placed.items():
+            check_aliases(prefix, units.values(), self._zones[prefix].aliases.values())
+        for prefix, units in placed.items():
+            self._zones[prefix].units.update(units)
+            self._save(prefix)
+        return count
+
+    def close_unit(self, code: Code, at_ms: int, successor: Code | None = None) -> None:
+        """Close a unit at a time, naming who takes over. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such unit."""
+        self.add_unit(replace(self._need(code), valid_to_ms=at_ms, successor=successor.text if successor else ""))
+
+    def remove_unit(self, code: Code) -> None:
+        """Remove a unit altogether; only for mistakes, else close it. Raises Rejected(RECIPIENT_UNKNOWN)."""
+        self._need(code)
+        self.remove_units([code])
+
+    def remove_units(self, codes: Iterable[Code]) -> int:
+        """Remove those of the units that are there; return how many. Also after a sub-prefix was granted to somebody else."""
+        return self._remove(codes, lambda zone: zone.units)
+
+    def aliases(self) -> list[Alias]:
+        """Return all aliases, in order of code."""
+        words = (word for zone in self._zones.values() for word in zone.aliases.values())
+        return sorted(words, key=lambda word: word.code)
+
+    def alias(self, code: Code) -> Alias | None:
+        """Return one alias or None."""
+        return next((zone.aliases[code.text] for zone in self._zones.values() if code.text in zone.aliases), None)
+
+    def add_aliases(self, words: Iterable[Alias]) -> int:
+        """Add or replace aliases, all or none; codes in either written form. Return how many.
+
+        One whose code was a unit's holds from that unit's end, if it names no beginning. Raises as `add_units`, and
+        Broken(DIRECTORY_INVALID) for one that leads to itself or to an alias.
+        """
+        placed: dict[Code, dict[str, Alias]] = {}
+        count = 0
+        for count, word in enumerate(words, 1):  # noqa: B007  the last number is the count
+            message = alias_message(self._begun(word))
+            prefix = self._prefix_for("alias", parse_code(message.code))
+            check_alias(prefix, message)
+            placed.setdefault(prefix, {})[message.code] = alias(message)
+        new = {code: one for aliases in placed.values() for code, one in aliases.items()}
+        everything = {one.code: one for one in self.aliases()} | new
+        for prefix in placed:
+            check_aliases(prefix, self._zones[prefix].units.values(), everything.values())
+        for prefix, aliases in placed.items():
+            self._zones[prefix].aliases.update(aliases)
+            self._save(prefix)
+        return count
+
+    def remove_alias(self, code: Code) -> None:
+        """Remove an alias altogether; only for mistakes, else let it end. Raises Rejected(RECIPIENT_UNKNOWN) if there is none."""
+        if not self.remove_aliases([code]):
+            raise Rejected(Reason.RECIPIENT_UNKNOWN, f"there is no alias {code} in this zone")
+
+    def remove_aliases(self, codes: Iterable[Code]) -> int:
+        """Remove those of the aliases that are there; return how many."""
+        return self._remove(codes, lambda zone: zone.aliases)
+
+    def set_prefixes(self, prefixes: list[Code]) -> None:
+        """Take over the prefixes that were granted; what is listed moves to the longest one.
+
+        What lies under none of them is no longer signed; it stays on disk and comes back with its prefix. Raises
+        Broken(DIRECTORY_INVALID) if what comes together then breaks a rule: an alias that leads to an alias must be mended before.
+        """
+        added = [self._read(prefix) for prefix in prefixes if prefix not in self._zones]
+        zones = {prefix: Listed() for prefix in sorted(set(prefixes))}
+        for listed in (*added, *self._zones.values()):
+            for word in listed.units.values():
+                if (prefix := _longest(zones, parse_code(word.code))) is not None:
+                    zones[prefix].units[word.code] = word
+            for one in listed.aliases.values():
+                if (prefix := _longest(zones, parse_code(one.code))) is not None:
+                    zones[prefix].aliases[one.code] = one
+        for prefix, listed in zones.items():
+            check_aliases(prefix, listed.units.values(), listed.aliases.values())
+        write_file(self._folder / "prefixes", prefix_lines(prefixes))
+        self._prefixes, self._zones = list(zones), zones
+        for prefix in self._prefixes:
+            self._save(prefix)
+
+    def zone_files(self) -> dict[Code, bytes]:
+        """Return the files to be signed, by prefix; none for a prefix under which nothing is listed."""
+        return {prefix: self._bytes(prefix) for prefix, zone in self._zones.items() if zone.units or zone.aliases}
+
+    def _remove(self, codes: Iterable[Code], of: Callable[[Listed], dict[str, Unit] | dict[str, Alias]]) -> int:
+        texts = {code.text for code in codes}
+        removed = 0
+        for prefix, zone in self._zones.items():
+            listed = of(zone)
+            if found := texts & listed.keys():
+                for code in found:
+                    del listed[code]
+                self._save(prefix)
+                removed += len(found)
+        return removed
+
+    def _begun(self, word: Alias) -> Alias:
+        """Return an alias with its codes in canonical form, and with its beginning if the code was a unit's before."""
+        code = parse_code(word.code)
+        was = self.unit(code)
+        begin_ms = word.valid_from_ms or (was.valid_to_ms if was is not None else 0)
+        return replace(word, code=code.text, unit=parse_code(word.unit).text, valid_from_ms=begin_ms)
+
+    def _read(self, prefix: Code) -> Listed:
+        data = read_file(self._folder / "units" / prefix.text)
+        if data is None:
+            return Listed()
+        file = check_zone_file(data, prefix, self._owner)
+        return Listed({one.code: unit(one) for one in file.units}, {one.code: alias(one) for one in file.aliases})
+
+    def _bytes(self, prefix: Code) -> bytes:
+        zone = self._zones[prefix]
+        return zone_bytes(prefix, self._owner, zone.units.values(), zone.aliases.values())
+
+    def _save(self, prefix: Code) -> None:
+        write_file(self._folder / "units" / prefix.text, self._bytes(prefix))
+
+    def _need(self, code: Code) -> Unit:
+        word = self.unit(code)
+        if word is None:
+            raise Rejected(Reason.RECIPIENT_UNKNOWN, f"there is no unit {code} in this zone")
+        return word
+
+    def _prefix_for(self, what: str, code: Code) -> Code:
+        prefix = _longest(self._prefixes, code)
+        if prefix is None:
+            own = ", ".join(map(str, self._prefixes)) or "none"
+            raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"{what} {code} is under none of this node's prefixes ({own})")
+        return prefix
+
+
+def _longest(prefixes: Iterable[Code], code: Code) -> Code | None:
+    """Return the longest of some prefixes that a code is under."""
+    return max((p for p in prefixes if code.is_under(p)), key=lambda p: len(p.labels), default=None)
+
+
+def _canonical(word: Unit) -> Unit:
+    """Return the unit with all its codes in canonical form."""
+    codes = (word.code, word.parent, word.successor)
+    code, parent, successor = (parse_code(text).text if text else "" for text in codes)
+    return replace(word, code=code, parent=parent, successor=successor)
+
+
+def prefix_lines(prefixes: Iterable[Code]) -> bytes:
+    """Return the file that remembers the prefixes."""
+    return "".join(f"{prefix}\n" for prefix in sorted(set(prefixes))).encode()
