@@ -27,7 +27,7 @@ _USUAL_BEGINNING = b'<?xml version="1.0" encoding="UTF-8"?>'
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"'](?!utf-8[\"'])", re.IGNORECASE)
 _DECLARATION_BYTES = 200
 
-USES_MAX = 64
+USES_MAX = 16
 """Packets that share threads: each may bring `names_characters_max` of new names."""
 CALLERS_MAX = 8
 """More than the threads of a node that read packets, so that nobody waits for another's."""

@@ -108,9 +108,7 @@ def test_a_packet_may_not_have_too_many_names() -> None:
 
 
 def test_the_threads_for_strange_packets_end_and_what_they_raise_is_raised() -> None:
-    used: set[int] = set()
-    for _ in range(3 * names.USES_MAX):
-        used.add(names.aside(threading.get_ident))
+    used = {names.aside(threading.current_thread) for _ in range(3 * names.USES_MAX)}
     alive = [one for one in threading.enumerate() if one.name.startswith("packets-with-strange-names")]
     assert len(used) >= 3
     assert len(alive) <= 2, "one that is used, and perhaps one that is about to end"
