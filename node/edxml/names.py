@@ -2,13 +2,12 @@
 
 Programs write the same few dozen names, so nobody notices; whoever makes up new ones in every packet could make a node grow without
 end. So a packet in memory is looked through before it is parsed: a name that was met before costs nothing, some thousand new ones are
-learnt, and a packet with others is parsed in a thread that ends before long. One that flows has a limit on its names instead (limits.py).
+learnt, and a packet with others is parsed in a thread that ends with it. One that flows has a limit on its names instead (limits.py).
 """
 
 import re
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from node.edxml.limits import Limits
@@ -26,11 +25,6 @@ _VALUES = re.compile(rb"\"[^\"]*\"|'[^']*'")
 _USUAL_BEGINNING = b'<?xml version="1.0" encoding="UTF-8"?>'
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"'](?!utf-8[\"'])", re.IGNORECASE)
 _DECLARATION_BYTES = 200
-
-USES_MAX = 16
-"""Packets that share threads: each may bring `names_characters_max` of new names."""
-CALLERS_MAX = 8
-"""More than the threads of a node that read packets, so that nobody waits for another's."""
 
 _met: set[bytes] = set()
 """Beginnings of elements that were met, without the values of their attributes."""
@@ -79,31 +73,19 @@ def _learn(tags: set[bytes]) -> bool:
 
 
 def aside(work: Callable[[], T]) -> T:
-    """Do something in a thread that ends before long, and return or raise what it does. Not to be called by such work itself.
+    """Do something in a thread that ends with it, and return or raise what it does."""
+    done: list[T] = []
+    failed: list[BaseException] = []
 
-    Some packets share their threads: libxml2 keeps some 60 octets of every thread that ends.
-    """
-    return _aside.begin(work).result()
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:
+            failed.append(error)
 
-
-class _Aside:
-    """The threads for strange packets: new ones take their place after some, and they end when they have done their own."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._uses = 0
-        self._pool = self._fresh()
-
-    def begin(self, work: Callable[[], T]) -> "Future[T]":
-        with self._lock:
-            if self._uses == USES_MAX:
-                self._pool.shutdown(wait=False)
-                self._pool, self._uses = self._fresh(), 0
-            self._uses += 1
-            return self._pool.submit(work)
-
-    def _fresh(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(CALLERS_MAX, "packets-with-strange-names")
-
-
-_aside = _Aside()
+    thread = threading.Thread(target=run, name="packet-with-strange-names")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -105,12 +104,3 @@ def test_a_packet_may_not_have_too_many_names() -> None:
     attributes = " ".join(f'attribute-{number}="1"' for number in range(2_000))
     refused(changed(GOOD, ("<Attachment>", f"<Attachment {attributes}>")), Reason.PACKET_TOO_COMPLEX)
     assert streamed(packet, Limits(names_characters_max=1 << 20)) == streamed(GOOD)
-
-
-def test_the_threads_for_strange_packets_end_and_what_they_raise_is_raised() -> None:
-    used = {names.aside(threading.current_thread) for _ in range(3 * names.USES_MAX)}
-    alive = [one for one in threading.enumerate() if one.name.startswith("packets-with-strange-names")]
-    assert len(used) >= 3
-    assert len(alive) <= 2, "one that is used, and perhaps one that is about to end"
-    with pytest.raises(ZeroDivisionError):
-        names.aside(lambda: 1 / 0)
