@@ -1,0 +1,254 @@
+"""The mesh between hosts that are cut off, slowed, paused, filled and killed keeps its promise.
+
+After each scenario: every submitted packet is in each recipient's inbox, octet for octet, once; every status is back; and while it
+waited `truc outbox` said so. See scenario.py for what is checked, and mesh.py for who is where.
+"""
+
+import asyncio
+import os
+
+import pytest
+
+from tests.containers import lines
+from tests.containers.hosts import FAKETIME, wrong_clock
+from tests.containers.mesh import CENTRE, NAMES, UNITS
+from tests.containers.scenario import Stage
+from tests.containers.small_volume import SmallVolume
+from tests.containers.truth import check_outbox
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+AWAY = ("PEER_UNREACHABLE", "IN_CUSTODY")
+"""What waits for a node that is away says so, or that the centre keeps it."""
+OTHERS = {CENTRE, "g14", "h37", "h49-22"}
+NEAR = {
+    "g14": {*UNITS["g14"], *UNITS["h49"]},
+    "h49": {*UNITS["g14"], *UNITS["h49"]},
+    "h37": {*UNITS["h37"], *UNITS["h49-22"]},
+    "h49-22": {*UNITS["h37"], *UNITS["h49-22"]},
+}
+"""Whom each node reaches without the centre."""
+PAUSE_S = 60 if os.environ.get("TRUC_LONG") else 12
+"""How long a node stands still: longer than a call's patience either way (15 s with what was sent before)."""
+
+
+def test_a_quiet_day(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("a quiet day") as one:
+            await one.flow(4)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("how", [lines.DROP, lines.REJECT], ids=["without a word", "with a word"])
+def test_a_province_is_cut_off_in_both_directions(stage: Stage, how: tuple[str, ...]) -> None:
+    async def story() -> None:
+        async with stage(f"a province is cut off, {how[0]}") as one:
+            await one.flow(2)
+            line = stage.mesh.line("h49")
+            line.cut(how)
+            await one.flow(6)
+            await one.outbox_says("g14", {"h49"}, *AWAY)
+            await one.outbox_says("h49", OTHERS, "PEER_UNREACHABLE")
+            line.heal()
+            one.healed()
+            await one.flow(2)
+
+    asyncio.run(story())
+
+
+def test_the_packets_of_one_direction_are_lost(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("packets from a province are lost") as one:
+            await one.flow(2)
+            line = stage.mesh.line("h49")
+            line.cut(incoming=False)
+            await one.outbox_says("g14", {"h49"}, *AWAY)
+            await one.outbox_says("h49", OTHERS, "PEER_UNREACHABLE")
+            line.heal()
+            one.healed()
+            await one.flow(2)
+
+    asyncio.run(story())
+
+
+def test_nobody_can_call_a_province_but_it_can_call_the_others(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("nobody can call a province") as one:
+            await one.flow(2)
+            line = stage.mesh.line("h49")
+            line.refuse_calls()
+            await one.outbox_says("g14", {"h49"}, *AWAY)
+            line.heal()
+            one.healed()
+            await one.flow(2)
+
+    asyncio.run(story())
+
+
+def test_a_line_with_300_ms_delay(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("300 ms delay each way", limit_s=90) as one:
+            line = stage.mesh.line("h49")
+            line.stretch(300)
+            await one.flow(8)
+            await check_outbox(stage.mesh, one.traffic, "h49")
+            await one.settle(90)
+            line.heal()
+
+    asyncio.run(story())
+
+
+def test_a_line_that_loses_two_packets_of_a_hundred(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("2 % loss", limit_s=90) as one:
+            line = stage.mesh.line("h49")
+            line.lose(0.02)
+            await one.flow(8)
+            await check_outbox(stage.mesh, one.traffic, "h49")
+            await one.settle(90)
+            line.heal()
+
+    asyncio.run(story())
+
+
+def test_a_line_of_10_mbit_per_second(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("10 Mbit/s line", limit_s=90) as one:
+            line = stage.mesh.line("h49")
+            line.narrow("10mbit")
+            for _ in range(4):
+                await one.traffic.write_one("g14", ["H49"], size_bytes=1_500_000)
+            await one.flow(6)
+            await check_outbox(stage.mesh, one.traffic, "g14")
+            await one.settle(90)
+            line.heal()
+
+    asyncio.run(story())
+
+
+def test_the_centre_is_gone_and_those_who_can_reach_each_other_go_on(stage: Stage) -> None:
+    async def story() -> None:
+        stage.mesh[CENTRE].stop()
+        async with stage("the centre is gone for the whole test") as one:
+            await one.flow(5)
+            await one.outbox_says("h49", {"h37", "h49-22"}, "PEER_UNREACHABLE")
+            near = [("g14", "H49"), ("h49", "G14"), ("h37", "H49.22"), ("h49-22", "H37")]
+            for node, unit in near:
+                await one.traffic.write_one(node, [unit])
+            await one.arrived(lambda sent, unit: unit in NEAR[sent.node])
+            stage.mesh.start([CENTRE])
+            one.healed()
+
+    asyncio.run(story())
+
+
+def test_provinces_that_meet_only_through_the_centre(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("provinces meet only at the centre", pause_s=0) as one:
+            for _ in range(10):
+                await one.traffic.write_one("h49", ["H37", "H49.22"])
+                await one.traffic.write_one("h37", ["H49.05"], size_bytes=90_000)
+            await one.traffic.write_one("h37", ["H49"], size_bytes=1_500_000)
+            await one.settle()
+            await one.went_by_relay("h49", {"h37", "h49-22"})
+            await one.went_by_relay("h37", {"h49"})
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("victims", [*((name,) for name in NAMES), ("g14", "h49")], ids="-and-".join)
+def test_nodes_are_killed_and_come_back(stage: Stage, victims: tuple[str, ...]) -> None:
+    async def story() -> None:
+        async with stage(f"kill -9 of {' and '.join(victims)}") as one:
+            for _ in range(2):
+                await one.flow(1.5)
+                for name in victims:
+                    stage.mesh[name].kill()
+                await one.flow(1)
+                await asyncio.to_thread(stage.mesh.start, victims)
+            one.healed()
+            await one.flow(1)
+
+    asyncio.run(story())
+
+
+def test_a_node_that_stands_still_for_a_while(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage(f"a province is paused for {PAUSE_S} s") as one:
+            await one.flow(2)
+            stage.mesh["h49"].pause()
+            await one.flow(PAUSE_S / 2)
+            await one.outbox_says("g14", {"h49"}, *AWAY)
+            await one.flow(PAUSE_S / 2)
+            stage.mesh["h49"].resume()
+            one.healed()
+            await one.flow(2)
+
+    asyncio.run(story())
+
+
+def test_a_volume_runs_full_and_is_given_space_again(stage: Stage, small_volume: SmallVolume) -> None:
+    async def story() -> None:
+        small_volume.move_in("h49")
+        async with stage("a volume runs full") as one:
+            await one.flow(3)
+            small_volume.fill()
+            await one.outbox_says("g14", {"h49"}, "DISK_FULL", "PEER_BUSY", limit_s=60)
+            await one.flow(3)
+            small_volume.give_space()
+            one.healed()
+            await one.flow(2)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("offset_s", [3600, -3600], ids=["an hour ahead", "an hour behind"])
+def test_a_clock_that_is_an_hour_wrong(stage: Stage, offset_s: int) -> None:
+    if not FAKETIME.exists():
+        pytest.skip(f"no {FAKETIME}; apt-get install libfaketime")
+
+    async def story() -> None:
+        stage.mesh["h49"].stop()
+        stage.mesh.start(["h49"], **wrong_clock(offset_s))
+        async with stage(f"a clock is wrong by {offset_s // 3600:+d} h") as one:
+            await one.flow(5)
+            await one.settle()
+            one.traffic.restart_writing()
+            stage.mesh["h49"].stop()
+            await asyncio.to_thread(stage.mesh.start, ["h49"])
+            one.healed()
+            await one.flow(3)
+
+    asyncio.run(story())
+
+
+def test_a_node_moves_to_a_new_address(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage("a province moves to a new address") as one:
+            await one.flow(2)
+            stage.mesh["h49"].stop()
+            await one.flow(2)
+            await asyncio.to_thread(stage.mesh["h49"].move, "h49-moi")
+            stage.mesh.publish_move("h49", "h49-moi")
+            await asyncio.to_thread(stage.mesh.start, ["h49"])
+            one.traffic.reconnect("h49")
+            one.healed()
+            await one.flow(3)
+
+    asyncio.run(story())
+
+
+def test_a_recipient_that_comes_up_only_after_everything_was_sent(stage: Stage) -> None:
+    async def story() -> None:
+        stage.mesh["h37"].stop()
+        async with stage("a recipient comes up only afterwards") as one:
+            one.traffic.silent.add("h37")
+            await one.flow(6)
+            await one.traffic.stop_writing()
+            await one.outbox_says("h49-22", {"h37"}, *AWAY)
+            await one.outbox_says("g14", {"h37"}, *AWAY)
+            stage.mesh.start(["h37"])
+            one.healed()
+
+    asyncio.run(story())
