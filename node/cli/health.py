@@ -34,7 +34,11 @@ async def _ask(place: Place) -> HealthView:
 def _shown(view: HealthView) -> list["Text"]:
     verdict = " khỏe" if view.healthy else " không khỏe"
     heading = line(
-        mark(view.healthy), " Nút ", text(view.node_id, STRONG), verdict, f", danh bạ phiên bản {view.directory_version}"
+        mark(view.healthy),
+        " Nút ",
+        text(view.node_id, STRONG),
+        verdict,
+        f", danh bạ phiên bản {view.directory_version}",
     )
     findings = [text(f"  {one.reason.name}: {one.advice}", BAD if one.grave else WARNING) for one in view.findings]
     return [heading, *findings]

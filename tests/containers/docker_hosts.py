@@ -187,9 +187,7 @@ class DockerHost:
     def _create(self) -> Any:
         first, *others = self.place.networks
         addresses = self.addresses()
-        endpoint = self._hosts.client.api.create_endpoint_config(
-            aliases=[self.alias], ipv4_address=addresses[first]
-        )
+        endpoint = self._hosts.client.api.create_endpoint_config(aliases=[self.alias], ipv4_address=addresses[first])
         container = self._hosts.client.containers.create(
             self._hosts.image,
             name=f"{self._hosts.run_id}-{self.name}",

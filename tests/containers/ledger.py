@@ -88,7 +88,9 @@ class Ledger:
             f"{self.sent[packet].submission_id} from {self.sent[packet].node} for {unit} at {NODE_OF_UNIT[unit]}"
             for packet, unit in sorted(self.deliveries() - self.received.keys())
         ]
-        reports = [f"status {code} of {unit} on {name}" for name, unit, code in self.expected_statuses() - self.statuses]
+        reports = [
+            f"status {code} of {unit} on {name}" for name, unit, code in self.expected_statuses() - self.statuses
+        ]
         return packets + reports
 
     def too_much(self) -> list[str]:

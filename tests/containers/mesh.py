@@ -1,12 +1,11 @@
 """The mesh of the scenarios: five nodes on hosts of their own, made by the same functions as the `truc` command uses.
 
-    centre      directory and relay, on both networks
-    g14         a ministry, north               h37      a province, south
-    h49         a province, north               h49-22   what h49 has given away: the prefix H49.22, south
+centre      directory and relay, on both networks
+g14         a ministry, north               h37      a province, south
+h49         a province, north               h49-22   what h49 has given away: the prefix H49.22, south
 """
 
 import shutil
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -102,7 +101,7 @@ class Mesh:
     def operator(self, name: str) -> AdminClient:
         """Connect as a node's operator, from outside."""
         home = Home(self[name].volume.home)
-        credential = self._credential(CENTRE if name == CENTRE else name)
+        credential = self._credential(name)
         token = home.admin_token.read_text("ascii").strip()
         return AdminClient.connect(credential.address, credential.certificate_pem.encode(), token)
 
@@ -166,8 +165,3 @@ class Mesh:
             home.zone_editor().add_units(Unit(code, f"Đơn vị mẫu {code}") for code in units)
             self.authority.take(sign_zone(home)[0], now_ms())
         connect(home, "qlvb", [parse_code(code) for code in units or ("W00",)], self.folder / f"{name}.json")
-
-
-def timed(since_s: float) -> float:
-    """Return the seconds since a moment of the monotonic clock."""
-    return time.monotonic() - since_s

@@ -1,6 +1,7 @@
 """One scenario: traffic flows, something happens, it is healed, and then everything must have come: all of it, once, octet for octet."""
 
 import asyncio
+import os
 import random
 import re
 import time
@@ -17,6 +18,8 @@ from tests.containers.mesh import CENTRE, OFFICES, Mesh
 from tests.containers.traffic import Traffic
 from tests.containers.truth import Waiting, check_outbox, views_of
 
+LONG = bool(os.environ.get("TRUC_LONG"))
+"""Every scenario, and each at its full length."""
 SETTLE_S = 60.0
 """After all is healed, everything that waits is delivered within this time."""
 MISTAKES = re.compile(r"call\.failed|courier\.failed|Traceback|STORE_CORRUPT|ROLLED_BACK")
@@ -71,7 +74,9 @@ class Story:
         ledger, end_s = self.traffic.ledger, time.monotonic() + limit_s
         wanted = {(packet, unit) for packet, unit in ledger.deliveries() if which(ledger.sent[packet], unit)}
         while missing := wanted - ledger.received.keys():
-            assert time.monotonic() < end_s, f"{len(missing)} have not come: {[ledger.sent[one] for one, _ in missing][:5]}"
+            assert time.monotonic() < end_s, (
+                f"{len(missing)} have not come: {[ledger.sent[one] for one, _ in missing][:5]}"
+            )
             await self.flow(0.3)
 
     async def went_by_relay(self, name: str, nodes: set[str]) -> None:
@@ -80,6 +85,11 @@ class Story:
         views = [one for one in (await views_of(self.traffic, name, sent)).values() if one.node_id in nodes]
         assert views
         assert {view.relay_node for view in views} == {CENTRE}
+
+    async def clock_seen_from(self, name: str, other: str) -> float:
+        """Return how far ahead, in seconds, a node sees another one's clock."""
+        async with self.mesh.operator(name) as operator:
+            return next(one.clock_skew_ms for one in await operator.list_peers() if one.node_id == other) / 1000
 
     async def settle(self, limit_s: float = SETTLE_S) -> float:
         """Wait until everything has come and every sender knows; return the seconds since it was healed."""

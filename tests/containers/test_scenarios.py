@@ -5,14 +5,15 @@ waited `truc outbox` said so. See scenario.py for what is checked, and mesh.py f
 """
 
 import asyncio
-import os
+from collections.abc import Callable
 
 import pytest
 
 from tests.containers import lines
 from tests.containers.hosts import FAKETIME, wrong_clock
 from tests.containers.mesh import CENTRE, NAMES, UNITS
-from tests.containers.scenario import Stage
+from tests.containers.meshes import Meshes
+from tests.containers.scenario import LONG, Stage
 from tests.containers.small_volume import SmallVolume
 from tests.containers.truth import check_outbox
 
@@ -28,10 +29,14 @@ NEAR = {
     "h49-22": {*UNITS["h37"], *UNITS["h49-22"]},
 }
 """Whom each node reaches without the centre."""
-PAUSE_S = 60 if os.environ.get("TRUC_LONG") else 12
-"""How long a node stands still: longer than a call's patience either way (15 s with what was sent before)."""
+PAUSE_S = 60 if LONG else 12
+"""How long a node stands still; the shorter time is enough for its peers to give up on it."""
+
+long = pytest.mark.skipif(not LONG, reason="the short form of these scenarios; TRUC_LONG=1 plays this one, too")
+"""What differs little from another scenario, or takes long, is played when asked for."""
 
 
+@long
 def test_a_quiet_day(stage: Stage) -> None:
     async def story() -> None:
         async with stage("a quiet day") as one:
@@ -40,7 +45,9 @@ def test_a_quiet_day(stage: Stage) -> None:
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("how", [lines.DROP, lines.REJECT], ids=["without a word", "with a word"])
+@pytest.mark.parametrize(
+    "how", [lines.DROP, pytest.param(lines.REJECT, marks=long)], ids=["without a word", "with a word"]
+)
 def test_a_province_is_cut_off_in_both_directions(stage: Stage, how: tuple[str, ...]) -> None:
     async def story() -> None:
         async with stage(f"a province is cut off, {how[0]}") as one:
@@ -72,6 +79,7 @@ def test_the_packets_of_one_direction_are_lost(stage: Stage) -> None:
     asyncio.run(story())
 
 
+@long
 def test_nobody_can_call_a_province_but_it_can_call_the_others(stage: Stage) -> None:
     async def story() -> None:
         async with stage("nobody can call a province") as one:
@@ -157,7 +165,11 @@ def test_provinces_that_meet_only_through_the_centre(stage: Stage) -> None:
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("victims", [*((name,) for name in NAMES), ("g14", "h49")], ids="-and-".join)
+@pytest.mark.parametrize(
+    "victims",
+    [(CENTRE,), *(pytest.param((name,), marks=long) for name in NAMES if name != CENTRE), ("g14", "h49")],
+    ids="-and-".join,
+)
 def test_nodes_are_killed_and_come_back(stage: Stage, victims: tuple[str, ...]) -> None:
     async def story() -> None:
         async with stage(f"kill -9 of {' and '.join(victims)}") as one:
@@ -203,7 +215,7 @@ def test_a_volume_runs_full_and_is_given_space_again(stage: Stage, small_volume:
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("offset_s", [3600, -3600], ids=["an hour ahead", "an hour behind"])
+@pytest.mark.parametrize("offset_s", [3600, pytest.param(-3600, marks=long)], ids=["an hour ahead", "an hour behind"])
 def test_a_clock_that_is_an_hour_wrong(stage: Stage, offset_s: int) -> None:
     if not FAKETIME.exists():
         pytest.skip(f"no {FAKETIME}; apt-get install libfaketime")
@@ -213,6 +225,8 @@ def test_a_clock_that_is_an_hour_wrong(stage: Stage, offset_s: int) -> None:
         stage.mesh.start(["h49"], **wrong_clock(offset_s))
         async with stage(f"a clock is wrong by {offset_s // 3600:+d} h") as one:
             await one.flow(5)
+            seen_s = await one.clock_seen_from("g14", "h49")
+            assert abs(seen_s - offset_s) < 30, f"its neighbours see it {seen_s:.0f} s off"
             await one.settle()
             one.traffic.restart_writing()
             stage.mesh["h49"].stop()
@@ -249,6 +263,28 @@ def test_a_recipient_that_comes_up_only_after_everything_was_sent(stage: Stage) 
             await one.outbox_says("h49-22", {"h37"}, *AWAY)
             await one.outbox_says("g14", {"h37"}, *AWAY)
             stage.mesh.start(["h37"])
+            one.healed()
+
+    asyncio.run(story())
+
+
+@long
+@pytest.mark.timeout(1200)
+def test_after_ten_minutes_of_traffic_a_healed_cut_is_made_up_for_within_a_minute(
+    meshes: Meshes, record_property: Callable[[str, object], None]
+) -> None:
+    """With the times that nodes are installed with."""
+    mesh = meshes.afresh({})
+    stage = Stage(mesh, lambda row: record_property("scenario", row))
+
+    async def story() -> None:
+        async with stage("ten minutes cut off, usual times", pause_s=4.0, limit_s=60.0) as one:
+            await one.flow(5)
+            line = mesh.line("h49")
+            line.cut()
+            await one.flow(600)
+            await one.outbox_says("g14", {"h49"}, *AWAY)
+            line.heal()
             one.healed()
 
     asyncio.run(story())
