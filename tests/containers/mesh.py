@@ -18,7 +18,6 @@ from node.config import load_settings
 from node.directory.authority import Authority
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
-from node.net.admin_client import AdminClient
 from tests.containers.hosts import MESH_PORT, NORTH, OFFICE_PORT, SOUTH, Host, Hosts, Place, Volume
 from tests.containers.lines import Line
 from tests.real_mesh import now_ms, wait_for
@@ -97,13 +96,6 @@ class Mesh:
         """Connect as the software of all of a node's units, with a little patience for a node that is away."""
         patience = Patience(limit_s=limit_s, first_pause_s=0.1, longest_pause_s=1.0)
         return AsyncOffice(self._credential(name), patience=patience)
-
-    def operator(self, name: str) -> AdminClient:
-        """Connect as a node's operator, from outside."""
-        home = Home(self[name].volume.home)
-        credential = self._credential(name)
-        token = home.admin_token.read_text("ascii").strip()
-        return AdminClient.connect(credential.address, credential.certificate_pem.encode(), token)
 
     def line(self, name: str) -> Line:
         """Return the line of a host, to do something to it."""

@@ -1,6 +1,7 @@
 """One scenario: traffic flows, something happens, it is healed, and then everything must have come: all of it, once, octet for octet."""
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -88,8 +89,9 @@ class Story:
 
     async def clock_seen_from(self, name: str, other: str) -> float:
         """Return how far ahead, in seconds, a node sees another one's clock."""
-        async with self.mesh.operator(name) as operator:
-            return next(one.clock_skew_ms for one in await operator.list_peers() if one.node_id == other) / 1000
+        said = await asyncio.to_thread(self.mesh[name].truc, "peer", "list", "--json")
+        peers = {one["node_id"]: one for one in json.loads(said.stdout)["peers"]}
+        return float(peers[other]["clock_skew_ms"]) / 1000
 
     async def settle(self, limit_s: float = SETTLE_S) -> float:
         """Wait until everything has come and every sender knows; return the seconds since it was healed."""

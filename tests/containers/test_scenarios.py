@@ -189,11 +189,13 @@ def test_a_node_that_stands_still_for_a_while(stage: Stage) -> None:
     async def story() -> None:
         async with stage(f"a province is paused for {PAUSE_S} s") as one:
             await one.flow(2)
+            one.traffic.away.add("h49")
             stage.mesh["h49"].pause()
             await one.flow(PAUSE_S / 2)
             await one.outbox_says("g14", {"h49"}, *AWAY)
             await one.flow(PAUSE_S / 2)
             stage.mesh["h49"].resume()
+            one.traffic.away.clear()
             one.healed()
             await one.flow(2)
 
@@ -257,12 +259,13 @@ def test_a_recipient_that_comes_up_only_after_everything_was_sent(stage: Stage) 
     async def story() -> None:
         stage.mesh["h37"].stop()
         async with stage("a recipient comes up only afterwards") as one:
-            one.traffic.silent.add("h37")
+            one.traffic.away.add("h37")
             await one.flow(6)
             await one.traffic.stop_writing()
             await one.outbox_says("h49-22", {"h37"}, *AWAY)
             await one.outbox_says("g14", {"h37"}, *AWAY)
             stage.mesh.start(["h37"])
+            one.traffic.away.clear()
             one.healed()
 
     asyncio.run(story())

@@ -37,8 +37,8 @@ class Traffic:
         self._reading: list[asyncio.Task[None]] = []
         self.offices: dict[str, AsyncOffice] = {}
         self._left: list[AsyncOffice] = []
-        self.silent: set[str] = set()
-        """Nodes whose offices write nothing (because they are not there, say)."""
+        self.away: set[str] = set()
+        """Nodes that do not answer now: their offices write nothing, and nobody can look into their inboxes."""
 
     def start(self) -> None:
         """Begin to write and read everywhere."""
@@ -111,7 +111,7 @@ class Traffic:
     async def _write(self, name: str) -> None:
         while not self._enough:
             await asyncio.sleep(self._pause_s * (0.5 + self._chance.random()))
-            if name not in self.silent:
+            if name not in self.away:
                 await self.write_one(name)
 
     async def write_one(self, name: str, recipients: Iterable[str] = (), size_bytes: int | None = None) -> None:

@@ -89,7 +89,7 @@ async def _delivered_is_delivered(mesh: Mesh, traffic: Traffic, views: Views) ->
     """What Track calls delivered lies in the recipient's inbox, as far as the recipient can be asked."""
     delivered = {key for key, view in views.items() if view.state is State.DELIVERED} - traffic.ledger.received.keys()
     for node in sorted({views[key].node_id for key in delivered}):
-        if mesh[node].is_running() and node not in traffic.silent:
+        if mesh[node].is_running() and node not in traffic.away:
             held = {(entry.packet_id, entry.unit) for entry in await traffic.inbox(node)}
             claimed = {key for key in delivered if views[key].node_id == node}
             assert claimed <= held, f"{node} lacks what others call delivered"
