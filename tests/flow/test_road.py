@@ -210,6 +210,22 @@ def test_a_call_of_the_peer_makes_the_next_attempt_due_but_does_not_forget_the_f
     run(story())
 
 
+def test_a_call_that_comes_right_after_a_failure_is_not_forgotten() -> None:
+    # Between hosts the peer's call came while our own attempt was just failing; the next one came half a minute later.
+    async def story() -> None:
+        here = place("g14")
+        roads = Roads(here.ports, POLICY)
+        for _ in range(9):
+            await roads.failed("h49", Reason.PEER_UNREACHABLE, here.clock.at_ms)
+            here.clock.at_ms += 1
+        failed_ms = here.clock.at_ms - 1
+        assert peer(here.rows()).next_attempt_ms > failed_ms + CONTACT_PAUSE_MS
+        await roads.contacted("h49")
+        assert peer(here.rows()).next_attempt_ms == failed_ms + CONTACT_PAUSE_MS
+
+    run(story())
+
+
 def test_two_nodes_that_can_call_but_not_serve_each_other_do_not_hurry_each_other_on() -> None:
     async def story() -> None:
         here = place("g14")
