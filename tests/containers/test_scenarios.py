@@ -5,7 +5,7 @@ waited `truc outbox` said so. See scenario.py for what is checked, and mesh.py f
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -94,45 +94,36 @@ def test_nobody_can_call_a_province_but_it_can_call_the_others(stage: Stage) -> 
     asyncio.run(story())
 
 
-def test_a_line_with_300_ms_delay(stage: Stage) -> None:
+def play_on_a_poor_line(
+    stage: Stage, name: str, spoil: Callable[[lines.Line], None], bulk: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Spoil the line of a province, and let everything arrive while it is spoilt."""
+
     async def story() -> None:
-        async with stage("300 ms delay each way", limit_s=90) as one:
+        async with stage(name, limit_s=90) as one:
             line = stage.mesh.line("h49")
-            line.stretch(300)
+            spoil(line)
+            for node, unit in bulk:
+                await one.traffic.write_one(node, [unit], size_bytes=1_500_000)
             await one.flow(8)
             await check_outbox(stage.mesh, one.traffic, "h49")
             await one.settle(90)
             line.heal()
 
     asyncio.run(story())
+
+
+def test_a_line_with_300_ms_delay(stage: Stage) -> None:
+    play_on_a_poor_line(stage, "300 ms delay each way", lambda line: line.stretch(300))
 
 
 def test_a_line_that_loses_two_packets_of_a_hundred(stage: Stage) -> None:
-    async def story() -> None:
-        async with stage("2 % loss", limit_s=90) as one:
-            line = stage.mesh.line("h49")
-            line.lose(0.02)
-            await one.flow(8)
-            await check_outbox(stage.mesh, one.traffic, "h49")
-            await one.settle(90)
-            line.heal()
-
-    asyncio.run(story())
+    play_on_a_poor_line(stage, "2 % loss", lambda line: line.lose(0.02))
 
 
 def test_a_line_of_10_mbit_per_second(stage: Stage) -> None:
-    async def story() -> None:
-        async with stage("10 Mbit/s line", limit_s=90) as one:
-            line = stage.mesh.line("h49")
-            line.narrow("10mbit")
-            for _ in range(4):
-                await one.traffic.write_one("g14", ["H49"], size_bytes=1_500_000)
-            await one.flow(6)
-            await check_outbox(stage.mesh, one.traffic, "g14")
-            await one.settle(90)
-            line.heal()
-
-    asyncio.run(story())
+    bulk = [("g14", "H49"), ("h49", "G14")] * 2
+    play_on_a_poor_line(stage, "10 Mbit/s line", lambda line: line.narrow("10mbit"), bulk)
 
 
 def test_the_centre_is_gone_and_those_who_can_reach_each_other_go_on(stage: Stage) -> None:
