@@ -111,7 +111,7 @@ def context(tag: str, tmp_path: Path) -> Path:
 
 
 def build(context: Path, base: str = image.BASE_IMAGE) -> "subprocess.CompletedProcess[str]":
-    command = ("docker", "build", "--network=none", "--build-arg", f"BASE_IMAGE={base}", str(context))
+    command = ("docker", "build", "--force-rm", "--network=none", "--build-arg", f"BASE_IMAGE={base}", str(context))
     return run(*command, check=False, limit_s=300)
 
 
@@ -161,7 +161,7 @@ def test_a_base_image_without_the_right_python_is_refused(context: Path, tmp_pat
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "Dockerfile").write_text(f"FROM {image.BASE_IMAGE}\nRUN rm -f /usr/bin/python3*\n")
-    run("docker", "build", "--network=none", "-t", "truc-test-base:bare", str(bare), limit_s=120)
+    run("docker", "build", "--force-rm", "--network=none", "-t", "truc-test-base:bare", str(bare), limit_s=120)
     try:
         refused(build(context, "truc-test-base:bare"), "BASE_IMAGE", "python:3.11-slim")
     finally:
