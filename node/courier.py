@@ -35,15 +35,31 @@ LINGER_S = 0.06
 """After a small push this long for others to join the next one (decision 0005). The first push after a rest never waits."""
 IDLE_S = 30.0
 """Look at the outbox at least this often even if nobody says that something is there."""
+SKIPPED_PAGES_MAX = 16
+"""So many pages of rows that cannot go now are passed over in search of one that can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next: send these rows by this road, or wait."""
+    """What to do next: send these rows by this road, or wait.
+
+    `reach`: where the next look at each lane begins once they are sent, if nothing has been found to lie before it meanwhile
+    (`look_no`): between the look and the sending there is the wait for the disk.
+    """
 
     road: Road
     loaded: list[Loaded] = field(default_factory=list)
     wait_s: float = IDLE_S
+    reach: dict[Lane, bytes] = field(default_factory=dict)
+    look_no: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The rows of one lane that can go now, and the first of those that cannot and so must be looked at again."""
+
+    rows: list[outbox.Row]
+    first_left: bytes | None
 
 
 class Courier:
@@ -64,6 +80,8 @@ class Courier:
         self._bulk: asyncio.Task[None] | None = None
         self._cursor: dict[Lane, bytes] = {}
         """Where the next look at a lane begins: everything before is in flight or gone."""
+        self._look_no = 0
+        """Rises whenever a row is found to lie before a cursor, or may."""
         self._turn = 0
         self._looked_ms = 0
         """When the lanes were last looked at from their beginning."""
@@ -79,7 +97,7 @@ class Courier:
                 self._wake.clear()
                 plan = await self._plan()
                 if plan.loaded:
-                    self._dispatch(plan.road, plan.loaded)
+                    self._dispatch(plan)
                     await self._breathe(len(plan.loaded))
                 else:
                     await self._rest(plan.wait_s)
@@ -98,6 +116,7 @@ class Courier:
 
     def _read_plan(self, tx: Tx) -> Plan:
         now_ms, directory = self._ports.clock.now_ms(), self._ports.directory.current()
+        self._look_from_the_beginning_now_and_then(now_ms)
         for key in outbox.promote(tx, self.peer_id, now_ms, limit=256):
             self._look_from(key)
         peer = directory.nodes.get(self.peer_id)
@@ -108,28 +127,39 @@ class Courier:
         if road.call is None:
             wait_ms = road.wait_until_ms - now_ms if road.wait_until_ms else IDLE_S * 1000
             return Plan(road, wait_s=min(IDLE_S, max(0.01, wait_ms / 1000)))
-        rows = self._ready(tx, road)
-        return Plan(road, self._carrier.load(tx, rows), self._until_due(tx, now_ms))
+        lanes = {lane: self._lane(tx, lane, road) for lane in self._lanes_with_room()}
+        chosen = self._choose(lanes)
+        reach = {lane: _reach(found, chosen, self.peer_id, now_ms) for lane, found in lanes.items() if found.rows}
+        return Plan(road, self._carrier.load(tx, chosen), self._until_due(tx, now_ms), reach, self._look_no)
 
-    def _ready(self, tx: Tx, road: Road) -> list[outbox.Row]:
-        lanes = list(outbox.FAST_LANES) if len(self._sending) < self._policy.push_window else []
+    def _lanes_with_room(self) -> list[Lane]:
+        fast = outbox.FAST_LANES if len(self._sending) < self._policy.push_window else ()
+        return [*fast, *([Lane.BULK] if self._bulk is None else [])]
+
+    def _choose(self, lanes: dict[Lane, Candidates]) -> list[outbox.Row]:
         self._turn += 1
-        fast = outbox.mix(
-            (self._lane(tx, lane, road) for lane in lanes), self._policy, alone_first=self._turn % ALONE_EVERY == 0
-        )
-        if self._bulk is None:
-            fast += self._lane(tx, Lane.BULK, road)[:1]
-        return fast
+        fast = [found.rows for lane, found in lanes.items() if lane is not Lane.BULK]
+        chosen = outbox.mix(fast, self._policy, alone_first=self._turn % ALONE_EVERY == 0)
+        return chosen + (lanes[Lane.BULK].rows[:1] if Lane.BULK in lanes else [])
 
-    def _lane(self, tx: Tx, lane: Lane, road: Road) -> list[outbox.Row]:
-        limit = self._policy.push_items_max
-        rows = outbox.ready(tx, self.peer_id, lane, self._cursor.get(lane, b""), limit)
-        # Only the origin asks a relay; what a relay carries goes directly to its target.
-        return [
-            row
-            for row in rows
-            if row.key not in self._in_flight and not (road.is_relay and row.kind != keys.OUTBOX_PACKET)
-        ]
+    def _lane(self, tx: Tx, lane: Lane, road: Road) -> Candidates:
+        start, limit = self._cursor.get(lane, b""), self._policy.push_items_max
+        rows: list[outbox.Row] = []
+        first_left: bytes | None = None
+        for _ in range(SKIPPED_PAGES_MAX):
+            page = outbox.ready(tx, self.peer_id, lane, start, limit)
+            for row in page:
+                if row.key in self._in_flight:
+                    continue
+                if road.is_relay and row.kind != keys.OUTBOX_PACKET:
+                    # Only the origin asks a relay; what a relay carries goes directly to its target.
+                    first_left = first_left or row.key
+                else:
+                    rows.append(row)
+            if rows or len(page) < limit:
+                break
+            start = page[-1].key + b"\0"
+        return Candidates(rows, first_left)
 
     def _until_due(self, tx: Tx, now_ms: int) -> float:
         due_ms = outbox.next_due_ms(tx, self.peer_id)
@@ -137,12 +167,13 @@ class Courier:
 
     # --- carry -----------------------------------------------------------------------------------------------
 
-    def _dispatch(self, road: Road, loaded: list[Loaded]) -> None:
-        fast = [one for one in loaded if one.row.lane is not Lane.BULK]
-        bulk = [one for one in loaded if one.row.lane is Lane.BULK]
-        for row in (one.row for one in loaded):
-            self._in_flight.add(row.key)
-            self._cursor[row.lane] = max(self._cursor.get(row.lane, b""), row.key + b"\0")
+    def _dispatch(self, plan: Plan) -> None:
+        road = plan.road
+        fast = [one for one in plan.loaded if one.row.lane is not Lane.BULK]
+        bulk = [one for one in plan.loaded if one.row.lane is Lane.BULK]
+        self._in_flight.update(one.row.key for one in plan.loaded)
+        if plan.look_no == self._look_no:
+            self._cursor.update(plan.reach)
         if fast:
             task = asyncio.ensure_future(self._send(road, fast, self._carrier.push))
             self._sending.add(task)
@@ -197,8 +228,16 @@ class Courier:
     def _look_from(self, key: bytes) -> None:
         """Let the next look at a row's lane begin no later than at that row."""
         lane = Lane(keys.parse_outbox_row(key)[1])
+        self._look_no += 1
         if key < self._cursor.get(lane, b""):
             self._cursor[lane] = key
+
+    def _look_from_the_beginning_now_and_then(self, now_ms: int) -> None:
+        # Rows may have come in below the cursor (a clock that was set back, a write that had to wait). Not with each look: what
+        # has been sent leaves tombstones there, which cost a scan as much as rows.
+        if abs(now_ms - self._looked_ms) >= IDLE_S * 1000:
+            self._looked_ms = now_ms
+            self._cursor.clear()
 
     async def _breathe(self, sent: int) -> None:
         """Wait for a free place in the window; after a small push also a moment, so that what comes meanwhile shares the next."""
@@ -208,11 +247,15 @@ class Courier:
             await self._ports.clock.sleep(LINGER_S)
 
     async def _rest(self, wait_s: float) -> None:
-        # Rows may have come in below the cursor (a clock that was set back): now and then a look starts from the beginning. Not
-        # each time: what has been sent leaves tombstones there, which cost a scan as much as rows.
-        now_ms = self._ports.clock.now_ms()
-        if self._cursor and not self._in_flight and abs(now_ms - self._looked_ms) >= IDLE_S * 1000:
-            self._looked_ms = now_ms
-            self._cursor.clear()
-            return
         await rest(self._ports.clock, self._wake, wait_s)
+
+
+def _reach(found: Candidates, chosen: list[outbox.Row], peer_id: str, now_ms: int) -> bytes:
+    """Return where the next look at a lane begins: at the first row that stays, and never later than this very moment.
+
+    Rows are written in the order of their times, but those of one millisecond in any order.
+    """
+    going = {row.key for row in chosen}
+    left = next((row.key for row in found.rows if row.key not in going), found.rows[-1].key + b"\0")
+    begins = [left, keys.outbox_moment(peer_id, found.rows[0].lane, now_ms)]
+    return min([*begins, found.first_left] if found.first_left else begins)

@@ -1,7 +1,8 @@
 """Roads: the health of the way to each peer, kept as durable records and written when it changes.
 
 A road fails when nobody answers, and is open again after the first success. A call from the peer is a sign of life: the next
-attempt is due at once, but the count of failures stays until an attempt succeeds, since the road may be open in one direction only.
+attempt is due at once (but for a short pause after the last one); the count of failures stays until an attempt succeeds, since the
+road may be open in one direction only.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ class Roads:
         self._failing: set[str] = set()
         self._last_failure_ms: dict[str, int] = {}
         self._last_success_ms: dict[str, int] = {}
+        self._heard_since: dict[str, int] = {}
+        """The last failure after which a peer has called us already."""
         self._unwritten: dict[str, PeerRecord] = {}
         """Records that the store could not take; written with the next change."""
         self._turn: dict[str, asyncio.Lock] = {}
@@ -80,18 +83,20 @@ class Roads:
         self.on_change(node_id)
 
     async def contacted(self, node_id: str) -> None:
-        """The peer has called us, so it may be up: the next attempt is due now. The count of failures stays until one succeeds.
+        """The peer has called us, so it may be up: the next attempt is due soon. The count of failures stays until one succeeds.
 
-        That is news only about a peer that gave no answer, and only some time after the last attempt: two nodes that can call but
-        not serve each other (a full disk) would otherwise hurry each other on for ever.
+        That is news only about a peer that gave no answer, once after each failure, and never sooner than some time after it: two
+        nodes that can call but not serve each other (a full disk) would otherwise hurry each other on for ever.
         """
-        now_ms = self._ports.clock.now_ms()
-        if 0 <= now_ms - self._last_failure_ms.get(node_id, 0) < CONTACT_PAUSE_MS:
+        now_ms, failed_ms = self._ports.clock.now_ms(), self._last_failure_ms.get(node_id, 0)
+        if self._heard_since.get(node_id) == failed_ms:
             return
+        self._heard_since[node_id] = failed_ms
+        due_ms = now_ms if failed_ms > now_ms else max(now_ms, failed_ms + CONTACT_PAUSE_MS)
 
         def hurry(record: PeerRecord) -> PeerRecord:
             if record.reason in NO_ANSWER:
-                record.next_attempt_ms = min(record.next_attempt_ms, now_ms)
+                record.next_attempt_ms = min(record.next_attempt_ms, due_ms)
             return record
 
         await self._change(node_id, hurry)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", "requirements.lock", "dev"}
 FOLDERS = {"protos", "node", "tests", "deploy"}
 LINES_MAX = 350
+DEPLOY_SCRIPTS = ("base-image", "check-build", "image", "mesh", "mesh-setup", "wheels")
 
 OURS = sorted(path for path in (ROOT / "node").rglob("*.py") if ROOT / "node" / "wire" / "truc" not in path.parents)
 """Python files of the package that a person wrote."""
@@ -81,7 +82,7 @@ def test_no_error_is_swallowed(path: Path) -> None:
     assert silent == [], f"lines of {name_of(path)}"
 
 
-@pytest.mark.parametrize("script", ["dev", ".ci/run"])
+@pytest.mark.parametrize("script", ["dev", ".ci/run", *(f"deploy/{name}" for name in DEPLOY_SCRIPTS)])
 def test_scripts_can_be_run_and_are_well_formed(script: str) -> None:
     path = ROOT / script
     interpreter = "sh" if path.read_text("utf-8").startswith("#!/bin/sh\n") else "bash"
@@ -185,11 +186,16 @@ def uv_lock() -> dict[str, dict[str, Any]]:
     return {package["name"]: package for package in packages}
 
 
+def locked_with_digests(path: Path) -> set[tuple[str, str, frozenset[str]]]:
+    """Name, version and digests of all that a lock in pip's form names."""
+    text = path.read_text("utf-8")
+    blocks = re.findall(r"^([a-z0-9][a-z0-9._-]*)==([^\s;]+)(.*?)(?=^[a-z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)
+    return {(name, version, frozenset(re.findall(r"sha256:[0-9a-f]{64}", rest))) for name, version, rest in blocks}
+
+
 def test_requirements_lock_is_what_uv_lock_says() -> None:
     """Same names, versions and digests; where it differs: uv export --no-emit-project --all-groups -o requirements.lock."""
-    text = (ROOT / "requirements.lock").read_text("utf-8")
-    blocks = re.findall(r"^([a-z0-9][a-z0-9._-]*)==([^\s;]+)(.*?)(?=^[a-z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)
-    pip = {(name, version, frozenset(re.findall(r"sha256:[0-9a-f]{64}", rest))) for name, version, rest in blocks}
+    pip = locked_with_digests(ROOT / "requirements.lock")
     uv = set()
     for name, package in uv_lock().items():
         files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
@@ -199,6 +205,20 @@ def test_requirements_lock_is_what_uv_lock_says() -> None:
     assert {entry[:2] for entry in pip} == {entry[:2] for entry in uv}
     assert pip == uv
     assert all(digests for _, _, digests in pip)
+
+
+def test_the_lock_of_installations_is_the_part_of_uv_lock_that_the_program_needs() -> None:
+    """Where it differs: uv export --no-emit-project --no-dev -o deploy/requirements.lock."""
+    locked, needed = uv_lock(), set[str]()
+    names = [one["name"] for one in locked["truc"]["dependencies"]]
+    while names:
+        name = names.pop()
+        if name not in needed:
+            needed.add(name)
+            names += [one["name"] for one in locked[name].get("dependencies", [])]
+    whole = locked_with_digests(ROOT / "requirements.lock")
+
+    assert locked_with_digests(ROOT / "deploy" / "requirements.lock") == {one for one in whole if one[0] in needed}
 
 
 def test_uv_lock_is_of_this_pyproject() -> None:

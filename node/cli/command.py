@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from node.errors import Rejected
+from node.home import require_open
 from node.model.calendar import VIETNAM, YEAR_MAX, YEAR_MIN, start_of_day_ms
 from node.model.code import Code, parse_code
 from node.model.reason import Reason
@@ -33,9 +34,20 @@ _TITLES = {
 
 HOME_VARIABLE, SYSTEM_VARIABLE = "TRUC_HOME", "TRUC_SYSTEM"
 
+
+def _open(home: Path) -> Path:
+    require_open(home)
+    return home
+
+
 Home = Annotated[
     Path,
-    typer.Argument(help=f"Thư mục của nút; cũng có thể ghi --home HOME hoặc đặt biến {HOME_VARIABLE}.", metavar="HOME"),
+    typer.Argument(
+        help=f"Thư mục của nút; cũng có thể ghi --home HOME hoặc đặt biến {HOME_VARIABLE}.",
+        metavar="HOME",
+        readable=False,  # the library's own check says less
+        callback=_open,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="In một tài liệu JSON cho chương trình đọc.")]
 As = Annotated[

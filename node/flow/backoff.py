@@ -1,8 +1,8 @@
 """Back-off: how long to wait after the n-th failure in a row. One small function; the record it fills is durable.
 
-A peer is never given up: the pause grows to a minute in the first hour, five minutes in the first day, a quarter of an hour
-after that. Only the road's failures count (no answer, handshake failed), not a peer's refusal of one item. Several failures
-of things that were under way together are one failure.
+A peer is never given up: the pause grows to half a minute in the first hour (so that what waits is delivered within a minute of the
+healing), to two and a half minutes in the first day, to seven and a half after that. Only the road's failures count (no answer,
+handshake failed), not a peer's refusal of one item. Several failures of things that were under way together are one failure.
 """
 
 from node.model.policy import DAY_MS, MINUTE_MS, Policy

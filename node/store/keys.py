@@ -124,6 +124,11 @@ def outbox_row(node_id: str, lane: int, since_ms: int, packet_id: bytes, kind: i
     return outbox(node_id) + _LANE_MS.pack(lane, since_ms) + packet_id + bytes([kind])
 
 
+def outbox_moment(node_id: str, lane: int, since_ms: int) -> bytes:
+    """Where the rows begin that have waited for a node in one lane since a moment or less long."""
+    return outbox(node_id) + _LANE_MS.pack(lane, since_ms)
+
+
 def later(node_id: str) -> bytes:
     """Prefix of what is put off for a node."""
     return b"l" + node_id.encode() + b"\0"

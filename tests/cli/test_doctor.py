@@ -165,3 +165,17 @@ def test_peers_that_do_not_answer_are_named(truc: Truc, admitted: Admitted, tmp_
     seen = truc("doctor", admitted.home, "--json")
 
     assert "không gọi được peer (127.0.0.1:1)" in found(seen, "peers", "warning")[0]["said"]
+
+
+def test_a_home_of_another_user_is_told_with_the_command_that_mends_it(
+    truc: Truc, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tests may run as root, to whom nothing is closed; tests/containers has the real thing.
+    closed = home.parent
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed)
+    for command in ("serve", "doctor", "health", "outbox"):
+        refused = truc(command, home, "--json")
+        assert refused.code == 78
+        error = refused.document["error"]
+        assert str(closed) in error["detail"]
+        assert f"chown -R {os.geteuid()}:{os.getegid()}" in error["advice"]

@@ -307,6 +307,16 @@ def test_the_operator_looks_at_a_running_node(truc: Truc, node: Path) -> None:
     assert "Hộp đi trống" in truc("outbox", node).out
 
 
+def test_the_health_of_a_running_node_is_one_line_and_an_exit_code(truc: Truc, node: Path) -> None:
+    well = truc("health", node)
+    seen = truc("health", node, "--json").document
+
+    assert well.code == 0
+    assert "khỏe, danh bạ phiên bản" in well.out
+    assert "không khỏe" not in well.out
+    assert (seen["healthy"], [one for one in seen["findings"] if one["grave"]]) == (True, [])
+
+
 def test_a_second_process_in_the_same_home_is_refused(truc: Truc, node: Path) -> None:
     second = truc("serve", node, "--json")
 
@@ -341,6 +351,7 @@ def test_a_port_that_is_taken_is_named(truc: Truc, node: Path, tmp_path: Path) -
 def test_a_node_that_does_not_run_is_told_as_such(truc: Truc, tmp_path: Path) -> None:
     truc("node", "create", tmp_path / "n", "--id", "n", "--name", "N", "--office", f"127.0.0.1:{free_port()}")
     silent = truc("outbox", tmp_path / "n", "--json")
+    unwell = truc("health", tmp_path / "n", "--json")
 
-    assert (silent.code, silent.reason) == (75, "PEER_UNREACHABLE")
+    assert (silent.code, silent.reason) == (unwell.code, unwell.reason) == (75, "PEER_UNREACHABLE")
     assert "truc serve" in silent.document["error"]["advice"]
