@@ -32,6 +32,7 @@ from node.model.receipt import Level, SignedReceipt
 from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
 from node.submitting import Submitting
+from node.traffic import Traffic
 from node.unseal import Unsealer
 
 PROTOCOL_VERSION = 1
@@ -53,6 +54,9 @@ class Node:
         self.unsealer = Unsealer(ports, self.wrapper, calendar or Calendar(), policy.urgent_within_ms)
         self.peer_hellos: dict[str, tuple[Hello, int]] = {}
         """Last Hello of each peer and our wall time then."""
+        self.contacts_ms: dict[str, int] = {}
+        """When each peer last called us, since we started: the other direction than the road's."""
+        self.traffic = Traffic()
         self.on_outbox: Callable[[set[str]], None] = lambda nodes: None
         """Called when something durable waits for these nodes."""
         self.on_contact: Callable[[str], None] = lambda node_id: None
@@ -68,6 +72,7 @@ class Node:
             self.wrapper,
             self._large,
             self.body_files,
+            self.traffic,
             lambda nodes: self.on_outbox(nodes),
             lambda: self.on_duty(),
         )
@@ -89,8 +94,12 @@ class Node:
     async def receive_hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
         self.note_hello(peer_id, hello)
-        self.on_contact(peer_id)
+        self._called_by(peer_id)
         return self.hello()
+
+    def _called_by(self, peer_id: str) -> None:
+        self.contacts_ms[peer_id] = self.ports.clock.now_ms()
+        self.on_contact(peer_id)
 
     def note_hello(self, peer_id: str, hello: Hello) -> None:
         """Remember what a peer said of itself, and when."""
@@ -104,18 +113,21 @@ class Node:
 
     async def receive_push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]:
         """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
-        self.on_contact(peer_id)
+        self._called_by(peer_id)
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         judged = await self.ports.workers.run(weight, lambda: [self._judge(peer_id, item) for item in items])
-        return await self._large.spill(judged, partial(self._settle, peer_id))
+        answers = await self._large.spill(judged, partial(self._settle, peer_id))
+        self._count_answers(items, answers)
+        return answers
 
     async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
-        self.on_contact(peer_id)
+        self._called_by(peer_id)
         try:
             envelope = self._check_parcel(peer_id, parcel)
             before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
             if before is not None:
+                self.traffic.received_again += 1
                 return before
             if parcel.target_node != self.node_id:
                 # Said before the upload: whether we carry it at all does not depend on the body.
@@ -127,24 +139,31 @@ class Node:
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._large.want(peer_id, envelope)
         except Fault as fault:
-            return accept.refusal(fault)
+            return self._refused(accept.refusal(fault))
 
     async def receive_body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
-        return await self._large.receive(peer_id, token, offset_bytes, chunks)
+        self.traffic.uploads["peer"] += 1
+        try:
+            return await self._large.receive(peer_id, token, offset_bytes, chunks)
+        finally:
+            self.traffic.uploads["peer"] -= 1
 
     async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer:
         """Decide about a large packet whose body is complete."""
-        self.on_contact(peer_id)
+        self._called_by(peer_id)
         try:
             envelope = self._check_parcel(peer_id, parcel)
         except Fault as fault:
-            return accept.refusal(fault)
-        return await self._large.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+            return self._refused(accept.refusal(fault))
+        return self._refused(
+            await self._large.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+        )
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
         if before is not None:
+            self.traffic.received_again += 1
             return before
         await self._large.complete(peer_id, envelope)
         opened = None
@@ -194,11 +213,14 @@ class Node:
         brought = [one for one in judged if isinstance(one, receipt.Believed)]
         now_ms = self.ports.clock.now_ms()
 
-        def write(tx: Tx) -> tuple[list[Answer], list[Answer]]:
-            taken = [accept.take_receipt(tx, one, peer_id, self.node_id, now_ms) for one in brought]
-            return accept.store_all(tx, pairs, self.node_id, now_ms, self.policy), taken
+        def write(tx: Tx) -> tuple[list[Answer], list[Answer], list[Reason]]:
+            ended: list[Reason] = []
+            taken = [accept.take_receipt(tx, one, peer_id, self.node_id, now_ms, ended) for one in brought]
+            return accept.store_all(tx, pairs, self.node_id, now_ms, self.policy), taken, ended
 
-        stored, taken = await self.ports.store.transact(write)
+        stored, taken, ended = await self.ports.store.transact(write)
+        self.traffic.have_ended(ended)
+        self._count_received(pairs, stored)
         targets = {verdict.parcel.target_node for verdict in verdicts} - {self.node_id}
         if targets:
             self.on_outbox(targets)
@@ -209,6 +231,29 @@ class Node:
             one if isinstance(one, Answer) else next(by_verdict) if isinstance(one, judge.Verdict) else next(by_receipt)
             for one in judged
         ]
+
+    def _count_received(self, pairs: Sequence[tuple[judge.Verdict, SignedReceipt]], stored: Sequence[Answer]) -> None:
+        for (verdict, signed), answer in zip(pairs, stored, strict=True):
+            # A packet that was decided about before has its first receipt, which is another than the one signed now.
+            if answer.receipt is signed or answer.receipt == signed:
+                self.traffic.has_received(verdict.envelope.kind, verdict.receipt)
+            elif answer.receipt is not None:
+                self.traffic.received_again += 1
+
+    def _count_answers(self, items: Sequence[PushItem], answers: Sequence[Answer]) -> None:
+        for item, answer in zip(items, answers, strict=True):
+            if isinstance(item, PushPacket):
+                self._refused(answer)
+            elif answer.reason is Reason.NONE:
+                self.traffic.receipts_verified[Level.DELIVERED] += 1
+            else:
+                self.traffic.receipts_refused[answer.reason] += 1
+
+    def _refused(self, answer: Answer) -> Answer:
+        """Count a packet that gets no receipt."""
+        if answer.receipt is None:
+            self.traffic.not_received[answer.reason] += 1
+        return answer
 
     # --- an office looks and takes ---------------------------------------------------------------------------------
 

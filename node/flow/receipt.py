@@ -73,14 +73,14 @@ def kept(tx: Tx, packet_id: bytes, level: Level, node_id: str) -> SignedReceipt 
     return None if value is None else codec.signed_receipt_from_bytes(value)
 
 
-def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = "") -> int:
-    """At the origin: let a DELIVERED receipt change the deliveries it names. Returns how many became final.
+def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = "") -> list[Reason]:
+    """At the origin: let a DELIVERED receipt change the deliveries it names. Returns the reason of each that became final.
 
     The outbox row goes when none of the units that its node serves waits any more.
     """
     receipt = believed.receipt
     keep(tx, believed)
-    changed = 0
+    ended: list[Reason] = []
     for outcome in receipt.outcomes:
         key = keys.delivery(receipt.packet_id, outcome.unit)
         record = load(tx, key, DeliveryRecord)
@@ -93,9 +93,9 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
         record.receipt_node = receipt.signer_node
         record.relay_node = relay_node
         save(tx, key, record)
-        changed += 1
-    _settle_row(tx, believed, changed)
-    return changed
+        ended.append(outcome.reason)
+    _settle_row(tx, believed, len(ended))
+    return ended
 
 
 def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:
