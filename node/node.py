@@ -338,6 +338,12 @@ class Node:
         views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook))
         return [self._with_hello(view) for view in views]
 
+    async def list_roads(self) -> list[PeerView]:
+        """The same without counting what waits: cheap however much that is."""
+        outlook = self._outlook()
+        views = await self.ports.store.transact(lambda tx: operate.list_roads(tx, outlook))
+        return [self._with_hello(view) for view in views]
+
     async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]:
         """Return how completely recipients report on a page of deliveries, and the token of the next page; times 0: no bound."""
         start, until_ms = inbox.row_of_token(page_token), to_ms or self.ports.clock.now_ms() + 1
@@ -349,11 +355,17 @@ class Node:
         return Outlook(self.node_id, self.ports.directory.current(), self.ports.clock.now_ms(), self.policy)
 
     def _with_hello(self, view: PeerView) -> PeerView:
+        contact_ms = self.contacts_ms.get(view.node_id, 0)
         hello, at_ms = self.peer_hellos.get(view.node_id, (None, 0))
         if hello is None:
-            return view
-        skew_ms = hello.wall_time_ms - at_ms
-        return replace(view, clock_skew_ms=skew_ms, directory_version=hello.directory_version)
+            return replace(view, last_contact_ms=contact_ms) if contact_ms else view
+        return replace(
+            view,
+            clock_skew_ms=hello.wall_time_ms - at_ms,
+            directory_version=hello.directory_version,
+            last_contact_ms=contact_ms,
+            software=hello.software,
+        )
 
     async def hold_peer(self, node_id: str) -> None:
         """Stop sending to a peer until it is released."""

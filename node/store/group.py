@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from node.errors import Fault, fault
 from node.model.reason import Reason
+from node.store.timing import Histogram
 
 
 class Group:
@@ -24,6 +25,8 @@ class Group:
     def __init__(self, begin: Callable[[int], None], written_no: int = 0) -> None:
         self.written_no = written_no
         self.durable_no = written_no
+        self.waits = Histogram()
+        """How long each transaction waited until it was durable."""
         self._begin = begin
         self._mark = written_no
         self._flushing = False
@@ -48,7 +51,9 @@ class Group:
             self._flushing = True
             # Not at once: every transaction of this turn of the loop joins.
             loop.call_soon(self._begin_next)
+        begun_s = loop.time()
         await future
+        self.waits.observe(loop.time() - begun_s)
 
     def done(self, mark: int) -> None:
         """End a flush: everything up to `mark` is durable."""

@@ -154,6 +154,13 @@ def parse_outbox_row(key: bytes) -> tuple[str, int, bytes, int]:
     return node.decode(), tail[0], tail[9:25], tail[25]
 
 
+def parse_waiting_row(key: bytes) -> tuple[str, int, int]:
+    """Return (node, lane, since when in milliseconds) of a row that is ready or put off."""
+    node, tail = key[1:].split(b"\0", 1)
+    lane, since_ms = _LANE_MS.unpack_from(tail, 8 if key[:1] == LATER else 0)
+    return node.decode(), int(lane), int(since_ms)
+
+
 def peer(node_id: str) -> bytes:
     """Key of a peer."""
     return b"p" + node_id.encode()
@@ -275,6 +282,8 @@ def parse_due(key: bytes) -> tuple[int, int, bytes]:
     return int(_MS.unpack_from(key, 1)[0]), key[9], key[10:26]
 
 
+LATER = b"l"
+OUTBOX = b"o"
 DELIVERIES = b"d"
 DUE = b"z"
 HELD = b"h"
