@@ -27,9 +27,11 @@ from node.model.policy import DAY_MS, KIB, MIB, Policy
 from node.model.reason import Reason
 
 FILE_NAME = "node.toml"
-MESH_PORT, OFFICE_PORT, VXP_PORT = 7401, 7402, 7403
+MESH_PORT, OFFICE_PORT, VXP_PORT, WATCH_PORT = 7401, 7402, 7403, 7404
 HTTP_RISK = "ai trên đường truyền cũng đọc và sửa được văn bản"
 """What an operator must write down to let the bridge speak without TLS beyond this machine."""
+NETWORK_RISK = "ai trong mạng cũng xem được số liệu của nút"
+"""What an operator must write down to let the figures be read from beyond this machine."""
 ENV_PREFIX = "TRUC_"
 """Variables with `__` in their name are settings; TRUC_HOME, TRUC_SYSTEM and the like belong to the command line."""
 
@@ -108,6 +110,22 @@ class Vxp(_Section):
             raise ValueError(
                 f"{self.listen} nghe ngoài máy này mà không có TLS; hãy ghi certificate và key, hoặc nghe ở 127.0.0.1, "
                 f'hoặc nhận rủi ro bằng cách ghi http_risk = "{HTTP_RISK}"'
+            )
+        return self
+
+
+class Watch(_Section):
+    """Where figures (Prometheus) and health are read over HTTP, on this machine; off when empty."""
+
+    listen: Annotated[str, AfterValidator(_address_or_off)] = ""
+    network_risk: Literal["", "ai trong mạng cũng xem được số liệu của nút"] = ""
+
+    @model_validator(mode="after")
+    def _check_reach(self) -> "Watch":
+        if self.listen and not is_loopback(self.listen) and not self.network_risk:
+            raise ValueError(
+                f"{self.listen} nghe ngoài máy này, mà ở đây không hỏi ai là ai và không có TLS; hãy nghe ở 127.0.0.1, "
+                f'hoặc nhận rủi ro bằng cách ghi network_risk = "{NETWORK_RISK}"'
             )
         return self
 
@@ -196,6 +214,7 @@ class Settings(BaseSettings):
     mesh: Mesh = Mesh()
     office: Office = Office()
     vxp: Vxp = Vxp()
+    watch: Watch = Watch()
     directory: DirectoryFeed = DirectoryFeed()
     store: StoreSizes = StoreSizes()
     limits: Limits = Limits()
@@ -328,6 +347,8 @@ def example_toml(
         carry_for_others=str(carry_for_others).lower(),
         vxp_port=VXP_PORT,
         http_risk=_quoted(HTTP_RISK),
+        watch_port=WATCH_PORT,
+        network_risk=_quoted(NETWORK_RISK),
         policy=_DEFAULT,
     )
 

@@ -36,6 +36,7 @@ from node.traffic import Traffic
 from node.unseal import Unsealer
 
 PROTOCOL_VERSION = 1
+SOFTWARE_CHARACTERS_MAX = 64
 RECOUNT_BYTES = 10_000
 """What opening the header of one packet of a dossier weighs for the workers."""
 __all__ = ["Node", "Ports"]
@@ -364,7 +365,7 @@ class Node:
             clock_skew_ms=hello.wall_time_ms - at_ms,
             directory_version=hello.directory_version,
             last_contact_ms=contact_ms,
-            software=hello.software,
+            software=hello.software[:SOFTWARE_CHARACTERS_MAX],
         )
 
     async def hold_peer(self, node_id: str) -> None:

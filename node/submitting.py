@@ -80,9 +80,7 @@ class Submitting:
             self._traffic.refused[fault.reason] += 1
             raise
 
-    async def _take(
-        self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]
-    ) -> SubmitResult:
+    async def _take(self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]) -> SubmitResult:
         check_submission(submission, self._policy, self._ports.clock.now_ms())
         if isinstance(packet, bytes):
             sealed = await self._seal_small(packet)
@@ -222,9 +220,9 @@ class Submitting:
             traffic.submitted[one.envelope.kind, one.draft.system.name == NODE_SYSTEM] += 1
             if one.own_receipt is not None:
                 # Recipients on this very node: the delivery ends with our own receipt, in the same commit.
-                reasons = [outcome.reason for outcome in one.own_receipt.receipt.outcomes]
-                traffic.units_served.update(reasons)
-                traffic.have_ended(reasons)
+                for outcome in one.own_receipt.receipt.outcomes:
+                    traffic.units_served[outcome.reason] += 1
+                    traffic.ended[outcome.reason] += 1
         if len(stored) < len(answers):
             traffic.repeated += sum(isinstance(answer, SubmitResult) for answer in answers) - len(stored)
 

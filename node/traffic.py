@@ -44,7 +44,8 @@ class Traffic:
         """Count a new packet of a peer and the receipt that it was given."""
         self.received[kind, receipt.level] += 1
         if receipt.level is Level.DELIVERED:
-            self.units_served.update(outcome.reason for outcome in receipt.outcomes)
+            for outcome in receipt.outcomes:
+                self.units_served[outcome.reason] += 1
 
     def have_ended(self, reasons: Iterable[Reason]) -> None:
         """Count deliveries that ended."""

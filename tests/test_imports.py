@@ -105,6 +105,7 @@ HOME_OF = {
     "starlette": {"node.web"},
     "uvicorn": {"node.web"},
     "h11": {"node.web"},
+    "prometheus_client": {"node.web.watch.metrics"},
     "typer": {"node.cli"},
     "click": {"node.cli"},
     "rich": {"node.cli"},

@@ -11,6 +11,7 @@ How a flush is done is the owner's business: `begin(mark)` starts one, and `done
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -51,9 +52,9 @@ class Group:
             self._flushing = True
             # Not at once: every transaction of this turn of the loop joins.
             loop.call_soon(self._begin_next)
-        begun_s = loop.time()
+        begun_s = time.monotonic()  # the loop's own time may go by the millisecond, or be virtual
         await future
-        self.waits.observe(loop.time() - begun_s)
+        self.waits.observe(time.monotonic() - begun_s)
 
     def done(self, mark: int) -> None:
         """End a flush: everything up to `mark` is durable."""
