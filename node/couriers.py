@@ -156,7 +156,7 @@ class Couriers:
         except Fault as fault:
             await self.roads.failed(peer.node_id, fault.reason, started_ms)
             return
-        self._node.note_hello(peer.node_id, hello)
+        self._node.peers_seen.greeted(peer.node_id, hello)
         await self.roads.succeeded(peer.node_id)
         if hello.directory_version > self._ports.directory.current().version:
             self.on_newer_directory(peer.node_id, hello.directory_version)

@@ -29,6 +29,7 @@ from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submi
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
+from node.peersseen import PeersSeen
 from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
 from node.submitting import Submitting
@@ -36,7 +37,6 @@ from node.traffic import Traffic
 from node.unseal import Unsealer
 
 PROTOCOL_VERSION = 1
-SOFTWARE_CHARACTERS_MAX = 64
 RECOUNT_BYTES = 10_000
 """What opening the header of one packet of a dossier weighs for the workers."""
 __all__ = ["Node", "Ports"]
@@ -53,10 +53,7 @@ class Node:
         self.node_id = ports.keys.node_id
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
         self.unsealer = Unsealer(ports, self.wrapper, calendar or Calendar(), policy.urgent_within_ms)
-        self.peer_hellos: dict[str, tuple[Hello, int]] = {}
-        """Last Hello of each peer and our wall time then."""
-        self.contacts_ms: dict[str, int] = {}
-        """When each peer last called us, since we started: the other direction than the road's."""
+        self.peers_seen = PeersSeen(ports.clock.now_ms)
         self.traffic = Traffic()
         self.on_outbox: Callable[[set[str]], None] = lambda nodes: None
         """Called when something durable waits for these nodes."""
@@ -94,17 +91,13 @@ class Node:
 
     async def receive_hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
-        self.note_hello(peer_id, hello)
+        self.peers_seen.greeted(peer_id, hello)
         self._called_by(peer_id)
         return self.hello()
 
     def _called_by(self, peer_id: str) -> None:
-        self.contacts_ms[peer_id] = self.ports.clock.now_ms()
+        self.peers_seen.called(peer_id)
         self.on_contact(peer_id)
-
-    def note_hello(self, peer_id: str, hello: Hello) -> None:
-        """Remember what a peer said of itself, and when."""
-        self.peer_hellos[peer_id] = (hello, self.ports.clock.now_ms())
 
     def hello(self) -> Hello:
         """Return how this node introduces itself."""
@@ -118,8 +111,7 @@ class Node:
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         judged = await self.ports.workers.run(weight, lambda: [self._judge(peer_id, item) for item in items])
         answers = await self._large.spill(judged, partial(self._settle, peer_id))
-        self._count_answers(items, answers)
-        return answers
+        return self.traffic.answered(items, answers)
 
     async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
@@ -140,15 +132,12 @@ class Node:
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._large.want(peer_id, envelope)
         except Fault as fault:
-            return self._refused(accept.refusal(fault))
+            return self.traffic.refusing(accept.refusal(fault))
 
     async def receive_body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
-        self.traffic.uploads["peer"] += 1
-        try:
+        with self.traffic.uploading("peer"):
             return await self._large.receive(peer_id, token, offset_bytes, chunks)
-        finally:
-            self.traffic.uploads["peer"] -= 1
 
     async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer:
         """Decide about a large packet whose body is complete."""
@@ -156,8 +145,8 @@ class Node:
         try:
             envelope = self._check_parcel(peer_id, parcel)
         except Fault as fault:
-            return self._refused(accept.refusal(fault))
-        return self._refused(
+            return self.traffic.refusing(accept.refusal(fault))
+        return self.traffic.refusing(
             await self._large.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
         )
 
@@ -221,7 +210,7 @@ class Node:
 
         stored, taken, ended = await self.ports.store.transact(write)
         self.traffic.have_ended(ended)
-        self._count_received(pairs, stored)
+        self.traffic.settled(pairs, stored)
         targets = {verdict.parcel.target_node for verdict in verdicts} - {self.node_id}
         if targets:
             self.on_outbox(targets)
@@ -232,29 +221,6 @@ class Node:
             one if isinstance(one, Answer) else next(by_verdict) if isinstance(one, judge.Verdict) else next(by_receipt)
             for one in judged
         ]
-
-    def _count_received(self, pairs: Sequence[tuple[judge.Verdict, SignedReceipt]], stored: Sequence[Answer]) -> None:
-        for (verdict, signed), answer in zip(pairs, stored, strict=True):
-            # A packet that was decided about before has its first receipt, which is another than the one signed now.
-            if answer.receipt is signed or answer.receipt == signed:
-                self.traffic.has_received(verdict.envelope.kind, verdict.receipt)
-            elif answer.receipt is not None:
-                self.traffic.received_again += 1
-
-    def _count_answers(self, items: Sequence[PushItem], answers: Sequence[Answer]) -> None:
-        for item, answer in zip(items, answers, strict=True):
-            if isinstance(item, PushPacket):
-                self._refused(answer)
-            elif answer.reason is Reason.NONE:
-                self.traffic.receipts_verified[Level.DELIVERED] += 1
-            else:
-                self.traffic.receipts_refused[answer.reason] += 1
-
-    def _refused(self, answer: Answer) -> Answer:
-        """Count a packet that gets no receipt."""
-        if answer.receipt is None:
-            self.traffic.not_received[answer.reason] += 1
-        return answer
 
     # --- an office looks and takes ---------------------------------------------------------------------------------
 
@@ -333,17 +299,11 @@ class Node:
         views = await self.ports.store.transact(lambda tx: operate.list_outbox(tx, node_id, size + 1, outlook))
         return views[:size], len(views) > size
 
-    async def list_peers(self) -> list[PeerView]:
-        """Return the road to every peer, with what its last Hello said."""
+    async def list_peers(self, *, counting: bool = True) -> list[PeerView]:
+        """Return the road to every peer, with what its last Hello said; cheap if what waits need not be counted."""
         outlook = self._outlook()
-        views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook))
-        return [self._with_hello(view) for view in views]
-
-    async def list_roads(self) -> list[PeerView]:
-        """The same without counting what waits: cheap however much that is."""
-        outlook = self._outlook()
-        views = await self.ports.store.transact(lambda tx: operate.list_roads(tx, outlook))
-        return [self._with_hello(view) for view in views]
+        views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook, counting=counting))
+        return [self.peers_seen.completed(view) for view in views]
 
     async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]:
         """Return how completely recipients report on a page of deliveries, and the token of the next page; times 0: no bound."""
@@ -354,19 +314,6 @@ class Node:
 
     def _outlook(self) -> Outlook:
         return Outlook(self.node_id, self.ports.directory.current(), self.ports.clock.now_ms(), self.policy)
-
-    def _with_hello(self, view: PeerView) -> PeerView:
-        contact_ms = self.contacts_ms.get(view.node_id, 0)
-        hello, at_ms = self.peer_hellos.get(view.node_id, (None, 0))
-        if hello is None:
-            return replace(view, last_contact_ms=contact_ms) if contact_ms else view
-        return replace(
-            view,
-            clock_skew_ms=hello.wall_time_ms - at_ms,
-            directory_version=hello.directory_version,
-            last_contact_ms=contact_ms,
-            software=hello.software[:SOFTWARE_CHARACTERS_MAX],
-        )
 
     async def hold_peer(self, node_id: str) -> None:
         """Stop sending to a peer until it is released."""

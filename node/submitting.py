@@ -87,11 +87,8 @@ class Submitting:
         else:
             head, rest = await self._large.head(packet, SMALL_PACKET_BYTES_MAX)
             if rest is not None:
-                self._traffic.uploads["office"] += 1
-                try:
+                with self._traffic.uploading("office"):
                     return await self._submit_large(system, submission, head, rest)
-                finally:
-                    self._traffic.uploads["office"] -= 1
             sealed = await self._seal_small(head)
         try:
             require_no_errors(sealed.findings)

@@ -6,11 +6,14 @@ Keys are enumerations and never codes or ids: the number of counters does not gr
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from node.flow.judge import Verdict
 from node.model.envelope import PacketKind
+from node.model.mesh import Answer, PushItem, PushPacket
 from node.model.reason import Reason
-from node.model.receipt import Level, Receipt
+from node.model.receipt import Level, Receipt, SignedReceipt
 
 
 class Traffic:
@@ -40,14 +43,48 @@ class Traffic:
         self.uploads: Counter[str] = Counter()
         """Bodies that flow in just now: from "office" or "peer"."""
 
-    def has_received(self, kind: PacketKind, receipt: Receipt) -> None:
-        """Count a new packet of a peer and the receipt that it was given."""
+    def settled(self, pairs: Sequence[tuple[Verdict, SignedReceipt]], stored: Sequence[Answer]) -> None:
+        """Count packets of a peer that were decided about, each with the receipt that was signed for it now."""
+        for (verdict, signed), answer in zip(pairs, stored, strict=True):
+            # A packet that was decided about before has its first receipt, which is another than the one signed now.
+            if answer.receipt is signed or answer.receipt == signed:
+                self._received_one(verdict.envelope.kind, verdict.receipt)
+            elif answer.receipt is not None:
+                self.received_again += 1
+
+    def _received_one(self, kind: PacketKind, receipt: Receipt) -> None:
         self.received[kind, receipt.level] += 1
         if receipt.level is Level.DELIVERED:
             for outcome in receipt.outcomes:
                 self.units_served[outcome.reason] += 1
 
-    def have_ended(self, reasons: Iterable[Reason]) -> None:
+    def answered(self, items: Sequence[PushItem], answers: list[Answer]) -> list[Answer]:
+        """Count what a push brought by its answers, and return these."""
+        for item, answer in zip(items, answers, strict=True):
+            if isinstance(item, PushPacket):
+                self.refusing(answer)
+            elif answer.reason is Reason.NONE:
+                self.receipts_verified[Level.DELIVERED] += 1
+            else:
+                self.receipts_refused[answer.reason] += 1
+        return answers
+
+    def refusing(self, answer: Answer) -> Answer:
+        """Count a packet if it gets no receipt, and return its answer."""
+        if answer.receipt is None:
+            self.not_received[answer.reason] += 1
+        return answer
+
+    @contextmanager
+    def uploading(self, who: str) -> Iterator[None]:
+        """Within: a body flows in."""
+        self.uploads[who] += 1
+        try:
+            yield
+        finally:
+            self.uploads[who] -= 1
+
+    def have_ended(self, reasons: Sequence[Reason]) -> None:
         """Count deliveries that ended."""
         for reason in reasons:
             self.ended[reason] += 1

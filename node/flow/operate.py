@@ -49,16 +49,13 @@ def _outbox_view(tx: Tx, key: bytes, record: OutboxRecord, outlook: Outlook) -> 
     )
 
 
-def list_peers(tx: Tx, outlook: Outlook) -> list[PeerView]:
-    """Return the road to every other node of the directory."""
+def list_peers(tx: Tx, outlook: Outlook, *, counting: bool = True) -> list[PeerView]:
+    """Return the road to every other node of the directory. Without counting what waits (then 0): a few reads for each."""
     peers = sorted(node_id for node_id in outlook.directory.nodes if node_id != outlook.own_id)
-    return [_peer_view(tx, outlook.directory.nodes[name], outlook, _count_waiting(tx, name)) for name in peers]
-
-
-def list_roads(tx: Tx, outlook: Outlook) -> list[PeerView]:
-    """The same, but what waits is not counted (0): a few reads for each peer, however long its queue."""
-    peers = sorted(node_id for node_id in outlook.directory.nodes if node_id != outlook.own_id)
-    return [_peer_view(tx, outlook.directory.nodes[name], outlook, 0) for name in peers]
+    return [
+        _peer_view(tx, outlook.directory.nodes[name], outlook, _count_waiting(tx, name) if counting else 0)
+        for name in peers
+    ]
 
 
 def _count_waiting(tx: Tx, node_id: str) -> int:

@@ -79,7 +79,7 @@ class Looker:
         roads: list[PeerView] | None = None
         try:
             async with asyncio.timeout(self._look_time_s):
-                roads = await node.list_roads()
+                roads = await node.list_peers(counting=False)
                 waiting = await self._census.take()
         except (Fault, TimeoutError):
             pass  # told as missing
