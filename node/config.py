@@ -31,6 +31,7 @@ from node.config_doors import (
     Vxp,
     Watch,
 )
+from node.config_doors import is_loopback as is_loopback
 from node.config_text import EXAMPLE, WRONG
 from node.errors import Broken, Rejected
 from node.model.code import parse_code

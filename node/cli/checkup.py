@@ -28,13 +28,18 @@ TITLES = {
     "entry": "Mục trong danh bạ",
     "units": "Đơn vị",
     "systems": "Hệ thống",
+    "files": "Quyền tệp",
+    "key_ages": "Tuổi khóa",
     "disk": "Đĩa",
     "clock": "Đồng hồ",
+    "time_sync": "Đồng bộ giờ",
     "calendar": "Lịch làm việc",
     "store": "Kho dữ liệu",
     "running": "Tiến trình",
     "port": "Cổng",
     "peers": "Nút bạn",
+    "inbound": "Nút bạn gọi vào",
+    "versions": "Phiên bản",
     "outbox": "Hộp đi",
 }
 

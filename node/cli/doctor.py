@@ -1,7 +1,9 @@
 """truc doctor: says in words what is missing or wrong, and what to do about it. Changes nothing.
 
 checkup.py          what a finding is            checkup_home.py     settings, keys, zone, directory, disk
-checkup_mesh.py     ports, the running node, roads to the peers, what waits
+checkup_mesh.py     the running node, roads to the peers, what waits
+checkup_clock.py    is the clock kept right?     checkup_files.py    owners, modes, ages of keys
+checkup_ports.py    who listens where            checkup_peers.py    do peers find us, versions
 """
 
 from typing import TYPE_CHECKING
@@ -35,11 +37,13 @@ def doctor(home: Home, as_json: Json = False) -> None:
 
 def examine(place: Place) -> list[Check]:
     """Look at everything, as far as what was found before allows."""
+    from node.cli.checkup_clock import check_clock
+    from node.cli.checkup_files import check_files
     from node.cli.checkup_home import Patient, check_home
     from node.cli.checkup_mesh import check_mesh
 
     patient = Patient(place, now_ms())
-    return [*check_home(patient), *check_mesh(patient)]
+    return [*check_home(patient), *check_files(patient), *check_clock(), *check_mesh(patient)]
 
 
 def _shown(checks: list[Check]) -> list["RenderableType"]:
