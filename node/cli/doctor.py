@@ -6,7 +6,8 @@ checkup_clock.py    is the clock kept right?     checkup_files.py    owners, mod
 checkup_ports.py    who listens where            checkup_peers.py    do peers find us, versions
 """
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,15 +25,19 @@ def doctor(home: Home, as_json: Json = False) -> None:
     """Khám một nút: còn thiếu gì, sai gì, phải làm gì. Không thay đổi gì cả."""
     checks = examine(Place(home))
     grave = [check for check in checks if check.state is State.WRONG]
-    document = {
+    tell(as_json, told(home, checks), lambda: _shown(checks))
+    raise typer.Exit(Broken.exit_code if grave else EXIT_OK)
+
+
+def told(home: Path, checks: list[Check]) -> dict[str, Any]:
+    """Return findings as programs read them."""
+    return {
         "home": str(home),
-        "healthy": not grave,
+        "healthy": not any(check.state is State.WRONG for check in checks),
         "checks": [
             {"name": one.name, "state": one.state.value, "said": one.said, "advice": one.advice} for one in checks
         ],
     }
-    tell(as_json, document, lambda: _shown(checks))
-    raise typer.Exit(Broken.exit_code if grave else EXIT_OK)
 
 
 def examine(place: Place) -> list[Check]:
