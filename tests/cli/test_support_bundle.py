@@ -122,7 +122,9 @@ def test_a_running_node_with_planted_secrets_and_subjects(truc: Truc, node: Path
     assert stat.S_IMODE((tmp_path / "b.zip").stat().st_mode) == 0o600
 
 
-def test_a_node_that_stands_still_is_told_as_far_as_its_folder_goes(truc: Truc, admitted: Admitted, tmp_path: Path) -> None:
+def test_a_node_that_stands_still_is_told_as_far_as_its_folder_goes(
+    truc: Truc, admitted: Admitted, tmp_path: Path
+) -> None:
     """It cannot be asked; that is noted, and everything else is there."""
     made, read = bundle(truc, admitted.home, tmp_path / "b.zip")
     manifest = read.json("manifest.json")

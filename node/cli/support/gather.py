@@ -20,7 +20,7 @@ from node.cli.plain import iso_time, plain
 from node.cli.support import machine
 from node.cli.support.logs import read_log
 from node.cli.support.redact import Redactor, redactor_of
-from node.errors import Fault
+from node.errors import Deferred, Fault
 
 if TYPE_CHECKING:
     from node.config import Settings
@@ -142,10 +142,13 @@ def _directory(place: Home) -> dict[str, Any]:
 
 
 async def _asked(place: Home) -> dict[str, Any]:
-    """Ask the running node: how it is, its peers, what waits. Raises Fault if it does not answer."""
-    async with asyncio.timeout(ASK_S), place.admin() as admin:
-        health, peers = await admin.health(), await admin.list_peers()
-        waiting, more = await admin.list_outbox("", OUTBOX_MAX)
+    """Ask the running node: how it is, its peers, what waits. Raises ConnectionError if it does not answer, Fault if it refuses."""
+    try:
+        async with asyncio.timeout(ASK_S), place.admin() as admin:
+            health, peers = await admin.health(), await admin.list_peers()
+            waiting, more = await admin.list_outbox("", OUTBOX_MAX)
+    except (Deferred, TimeoutError) as error:
+        raise ConnectionError("nút không chạy, hoặc không trả lời") from error
     return {"health": plain(health), "peers": plain(peers), "outbox": plain(waiting), "outbox_has_more": more}
 
 
