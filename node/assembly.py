@@ -25,6 +25,7 @@ from node.health import Health
 from node.home import Homestead
 from node.log import get_logger
 from node.net.admin_server import AdminService
+from node.net.errors import Tally
 from node.net.hook_client import HookClient
 from node.net.hooks import HookFiles, HttpHooks
 from node.net.listener import Listener
@@ -45,6 +46,7 @@ from node.web.door import WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.house import House
 from node.web.vxp.register import Registrar
+from node.web.watch.build import watch_door
 from node.workers import SystemClock, SystemEntropy, ThreadWorkers
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class RunningNode:
         mesh: Listener,
         office: Listener,
         web: WebDoor | None,
+        watch: WebDoor | None,
         close: Callable[[], "asyncio.Future[None]"],
     ) -> None:
         self.ports = ports
@@ -81,6 +84,7 @@ class RunningNode:
         self._mesh = mesh
         self._office = office
         self._web = web
+        self._watch = watch
         self._close = close
 
     @property
@@ -98,10 +102,15 @@ class RunningNode:
         """Where software of the VXP kind reaches it, as a URL; "" if the bridge is off."""
         return self._web.url if self._web else ""
 
+    @property
+    def watch_address(self) -> str:
+        """Where figures and health are read, as a URL; "" if that is off."""
+        return self._watch.url if self._watch else ""
+
     async def stop(self) -> None:
         """Take nothing new, finish what is being answered, make everything durable, let go of the files."""
-        web = [self._web.stop()] if self._web else []
-        await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S), *web)
+        doors = [door.stop() for door in (self._web, self._watch) if door is not None]
+        await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S), *doors)
         await self._feed.stop()
         await self.notifier.stop()
         await self.clerk.stop()
@@ -145,8 +154,10 @@ async def start(
         source.subscribe(lambda directory: couriers.directory_changed())
         couriers.on_newer_directory = feed.hear_of
         health = Health(store, source, machine_clock, identity, node.node_id, f"truc {__version__}", _machine(home))
-        mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed)
-        web = _web_door(settings, place, node, systems, passphrase)
+        tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
+        mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed, tallies)
+        web = _web_door(settings, place, node, systems, passphrase, tallies["vxp"])
+        watch = watch_door(settings, home, node, store, peers.tally, tallies, identity, health.view)
 
         async def close() -> None:
             await peers.close()
@@ -155,13 +166,23 @@ async def start(
             workers.close()
 
         running = RunningNode(
-            ports, node, couriers, clerk, notifier, feed, mesh, office, web, lambda: asyncio.ensure_future(close())
+            ports,
+            node,
+            couriers,
+            clerk,
+            notifier,
+            feed,
+            mesh,
+            office,
+            web,
+            watch,
+            lambda: asyncio.ensure_future(close()),
         )
     except BaseException:
         await store.close()
         raise
     try:
-        await _open_doors(running, mesh, office, web, feed, fenced=store.fence is not None)
+        await _open_doors(running, mesh, office, [web, watch], feed, fenced=store.fence is not None)
     except BaseException:
         await running.stop()
         raise
@@ -177,11 +198,12 @@ def _listeners(
     systems: Systems,
     health: Health,
     feed: DirectoryFeed,
+    tallies: dict[str, Tally],
 ) -> tuple[Listener, Listener]:
     policy = node.policy
-    mesh = MeshService(node, source, trusted.missing_for, policy)
-    office = OfficeService(node, systems, policy)
-    admin = AdminService(node, systems, health.view, feed.refresh, listens_on=settings.office.listen)
+    mesh = MeshService(node, source, trusted.missing_for, policy, tallies["mesh"])
+    office = OfficeService(node, systems, policy, tallies["office"])
+    admin = AdminService(node, systems, health.view, feed.refresh, tallies["admin"], listens_on=settings.office.listen)
     return (
         mesh_listener(settings.mesh.listen, identity, source, mesh),
         office_listener(settings.office.listen, identity, office, admin),
@@ -189,7 +211,7 @@ def _listeners(
 
 
 def _web_door(
-    settings: "Settings", place: Homestead, node: Node, systems: Systems, passphrase: bytes | None
+    settings: "Settings", place: Homestead, node: Node, systems: Systems, passphrase: bytes | None, tally: Tally
 ) -> WebDoor | None:
     vxp, ports = settings.vxp, node.ports
     if not vxp.listen:
@@ -198,16 +220,23 @@ def _web_door(
     secrets = VxpSecrets(place.systems_folder, ports.keys)
     registrar = Registrar(place.zone, systems, ports.clock.now_ms)
     house = House(node, Dockets(ports), ports.directory.current, systems, secrets, registrar, ports.clock.now_ms)
-    return vxp_door(vxp.listen, tls, house)
+    return vxp_door(vxp.listen, tls, house, tally=tally)
 
 
 async def _open_doors(
-    running: RunningNode, mesh: Listener, office: Listener, web: WebDoor | None, feed: DirectoryFeed, *, fenced: bool
+    running: RunningNode,
+    mesh: Listener,
+    office: Listener,
+    web: list[WebDoor | None],
+    feed: DirectoryFeed,
+    *,
+    fenced: bool,
 ) -> None:
     await mesh.start()
     await office.start()
-    if web is not None:
-        await web.start()
+    for each in web:
+        if each is not None:
+            await each.start()
     feed.start()
     if not fenced:
         await running.couriers.start()
@@ -225,6 +254,7 @@ async def _open_doors(
         mesh=running.mesh_address,
         office=running.office_address,
         web=running.web_address,
+        watch=running.watch_address,
     )
 
 

@@ -6,7 +6,7 @@ a receipt that verifies; anything else leaves the row where it is, put off, with
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from node.errors import Broken, Denied, Fault
 from node.flow import outbox, receipt, relay
@@ -58,6 +58,15 @@ class Heard:
 
     answered: list[tuple[Loaded, Answer]]
     unfit: list[tuple[Loaded, Reason]]
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written down: whether every row is gone, which other outboxes got something, why deliveries ended."""
+
+    gone: bool = True
+    nodes: set[str] = field(default_factory=set)
+    ended: list[Reason] = field(default_factory=list)
 
 
 class Carrier:
@@ -178,12 +187,22 @@ class Carrier:
         pairs, caller = heard.answered, road.call.node_id
         told = await self._ports.workers.run(0, lambda: [self._judge(one, answer, caller) for one, answer in pairs])
         now_ms = self._ports.clock.now_ms()
-        gone, nodes = await self._ports.store.transact(lambda tx: self._write(tx, road, told, now_ms))
+        written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, now_ms))
+        self._count(heard, told, written.ended)
         await self._remove_released([one for one, _ in pairs if one.row.kind == keys.OUTBOX_RELAY])
-        if nodes:
-            self._node.on_outbox(nodes)
+        if written.nodes:
+            self._node.on_outbox(written.nodes)
         self._node.on_notice()
-        return gone and not heard.unfit
+        return written.gone and not heard.unfit
+
+    def _count(self, heard: Heard, told: list[Told], ended: list[Reason]) -> None:
+        traffic = self._node.traffic
+        traffic.have_ended(ended)
+        for (_, answer), one in zip(heard.answered, told, strict=True):
+            if one.believed is not None:
+                traffic.receipts_verified[one.believed.receipt.level] += 1
+            elif answer.receipt is not None and one.reason:
+                traffic.receipts_refused[one.reason] += 1
 
     def _judge(self, loaded: Loaded, answer: Answer, caller: str) -> Told:
         if answer.receipt is None or loaded.packet is None:
@@ -199,20 +218,20 @@ class Carrier:
             return Told(loaded.row, None, fault.reason, 0)
         return Told(loaded.row, believed, Reason.NONE, 0)
 
-    def _write(self, tx: Tx, road: Road, told: list[Told], now_ms: int) -> tuple[bool, set[str]]:
-        """Write what was told about several rows; return whether all are gone, and which other outboxes got something."""
-        gone, nodes = True, set[str]()
+    def _write(self, tx: Tx, road: Road, told: list[Told], now_ms: int) -> Written:
+        """Write what was told about several rows."""
+        written = Written()
         for one in told:
-            gone &= self._write_one(tx, road, one, now_ms, nodes)
-        return gone, nodes
+            written.gone &= self._write_one(tx, road, one, now_ms, written)
+        return written
 
-    def _write_one(self, tx: Tx, road: Road, told: Told, now_ms: int, nodes: set[str]) -> bool:
+    def _write_one(self, tx: Tx, road: Road, told: Told, now_ms: int, written: Written) -> bool:
         row, believed = told.row, told.believed
         if row.kind == keys.OUTBOX_RECEIPT and told.reason in (Reason.NONE, Reason.NOT_FOUND, Reason.RECEIPT_INVALID):
             # The origin has it, or will never want it; it holds the packet itself and would ask again.
             return outbox.settle(tx, self._peer_id, row.packet_id, row.kind)
         if believed is None:
-            return self._stays(tx, told, now_ms, nodes)
+            return self._stays(tx, told, now_ms, written.nodes)
         if believed.receipt.level is Level.CUSTODY:
             pause_ms = min(self._policy.custody_retry_ms, outbox.PUT_OFF_MS_MAX)
             receipt.apply_custody(tx, believed, self._peer_id, now_ms + pause_ms)
@@ -220,14 +239,15 @@ class Carrier:
         if row.kind == keys.OUTBOX_RELAY:
             envelope = _envelope(require(tx, keys.packet(row.packet_id), PacketRecord))
             if relay.carried_home(tx, believed, envelope, now_ms):
-                nodes.add(envelope.origin_node)
+                written.nodes.add(envelope.origin_node)
             return True
         assert road.call is not None
-        receipt.apply_final(tx, believed, now_ms, relay_node=road.call.node_id if road.is_relay else "")
+        relay_node = road.call.node_id if road.is_relay else ""
+        written.ended += receipt.apply_final(tx, believed, now_ms, relay_node=relay_node)
         if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
             return True
         # The receipt is silent about a unit that we believed to be there: the directories differ.
-        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), now_ms, nodes)
+        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), now_ms, written.nodes)
 
     def _stays(self, tx: Tx, told: Told, now_ms: int, nodes: set[str]) -> bool:
         row, reason = told.row, told.reason or Reason.PEER_BUSY

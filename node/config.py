@@ -2,24 +2,36 @@
 
 `mesh.listen` in the file is TRUC_MESH__LISTEN in the environment. Keys name their unit. Unknown keys are refused with the
 nearest known one, and all mistakes are told at once. Secrets never stand here, only the paths of their files; that is why no
-message repeats a value below `keys`. Only this file knows pydantic; what the node works by is a plain `Policy`.
+message repeats a value below `keys`. Only this file and config_doors.py know pydantic; what the node works by is a plain `Policy`.
 """
 
 import dataclasses
 import difflib
-import ipaddress
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from node.config_doors import (
+    HTTP_RISK,
+    MESH_PORT,
+    NETWORK_RISK,
+    OFFICE_PORT,
+    VXP_PORT,
+    WATCH_PORT,
+    Mesh,
+    Office,
+    Section,
+    Vxp,
+    Watch,
+)
+from node.config_doors import is_loopback as is_loopback
 from node.config_text import EXAMPLE, WRONG
 from node.errors import Broken, Rejected
 from node.model.code import parse_code
@@ -27,37 +39,11 @@ from node.model.policy import DAY_MS, KIB, MIB, Policy
 from node.model.reason import Reason
 
 FILE_NAME = "node.toml"
-MESH_PORT, OFFICE_PORT, VXP_PORT = 7401, 7402, 7403
-HTTP_RISK = "ai trên đường truyền cũng đọc và sửa được văn bản"
-"""What an operator must write down to let the bridge speak without TLS beyond this machine."""
 ENV_PREFIX = "TRUC_"
 """Variables with `__` in their name are settings; TRUC_HOME, TRUC_SYSTEM and the like belong to the command line."""
 
 _DEFAULT = Policy()
-_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+):([0-9]{1,5})")
 _MINUTES_MAX_MS = 60 * 60_000
-
-
-def _address(text: str) -> str:
-    found = _ADDRESS.fullmatch(text)
-    if found is None or int(found[2]) > 65_535:
-        raise ValueError('phải có dạng "máy:cổng", ví dụ "0.0.0.0:7401" hoặc "[::1]:7401", không có "https://"')
-    return text
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether "host:port" is reached from this machine only."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _dialled_address(text: str) -> str:
-    if text and _address(text).endswith(":0"):
-        raise ValueError("cổng 0 không gọi tới được; hãy ghi cổng thật, hoặc để trống nếu không ai gọi tới được nút")
-    return text
 
 
 def _unit_code(text: str) -> str:
@@ -67,65 +53,20 @@ def _unit_code(text: str) -> str:
         raise ValueError('không phải mã định danh, ví dụ "H49.22.05" hoặc "000.05.22.H49"') from None
 
 
-def _address_or_off(text: str) -> str:
-    return _address(text) if text else text
-
-
-Listen = Annotated[str, AfterValidator(_address)]
-"""Where to listen, "host:port"; port 0 lets the system choose."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
-
-
-class Mesh(_Section):
-    """Where other nodes reach this one; `advertise` is what the directory tells them, empty: nobody can dial it."""
-
-    listen: Listen = f"127.0.0.1:{MESH_PORT}"
-    advertise: Annotated[str, AfterValidator(_dialled_address)] = ""
-
-
-class Office(_Section):
-    """Where the units' software and the truc command reach this node; always with TLS and credentials."""
-
-    listen: Listen = f"127.0.0.1:{OFFICE_PORT}"
-
-
-class Vxp(_Section):
-    """The bridge for software that speaks to the national axis: https with the given certificate, or http on this machine."""
-
-    listen: Annotated[str, AfterValidator(_address_or_off)] = ""
-    certificate: Path | None = None
-    key: Path | None = None
-    http_risk: Literal["", "ai trên đường truyền cũng đọc và sửa được văn bản"] = ""
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> "Vxp":
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate và key phải đi cùng nhau")
-        if self.listen and self.certificate is None and not is_loopback(self.listen) and not self.http_risk:
-            raise ValueError(
-                f"{self.listen} nghe ngoài máy này mà không có TLS; hãy ghi certificate và key, hoặc nghe ở 127.0.0.1, "
-                f'hoặc nhận rủi ro bằng cách ghi http_risk = "{HTTP_RISK}"'
-            )
-        return self
-
-
-class DirectoryFeed(_Section):
+class DirectoryFeed(Section):
     """Where newer versions of the directory are looked for besides the peers, and how often."""
 
     folder: Path | None = None
     refresh_s: int = Field(default=300, ge=1, le=86_400)
 
 
-class StoreSizes(_Section):
+class StoreSizes(Section):
     """What lies where in the store, named as in Policy."""
 
     inline_body_bytes_max: int = Field(default=_DEFAULT.inline_body_bytes_max, ge=0, le=64 * KIB)
 
 
-class Limits(_Section):
+class Limits(Section):
     """Sizes, named as in Policy."""
 
     packet_bytes_max: int = Field(default=_DEFAULT.packet_bytes_max, ge=64 * KIB, le=2048 * MIB)
@@ -135,7 +76,7 @@ class Limits(_Section):
     submit_group_max: int = Field(default=_DEFAULT.submit_group_max, ge=1, le=4_096)
 
 
-class Times(_Section):
+class Times(Section):
     """Times in milliseconds, named as in Policy."""
 
     expire_after_ms: int = Field(default=_DEFAULT.expire_after_ms, ge=1_000, le=365 * DAY_MS)
@@ -152,32 +93,32 @@ class Times(_Section):
     wait_for_document_ms: int = Field(default=_DEFAULT.wait_for_document_ms, ge=100, le=365 * DAY_MS)
 
 
-class Statuses(_Section):
+class Statuses(Section):
     """Who reports 01 (đã đến): the node, but for the units whose own software does."""
 
     arrival: bool = _DEFAULT.arrival
     arrival_by_software: tuple[Annotated[str, AfterValidator(_unit_code)], ...] = ()
 
 
-class Relay(_Section):
+class Relay(Section):
     """Whether this node takes custody of packets between other nodes (the directory must name it a relay, too)."""
 
     carry_for_others: bool = False
 
 
-class KeyFiles(_Section):
+class KeyFiles(Section):
     """Paths of secrets; never the secrets themselves."""
 
     passphrase_file: Path | None = None
 
 
-class CalendarFile(_Section):
+class CalendarFile(Section):
     """The operator's own table of holidays; without one the program's holds (node/config_calendar.py reads both)."""
 
     file: Path | None = None
 
 
-class Log(_Section):
+class Log(Section):
     """How much is logged, and how it looks; `auto` is JSON off a terminal and coloured on one."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -196,6 +137,7 @@ class Settings(BaseSettings):
     mesh: Mesh = Mesh()
     office: Office = Office()
     vxp: Vxp = Vxp()
+    watch: Watch = Watch()
     directory: DirectoryFeed = DirectoryFeed()
     store: StoreSizes = StoreSizes()
     limits: Limits = Limits()
@@ -328,6 +270,8 @@ def example_toml(
         carry_for_others=str(carry_for_others).lower(),
         vxp_port=VXP_PORT,
         http_risk=_quoted(HTTP_RISK),
+        watch_port=WATCH_PORT,
+        network_risk=_quoted(NETWORK_RISK),
         policy=_DEFAULT,
     )
 

@@ -54,6 +54,13 @@ listen = {office_listen}
 # Không có TLS thì chỉ nghe được trong máy này. Muốn nghe ngoài máy mà không có TLS, phải chép đúng câu này:
 # http_risk = {http_risk}
 
+# Số liệu cho Prometheus (/metrics) và tình trạng nút (/health/live, /health/ready), chỉ đọc, qua HTTP. Xem deploy/watch.
+[watch]
+# Nghe ở địa chỉ nào; để trống là tắt.
+# listen = "127.0.0.1:{watch_port}"
+# Ở đây không có TLS và không hỏi ai là ai, nên chỉ nghe được trong máy này. Muốn nghe ngoài máy, phải chép đúng câu này:
+# network_risk = {network_risk}
+
 [directory]
 # Thư mục (hoặc USB) có danh bạ mới do đơn vị vận hành công bố; bỏ trống thì lấy từ các nút khác.
 # folder = "/srv/truc/danh-ba"

@@ -17,6 +17,7 @@ from node.flow.road import dialable
 from node.loopback import Loopback
 from node.model.directory import Directory, NodeEntry
 from node.model.policy import Policy
+from node.model.reason import Reason
 from node.model.receipt import Receipt
 from node.node import Node
 from node.ports import Ports, Tx
@@ -155,7 +156,7 @@ class Couriers:
         except Fault as fault:
             await self.roads.failed(peer.node_id, fault.reason, started_ms)
             return
-        self._node.note_hello(peer.node_id, hello)
+        self._node.peers_seen.greeted(peer.node_id, hello)
         await self.roads.succeeded(peer.node_id)
         if hello.directory_version > self._ports.directory.current().version:
             self.on_newer_directory(peer.node_id, hello.directory_version)
@@ -208,7 +209,8 @@ class Couriers:
         believed = None
         if said is not None:
             believed = receipt.Believed(said, receipt.sign_receipts(self._ports.keys, [said])[0])
-        await self._ports.store.transact(lambda tx: sweep.expire(tx, item, believed, now_ms, self._policy))
+        failed = await self._ports.store.transact(lambda tx: sweep.expire(tx, item, believed, now_ms, self._policy))
+        self._node.traffic.ended[Reason.EXPIRED] += failed
 
     async def _forget(self, item: sweep.Due, now_ms: int) -> None:
         unnamed = await self._ports.store.transact(lambda tx: sweep.forget(tx, item, now_ms))

@@ -27,7 +27,7 @@ _FIELD_GROUPS = {
     "how many": "count items units deliveries packets receipts signatures",
     "how large": "size_bytes body_bytes packet_bytes offset_bytes durable_bytes free_bytes",
     "how long": "duration_ms retry_after_ms due_in_ms age_ms skew_ms lag_ms",
-    "this installation": "version directory_version protocol software home path mesh office web address port pid exit_code signal",
+    "this installation": "version directory_version protocol software home path mesh office web watch address port pid exit_code signal",
     "about a fault, or a library's own words": "detail library",
     "what was left out": "dropped",
 }

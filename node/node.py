@@ -31,9 +31,11 @@ from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submi
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
+from node.peersseen import PeersSeen
 from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
 from node.submitting import Submitting
+from node.traffic import Traffic
 from node.unseal import Unsealer
 
 PROTOCOL_VERSION = 1
@@ -53,8 +55,8 @@ class Node:
         self.node_id = ports.keys.node_id
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
         self.unsealer = Unsealer(ports, self.wrapper, calendar or Calendar(), policy.urgent_within_ms)
-        self.peer_hellos: dict[str, tuple[Hello, int]] = {}
-        """Last Hello of each peer and our wall time then."""
+        self.peers_seen = PeersSeen(ports.clock.now_ms)
+        self.traffic = Traffic()
         self.on_outbox: Callable[[set[str]], None] = lambda nodes: None
         """Called when something durable waits for these nodes."""
         self.on_contact: Callable[[str], None] = lambda node_id: None
@@ -72,6 +74,7 @@ class Node:
             self.wrapper,
             self._large,
             self.body_files,
+            self.traffic,
             lambda nodes: self.on_outbox(nodes),
             lambda: self.on_duty(),
             lambda: self.on_notice(),
@@ -93,13 +96,13 @@ class Node:
 
     async def receive_hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
-        self.note_hello(peer_id, hello)
-        self.on_contact(peer_id)
+        self.peers_seen.greeted(peer_id, hello)
+        self._called_by(peer_id)
         return self.hello()
 
-    def note_hello(self, peer_id: str, hello: Hello) -> None:
-        """Remember what a peer said of itself, and when."""
-        self.peer_hellos[peer_id] = (hello, self.ports.clock.now_ms())
+    def _called_by(self, peer_id: str) -> None:
+        self.peers_seen.called(peer_id)
+        self.on_contact(peer_id)
 
     def hello(self) -> Hello:
         """Return how this node introduces itself."""
@@ -109,18 +112,20 @@ class Node:
 
     async def receive_push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]:
         """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
-        self.on_contact(peer_id)
+        self._called_by(peer_id)
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         judged = await self.ports.workers.run(weight, lambda: [self._judge(peer_id, item) for item in items])
-        return await self._large.spill(judged, partial(self._settle, peer_id))
+        answers = await self._large.spill(judged, partial(self._settle, peer_id))
+        return self.traffic.answered(items, answers)
 
     async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
-        self.on_contact(peer_id)
+        self._called_by(peer_id)
         try:
             envelope = self._check_parcel(peer_id, parcel)
             before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
             if before is not None:
+                self.traffic.received_again += 1
                 return before
             if parcel.target_node != self.node_id:
                 # Said before the upload: whether we carry it at all does not depend on the body.
@@ -132,24 +137,28 @@ class Node:
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._large.want(peer_id, envelope)
         except Fault as fault:
-            return accept.refusal(fault)
+            return self.traffic.refusing(accept.refusal(fault))
 
     async def receive_body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
-        return await self._large.receive(peer_id, token, offset_bytes, chunks)
+        with self.traffic.uploading("peer"):
+            return await self._large.receive(peer_id, token, offset_bytes, chunks)
 
     async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer:
         """Decide about a large packet whose body is complete."""
-        self.on_contact(peer_id)
+        self._called_by(peer_id)
         try:
             envelope = self._check_parcel(peer_id, parcel)
         except Fault as fault:
-            return accept.refusal(fault)
-        return await self._large.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+            return self.traffic.refusing(accept.refusal(fault))
+        return self.traffic.refusing(
+            await self._large.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+        )
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
         if before is not None:
+            self.traffic.received_again += 1
             return before
         await self._large.complete(peer_id, envelope)
         opened = None
@@ -202,11 +211,14 @@ class Node:
         brought = [one for one in judged if isinstance(one, receipt.Believed)]
         now_ms = self.ports.clock.now_ms()
 
-        def write(tx: Tx) -> tuple[list[Answer], list[Answer]]:
-            taken = [accept.take_receipt(tx, one, peer_id, self.node_id, now_ms) for one in brought]
-            return accept.store_all(tx, pairs, self.node_id, now_ms, self.policy), taken
+        def write(tx: Tx) -> tuple[list[Answer], list[Answer], list[Reason]]:
+            ended: list[Reason] = []
+            taken = [accept.take_receipt(tx, one, peer_id, self.node_id, now_ms, ended) for one in brought]
+            return accept.store_all(tx, pairs, self.node_id, now_ms, self.policy), taken, ended
 
-        stored, taken = await self.ports.store.transact(write)
+        stored, taken, ended = await self.ports.store.transact(write)
+        self.traffic.have_ended(ended)
+        self.traffic.settled(pairs, stored)
         targets = {verdict.parcel.target_node for verdict in verdicts} - {self.node_id}
         if targets:
             self.on_outbox(targets)
@@ -313,11 +325,11 @@ class Node:
         views = await self.ports.store.transact(lambda tx: operate.list_outbox(tx, node_id, size + 1, outlook))
         return views[:size], len(views) > size
 
-    async def list_peers(self) -> list[PeerView]:
-        """Return the road to every peer, with what its last Hello said."""
+    async def list_peers(self, *, counting: bool = True) -> list[PeerView]:
+        """Return the road to every peer, with what its last Hello said; cheap if what waits need not be counted."""
         outlook = self._outlook()
-        views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook))
-        return [self._with_hello(view) for view in views]
+        views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook, counting=counting))
+        return [self.peers_seen.completed(view) for view in views]
 
     async def list_hooks(self) -> list[HookView]:
         """Return how the telling of systems goes."""
@@ -332,13 +344,6 @@ class Node:
 
     def _outlook(self) -> Outlook:
         return Outlook(self.node_id, self.ports.directory.current(), self.ports.clock.now_ms(), self.policy)
-
-    def _with_hello(self, view: PeerView) -> PeerView:
-        hello, at_ms = self.peer_hellos.get(view.node_id, (None, 0))
-        if hello is None:
-            return view
-        skew_ms = hello.wall_time_ms - at_ms
-        return replace(view, clock_skew_ms=skew_ms, directory_version=hello.directory_version)
 
     async def hold_peer(self, node_id: str) -> None:
         """Stop sending to a peer until it is released."""

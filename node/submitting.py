@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from node.bodyfiles import BodyFiles
-from node.errors import Deferred, Denied, Rejected
+from node.errors import Deferred, Denied, Fault, Rejected
 from node.flow import deeds, dossier, submit
 from node.flow.check import address, check_submission, require_served
 from node.flow.draft import Sealed, seal_small, seal_small_quickly
+from node.flow.duty import NODE_SYSTEM
 from node.flow.gather import Gather
 from node.flow.names import aliases_in
-from node.flow.submit import Draft, TooEarly
+from node.flow.submit import Draft, Signed, TooEarly
 from node.large import LargeBodies
 from node.model.code import parse_code
 from node.model.finding import require_no_errors
@@ -25,9 +26,10 @@ from node.model.header import PacketHeader
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
 from node.model.reason import Reason
-from node.ports import Ports
+from node.ports import Ports, Tx
 from node.seal.public import sealing_key_of
 from node.seal.wrap import Wrapper
+from node.traffic import Traffic
 
 GROUP_PAUSE_S = 0.008
 """How long submissions that had company wait for more, and once more while more keep coming (decision 0005)."""
@@ -51,6 +53,7 @@ class Submitting:
         wrapper: Wrapper,
         large: LargeBodies,
         body_files: BodyFiles,
+        traffic: Traffic,
         on_outbox: Callable[[set[str]], None],
         on_duty: Callable[[], None],
         on_notice: Callable[[], None],
@@ -59,6 +62,7 @@ class Submitting:
         self._node_id = ports.keys.node_id
         self._policy = policy
         self._body_files = body_files
+        self._traffic = traffic
         self._wrapper = wrapper
         self._large = large
         self._on_outbox = on_outbox
@@ -74,13 +78,21 @@ class Submitting:
         self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]
     ) -> SubmitResult:
         """Take a packet for delivery; see Node.submit."""
+        try:
+            return await self._take(system, submission, packet)
+        except Fault as fault:
+            self._traffic.refused[fault.reason] += 1
+            raise
+
+    async def _take(self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]) -> SubmitResult:
         check_submission(submission, self._policy, self._ports.clock.now_ms())
         if isinstance(packet, bytes):
             sealed = await self._seal_small(packet)
         else:
             head, rest = await self._large.head(packet, SMALL_PACKET_BYTES_MAX)
             if rest is not None:
-                return await self._submit_large(system, submission, head, rest)
+                with self._traffic.uploading("office"):
+                    return await self._submit_large(system, submission, head, rest)
             sealed = await self._seal_small(head)
         try:
             require_no_errors(sealed.findings)
@@ -89,6 +101,7 @@ class Submitting:
             first = await self._first_answer(system, submission, sealed)
             if first is None:
                 raise
+            self._traffic.repeated += 1
             return first
 
     async def _first_answer(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult | None:
@@ -168,6 +181,7 @@ class Submitting:
             digest = await self._large.digest(head, rest)
             again = await self._ports.store.transact(lambda tx: submit.repeat_of(tx, system, sid, digest))
             assert again is not None
+            self._traffic.repeated += 1
             return again
         return await self._hand_over(system, submission, await self._large.seal(head, rest))
 
@@ -197,7 +211,26 @@ class Submitting:
                 Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self._node_id}"
             )
         signed = submit.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
-        return await ports.store.transact(lambda tx: submit.store_group(tx, signed, now_ms, policy))
+
+        def write(tx: Tx) -> tuple[list[SubmitResult | TooEarly | Exception], list[Signed]]:
+            stored: list[Signed] = []
+            return submit.store_group(tx, signed, now_ms, policy, stored), stored
+
+        answers, stored = await ports.store.transact(write)
+        self._count(answers, stored)
+        return answers
+
+    def _count(self, answers: list[SubmitResult | TooEarly | Exception], stored: list[Signed]) -> None:
+        traffic = self._traffic
+        for one in stored:
+            traffic.submitted[one.envelope.kind, one.draft.system.name == NODE_SYSTEM] += 1
+            if one.own_receipt is not None:
+                # Recipients on this very node: the delivery ends with our own receipt, in the same commit.
+                for outcome in one.own_receipt.receipt.outcomes:
+                    traffic.units_served[outcome.reason] += 1
+                    traffic.ended[outcome.reason] += 1
+        if len(stored) < len(answers):
+            traffic.repeated += sum(isinstance(answer, SubmitResult) for answer in answers) - len(stored)
 
     async def _with_requests(self, drafts: list[Draft]) -> list[Draft]:
         """Let each 15 and 16 name the packet that it answers; that stands in the envelope, so it is read before the signing."""

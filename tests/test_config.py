@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.config import HTTP_RISK, Settings, example_toml, load_settings
+from node.config import HTTP_RISK, NETWORK_RISK, Settings, example_toml, load_settings
 from node.errors import Broken
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -57,6 +57,7 @@ def test_what_the_example_shows_as_default_is_the_default(tmp_path: Path) -> Non
         ("statuses", "arrival_by_software"),
     }
     examples |= {("vxp", name) for name in ("listen", "certificate", "key", "http_risk")}
+    examples |= {("watch", name) for name in ("listen", "network_risk")}
 
     settings = load_settings(home_with(tmp_path, text))
     for section, keys in given.items():
@@ -250,3 +251,22 @@ def test_the_bridge_with_tls_listens_anywhere_and_its_files_lie_at_home(tmp_path
     assert (settings.vxp.certificate, settings.vxp.key) == (tmp_path / "keys/vxp.crt", tmp_path / "keys/vxp.key")
     [line] = mistakes(home_with(tmp_path, f'{LEAST}[vxp]\nlisten = "0.0.0.0:7403"\ncertificate = "a.crt"\n'))
     assert "certificate và key phải đi cùng nhau" in line
+
+
+def test_the_watch_is_off_until_it_is_told_where_to_listen(tmp_path: Path) -> None:
+    assert load_settings(home_with(tmp_path, LEAST)).watch.listen == ""
+    assert load_settings(home_with(tmp_path, f'{LEAST}[watch]\nlisten = "[::1]:7404"\n')).watch.listen == "[::1]:7404"
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:7404", "[::]:7404", "10.0.0.5:7404"])
+def test_the_watch_beyond_this_machine_needs_the_risk_in_words(tmp_path: Path, listen: str) -> None:
+    [line] = mistakes(home_with(tmp_path, f'{LEAST}[watch]\nlisten = "{listen}"\n'))
+    assert line.startswith(f"watch: {listen} nghe ngoài máy này")
+    assert NETWORK_RISK in line
+    [line] = mistakes(home_with(tmp_path, f'{LEAST}[watch]\nlisten = "{listen}"\nnetwork_risk = "yes"\n'))
+    assert line.startswith("watch.network_risk: phải là một trong")
+
+    accepted = load_settings(
+        home_with(tmp_path, f'{LEAST}[watch]\nlisten = "{listen}"\nnetwork_risk = "{NETWORK_RISK}"\n')
+    )
+    assert accepted.watch.listen == listen

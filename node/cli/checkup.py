@@ -31,13 +31,18 @@ TITLES = {
     "systems": "Hệ thống",
     "vxp": "Cầu VXP",
     "webhooks": "Báo tin",
+    "files": "Quyền tệp",
+    "key_ages": "Tuổi khóa",
     "disk": "Đĩa",
     "clock": "Đồng hồ",
+    "time_sync": "Đồng bộ giờ",
     "calendar": "Lịch làm việc",
     "store": "Kho dữ liệu",
     "running": "Tiến trình",
     "port": "Cổng",
     "peers": "Nút bạn",
+    "inbound": "Nút bạn gọi vào",
+    "versions": "Phiên bản",
     "outbox": "Hộp đi",
 }
 

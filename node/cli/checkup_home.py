@@ -1,6 +1,7 @@
 """Check-up of what lies in a node's folder: nothing here needs a network or a running node."""
 
 import os
+import pwd
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -31,6 +32,14 @@ EARLIEST_MS = 1_767_225_600_000
 """2026-01-01: a clock that shows less was never set."""
 
 
+def account_name(uid: int) -> str:
+    """Return the name of an account, or its number if it has none (in a container)."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 class Patient:
     """A node under examination, and what has been found out about it; None: could not be read."""
 
@@ -45,13 +54,22 @@ class Patient:
 def check_home(patient: Patient) -> Iterator[Check]:
     """Look at the folder, from what everything else needs to what only matters in daily work."""
     place = patient.place
-    if not place.path.is_dir():
-        yield wrong("home", f"{place.path} không có", ADVICE[Reason.HOME_MISSING])
+    try:
+        if not place.path.is_dir():
+            yield wrong("home", f"{place.path} không có", ADVICE[Reason.HOME_MISSING])
+            return
+    except PermissionError:
+        said = f"{place.path}: tài khoản {account_name(os.geteuid())} không được vào tới đó"
+        yield wrong("home", said, "Hãy chạy bằng tài khoản của nút.")
         return
     if not os.access(place.path, os.W_OK | os.X_OK):
         yield wrong(
-            "home", f"{place.path} không ghi được", "Hãy chạy bằng tài khoản của nút, hoặc sửa quyền của thư mục."
+            "home",
+            f"{place.path} không ghi được, là của tài khoản {account_name(place.path.stat().st_uid)}",
+            "Hãy chạy bằng tài khoản của nút, hoặc sửa quyền của thư mục.",
         )
+        if not os.access(place.path, os.X_OK):
+            return
     else:
         yield fine("home", str(place.path))
     yield _settings(patient)

@@ -4,7 +4,6 @@ A running node is asked itself; for one that stands still we only try whether it
 """
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import socket
@@ -14,6 +13,8 @@ from node.cli import words
 from node.cli.checkup import Check, fine, from_fault, warning, wrong
 from node.cli.checkup_doors import check_hooks
 from node.cli.checkup_home import CLOCK_SKEW_MS_MAX, Patient
+from node.cli.checkup_peers import check_peers
+from node.cli.checkup_ports import answers, check_listening, doors_of, holder
 from node.cli.home import Home, office_address
 from node.errors import ADVICE, Fault
 from node.model.directory import NodeEntry
@@ -21,7 +22,6 @@ from node.model.office import HealthView, OutboxView, PeerView
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
 
-DIAL_S = 3.0
 ASK_S = 5.0
 DIALLED_AT_ONCE = 32
 OUTBOX_LOOKED_AT = 1_000
@@ -41,23 +41,9 @@ async def _check(patient: Patient) -> list[Check]:
         office = office_address(patient.settings)
     except Fault as fault:
         return [from_fault("port", fault)]
-    if await _answers(office):
+    if await answers(office):
         return await _running(patient)
     return [*_stopped(patient), *await _dial_peers(patient)]
-
-
-async def _answers(address: str) -> bool:
-    """Tell whether anything accepts a connection there."""
-    host, _, port = address.rpartition(":")
-    try:
-        async with asyncio.timeout(DIAL_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
 
 
 async def _running(patient: Patient) -> list[Check]:
@@ -71,10 +57,13 @@ async def _running(patient: Patient) -> list[Check]:
         return [_silent(patient)]
     except Fault as fault:
         return [_not_ours(patient, fault)]
+    assert patient.settings is not None
     now_ms = patient.now_ms
     return [
         *_health(health, now_ms),
+        *await check_listening(patient.settings),
         *_roads(peers, now_ms),
+        *check_peers(patient.settings, health, peers, now_ms),
         _waiting(waiting, more, now_ms),
         *check_hooks(hooks, now_ms),
     ]
@@ -86,13 +75,17 @@ def _silent(patient: Patient) -> Check:
     if _is_locked(patient.place):
         said = f"nút không trả lời trong {ASK_S:.0f} giây"
         return wrong("running", said, "Hãy xem nhật ký của nút; nếu treo, hãy khởi động lại.")
-    return wrong("port", f"{patient.settings.office.listen} do chương trình khác giữ", ADVICE[Reason.PORT_IN_USE])
+    return wrong("port", _held_by_another(patient.settings.office.listen), ADVICE[Reason.PORT_IN_USE])
+
+
+def _held_by_another(address: str) -> str:
+    return f"{address} do chương trình khác giữ{holder(address)}"
 
 
 def _not_ours(patient: Patient, fault: Fault) -> Check:
     assert patient.settings is not None
     if fault.reason in (Reason.PEER_TLS_FAILED, Reason.PEER_UNREACHABLE):
-        return wrong("port", f"{patient.settings.office.listen} do chương trình khác giữ", ADVICE[Reason.PORT_IN_USE])
+        return wrong("port", _held_by_another(patient.settings.office.listen), ADVICE[Reason.PORT_IN_USE])
     return from_fault("running", fault)
 
 
@@ -170,15 +163,16 @@ def _stopped(patient: Patient) -> Iterator[Check]:
         )
     else:
         yield warning("running", "nút đang dừng", f"Chạy nút: truc serve {place.path}")
-    taken = [address for address in (settings.mesh.listen, settings.office.listen) if not _is_free(address)]
+    doors = doors_of(settings)
+    taken = [address for address in doors.values() if not _is_free(address)]
     for address in taken:
         yield wrong(
             "port",
-            f"{address} có chương trình khác dùng, hoặc không phải địa chỉ của máy này",
+            f"{address} có chương trình khác dùng{holder(address)}, hoặc không phải địa chỉ của máy này",
             ADVICE[Reason.PORT_IN_USE],
         )
     if not taken:
-        yield fine("port", f"{settings.mesh.listen} và {settings.office.listen} còn trống")
+        yield fine("port", f"{', '.join(doors.values())} còn trống")
     yield _store(place)
 
 
@@ -244,7 +238,7 @@ async def _dial_peers(patient: Patient) -> list[Check]:
 
     async def dial(peer: NodeEntry) -> bool:
         async with gate:
-            return await _answers(peer.mesh_address)
+            return await answers(peer.mesh_address)
 
     reached = await asyncio.gather(*map(dial, peers))
     silent = [

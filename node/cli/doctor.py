@@ -1,10 +1,13 @@
 """truc doctor: says in words what is missing or wrong, and what to do about it. Changes nothing.
 
 checkup.py          what a finding is            checkup_home.py     settings, keys, zone, directory, disk
-checkup_doors.py    the bridge, webhooks         checkup_mesh.py     ports, the running node, roads to the peers, what waits
+checkup_doors.py    the bridge, webhooks         checkup_mesh.py     the running node, roads to the peers, what waits
+checkup_clock.py    is the clock kept right?     checkup_files.py    owners, modes, ages of keys
+checkup_ports.py    who listens where            checkup_peers.py    do peers find us, versions
 """
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -22,24 +25,30 @@ def doctor(home: Home, as_json: Json = False) -> None:
     """Khám một nút: còn thiếu gì, sai gì, phải làm gì. Không thay đổi gì cả."""
     checks = examine(Place(home))
     grave = [check for check in checks if check.state is State.WRONG]
-    document = {
+    tell(as_json, told(home, checks), lambda: _shown(checks))
+    raise typer.Exit(Broken.exit_code if grave else EXIT_OK)
+
+
+def told(home: Path, checks: list[Check]) -> dict[str, Any]:
+    """Return findings as programs read them."""
+    return {
         "home": str(home),
-        "healthy": not grave,
+        "healthy": not any(check.state is State.WRONG for check in checks),
         "checks": [
             {"name": one.name, "state": one.state.value, "said": one.said, "advice": one.advice} for one in checks
         ],
     }
-    tell(as_json, document, lambda: _shown(checks))
-    raise typer.Exit(Broken.exit_code if grave else EXIT_OK)
 
 
 def examine(place: Place) -> list[Check]:
     """Look at everything, as far as what was found before allows."""
+    from node.cli.checkup_clock import check_clock
+    from node.cli.checkup_files import check_files
     from node.cli.checkup_home import Patient, check_home
     from node.cli.checkup_mesh import check_mesh
 
     patient = Patient(place, now_ms())
-    return [*check_home(patient), *check_mesh(patient)]
+    return [*check_home(patient), *check_files(patient), *check_clock(), *check_mesh(patient)]
 
 
 def _shown(checks: list[Check]) -> list["RenderableType"]:

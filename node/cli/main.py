@@ -30,6 +30,7 @@ from node.cli import (
     serve,
     status,
     submit,
+    support_bundle,
     system,
     track,
     unit,
@@ -94,7 +95,7 @@ def _tree() -> typer.Typer:
         (system.app, "system", "Phần mềm QLVB được nối vào nút và quyền của nó."),
     ):
         made.add_typer(noun, name=name, help=words, rich_help_panel=INSTALLATION)
-    for verb_at_home in (serve.serve, health.health, doctor.doctor, outbox.outbox):
+    for verb_at_home in (serve.serve, health.health, doctor.doctor, support_bundle.support_bundle, outbox.outbox):
         made.command(cls=HomeCommand, rich_help_panel=OPERATION)(verb_at_home)
     made.add_typer(
         calendar.app, name="calendar", help="Lịch làm việc: ngày nghỉ lễ, tết, ngày làm bù.", rich_help_panel=OPERATION

@@ -103,13 +103,18 @@ def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str,
     return first
 
 
-def take_receipt(tx: Tx, believed: receipt.Believed, peer_id: str, node_id: str, now_ms: int) -> Answer:
-    """At the origin: take a recipient's receipt that a relay has brought. An answer without a reason means: taken."""
+def take_receipt(
+    tx: Tx, believed: receipt.Believed, peer_id: str, node_id: str, now_ms: int, ended: list[Reason]
+) -> Answer:
+    """At the origin: take a recipient's receipt that a relay has brought. An answer without a reason means: taken.
+
+    `ended` gets the reason of each delivery that becomes final by it.
+    """
     statement = believed.receipt
     packet = load(tx, keys.packet(statement.packet_id), PacketRecord)
     if packet is None or not packet.system:
         return Answer(None, Reason.NOT_FOUND, detail="no such packet was submitted here")
     if envelope_sha256_of(packet.envelope) != statement.envelope_sha256 or statement.level is not Level.DELIVERED:
         return Answer(None, Reason.RECEIPT_INVALID, detail="the receipt is not about this packet")
-    receipt.apply_final(tx, believed, now_ms, relay_node=peer_id if peer_id != statement.signer_node else "")
+    ended += receipt.apply_final(tx, believed, now_ms, relay_node=peer_id if peer_id != statement.signer_node else "")
     return Answer()

@@ -49,22 +49,26 @@ def _outbox_view(tx: Tx, key: bytes, record: OutboxRecord, outlook: Outlook) -> 
     )
 
 
-def list_peers(tx: Tx, outlook: Outlook) -> list[PeerView]:
-    """Return the road to every other node of the directory."""
+def list_peers(tx: Tx, outlook: Outlook, *, counting: bool = True) -> list[PeerView]:
+    """Return the road to every other node of the directory. Without counting what waits (then 0): a few reads for each."""
     peers = sorted(node_id for node_id in outlook.directory.nodes if node_id != outlook.own_id)
-    return [_peer_view(tx, outlook.directory.nodes[name], outlook) for name in peers]
+    return [
+        _peer_view(tx, outlook.directory.nodes[name], outlook, _count_waiting(tx, name) if counting else 0)
+        for name in peers
+    ]
 
 
-def _peer_view(tx: Tx, peer: NodeEntry, outlook: Outlook) -> PeerView:
+def _count_waiting(tx: Tx, node_id: str) -> int:
+    prefixes = (keys.outbox(node_id), keys.later(node_id))
+    return min(sum(len(tx.scan(prefix, limit=WAITING_COUNTED_MAX)) for prefix in prefixes), WAITING_COUNTED_MAX)
+
+
+def _peer_view(tx: Tx, peer: NodeEntry, outlook: Outlook, waiting: int) -> PeerView:
     record = peer_record(tx, peer.node_id)
     road = choose_road(peer, outlook, lambda name: peer_record(tx, name))
     relay = peer_record(tx, road.call.node_id) if road.is_relay and road.call else None
     # Of a road through a relay that fails itself, the relay's record says why.
     ailing = relay if relay is not None and relay.failures else record
-    waiting = sum(
-        len(tx.scan(prefix, limit=WAITING_COUNTED_MAX))
-        for prefix in (keys.outbox(peer.node_id), keys.later(peer.node_id))
-    )
     return PeerView(
         node_id=peer.node_id,
         name=peer.name,
@@ -75,7 +79,7 @@ def _peer_view(tx: Tx, peer: NodeEntry, outlook: Outlook) -> PeerView:
         next_attempt_ms=ailing.next_attempt_ms or road.wait_until_ms,
         last_success_ms=record.last_success_ms,
         relay_node=road.call.node_id if road.is_relay and road.call else "",
-        waiting=min(waiting, WAITING_COUNTED_MAX),
+        waiting=waiting,
         prefixes=tuple(prefix.text for prefix in outlook.directory.prefixes_of(peer.node_id)),
     )
 

@@ -74,14 +74,15 @@ def kept(tx: Tx, packet_id: bytes, level: Level, node_id: str) -> SignedReceipt 
     return None if value is None else codec.signed_receipt_from_bytes(value)
 
 
-def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = "") -> int:
-    """At the origin: let a DELIVERED receipt change the deliveries it names. Returns how many became final.
+def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = "") -> list[Reason]:
+    """At the origin: let a DELIVERED receipt change the deliveries it names. Returns the reason of each that became final.
 
     The outbox row goes when none of the units that its node serves waits any more.
     """
     receipt = believed.receipt
     keep(tx, believed)
     changed: list[str] = []
+    ended: list[Reason] = []
     for outcome in receipt.outcomes:
         key = keys.delivery(receipt.packet_id, outcome.unit)
         record = load(tx, key, DeliveryRecord)
@@ -95,10 +96,11 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
         record.relay_node = relay_node
         save(tx, key, record)
         changed.append(outcome.unit)
+        ended.append(outcome.reason)
     if changed:
         hook.happened_to(tx, receipt.packet_id, NoticeKind.ENDED, changed, now_ms)
     _settle_row(tx, believed, len(changed))
-    return len(changed)
+    return ended
 
 
 def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:

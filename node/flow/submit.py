@@ -171,12 +171,19 @@ def requests_answered(tx: Tx, drafts: Sequence[Draft]) -> list[bytes]:
     ]
 
 
-def store_group(tx: Tx, group: list[Signed], now_ms: int, policy: Policy) -> list[SubmitResult | TooEarly | Exception]:
-    """Store a group; each packet gets its own answer, and a fault of one leaves the others alone."""
-    return [_store_or_fault(tx, one, now_ms, policy) for one in group]
+def store_group(
+    tx: Tx, group: list[Signed], now_ms: int, policy: Policy, stored: list[Signed]
+) -> list[SubmitResult | TooEarly | Exception]:
+    """Store a group; each packet gets its own answer, and a fault of one leaves the others alone.
+
+    `stored` gets those that were new: a repeat has an answer, too, its first.
+    """
+    return [_store_or_fault(tx, one, now_ms, policy, stored) for one in group]
 
 
-def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult | TooEarly | Exception:
+def _store_or_fault(
+    tx: Tx, signed: Signed, now_ms: int, policy: Policy, stored: list[Signed]
+) -> SubmitResult | TooEarly | Exception:
     # Nothing has been written when `repeat_of` raises, so the fault of one packet cannot leave half a packet behind.
     try:
         first = repeat_of(tx, signed.draft.system, signed.draft.submission.submission_id, signed.draft.packet_sha256)
@@ -187,6 +194,7 @@ def _store_or_fault(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> Subm
     newest_ms = dossier.newest_ms(tx, signed.envelope, signed.draft.header)
     if newest_ms >= signed.envelope.create_time_ms:
         return TooEarly(newest_ms)
+    stored.append(signed)
     return _store(tx, signed, now_ms, policy)
 
 

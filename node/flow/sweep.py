@@ -60,31 +60,37 @@ def expired_receipt(tx: Tx, packet_id: bytes, node_id: str, now_ms: int) -> Rece
     return Receipt(packet_id, envelope_sha256_of(packet.envelope), node_id, Level.FAILED, outcomes, now_ms)
 
 
-def expire(tx: Tx, item: Due, believed: receipt.Believed | None, now_ms: int, policy: Policy) -> None:
-    """Let deliveries fail by our own receipt, take every row of the packet out of the outboxes, and plan the forgetting."""
+def expire(tx: Tx, item: Due, believed: receipt.Believed | None, now_ms: int, policy: Policy) -> int:
+    """Let deliveries fail by our own receipt, take every row of the packet out of the outboxes, and plan the forgetting.
+
+    Returns how many deliveries failed.
+    """
+    failed = 0
     tx.delete(item.key)
     if believed is not None:
         receipt.keep(tx, believed)
         for outcome in believed.receipt.outcomes:
-            _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms)
+            failed += _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms)
     for index, row_key in tx.scan(keys.outbox_index_of(item.packet_id), limit=20_000):
         tx.delete(row_key)
         tx.delete(index)
     tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, item.packet_id), b"")
+    return failed
 
 
-def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) -> None:
+def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) -> bool:
     key = keys.delivery(packet_id, outcome.unit)
     record = require(tx, key, DeliveryRecord)
     # A receipt may have come in since the statement was made: a final state stays.
     if State(record.state).is_final:
-        return
+        return False
     record.state = after_receipt(State(record.state), Level.FAILED, outcome.reason)
     record.reason = outcome.reason
     record.end_time_ms = now_ms
     record.receipt_node = signer
     save(tx, key, record)
     hook.happened_to(tx, packet_id, NoticeKind.ENDED, [outcome.unit], now_ms)
+    return True
 
 
 def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:

@@ -176,6 +176,8 @@ class PeerView:
     prefixes: tuple[str, ...] = field(default_factory=tuple)
     clock_skew_ms: int = 0
     directory_version: int = 0
+    last_contact_ms: int = 0
+    software: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ message is the Vietnamese advice with the detail, for programs that show nothing
 mistake: it is logged with a reference and counted, and the caller learns the reference and nothing else.
 """
 
+import asyncio
 import functools
 import secrets
 from collections import Counter
@@ -26,6 +27,8 @@ from node.model.reason import Reason
 from node.wire.codec import reason_of
 
 DOMAIN = "truc"
+OK, FAILED, CANCELLED = "OK", "FAILED", "CANCELLED"
+"""Outcomes of a call that are no reason."""
 DETAIL_CHARACTERS_MAX = 200
 """A status travels in HTTP/2 headers (8 KiB), where each Vietnamese letter takes up to nine octets."""
 
@@ -37,8 +40,10 @@ log = get_logger()
 
 @dataclass(slots=True)
 class Tally:
-    """What the servers had to refuse, and where they failed, since the start; for health and metrics."""
+    """What a server was asked and how it ended since the start, for metrics. Methods are those we know, so it stays small."""
 
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Calls by method and outcome: OK, the name of a reason, FAILED (a mistake of ours) or CANCELLED (the caller went away)."""
     refused: Counter[Reason] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     """Unexpected exceptions by method. Anything here is a mistake of ours."""
@@ -80,9 +85,14 @@ def answering(handler: Callable[[S, Req, Context], Awaitable[Res]]) -> Callable[
     @functools.wraps(handler)
     async def guarded(self: S, request: Req, context: Context) -> Res:
         try:
-            return await handler(self, request, context)
+            response = await handler(self, request, context)
         except Exception as error:
             await _end_call(self.tally, handler.__name__, context, error)
+        except asyncio.CancelledError:
+            self.tally.calls[handler.__name__, CANCELLED] += 1
+            raise
+        self.tally.calls[handler.__name__, OK] += 1
+        return response
 
     return guarded
 
@@ -99,6 +109,10 @@ def streaming(
                 yield response
         except Exception as error:
             await _end_call(self.tally, handler.__name__, context, error)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.tally.calls[handler.__name__, CANCELLED] += 1
+            raise
+        self.tally.calls[handler.__name__, OK] += 1
 
     return guarded
 
@@ -106,10 +120,12 @@ def streaming(
 async def _end_call(tally: Tally, method: str, context: Context, error: Exception) -> NoReturn:
     if isinstance(error, Fault):
         tally.refused[error.reason] += 1
+        tally.calls[method, error.reason.name] += 1
         log.debug("call.refused", method=method, reason=error.reason.name, detail=error.detail)
         await context.abort_with_status(status_of(error))
     reference = secrets.token_hex(4)
     tally.failed[method] += 1
+    tally.calls[method, FAILED] += 1
     log.error("call.failed", method=method, reference=reference, exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, f"Lỗi bên trong nút, mã tra cứu {reference}.")
 

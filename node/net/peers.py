@@ -7,19 +7,21 @@ peer has it durably, and the courier goes on from there with a new call.
 
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
 
-from node.errors import Broken, Deferred
+from node.errors import Broken, Deferred, Fault
 from node.model.directory import NodeEntry
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, Want
 from node.model.policy import KIB, MIB
 from node.model.reason import Reason
 from node.net.channels import Channels, Kind, Line
-from node.net.errors import faults, peer_fault_of
+from node.net.errors import OK, faults, peer_fault_of
 from node.net.upload import conduct
 from node.seal.tls import TlsIdentity
 from node.wire import codec
@@ -42,10 +44,21 @@ DIRECTORY_FILES_MAX = 100_000
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,7}")
 
 
+@dataclass(slots=True)
+class PeerTally:
+    """What we asked of peers, and how it ended, since the start. Peers are those of the directory, so it stays small."""
+
+    calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Calls by peer, method and outcome: OK or the name of a reason."""
+    uploads: int = 0
+    """Bodies that flow out just now."""
+
+
 class GrpcPeers:
     """Calls to peers over pinned TLS. `close` it."""
 
     def __init__(self, identity: TlsIdentity, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self.tally = PeerTally()
         self._channels = Channels(identity)
         self._monotonic_s = monotonic_s
 
@@ -55,7 +68,7 @@ class GrpcPeers:
 
     async def hello(self, peer: NodeEntry, hello: Hello) -> Hello:
         """Introduce ourselves. Raises Deferred(PEER_TLS_FAILED) if another node than the one meant answers."""
-        with self._call(peer, Kind.FAST) as stub:
+        with self._call(peer, Kind.FAST, "hello") as stub:
             response = await stub.Hello(codec.hello_request_to_proto(hello), timeout=HELLO_S)
         answer = codec.hello_response_from_proto(response)
         if answer.node_id != peer.node_id:
@@ -66,13 +79,13 @@ class GrpcPeers:
         """Hand over up to 64 items; as many answers, in order."""
         request = codec.push_request_to_proto(items)
         timeout_s = PUSH_S + sum(map(_body_bytes, items)) / PUSH_BYTES_PER_S
-        with self._call(peer, Kind.FAST) as stub:
+        with self._call(peer, Kind.FAST, "push") as stub:
             response = await stub.Push(request, timeout=timeout_s)
         return codec.push_response_from_proto(response, len(items))
 
     async def offer(self, peer: NodeEntry, parcel: Parcel) -> Answer | Want:
         """Announce a large packet."""
-        with self._call(peer, Kind.FAST) as stub:
+        with self._call(peer, Kind.FAST, "offer") as stub:
             response = await stub.Offer(codec.offer_request_to_proto(parcel), timeout=OFFER_S)
         return codec.offer_response_from_proto(response)
 
@@ -81,14 +94,18 @@ class GrpcPeers:
 
         That may be less than the body: go on from there with a new call. After a Deferred ask `offer` how far it got.
         """
-        with self._call(peer, Kind.BULK) as stub:
+        with self._call(peer, Kind.BULK, "put_body") as stub:
             call = stub.PutBody(timeout=PUT_BODY_S + PUT_BODY_ANSWER_S)
-            response = await conduct(call, self._upload(call, token, offset_bytes, chunks))
+            self.tally.uploads += 1
+            try:
+                response = await conduct(call, self._upload(call, token, offset_bytes, chunks))
+            finally:
+                self.tally.uploads -= 1
         return response.offset_bytes
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         """Say that the upload is complete."""
-        with self._call(peer, Kind.FAST) as stub:
+        with self._call(peer, Kind.FAST, "commit") as stub:
             response = await stub.Commit(codec.commit_request_to_proto(parcel), timeout=COMMIT_S)
         return codec.commit_response_from_proto(response)
 
@@ -99,7 +116,7 @@ class GrpcPeers:
         """
         request = pb.FetchDirectoryRequest(have_sha256=have_sha256)
         gathered = _Files()
-        with self._call(peer, Kind.BULK) as stub:
+        with self._call(peer, Kind.BULK, "fetch_directory") as stub:
             call = stub.FetchDirectory(request, timeout=DIRECTORY_S)
             try:
                 async for piece in call:
@@ -128,15 +145,18 @@ class GrpcPeers:
             await _finish(chunks)
 
     @contextmanager
-    def _call(self, peer: NodeEntry, kind: Kind) -> "Iterator[MeshServiceAsyncStub]":
-        """Within: one call. Its failure is raised as a Fault; a line that could not connect is dropped."""
+    def _call(self, peer: NodeEntry, kind: Kind, method: str) -> "Iterator[MeshServiceAsyncStub]":
+        """Within: one call, counted. Its failure is raised as a Fault; a line that could not connect is dropped."""
         line = self._channels.line(peer, kind)
         try:
             with faults(peer_fault_of):
                 yield line.stub
-        except Deferred as deferred:
-            self._note(line, deferred)
+        except Fault as fault:
+            self.tally.calls[peer.node_id, method, fault.reason.name] += 1
+            if isinstance(fault, Deferred):
+                self._note(line, fault)
             raise
+        self.tally.calls[peer.node_id, method, OK] += 1
 
     def _note(self, line: Line, deferred: Deferred) -> None:
         lost = isinstance(deferred.__cause__, grpc.aio.AioRpcError) and (

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from node.errors import Broken
 from node.model.reason import Reason
 from node.store.files import NoSpace, OnFatal
 from node.store.group import Group
+from node.store.timing import Histogram
 from node.store.witness import Witness
 
 HEAL_EVERY_S = 0.5
@@ -41,6 +43,8 @@ class Committer:
     """Order flushes with `begin` (on the loop); `group` is told how they ended."""
 
     def __init__(self, engine: Flushable, witness: Witness, on_fatal: OnFatal) -> None:
+        self.flushes = Histogram()
+        """How long each flush took that succeeded; written by the thread."""
         self._engine = engine
         self._witness = witness
         self._on_fatal = on_fatal
@@ -84,6 +88,7 @@ class Committer:
             self._guarded(self._witness.sync)
 
     def _flush(self, loop: asyncio.AbstractEventLoop, group: Group, mark: int) -> None:
+        begun_s = time.monotonic()
         try:
             self._engine.sync()
         except NoSpace as error:
@@ -94,6 +99,7 @@ class Committer:
             self._die(loop, group, error)
         else:
             self._tell(loop, group.done, mark)
+            self.flushes.observe(time.monotonic() - begun_s)
             self._guarded(lambda: self._witness.note(mark))
 
     def _start_healing(self, loop: asyncio.AbstractEventLoop, group: Group) -> None:

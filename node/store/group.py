@@ -11,11 +11,13 @@ How a flush is done is the owner's business: `begin(mark)` starts one, and `done
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
 from node.errors import Fault, fault
 from node.model.reason import Reason
+from node.store.timing import Histogram
 
 
 class Group:
@@ -24,6 +26,8 @@ class Group:
     def __init__(self, begin: Callable[[int], None], written_no: int = 0) -> None:
         self.written_no = written_no
         self.durable_no = written_no
+        self.waits = Histogram()
+        """How long each transaction waited until it was durable."""
         self._begin = begin
         self._mark = written_no
         self._flushing = False
@@ -48,7 +52,9 @@ class Group:
             self._flushing = True
             # Not at once: every transaction of this turn of the loop joins.
             loop.call_soon(self._begin_next)
+        begun_s = time.monotonic()  # the loop's own time may go by the millisecond, or be virtual
         await future
+        self.waits.observe(time.monotonic() - begun_s)
 
     def done(self, mark: int) -> None:
         """End a flush: everything up to `mark` is durable."""

@@ -163,6 +163,13 @@ def parse_outbox_row(key: bytes) -> tuple[str, int, bytes, int]:
     return node.decode(), tail[0], tail[9:25], tail[25]
 
 
+def parse_waiting_row(key: bytes) -> tuple[str, int, int]:
+    """Return (node, lane, since when in milliseconds) of a row that is ready or put off."""
+    node, tail = key[1:].split(b"\0", 1)
+    lane, since_ms = _LANE_MS.unpack_from(tail, 8 if key[:1] == LATER else 0)
+    return node.decode(), int(lane), int(since_ms)
+
+
 def peer(node_id: str) -> bytes:
     """Key of a peer."""
     return b"p" + node_id.encode()
@@ -339,6 +346,8 @@ def system_of_due(key: bytes) -> str:
     return key[9:].decode()
 
 
+LATER = b"l"
+OUTBOX = b"o"
 DELIVERIES = b"d"
 DUE = b"z"
 HELD = b"h"

@@ -21,6 +21,7 @@ from node.store.fence import INCARNATION_BYTES, Fence, Identity, identity_rows, 
 from node.store.files import OnFatal, end_process, no_space_told, sync_folder
 from node.store.group import Group
 from node.store.rocksdb import RocksEngine
+from node.store.timing import Histogram
 from node.store.transactions import TransactionStore
 from node.store.witness import Witness
 
@@ -79,6 +80,24 @@ class RocksStore(TransactionStore):
     def commit_no(self) -> int:
         """Number of the newest commit that is durable."""
         return self._group.durable_no
+
+    @property
+    def trouble(self) -> Reason | None:
+        """Why it takes no writes now (NODE_FENCED, DISK_FULL, IO_FAILED); None: it takes them."""
+        trouble = self._group.trouble
+        if self.fence is not None:
+            return Reason.NODE_FENCED
+        return trouble.reason if trouble is not None else None
+
+    @property
+    def waits(self) -> Histogram:
+        """How long transactions waited until they were durable."""
+        return self._group.waits
+
+    @property
+    def flushes(self) -> Histogram:
+        """How long flushes of the log took."""
+        return self._committer.flushes
 
     async def accept_rollback(self) -> None:
         """Lift the fence of a store that has gone back in time: an operator's decision, never the program's.

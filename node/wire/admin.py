@@ -123,6 +123,8 @@ def _peer_to_proto(peer: PeerView) -> pb.PeerView:
         prefixes=peer.prefixes,
         clock_skew_ms=peer.clock_skew_ms,
         directory_version=peer.directory_version,
+        last_contact_ms=peer.last_contact_ms,
+        software=peer.software,
     )
 
 
@@ -141,6 +143,8 @@ def _peer_from_proto(message: pb.PeerView) -> PeerView:
         tuple(message.prefixes),
         message.clock_skew_ms,
         message.directory_version,
+        message.last_contact_ms,
+        message.software,
     )
 
 

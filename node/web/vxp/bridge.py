@@ -20,7 +20,7 @@ from node.log import get_logger
 from node.model.envelope import PacketKind
 from node.model.policy import KIB
 from node.model.reason import Reason
-from node.net.errors import Tally
+from node.net.errors import FAILED, OK, Tally
 from node.web.body import Body
 from node.web.brake import Brake
 from node.web.vxp import agencies, answer, receive, register, send, sent
@@ -112,6 +112,7 @@ class Bridge:
             made = await self._carry_out(operation, scope, body)
         except Fault as fault:
             self.tally.refused[fault.reason] += 1
+            self.tally.calls[name, fault.reason.name] += 1
             log.debug("call.refused", method=name, reason=fault.reason.name, detail=fault.detail)
             made = answer.refusal_of(fault)
             await self._slow_down(scope, body, fault)
@@ -119,9 +120,11 @@ class Bridge:
         except Exception as error:
             reference = secrets.token_hex(4)
             self.tally.failed[name] += 1
+            self.tally.calls[name, FAILED] += 1
             log.error("call.failed", method=name, reference=reference, exc_info=error)
             made = answer.refusal(answer.INTERNAL, f"Lỗi bên trong nút, mã tra cứu {reference}.")
             return await self._response(made if not operation.is_raw else b"", operation, body)
+        self.tally.calls[name, OK] += 1
         if isinstance(made, Stream):
             made = replace(made, octets=self._watched(name, made.octets))
         return await self._response(made, operation, body)

@@ -26,7 +26,7 @@ from node.wire.truc.v1 import envelope_pb2 as truc_dot_v1_dot_envelope__pb2
 from node.wire.truc.v1 import reason_pb2 as truc_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btruc/v1/admin_service.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\"3\n\x11ListOutboxRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"I\n\x12ListOutboxResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.truc.v1.OutboxEntry\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xe4\x01\n\x0bOutboxEntry\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x1b\n\x04lane\x18\x03 \x01(\x0e\x32\r.truc.v1.Lane\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x10\n\x08since_ms\x18\x05 \x01(\x03\x12\x1f\n\x06reason\x18\x06 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x17\n\x0fnext_attempt_ms\x18\x07 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12\x14\n\x0c\x63ustody_node\x18\t \x01(\t\x12\x12\n\nbody_bytes\x18\n \x01(\x03\"\x12\n\x10ListPeersRequest\"5\n\x11ListPeersResponse\x12 \n\x05peers\x18\x01 \x03(\x0b\x32\x11.truc.v1.PeerView\"\x9b\x02\n\x08PeerView\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmesh_address\x18\x03 \x01(\t\x12\x0c\n\x04road\x18\x04 \x01(\t\x12\x1f\n\x06reason\x18\x05 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x10\n\x08\x66\x61ilures\x18\x06 \x01(\x05\x12\x17\n\x0fnext_attempt_ms\x18\x07 \x01(\x03\x12\x17\n\x0flast_success_ms\x18\x08 \x01(\x03\x12\x12\n\nrelay_node\x18\t \x01(\t\x12\x0f\n\x07waiting\x18\n \x01(\x05\x12\x10\n\x08prefixes\x18\x0b \x03(\t\x12\x15\n\rclock_skew_ms\x18\x0c \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\r \x01(\x03\"\"\n\x0fHoldPeerRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"\x12\n\x10HoldPeerResponse\"%\n\x12ReleasePeerRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"\x15\n\x13ReleasePeerResponse\"\x12\n\x10GetHealthRequest\"\x8f\x02\n\x11GetHealthResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12(\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x16.truc.v1.HealthFinding\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x10\n\x08software\x18\x04 \x01(\t\x12\x15\n\rstart_time_ms\x18\x05 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x06 \x01(\x03\x12\x19\n\x11\x64irectory_time_ms\x18\x07 \x01(\x03\x12\r\n\x05units\x18\x08 \x01(\x05\x12\x16\n\x0eresident_bytes\x18\t \x01(\x03\x12\x17\n\x0f\x64isk_free_bytes\x18\n \x01(\x03\x12\x0f\n\x07\x63ommits\x18\x0b \x01(\x03\"O\n\rHealthFinding\x12\x1f\n\x06reason\x18\x01 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x61\x64vice\x18\x02 \x01(\t\x12\r\n\x05grave\x18\x03 \x01(\x08\"\x19\n\x17RefreshDirectoryRequest\"5\n\x18RefreshDirectoryResponse\x12\x19\n\x11\x64irectory_version\x18\x01 \x01(\x03\"J\n\x14\x43ountStatusesRequest\x12\x0f\n\x07\x66rom_ms\x18\x01 \x01(\x03\x12\r\n\x05to_ms\x18\x02 \x01(\x03\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x15\x43ountStatusesResponse\x12$\n\x05units\x18\x01 \x03(\x0b\x32\x15.truc.v1.UnitStatuses\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x0cUnitStatuses\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x11\n\tunit_name\x18\x02 \x01(\t\x12\x0c\n\x04\x66ull\x18\x03 \x01(\x03\x12\x0f\n\x07partial\x18\x04 \x01(\x03\x12\x14\n\x0c\x61rrival_only\x18\x05 \x01(\x03\x12\x0c\n\x04none\x18\x06 \x01(\x03\"\x12\n\x10ListHooksRequest\"5\n\x11ListHooksResponse\x12 \n\x05hooks\x18\x01 \x03(\x0b\x32\x11.truc.v1.HookView\"\xf0\x01\n\x08HookView\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x11\n\tswallowed\x18\x03 \x01(\x03\x12\x0c\n\x04told\x18\x04 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x05 \x01(\x05\x12\x1f\n\x06reason\x18\x06 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x18\n\x10\x66irst_failure_ms\x18\x08 \x01(\x03\x12\x17\n\x0fnext_attempt_ms\x18\t \x01(\x03\x12\x17\n\x0flast_success_ms\x18\n \x01(\x03\x12\x13\n\x0bgiven_up_ms\x18\x0b \x01(\x03\x32\xd5\x04\n\x0c\x41\x64minService\x12\x45\n\nListOutbox\x12\x1a.truc.v1.ListOutboxRequest\x1a\x1b.truc.v1.ListOutboxResponse\x12\x42\n\tListPeers\x12\x19.truc.v1.ListPeersRequest\x1a\x1a.truc.v1.ListPeersResponse\x12?\n\x08HoldPeer\x12\x18.truc.v1.HoldPeerRequest\x1a\x19.truc.v1.HoldPeerResponse\x12H\n\x0bReleasePeer\x12\x1b.truc.v1.ReleasePeerRequest\x1a\x1c.truc.v1.ReleasePeerResponse\x12\x42\n\tGetHealth\x12\x19.truc.v1.GetHealthRequest\x1a\x1a.truc.v1.GetHealthResponse\x12W\n\x10RefreshDirectory\x12 .truc.v1.RefreshDirectoryRequest\x1a!.truc.v1.RefreshDirectoryResponse\x12N\n\rCountStatuses\x12\x1d.truc.v1.CountStatusesRequest\x1a\x1e.truc.v1.CountStatusesResponse\x12\x42\n\tListHooks\x12\x19.truc.v1.ListHooksRequest\x1a\x1a.truc.v1.ListHooksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btruc/v1/admin_service.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\"3\n\x11ListOutboxRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"I\n\x12ListOutboxResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.truc.v1.OutboxEntry\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xe4\x01\n\x0bOutboxEntry\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x1b\n\x04lane\x18\x03 \x01(\x0e\x32\r.truc.v1.Lane\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x10\n\x08since_ms\x18\x05 \x01(\x03\x12\x1f\n\x06reason\x18\x06 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x17\n\x0fnext_attempt_ms\x18\x07 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12\x14\n\x0c\x63ustody_node\x18\t \x01(\t\x12\x12\n\nbody_bytes\x18\n \x01(\x03\"\x12\n\x10ListPeersRequest\"5\n\x11ListPeersResponse\x12 \n\x05peers\x18\x01 \x03(\x0b\x32\x11.truc.v1.PeerView\"\xc6\x02\n\x08PeerView\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmesh_address\x18\x03 \x01(\t\x12\x0c\n\x04road\x18\x04 \x01(\t\x12\x1f\n\x06reason\x18\x05 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x10\n\x08\x66\x61ilures\x18\x06 \x01(\x05\x12\x17\n\x0fnext_attempt_ms\x18\x07 \x01(\x03\x12\x17\n\x0flast_success_ms\x18\x08 \x01(\x03\x12\x12\n\nrelay_node\x18\t \x01(\t\x12\x0f\n\x07waiting\x18\n \x01(\x05\x12\x10\n\x08prefixes\x18\x0b \x03(\t\x12\x15\n\rclock_skew_ms\x18\x0c \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\r \x01(\x03\x12\x17\n\x0flast_contact_ms\x18\x0e \x01(\x03\x12\x10\n\x08software\x18\x0f \x01(\t\"\"\n\x0fHoldPeerRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"\x12\n\x10HoldPeerResponse\"%\n\x12ReleasePeerRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"\x15\n\x13ReleasePeerResponse\"\x12\n\x10GetHealthRequest\"\x8f\x02\n\x11GetHealthResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12(\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x16.truc.v1.HealthFinding\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x10\n\x08software\x18\x04 \x01(\t\x12\x15\n\rstart_time_ms\x18\x05 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x06 \x01(\x03\x12\x19\n\x11\x64irectory_time_ms\x18\x07 \x01(\x03\x12\r\n\x05units\x18\x08 \x01(\x05\x12\x16\n\x0eresident_bytes\x18\t \x01(\x03\x12\x17\n\x0f\x64isk_free_bytes\x18\n \x01(\x03\x12\x0f\n\x07\x63ommits\x18\x0b \x01(\x03\"O\n\rHealthFinding\x12\x1f\n\x06reason\x18\x01 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x61\x64vice\x18\x02 \x01(\t\x12\r\n\x05grave\x18\x03 \x01(\x08\"\x19\n\x17RefreshDirectoryRequest\"5\n\x18RefreshDirectoryResponse\x12\x19\n\x11\x64irectory_version\x18\x01 \x01(\x03\"J\n\x14\x43ountStatusesRequest\x12\x0f\n\x07\x66rom_ms\x18\x01 \x01(\x03\x12\r\n\x05to_ms\x18\x02 \x01(\x03\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x15\x43ountStatusesResponse\x12$\n\x05units\x18\x01 \x03(\x0b\x32\x15.truc.v1.UnitStatuses\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x0cUnitStatuses\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x11\n\tunit_name\x18\x02 \x01(\t\x12\x0c\n\x04\x66ull\x18\x03 \x01(\x03\x12\x0f\n\x07partial\x18\x04 \x01(\x03\x12\x14\n\x0c\x61rrival_only\x18\x05 \x01(\x03\x12\x0c\n\x04none\x18\x06 \x01(\x03\"\x12\n\x10ListHooksRequest\"5\n\x11ListHooksResponse\x12 \n\x05hooks\x18\x01 \x03(\x0b\x32\x11.truc.v1.HookView\"\xf0\x01\n\x08HookView\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x11\n\tswallowed\x18\x03 \x01(\x03\x12\x0c\n\x04told\x18\x04 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x05 \x01(\x05\x12\x1f\n\x06reason\x18\x06 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x18\n\x10\x66irst_failure_ms\x18\x08 \x01(\x03\x12\x17\n\x0fnext_attempt_ms\x18\t \x01(\x03\x12\x17\n\x0flast_success_ms\x18\n \x01(\x03\x12\x13\n\x0bgiven_up_ms\x18\x0b \x01(\x03\x32\xd5\x04\n\x0c\x41\x64minService\x12\x45\n\nListOutbox\x12\x1a.truc.v1.ListOutboxRequest\x1a\x1b.truc.v1.ListOutboxResponse\x12\x42\n\tListPeers\x12\x19.truc.v1.ListPeersRequest\x1a\x1a.truc.v1.ListPeersResponse\x12?\n\x08HoldPeer\x12\x18.truc.v1.HoldPeerRequest\x1a\x19.truc.v1.HoldPeerResponse\x12H\n\x0bReleasePeer\x12\x1b.truc.v1.ReleasePeerRequest\x1a\x1c.truc.v1.ReleasePeerResponse\x12\x42\n\tGetHealth\x12\x19.truc.v1.GetHealthRequest\x1a\x1a.truc.v1.GetHealthResponse\x12W\n\x10RefreshDirectory\x12 .truc.v1.RefreshDirectoryRequest\x1a!.truc.v1.RefreshDirectoryResponse\x12N\n\rCountStatuses\x12\x1d.truc.v1.CountStatusesRequest\x1a\x1e.truc.v1.CountStatusesResponse\x12\x42\n\tListHooks\x12\x19.truc.v1.ListHooksRequest\x1a\x1a.truc.v1.ListHooksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,37 +44,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPEERSRESPONSE']._serialized_start=465
   _globals['_LISTPEERSRESPONSE']._serialized_end=518
   _globals['_PEERVIEW']._serialized_start=521
-  _globals['_PEERVIEW']._serialized_end=804
-  _globals['_HOLDPEERREQUEST']._serialized_start=806
-  _globals['_HOLDPEERREQUEST']._serialized_end=840
-  _globals['_HOLDPEERRESPONSE']._serialized_start=842
-  _globals['_HOLDPEERRESPONSE']._serialized_end=860
-  _globals['_RELEASEPEERREQUEST']._serialized_start=862
-  _globals['_RELEASEPEERREQUEST']._serialized_end=899
-  _globals['_RELEASEPEERRESPONSE']._serialized_start=901
-  _globals['_RELEASEPEERRESPONSE']._serialized_end=922
-  _globals['_GETHEALTHREQUEST']._serialized_start=924
-  _globals['_GETHEALTHREQUEST']._serialized_end=942
-  _globals['_GETHEALTHRESPONSE']._serialized_start=945
-  _globals['_GETHEALTHRESPONSE']._serialized_end=1216
-  _globals['_HEALTHFINDING']._serialized_start=1218
-  _globals['_HEALTHFINDING']._serialized_end=1297
-  _globals['_REFRESHDIRECTORYREQUEST']._serialized_start=1299
-  _globals['_REFRESHDIRECTORYREQUEST']._serialized_end=1324
-  _globals['_REFRESHDIRECTORYRESPONSE']._serialized_start=1326
-  _globals['_REFRESHDIRECTORYRESPONSE']._serialized_end=1379
-  _globals['_COUNTSTATUSESREQUEST']._serialized_start=1381
-  _globals['_COUNTSTATUSESREQUEST']._serialized_end=1455
-  _globals['_COUNTSTATUSESRESPONSE']._serialized_start=1457
-  _globals['_COUNTSTATUSESRESPONSE']._serialized_end=1543
-  _globals['_UNITSTATUSES']._serialized_start=1545
-  _globals['_UNITSTATUSES']._serialized_end=1659
-  _globals['_LISTHOOKSREQUEST']._serialized_start=1661
-  _globals['_LISTHOOKSREQUEST']._serialized_end=1679
-  _globals['_LISTHOOKSRESPONSE']._serialized_start=1681
-  _globals['_LISTHOOKSRESPONSE']._serialized_end=1734
-  _globals['_HOOKVIEW']._serialized_start=1737
-  _globals['_HOOKVIEW']._serialized_end=1977
-  _globals['_ADMINSERVICE']._serialized_start=1980
-  _globals['_ADMINSERVICE']._serialized_end=2577
+  _globals['_PEERVIEW']._serialized_end=847
+  _globals['_HOLDPEERREQUEST']._serialized_start=849
+  _globals['_HOLDPEERREQUEST']._serialized_end=883
+  _globals['_HOLDPEERRESPONSE']._serialized_start=885
+  _globals['_HOLDPEERRESPONSE']._serialized_end=903
+  _globals['_RELEASEPEERREQUEST']._serialized_start=905
+  _globals['_RELEASEPEERREQUEST']._serialized_end=942
+  _globals['_RELEASEPEERRESPONSE']._serialized_start=944
+  _globals['_RELEASEPEERRESPONSE']._serialized_end=965
+  _globals['_GETHEALTHREQUEST']._serialized_start=967
+  _globals['_GETHEALTHREQUEST']._serialized_end=985
+  _globals['_GETHEALTHRESPONSE']._serialized_start=988
+  _globals['_GETHEALTHRESPONSE']._serialized_end=1259
+  _globals['_HEALTHFINDING']._serialized_start=1261
+  _globals['_HEALTHFINDING']._serialized_end=1340
+  _globals['_REFRESHDIRECTORYREQUEST']._serialized_start=1342
+  _globals['_REFRESHDIRECTORYREQUEST']._serialized_end=1367
+  _globals['_REFRESHDIRECTORYRESPONSE']._serialized_start=1369
+  _globals['_REFRESHDIRECTORYRESPONSE']._serialized_end=1422
+  _globals['_COUNTSTATUSESREQUEST']._serialized_start=1424
+  _globals['_COUNTSTATUSESREQUEST']._serialized_end=1498
+  _globals['_COUNTSTATUSESRESPONSE']._serialized_start=1500
+  _globals['_COUNTSTATUSESRESPONSE']._serialized_end=1586
+  _globals['_UNITSTATUSES']._serialized_start=1588
+  _globals['_UNITSTATUSES']._serialized_end=1702
+  _globals['_LISTHOOKSREQUEST']._serialized_start=1704
+  _globals['_LISTHOOKSREQUEST']._serialized_end=1722
+  _globals['_LISTHOOKSRESPONSE']._serialized_start=1724
+  _globals['_LISTHOOKSRESPONSE']._serialized_end=1777
+  _globals['_HOOKVIEW']._serialized_start=1780
+  _globals['_HOOKVIEW']._serialized_end=2020
+  _globals['_ADMINSERVICE']._serialized_start=2023
+  _globals['_ADMINSERVICE']._serialized_end=2620
 # @@protoc_insertion_point(module_scope)

@@ -192,6 +192,8 @@ class PeerView(_message.Message):
     PREFIXES_FIELD_NUMBER: _builtins.int
     CLOCK_SKEW_MS_FIELD_NUMBER: _builtins.int
     DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
+    LAST_CONTACT_MS_FIELD_NUMBER: _builtins.int
+    SOFTWARE_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -216,6 +218,10 @@ class PeerView(_message.Message):
     """Difference of the clocks at the last Hello in milliseconds."""
     directory_version: _builtins.int
     """Version of the directory it had at the last Hello."""
+    last_contact_ms: _builtins.int
+    """When it last called this node, milliseconds since 1970 UTC; 0: never since this node started."""
+    software: _builtins.str
+    """What it said of its program at the last Hello, e.g. "truc 0.1.0"; empty: no Hello since this node started."""
     @_builtins.property
     def prefixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Prefixes it serves."""
@@ -236,10 +242,12 @@ class PeerView(_message.Message):
         prefixes: _abc.Iterable[_builtins.str] | None = ...,
         clock_skew_ms: _builtins.int = ...,
         directory_version: _builtins.int = ...,
+        last_contact_ms: _builtins.int = ...,
+        software: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_skew_ms", b"clock_skew_ms", "directory_version", b"directory_version", "failures", b"failures", "last_success_ms", b"last_success_ms", "mesh_address", b"mesh_address", "name", b"name", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "prefixes", b"prefixes", "reason", b"reason", "relay_node", b"relay_node", "road", b"road", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_skew_ms", b"clock_skew_ms", "directory_version", b"directory_version", "failures", b"failures", "last_contact_ms", b"last_contact_ms", "last_success_ms", b"last_success_ms", "mesh_address", b"mesh_address", "name", b"name", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "prefixes", b"prefixes", "reason", b"reason", "relay_node", b"relay_node", "road", b"road", "software", b"software", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

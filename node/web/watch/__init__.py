@@ -1,0 +1,14 @@
+"""Watching: what a Prometheus server and whatever supervises the process read of a node, on a port of this machine.
+
+    /metrics        counters and gauges, in Prometheus' text format (or OpenMetrics, if asked for)
+    /health/live    200 as long as the process answers
+    /health/ready   200 if it can sign, takes writes and knows a directory; else 503 with the reasons in words
+
+    look.py      one look at a running node: everything that is not a counter already, in bounded time
+    figures.py   every figure: name, labels, meaning     metrics.py   filled in; the only file that knows prometheus_client
+    pages.py     the three addresses          build.py    behind one door
+
+The rooms between the ports know nothing of this: they keep plain counters (node/traffic.py, net's tallies, store/timing.py), and what
+would have to be searched is read in pages (node/census.py, store/scales.py). A look costs the same for a million deliveries as for ten.
+No label holds a unit's code, a packet's id or anything else that grows with what is sent.
+"""
