@@ -16,12 +16,11 @@ from node.bodyfiles import BodyFiles
 from node.errors import Fault
 from node.flow import accept, completeness, deadline, hook, inbox, judge, operate, receipt, recount, track
 from node.flow.deeds import may_oblige
-from node.flow.names import require_own_name
+from node.flow.names import author_names, meant_by, require_own_name
 from node.flow.opening import open_small
 from node.flow.road import Outlook
 from node.large import LargeBodies
 from node.model.calendar import Calendar
-from node.model.code import parse_code
 from node.model.completeness import UnitReport
 from node.model.envelope import Envelope
 from node.model.hook import HookView
@@ -234,22 +233,8 @@ class Node:
     # --- an office looks and takes ---------------------------------------------------------------------------------
 
     def _units_asked(self, system: System, unit: str) -> list[str]:
-        """Return the units that a request is about: the one that is named, also by an alias, or all of the system's.
-
-        A unit of the system's is itself, though its code be another's alias by now: what had come to it is still there.
-        """
-        code = parse_code(unit) if unit else None
-        if code is not None and code.text not in system.units:
-            code = self.ports.directory.current().resolve(code, self.ports.clock.now_ms())
-        return inbox.units_asked(system, code.text if code is not None else "")
-
-    def _authors_asked(self, author: str) -> tuple[str, ...]:
-        """Return under which codes an author's dossiers may lie: as it is called, and as the unit that is meant today."""
-        if not author:
-            return ()
-        code = parse_code(author)
-        meant = self.ports.directory.current().resolve(code, self.ports.clock.now_ms())
-        return tuple(dict.fromkeys((code.text, meant.text)))
+        meant = meant_by(system, unit, self.ports.directory.current(), self.ports.clock.now_ms())
+        return inbox.units_asked(system, meant)
 
     async def list_inbox(
         self, system: System, unit: str, page_size: int, page_token: str
@@ -309,7 +294,8 @@ class Node:
         Raises Rejected: NOT_FOUND if the unit knows nothing of it, REQUEST_INVALID if it is not clear which unit looks.
         """
         units = self._units_asked(system, unit)
-        asked = recount.Asked(units, self._authors_asked(author_unit), document_id, packet_id)
+        authors = author_names(author_unit, self.ports.directory.current(), self.ports.clock.now_ms())
+        asked = recount.Asked(units, authors, document_id, packet_id)
         found = await self.ports.store.transact(lambda tx: recount.find(tx, asked))
         return await self.ports.workers.run(len(found.rows) * RECOUNT_BYTES, lambda: self.unsealer.dossier(found))
 

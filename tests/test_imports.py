@@ -31,6 +31,7 @@ ROOM_OF = {
     "node.seal": "seal",
     "node.store": "store",
     "node.store.keys": "rows",
+    "node.store.hook_keys": "rows",
     "node.store.records": "rows",
     "node.directory": "directory",
     "node.flow": "flow",

@@ -20,7 +20,7 @@ from node.model.hook import Batch, Hook, HookView, Notice, NoticeKind
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Tx
-from node.store import keys
+from node.store import hook_keys, keys
 from node.store.records import HookedRecord, HookRecord, NoticeRecord, PacketRecord
 
 NOTICES_MAX = 1_000
@@ -38,7 +38,7 @@ PAGE = 1_000
 
 def arrived(tx: Tx, unit: str, packet_id: bytes, now_ms: int) -> None:
     """A packet is in a unit's inbox now."""
-    hooked = load(tx, keys.hooked(unit), HookedRecord)
+    hooked = load(tx, hook_keys.hooked(unit), HookedRecord)
     for system in hooked.systems if hooked is not None else ():
         _owe(tx, system, NoticeKind.ARRIVED, unit, packet_id, now_ms)
 
@@ -53,7 +53,7 @@ def happened_to(tx: Tx, packet_id: bytes, kind: NoticeKind, units: Iterable[str]
 
 
 def _owe(tx: Tx, system: str, kind: NoticeKind, unit: str, packet_id: bytes, now_ms: int) -> None:
-    head = load(tx, keys.hook(system), HookRecord)
+    head = load(tx, hook_keys.hook(system), HookRecord)
     if head is None:
         return
     head.last_number += 1
@@ -63,11 +63,11 @@ def _owe(tx: Tx, system: str, kind: NoticeKind, unit: str, packet_id: bytes, now
         _swallow(head, 1 + _drop_rows(tx, system, head), now_ms)
     else:
         record = NoticeRecord(kind=kind, unit=unit, packet_id=packet_id, time_ms=now_ms)
-        save(tx, keys.notice(system, head.last_number), record)
+        save(tx, hook_keys.notice(system, head.last_number), record)
         head.waiting += 1
     if not head.due_ms and not head.given_up_ms:
         _arm(tx, system, head, now_ms)
-    save(tx, keys.hook(system), head)
+    save(tx, hook_keys.hook(system), head)
 
 
 def _swallow(head: HookRecord, count: int, now_ms: int) -> None:
@@ -77,7 +77,7 @@ def _swallow(head: HookRecord, count: int, now_ms: int) -> None:
 
 def _drop_rows(tx: Tx, system: str, head: HookRecord) -> int:
     """Remove all notices that wait one by one; return how many they were."""
-    for key, _ in tx.scan(keys.notices(system), limit=NOTICES_MAX + 1):
+    for key, _ in tx.scan(hook_keys.notices(system), limit=NOTICES_MAX + 1):
         tx.delete(key)
     dropped = head.waiting
     head.waiting = 0
@@ -87,10 +87,10 @@ def _drop_rows(tx: Tx, system: str, head: HookRecord) -> int:
 def _arm(tx: Tx, system: str, head: HookRecord, due_ms: int) -> None:
     """Let a system be due at a time, or not at all (0)."""
     if head.due_ms:
-        tx.delete(keys.hook_due(head.due_ms, system))
+        tx.delete(hook_keys.hook_due(head.due_ms, system))
     head.due_ms = max(due_ms, 0)
     if head.due_ms:
-        tx.put(keys.hook_due(head.due_ms, system), b"")
+        tx.put(hook_keys.hook_due(head.due_ms, system), b"")
 
 
 # --- what the operator has set --------------------------------------------------------------------------------------
@@ -109,15 +109,15 @@ def follow(tx: Tx, hooks: Mapping[str, Hook], now_ms: int) -> None:
 def names(tx: Tx) -> list[str]:
     """Return the systems that have a hook here, by leaping from one to the next (never through their notices)."""
     found = []
-    start = keys.HOOKS + b"\1"
-    while rows := tx.scan(keys.HOOKS, start=start, limit=1):
-        found.append(keys.system_of_hook(rows[0][0]))
-        start = keys.after_hook(found[-1])
+    start = hook_keys.HOOKS + b"\1"
+    while rows := tx.scan(hook_keys.HOOKS, start=start, limit=1):
+        found.append(hook_keys.system_of_hook(rows[0][0]))
+        start = hook_keys.after_hook(found[-1])
     return found
 
 
 def _follow_one(tx: Tx, system: str, hook: Hook, now_ms: int) -> None:
-    head = load(tx, keys.hook(system), HookRecord)
+    head = load(tx, hook_keys.hook(system), HookRecord)
     if head is None:
         # Whatever came before, or while nobody was told: the first notice says to look.
         head = HookRecord(set_ms=hook.set_ms, last_number=1)
@@ -129,15 +129,15 @@ def _follow_one(tx: Tx, system: str, hook: Hook, now_ms: int) -> None:
     head.detail = ""
     if head.waiting or head.look_number:
         _arm(tx, system, head, now_ms)
-    save(tx, keys.hook(system), head)
+    save(tx, hook_keys.hook(system), head)
 
 
 def _forget(tx: Tx, system: str) -> None:
-    head = load(tx, keys.hook(system), HookRecord)
+    head = load(tx, hook_keys.hook(system), HookRecord)
     assert head is not None
     _drop_rows(tx, system, head)
     _arm(tx, system, head, 0)
-    tx.delete(keys.hook(system))
+    tx.delete(hook_keys.hook(system))
 
 
 def _follow_units(tx: Tx, hooks: Mapping[str, Hook]) -> None:
@@ -145,17 +145,17 @@ def _follow_units(tx: Tx, hooks: Mapping[str, Hook]) -> None:
     for system in sorted(hooks):
         for unit in hooks[system].units:
             wanted.setdefault(unit, []).append(system)
-    start = keys.HOOKED
-    while rows := tx.scan(keys.HOOKED, start=start, limit=PAGE):
+    start = hook_keys.HOOKED
+    while rows := tx.scan(hook_keys.HOOKED, start=start, limit=PAGE):
         for key, value in rows:
-            systems = wanted.pop(keys.unit_of_hooked(key), [])
+            systems = wanted.pop(hook_keys.unit_of_hooked(key), [])
             if not systems:
                 tx.delete(key)
             elif list(HookedRecord.FromString(value).systems) != systems:
                 save(tx, key, HookedRecord(systems=systems))
         start = rows[-1][0] + b"\0"
     for unit, systems in wanted.items():
-        save(tx, keys.hooked(unit), HookedRecord(systems=systems))
+        save(tx, hook_keys.hooked(unit), HookedRecord(systems=systems))
 
 
 # --- telling --------------------------------------------------------------------------------------------------------
@@ -166,47 +166,47 @@ def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[str], int | None]:
 
     One due later than anything is ever put off was written before the clock was set back: its time has come, too.
     """
-    first = tx.scan(keys.HOOKS_DUE, limit=limit)
+    first = tx.scan(hook_keys.HOOKS_DUE, limit=limit)
     found = [key for key, _ in first if keys.due_of(key) <= now_ms]
     following = keys.due_of(first[len(found)][0]) if len(found) < len(first) else None
-    far = keys.hooks_due_from(now_ms + PUT_OFF_MS_MAX + 1)
-    found += [key for key, _ in tx.scan(keys.HOOKS_DUE, start=far, limit=limit - len(found))]
-    return [keys.system_of_due(key) for key in found], following
+    far = hook_keys.hooks_due_from(now_ms + PUT_OFF_MS_MAX + 1)
+    found += [key for key, _ in tx.scan(hook_keys.HOOKS_DUE, start=far, limit=limit - len(found))]
+    return [hook_keys.system_of_due(key) for key in found], following
 
 
 def batch(tx: Tx, system: str) -> Batch | None:
     """Make up what a system is told next, or return what it was to be told when we were stopped; None: nothing."""
-    head = load(tx, keys.hook(system), HookRecord)
+    head = load(tx, hook_keys.hook(system), HookRecord)
     if head is None or head.given_up_ms:
         return None
     if head.look_number:
         look = Notice(head.look_number, NoticeKind.LOOK, "", b"", head.look_ms, head.swallowed)
         return Batch(system, head.set_ms, (look,))
-    rows = tx.scan(keys.notices(system), limit=BATCH_MAX)
+    rows = tx.scan(hook_keys.notices(system), limit=BATCH_MAX)
     assert rows, f"{system} is due and has nothing to be told"
-    if keys.number_of_notice(rows[0][0]) > head.batch_through:
-        head.batch_through = keys.number_of_notice(rows[-1][0])
-        save(tx, keys.hook(system), head)
-    notices = [_notice(key, value) for key, value in rows if keys.number_of_notice(key) <= head.batch_through]
+    if hook_keys.number_of_notice(rows[0][0]) > head.batch_through:
+        head.batch_through = hook_keys.number_of_notice(rows[-1][0])
+        save(tx, hook_keys.hook(system), head)
+    notices = [_notice(key, value) for key, value in rows if hook_keys.number_of_notice(key) <= head.batch_through]
     return Batch(system, head.set_ms, tuple(notices))
 
 
 def _notice(key: bytes, value: bytes) -> Notice:
     record = NoticeRecord.FromString(value)
     kind = NoticeKind(record.kind)
-    return Notice(keys.number_of_notice(key), kind, record.unit, record.packet_id, record.time_ms)
+    return Notice(hook_keys.number_of_notice(key), kind, record.unit, record.packet_id, record.time_ms)
 
 
 def taken(tx: Tx, told: Batch, now_ms: int) -> None:
     """A system has taken a batch."""
-    head = load(tx, keys.hook(told.system), HookRecord)
+    head = load(tx, hook_keys.hook(told.system), HookRecord)
     if head is None or head.set_ms != told.set_ms:
         return  # set anew meanwhile: the new address has not heard it
     if told.is_look:
         if head.look_number == told.through:
             head.look_number = head.swallowed = head.look_ms = 0
     else:
-        for key in (keys.notice(told.system, notice.number) for notice in told.notices):
+        for key in (hook_keys.notice(told.system, notice.number) for notice in told.notices):
             if tx.get(key) is not None:
                 tx.delete(key)
                 head.waiting -= 1
@@ -215,14 +215,14 @@ def taken(tx: Tx, told: Batch, now_ms: int) -> None:
     head.failures = head.first_failure_ms = head.given_up_ms = head.reason = 0
     head.detail = ""
     _arm(tx, told.system, head, now_ms if head.waiting or head.look_number else 0)
-    save(tx, keys.hook(told.system), head)
+    save(tx, hook_keys.hook(told.system), head)
 
 
 def not_taken(
     tx: Tx, told: Batch, reason: Reason, detail: str, now_ms: int, pause_ms_min: int, jitter: float, policy: Policy
 ) -> bool:
     """A batch was not taken: try again later. False: it has been tried long enough, and the telling is given up."""
-    head = load(tx, keys.hook(told.system), HookRecord)
+    head = load(tx, hook_keys.hook(told.system), HookRecord)
     if head is None or head.set_ms != told.set_ms:
         return True  # set anew meanwhile: the failure is the old address's
     head.failures += 1
@@ -237,7 +237,7 @@ def not_taken(
     else:
         pause_ms = max(backoff.pause_ms(head.failures, failing_for_ms, jitter, policy), pause_ms_min)
         _arm(tx, told.system, head, now_ms + min(pause_ms, PUT_OFF_MS_MAX))
-    save(tx, keys.hook(told.system), head)
+    save(tx, hook_keys.hook(told.system), head)
     return not gives_up
 
 
@@ -247,7 +247,7 @@ def views(tx: Tx) -> list[HookView]:
 
 
 def _view(tx: Tx, system: str) -> HookView:
-    head = load(tx, keys.hook(system), HookRecord)
+    head = load(tx, hook_keys.hook(system), HookRecord)
     assert head is not None
     return HookView(
         system=system,

@@ -15,6 +15,7 @@ from node.model.code import Code, parse_code
 from node.model.directory import Directory
 from node.model.envelope import Envelope
 from node.model.header import PacketHeader
+from node.model.office import System
 from node.model.reason import Reason
 
 
@@ -81,3 +82,22 @@ def why_unknown(code: Code, directory: Directory, now_ms: int) -> str:
 
 def _day(time_ms: int) -> str:
     return moment_of(time_ms).strftime("%d/%m/%Y %H:%M")
+
+
+def meant_by(system: System, unit: str, directory: Directory, now_ms: int) -> str:
+    """Return the unit that a system names in a request, also by an alias; "" if it names none. Raises Rejected(CODE_MALFORMED).
+
+    A unit of the system's is itself, though its code be another's alias by now: what had come to it is still there.
+    """
+    if not unit:
+        return ""
+    code = parse_code(unit)
+    return code.text if code.text in system.units else directory.resolve(code, now_ms).text
+
+
+def author_names(author: str, directory: Directory, now_ms: int) -> tuple[str, ...]:
+    """Return under which codes an author's dossiers may lie: as it is called, and as the unit that is meant today."""
+    if not author:
+        return ()
+    code = parse_code(author)
+    return tuple(dict.fromkeys((code.text, directory.resolve(code, now_ms).text)))

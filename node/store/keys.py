@@ -1,4 +1,4 @@
-"""Every key of the store, made here and nowhere else. Big-endian, so that order of bytes is order of meaning.
+"""Every key of the store, made here and in hook_keys.py and nowhere else. Big-endian, so that order of bytes is order of meaning.
 
     octet  table        key after the octet                       value (protos/truc/store/v1/records.proto)
     -----  -----------  ----------------------------------------  ------------------------------------------------
@@ -291,70 +291,12 @@ def parse_due(key: bytes) -> tuple[int, int, bytes]:
     return int(_MS.unpack_from(key, 1)[0]), key[9], key[10:26]
 
 
-def hook(system: str) -> bytes:
-    """Key of a system that wants to be told of events."""
-    return b"e" + system.encode()
-
-
-def after_hook(system: str) -> bytes:
-    """Where the hooks go on after a system's own rows."""
-    return hook(system) + b"\1"
-
-
-def system_of_hook(key: bytes) -> str:
-    """Return the system of a hook's key, or of one of its notices."""
-    return key[1:].split(b"\0", 1)[0].decode()
-
-
-def notices(system: str) -> bytes:
-    """Prefix of what a system has to be told."""
-    return hook(system) + b"\0"
-
-
-def notice(system: str, number: int) -> bytes:
-    """Key of one event that a system has to be told of."""
-    return notices(system) + _MS.pack(number)
-
-
-def number_of_notice(key: bytes) -> int:
-    """Return the number that ends a notice's key."""
-    return int(_MS.unpack(key[-8:])[0])
-
-
-def hooked(unit: str) -> bytes:
-    """Key under which it is found who is told of what reaches a unit's inbox."""
-    return HOOKED + unit.encode()
-
-
-def unit_of_hooked(key: bytes) -> str:
-    """Return the unit of such a key."""
-    return key[2:].decode()
-
-
-def hook_due(due_ms: int, system: str) -> bytes:
-    """Key that says when a system has to be told of something."""
-    return hooks_due_from(due_ms) + system.encode()
-
-
-def hooks_due_from(due_ms: int) -> bytes:
-    """Where the hooks begin that are due at `due_ms` or later."""
-    return HOOKS_DUE + _MS.pack(due_ms)
-
-
-def system_of_due(key: bytes) -> str:
-    """Return the system that is due."""
-    return key[9:].decode()
-
-
 LATER = b"l"
 OUTBOX = b"o"
 DELIVERIES = b"d"
 DUE = b"z"
 HELD = b"h"
 DUTIES = b"w"
-HOOKED = b"e\0"
-HOOKS = b"e"
-HOOKS_DUE = b"a"
 PEERS = b"p"
 UPLOADS = b"u"
 """Prefixes of whole tables, for the few scans that want one."""

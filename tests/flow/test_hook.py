@@ -13,7 +13,7 @@ from node.model.hook import Batch, Hook, NoticeKind
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.notifier import Notifier
-from node.store import keys
+from node.store import hook_keys
 from node.wire.hook import message_of
 from tests.flow.support import NOW, Book, Place, document, place, push_of, run, status_about
 
@@ -125,12 +125,12 @@ def test_with_too_many_all_become_one_look_that_stays_one(monkeypatch: pytest.Mo
     book = followed(HOOK)
     for number in range(21):
         arrive(book, number)
-    rows = len(book.rows(keys.notices("qlvb")))
+    rows = len(book.rows(hook_keys.notices("qlvb")))
     for number in range(500):
         arrive(book, number + 100)
     look = batch_of(book)
 
-    assert (rows, len(book.rows(keys.notices("qlvb")))) == (0, 0)
+    assert (rows, len(book.rows(hook_keys.notices("qlvb")))) == (0, 0)
     assert [(n.kind, n.count) for n in look.notices] == [(NoticeKind.LOOK, 521)]
     assert view(book).swallowed == 521
     take(book)
@@ -162,7 +162,7 @@ def test_failures_put_off_longer_and_longer_and_a_success_forgets_them() -> None
         now_ms = view(book).next_attempt_ms
         assert due(book, now_ms) == ["qlvb"]
 
-    assert pauses == [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]
+    assert pauses == [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000]
     assert (view(book).reason, view(book).detail) == (Reason.HOOK_REFUSED, "HTTP 500")
     take(book, now_ms=now_ms)
     assert (view(book).failures, view(book).first_failure_ms, view(book).last_success_ms) == (0, 0, now_ms)
@@ -203,7 +203,7 @@ def test_after_three_days_the_telling_is_given_up_visibly_and_costs_no_rows_any_
     assert 3 * DAY_MS < ended_ms - NOW < 3 * DAY_MS + 60 * MINUTE_MS
     assert (seen.given_up_ms, seen.swallowed, seen.next_attempt_ms) == (ended_ms, 101, 0)
     assert (due(book, ended_ms + DAY_MS), book.do(lambda tx: hook.batch(tx, "qlvb"))) == ([], None)
-    assert len(book.rows(keys.HOOKS)) == 3, "the head and its two units"
+    assert len(book.rows(hook_keys.HOOKS)) == 3, "the head and its two units"
 
 
 def test_set_again_it_goes_on_with_a_look_for_all_that_was_missed() -> None:

@@ -167,10 +167,10 @@ def batch_made_up_anew() -> Iterator[None]:
     """A node that tells at every attempt what waits just then, under another id: the receiver cannot drop what it has."""
 
     def widest(tx: Tx, system: str) -> Batch | None:
-        head = hook.load(tx, hook.keys.hook(system), hook.HookRecord)
+        head = hook.load(tx, hook.hook_keys.hook(system), hook.HookRecord)
         if head is not None:
             head.batch_through = 0
-            hook.save(tx, hook.keys.hook(system), head)
+            hook.save(tx, hook.hook_keys.hook(system), head)
         return real(tx, system)
 
     real = hook.batch
@@ -184,10 +184,10 @@ def look_covers_what_comes_after() -> Iterator[None]:
     real = hook.taken
 
     def taken(tx: Tx, told: Batch, now_ms: int) -> None:
-        head = hook.load(tx, hook.keys.hook(told.system), hook.HookRecord)
+        head = hook.load(tx, hook.hook_keys.hook(told.system), hook.HookRecord)
         if head is not None and told.is_look:
             head.look_number = told.through
-            hook.save(tx, hook.keys.hook(told.system), head)
+            hook.save(tx, hook.hook_keys.hook(told.system), head)
         real(tx, told, now_ms)
 
     with patch.object(hook, "taken", taken):

@@ -37,8 +37,9 @@ def test_an_answer_before_the_commit_is_durable_is_seen_at_once() -> None:
 
 def test_an_answer_before_the_commit_is_durable_is_seen_from_outside_as_loss_or_repeat() -> None:
     """Nobody looks into the nodes here: the offices' own books show that something answered for is missing."""
-    broken = first_broken(lambda seed: slow_disks(seed, hasty=True, looks_at_disks=False))
-    assert broken.startswith(("law 1", "law 2", "law 3", "I4", "I5"))
+    verdicts = (run_seed(seed, slow_disks(seed, hasty=True, looks_at_disks=False)) for seed in SEEDS)
+    broken = (law for verdict in verdicts for law in verdict.broken)
+    assert any(law.startswith(("law 1", "law 2", "law 3", "I4", "I5")) for law in broken)
 
 
 def test_with_the_durable_wait_the_same_days_break_no_law() -> None:
