@@ -98,7 +98,7 @@ class Courier:
                 plan = await self._plan()
                 if plan.loaded:
                     self._dispatch(plan)
-                    await self._breathe(len(plan.loaded))
+                    await self._breathe(plan.loaded)
                 else:
                     await self._rest(plan.wait_s)
         finally:
@@ -239,11 +239,12 @@ class Courier:
             self._looked_ms = now_ms
             self._cursor.clear()
 
-    async def _breathe(self, sent: int) -> None:
+    async def _breathe(self, sent: list[Loaded]) -> None:
         """Wait for a free place in the window; after a small push also a moment, so that what comes meanwhile shares the next."""
-        if len(self._sending) >= self._policy.push_window:
+        policy, sent_bytes = self._policy, sum(one.row.record.body_bytes for one in sent)
+        if len(self._sending) >= policy.push_window:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
-        elif sent < self._policy.push_items_max // 2:
+        elif len(sent) < policy.push_items_max // 2 and sent_bytes < policy.push_bytes_max // 2:
             await self._ports.clock.sleep(LINGER_S)
 
     async def _rest(self, wait_s: float) -> None:
