@@ -8,7 +8,7 @@ import pytest
 from node.web.watch.figures import FIGURES, Kind
 from tests.mesh.support import QUICK, delivered, document, eventually, run
 from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, NodeSpec, RealMesh, free_ports, wait_for
-from tests.web.watching import Scrape, get, lose_witness, scrape, watch_toml
+from tests.web.watching import Scrape, get, lose_witness, scrape, wait_until_open, watch_toml
 
 DOCUMENTS = 7
 
@@ -32,6 +32,8 @@ class Watched:
 def watched(tmp_path: Path) -> Iterator[Watched]:
     made = Watched(tmp_path)
     with made.mesh:
+        for port in made.ports.values():
+            wait_until_open(port)
         yield made
 
 
@@ -149,6 +151,7 @@ def test_a_fenced_node_is_live_but_not_ready_and_says_why(watched: Watched) -> N
     node.stop()
     lose_witness(node)
     node.start()
+    wait_until_open(port)
 
     assert get(port, "/health/live")[0] == 200
     status, text = get(port, "/health/ready")

@@ -1,11 +1,12 @@
 """What tests of the watch share: asking a node's watch port, and reading what it says."""
 
 import http.client
+import socket
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.real_mesh import RealNode
+from tests.real_mesh import RealNode, wait_for
 
 
 def get(port: int, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> tuple[int, str]:
@@ -17,6 +18,17 @@ def get(port: int, path: str, method: str = "GET", headers: dict[str, str] | Non
         return answer.status, answer.read().decode("utf-8")
     finally:
         connection.close()
+
+
+def wait_until_open(port: int) -> None:
+    """Wait for the watch: it opens after the other doors, by which a node is taken to be ready."""
+    wait_for(lambda: _is_open(port), 20, f"the watch on port {port}")
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Scrape:
