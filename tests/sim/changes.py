@@ -4,6 +4,7 @@ them again. Which, when and for whom follows from the seed; the ledger keeps the
 import random
 from dataclasses import dataclass
 
+from node.edxml.rules.units import canonical
 from node.model.envelope import PacketKind
 from tests.sim.ledger import Ledger
 from tests.sim.papers import Paper, business, document, status
@@ -56,9 +57,9 @@ class Case:
             if (paper.sender, paper.document_id) != (first.sender, first.document_id):
                 continue
             if paper.kind_of_act in ("new", "update", "replace"):
-                refused = {one.code for one in sent.result.refused}
+                refused = {canonical(one.code) for one in sent.result.refused}
                 spelt = zip(paper.recipients, paper.written, strict=True)
-                found.update(dict.fromkeys(code for code, written in spelt if written not in refused))
+                found.update(dict.fromkeys(code for code, written in spelt if canonical(written) not in refused))
         return list(found)
 
     def _drop_and_add(self, everybody: list[str]) -> Paper:

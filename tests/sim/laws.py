@@ -7,6 +7,7 @@ From the inside: outboxes are empty, receipts agree between nodes, no disk shows
 While it runs (`Watch`): a receipt that leaves a node must already be on its disk, and no node ever signs two different ones.
 """
 
+from node.edxml.rules.units import canonical
 from node.errors import Fault
 from node.model.delivery import State
 from node.model.office import DeliveryView, OutboxView
@@ -98,8 +99,9 @@ async def _check_known(world: World, ledger: Ledger, sent: Sent) -> bool:
         ledger.breaks("law 1", f"{name} was accepted, and Track says {fault}")
         return False
     ledger.tracked(view)
-    refused = {one.code for one in sent.result.refused}
-    expected = {code for code, spelt in zip(paper.recipients, paper.written, strict=True) if spelt not in refused}
+    refused = {canonical(one.code) for one in sent.result.refused}
+    written = zip(paper.recipients, paper.written, strict=True)
+    expected = {code for code, spelt in written if canonical(spelt) not in refused}
     if {delivery.unit for delivery in view.deliveries} != expected or sent.result.recipients_served != len(expected):
         ledger.breaks("law 2", f"{name}: for {expected}, shown for {[one.unit for one in view.deliveries]}")
     for unit in paper.recipients:
