@@ -14,11 +14,13 @@ never leaves one of them ahead of the commit number.
 import gc
 import os
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rocksdict import (
+    AccessType,
     BlockBasedOptions,
     Cache,
     ChecksumType,
@@ -40,6 +42,8 @@ from node.store.fence import COMMIT_NO, COMMIT_NO_KEY
 from node.store.files import NoSpace
 from node.store.overlay import Row, Writes
 from node.store.transactions import Stalled
+
+T = TypeVar("T")
 
 DEFAULT, QUEUES, BODIES = "default", "queues", "bodies"
 _FAMILIES = dict.fromkeys(keys.QUEUES, QUEUES) | {keys.BODY[0]: BODIES}
@@ -262,6 +266,22 @@ class RocksEngine:
             with suppress(Exception) if self._wounded else nullcontext():
                 tables.pop(0).close()
         gc.collect()
+
+
+def peek(folder: Path, look: Callable[[Callable[[bytes], bytes | None]], T]) -> T:
+    """Read rows of the default family of a database, which may be in use, and change no file; `look` is given what gets a value.
+
+    Raises Broken: STORE_CORRUPT, IO_FAILED, and what `look` raises.
+    """
+    _refuse_headless(folder)
+    try:
+        db = Rdict(str(folder), Options(raw_mode=True), access_type=AccessType.read_only())
+    except Exception as error:
+        raise translated(error) from error.with_traceback(None)
+    try:
+        return look(db.get)
+    finally:
+        db.close()
 
 
 def _scan(table: Rdict, prefix: bytes, start: bytes, limit: int) -> list[Row]:
