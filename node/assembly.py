@@ -37,6 +37,7 @@ from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity, load_tls
 from node.store.bodies import FileBodies
 from node.store.rocks import RocksStore
+from node.store.rocks_check import check_store
 from node.supervisor import Supervisor
 from node.web.door import TlsFiles, WebDoor
 from node.web.vxp.build import vxp_door
@@ -246,7 +247,7 @@ def check(home: Path, settings: "Settings") -> None:
     load_tls(place.keys, passphrase)
     load_calendar(settings.calendar.file)
     TrustedFolder(place.directory).load()
-    RocksStore.check(place.store, node_id=settings.node_id)
+    check_store(place.store, settings.node_id)
 
 
 def run(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None] | None = None) -> None:

@@ -20,7 +20,7 @@ from node.store.committer import Committer
 from node.store.fence import INCARNATION_BYTES, Fence, Identity, identity_rows, judge, read_identity, rollback_row
 from node.store.files import OnFatal, end_process, no_space_told, sync_folder
 from node.store.group import Group
-from node.store.rocksdb import RocksEngine, peek
+from node.store.rocksdb import RocksEngine
 from node.store.transactions import TransactionStore
 from node.store.witness import Witness
 
@@ -59,21 +59,10 @@ class RocksStore(TransactionStore):
                 raise
 
     @classmethod
-    def check(cls, path: Path, *, node_id: str) -> None:
-        """Look whether this program may open the store, changing nothing; it may be in use, or not be there yet.
-
-        Raises Broken: STORE_NEWER, STORE_CORRUPT, SETTINGS_INVALID (the store is another node's), IO_FAILED.
-        """
-        if path.is_dir() and any(path.iterdir()):
-            identity = peek(path, read_identity)
-            if identity is not None:
-                _require_owner(identity, node_id)
-
-    @classmethod
     def _admit(cls, engine: RocksEngine, witness: Witness, node_id: str, on_fatal: OnFatal) -> "RocksStore":
         identity = read_identity(engine.get)
-        if identity is not None:
-            _require_owner(identity, node_id)
+        if identity is not None and identity.node_id != node_id:
+            raise Broken(Reason.SETTINGS_INVALID, f"this store belongs to {identity.node_id}, not to {node_id}")
         fence = judge(identity, witness.witnessed)
         if identity is None:
             identity = Identity(node_id, witness.witnessed[0] if witness.witnessed else _new_incarnation(), 0)
@@ -153,11 +142,6 @@ def _make_folder(folder: Path) -> None:
 
 def _new_incarnation() -> bytes:
     return os.urandom(INCARNATION_BYTES)
-
-
-def _require_owner(identity: Identity, node_id: str) -> None:
-    if identity.node_id != node_id:
-        raise Broken(Reason.SETTINGS_INVALID, f"this store belongs to {identity.node_id}, not to {node_id}")
 
 
 def _begin_life(engine: RocksEngine, witness: Witness, identity: Identity) -> None:

@@ -14,13 +14,11 @@ never leaves one of them ahead of the commit number.
 import gc
 import os
 import threading
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rocksdict import (
-    AccessType,
     BlockBasedOptions,
     Cache,
     ChecksumType,
@@ -42,8 +40,6 @@ from node.store.fence import COMMIT_NO, COMMIT_NO_KEY
 from node.store.files import NoSpace
 from node.store.overlay import Row, Writes
 from node.store.transactions import Stalled
-
-T = TypeVar("T")
 
 DEFAULT, QUEUES, BODIES = "default", "queues", "bodies"
 _FAMILIES = dict.fromkeys(keys.QUEUES, QUEUES) | {keys.BODY[0]: BODIES}
@@ -148,7 +144,7 @@ class RocksEngine:
         self._open()
 
     def _open(self) -> None:
-        _refuse_headless(self._folder)
+        refuse_headless(self._folder)
         cache = Cache(16 * MIB)
         families = {name: _family_options(cache, name) for name in (DEFAULT, QUEUES, BODIES)}
         try:
@@ -268,22 +264,6 @@ class RocksEngine:
         gc.collect()
 
 
-def peek(folder: Path, look: Callable[[Callable[[bytes], bytes | None]], T]) -> T:
-    """Read rows of the default family of a database, which may be in use, and change no file; `look` is given what gets a value.
-
-    Raises Broken: STORE_CORRUPT, IO_FAILED, and what `look` raises.
-    """
-    _refuse_headless(folder)
-    try:
-        db = Rdict(str(folder), Options(raw_mode=True), access_type=AccessType.read_only())
-    except Exception as error:
-        raise translated(error) from error.with_traceback(None)
-    try:
-        return look(db.get)
-    finally:
-        db.close()
-
-
 def _scan(table: Rdict, prefix: bytes, start: bytes, limit: int) -> list[Row]:
     bounds = ReadOptions()
     end = successor(prefix)
@@ -311,7 +291,7 @@ def _rehouse(db: Rdict, handles: dict[int, Any]) -> None:
             db.write(batch)
 
 
-def _refuse_headless(folder: Path) -> None:
+def refuse_headless(folder: Path) -> None:
     """A folder with data but without CURRENT would be taken for a new one, and its files deleted as leftovers."""
     if not folder.is_dir() or (folder / "CURRENT").exists():
         return

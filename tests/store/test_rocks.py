@@ -16,7 +16,7 @@ from node.errors import Broken, Deferred
 from node.model.reason import Reason
 from node.store import transactions
 from node.store.fence import SCHEMA
-from node.store.rocks import RocksStore
+from node.store.rocks_check import check_store
 from node.store.transactions import Stalled
 from tests.store.conftest import NODE, RocksHome, until
 from tests.store.crash import open_at, put, refusal
@@ -220,15 +220,15 @@ def test_a_check_reads_a_store_in_use_and_changes_nothing(tmp_path: Path) -> Non
         store = open_at(tmp_path)
         await store.transact(put(b"ka"))
         before = {path.name: path.read_bytes() for path in (tmp_path / "db").iterdir() if path.name != "LOG"}
-        RocksStore.check(tmp_path / "db", node_id=NODE)
+        check_store(tmp_path / "db", NODE)
         after = {path.name: path.read_bytes() for path in (tmp_path / "db").iterdir() if path.name != "LOG"}
         assert after == before
         with pytest.raises(Broken) as other:
-            RocksStore.check(tmp_path / "db", node_id="tinh-lao-cai")
+            check_store(tmp_path / "db", "tinh-lao-cai")
         assert other.value.reason == Reason.SETTINGS_INVALID
         await store.transact(put(b"mschema", (SCHEMA + 1).to_bytes(4, "big")))
         with pytest.raises(Broken) as newer:
-            RocksStore.check(tmp_path / "db", node_id=NODE)
+            check_store(tmp_path / "db", NODE)
         assert newer.value.reason == Reason.STORE_NEWER
         await store.transact(put(b"kb"))
         await store.close()
@@ -237,5 +237,5 @@ def test_a_check_reads_a_store_in_use_and_changes_nothing(tmp_path: Path) -> Non
 
 
 def test_a_check_makes_no_store(tmp_path: Path) -> None:
-    RocksStore.check(tmp_path / "db", node_id=NODE)
+    check_store(tmp_path / "db", NODE)
     assert list(tmp_path.iterdir()) == []
