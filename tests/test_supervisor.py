@@ -1,11 +1,9 @@
 """What a service manager is told: the datagrams themselves, and by the real process between its start and its end."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,18 +112,3 @@ def test_a_node_tells_when_its_doors_are_open_and_that_it_ends(tmp_path: Path, m
         assert node.process is not None
         node.process.send_signal(signal.SIGTERM)
         assert heard(manager).startswith("STOPPING=1")
-
-
-def test_serve_check_looks_at_a_node_that_runs_and_does_not_disturb_it(tmp_path: Path) -> None:
-    from tests.real_mesh import SERVE
-
-    with RealMesh(tmp_path / "mesh", [PROVINCE]) as mesh:
-        node = mesh.nodes[PROVINCE.node_id]
-        command = [*SERVE, str(node.home), "--check", "--json"]
-        before = sorted(path.name for path in (node.home / "store").iterdir())
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
-
-        assert (done.returncode, json.loads(done.stdout)["node_id"]) == (0, "h49"), done.stderr
-        assert sorted(path.name for path in (node.home / "store").iterdir()) == before
-        assert node.process is not None
-        assert node.process.poll() is None

@@ -241,6 +241,7 @@ take_up() {
 forget_older() {
     for one in "$opt"/*/INSTALLED; do
         folder=$(dirname "$one")
+        [ ! -L "$folder" ] || continue
         case $(basename "$folder") in "$(linked current)" | "$(linked previous)") ;; *) rm -rf "$folder" ;; esac
     done
 }
