@@ -86,6 +86,12 @@ only_one() {
 
 # --- what is looked at before anything changes
 
+# How the service stands before anything is changed: active, inactive, or a start that fails (activating, failed).
+look_at_service() {
+    was=inactive
+    [ "$systemd" = no ] || was=$(systemctl show -P ActiveState truc)
+}
+
 verify_archive() {
     [ -f "$bundle/SHA256SUMS" ] && [ -f "$bundle/RELEASE" ] && [ -f "$bundle/PLATFORM" ] ||
         die 65 "Bộ cài thiếu tệp. Hãy giải nén lại tệp truc-….tar.gz vào một thư mục trống." "Files are missing. Unpack the archive again into an empty folder."
@@ -177,7 +183,7 @@ install_release() {
             "$release is installed with other contents. Make the archive anew from a committed checkout."
     fi
     echo "  Đang cài $release bằng $python ($found) vào $place …"
-    half=$place
+    half=$place fresh=$place
     rm -rf "$place"
     "$python" -m venv --without-pip "$place"
     env -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null PIP_NO_INPUT=1 "$place/bin/python" "$(echo "$bundle"/wheels/pip-*.whl)/pip" install \
@@ -223,19 +229,27 @@ drop_in() {
     fi
 }
 
-# Takes up NEW in place of OLD; if the node does not come up with it, OLD is put back and runs again.
+# take_up NEW OLD: NEW in place of OLD. Where the node was up and does not come up with NEW, OLD is put back and runs again.
 take_up() {
     new=$1 old=$2
+    before=$(linked previous)
     switch "$new" "$old"
-    [ "$systemd" = yes ] && [ "$(systemctl show -P ActiveState truc)" != inactive ] || return 0
+    [ "$systemd" = yes ] || return 0
+    [ "$was" != inactive ] || return 0
     echo "  Đang khởi động lại nút …"
-    timeout 600 systemctl restart truc && return 0
-    journalctl --unit truc --lines 20 --no-pager --output cat >&2 || true
-    [ -n "$old" ] && [ "$old" != "$new" ] || die 75 "Nút không khởi động được; lý do ở trên, hoặc xem: truc doctor" "The node did not start; see above, or: truc doctor"
-    switch "$old" "$new"
-    systemctl restart truc || true
-    die 75 "Nút không khởi động được với $new (lý do ở trên) nên đã quay về $old. Xem: systemctl status truc" \
-        "The node did not start with $new and is back at $old. See: systemctl status truc"
+    timeout 660 systemctl restart truc 2>/dev/null && return 0
+    journalctl --no-pager --output cat --lines 12 "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID truc)" >&2 || true
+    [ "$was" = active ] && [ -n "$old" ] && [ "$old" != "$new" ] ||
+        die 75 "Đã cài $new, nhưng nút không khởi động được (trước đó cũng không chạy); lý do ở trên, hoặc xem: truc doctor" \
+            "$new is installed, but the node does not start, nor did it before; see above, or: truc doctor"
+    switch "$old" ""
+    if [ -n "$before" ]; then point previous "$before"; else rm -f "$opt/previous"; fi
+    half=$fresh
+    timeout 660 systemctl restart truc 2>/dev/null ||
+        die 75 "Nút không khởi động được với $new, và $old cũng vậy; lý do ở trên. Xem: systemctl status truc, truc doctor" \
+            "The node starts neither with $new nor with $old. See: systemctl status truc, truc doctor"
+    die 75 "Nút không khởi động được với $new (lý do ở trên) nên đã quay về $old; nút đang chạy." \
+        "The node did not start with $new and runs with $old again."
 }
 
 forget_older() {
@@ -255,11 +269,12 @@ linked() {
 do_install() {
     verify_archive
     only_one
-    half=
+    half= fresh=
     trap '[ -z "$half" ] || rm -rf "$half"' EXIT
     trap 'exit 130' INT TERM HUP
     verify_machine
     verify_owner
+    look_at_service
     old=$(linked current)
     make_user
     install_release
@@ -285,7 +300,8 @@ do_rollback() {
     [ -n "$(linked current)" ] || die 78 "Chưa cài truc ở đây." "truc is not installed here."
     only_one
     verify_owner
-    new=$(linked previous)
+    look_at_service
+    new=$(linked previous) half= fresh=
     [ -n "$new" ] && [ -d "$opt/$new" ] || die 78 "Không còn phiên bản trước để quay về. Hãy cài từ bộ cài của phiên bản đó." "There is no previous version. Install it from its archive."
     bundle_of_wrapper=$opt/$new/share
     fits "$opt/$new" ||
