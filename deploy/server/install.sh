@@ -269,7 +269,7 @@ linked() {
 do_install() {
     verify_archive
     only_one
-    half= fresh=
+    half='' fresh=''
     trap '[ -z "$half" ] || rm -rf "$half"' EXIT
     trap 'exit 130' INT TERM HUP
     verify_machine
@@ -285,6 +285,7 @@ do_install() {
     half=
     take_up "$release" "$old"
     forget_older
+    [ "$old" != "$release" ] || old=''
     say "truc $release đã cài vào $place${old:+ (trước đó: $old)}"
     [ -e "$state/node" ] || next_steps
 }
@@ -301,7 +302,7 @@ do_rollback() {
     only_one
     verify_owner
     look_at_service
-    new=$(linked previous) half= fresh=
+    new=$(linked previous) half='' fresh=''
     [ -n "$new" ] && [ -d "$opt/$new" ] || die 78 "Không còn phiên bản trước để quay về. Hãy cài từ bộ cài của phiên bản đó." "There is no previous version. Install it from its archive."
     bundle_of_wrapper=$opt/$new/share
     fits "$opt/$new" ||

@@ -119,7 +119,20 @@ def hosts(archive: Path) -> Iterator[tuple[Host, Host]]:
     docker("network", "create", "--internal", mark)
     try:
         for host, alias in zip(made, ("nut.tinhmau.gov.vn", "nut.bonoivu.gov.vn"), strict=True):
-            docker("run", "-d", "--init", "--name", host.name, "--network", mark, "--network-alias", alias, BASE_IMAGE, "sleep", "1800")
+            docker(
+                "run",
+                "-d",
+                "--init",
+                "--name",
+                host.name,
+                "--network",
+                mark,
+                "--network-alias",
+                alias,
+                BASE_IMAGE,
+                "sleep",
+                "1800",
+            )
             docker("cp", str(archive), f"{host.name}:/{archive.name}")
         yield made[0], made[1]
     finally:
@@ -144,7 +157,9 @@ def test_the_book_needs_ten_commands_at_most() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_from_the_unpacked_archive_to_the_first_document_at_a_neighbour(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_from_the_unpacked_archive_to_the_first_document_at_a_neighbour(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     reason = why_not()
     if reason:
         pytest.skip(reason)
@@ -170,7 +185,10 @@ def test_from_the_unpacked_archive_to_the_first_document_at_a_neighbour(tmp_path
     packet_id = re.search(r'"packet_id": "([0-9a-f]+)"', listed)
     assert packet_id is not None
     bo.run(f"truc fetch --as /var/lib/truc/qlvb.json {packet_id[1]} -o /var/lib/truc/den.edxml")
-    sent, come = tinh.run("sha256sum </var/lib/truc/thu.edxml").stdout, bo.run("sha256sum </var/lib/truc/den.edxml").stdout
+    sent, come = (
+        tinh.run("sha256sum </var/lib/truc/thu.edxml").stdout,
+        bo.run("sha256sum </var/lib/truc/den.edxml").stdout,
+    )
     assert sent == come
     owners = tinh.run("find /var/lib/truc ! -user truc | grep -v -x /var/lib/truc/log || true").stdout
     assert owners == ""
@@ -200,7 +218,13 @@ asyncio.run(story())
 
 def a_newer_store_is_refused(host: Host) -> None:
     """As if a newer version had been here: this one is not installed over its store."""
-    docker("exec", host.name, "sh", "-c", "kill $(pgrep -f 'bin/truc serve' || cat /proc/[0-9]*/stat | awk '/\\(truc\\)/ { print $1 }')")
+    docker(
+        "exec",
+        host.name,
+        "sh",
+        "-c",
+        "kill $(pgrep -f 'bin/truc serve' || cat /proc/[0-9]*/stat | awk '/\\(truc\\)/ { print $1 }')",
+    )
     host.until("! truc health 2>/dev/null")
     (script := Path(f"/tmp/{host.name}.py")).write_text(NEWER, "utf-8")
     docker("cp", str(script), f"{host.name}:/newer.py")
