@@ -42,6 +42,8 @@ from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity, load_tls
 from node.store.bodies import FileBodies
 from node.store.rocks import RocksStore
+from node.store.rocks_check import check_store
+from node.supervisor import Supervisor
 from node.web.door import WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.house import House
@@ -261,15 +263,31 @@ async def _open_doors(
 async def serve(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None] | None = None) -> None:
     """Run a node until the process is told to end (SIGTERM or SIGINT)."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    supervisor = Supervisor.from_environment(os.environ, os.getpid())
     # Before the start: who asks us to end meanwhile means it, and the node ends as it should.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     running = await start(home, settings)
     if ready is not None:
         ready(running)
+    supervisor.ready(f"Nút {running.node_id}: nút khác gọi {running.mesh_address}, phần mềm {running.office_address}.")
     await ended.wait()
+    supervisor.stopping()
     log.info("node.stopping", node=running.node_id)
     await running.stop()
+
+
+def check(home: Path, settings: "Settings") -> None:
+    """Look whether this program could run that node, and change nothing: keys, calendar, directory, store.
+
+    A node that runs is not disturbed. Raises Broken with what the operator must mend, STORE_NEWER among it.
+    """
+    place, passphrase = Homestead(home), _passphrase(settings)
+    load_keys(place.keys, settings.node_id, passphrase)
+    load_tls(place.keys, passphrase)
+    load_calendar(settings.calendar.file)
+    TrustedFolder(place.directory).load()
+    check_store(place.store, settings.node_id)
 
 
 def run(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None] | None = None) -> None:

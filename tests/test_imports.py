@@ -49,6 +49,7 @@ ROOM_OF = {
     "node.workers": "parts",
     "node.health": "parts",
     "node.feed": "parts",
+    "node.supervisor": "parts",
     "node.assembly": "assembly",
 }
 """Module or package -> room; the longest name that fits decides. A file right under node/ that is not named is a hand of

@@ -1,21 +1,39 @@
-"""truc serve: run the node that lives in HOME until SIGTERM or Ctrl-C. Logs go to stderr."""
+"""truc serve: run the node that lives in HOME until SIGTERM or Ctrl-C. Logs go to stderr.
+
+With --check nothing is run: it tells whether this version could run that node, also beside one that runs. Upgrades ask it first.
+"""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from node import __version__
 from node.cli.command import Home, Json
 from node.cli.home import Home as Place
+from node.cli.output import line, mark, tell
 
 if TYPE_CHECKING:
     from node.assembly import RunningNode
 
 
-def serve(home: Home, as_json: Json = False) -> None:
+def serve(
+    home: Home,
+    check: Annotated[
+        bool, typer.Option("--check", help="Chỉ xem phiên bản này có chạy được nút đó không, không chạy, không đổi gì.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Chạy nút trong HOME cho tới khi được bảo dừng (SIGTERM hoặc Ctrl-C)."""
     from node import assembly, log
 
     Place(home).require_real()
     settings = Place(home).settings()
+    if check:
+        assembly.check(home, settings)
+        document = {"node_id": settings.node_id, "version": __version__}
+        tell(as_json, document, lambda: [line(mark(True), f" truc {__version__} chạy được nút {settings.node_id}.")])
+        return
     log.configure(settings.log.level, settings.log.format)
 
     def say_ready(running: "RunningNode") -> None:

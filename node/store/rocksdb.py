@@ -144,7 +144,7 @@ class RocksEngine:
         self._open()
 
     def _open(self) -> None:
-        _refuse_headless(self._folder)
+        refuse_headless(self._folder)
         cache = Cache(16 * MIB)
         families = {name: _family_options(cache, name) for name in (DEFAULT, QUEUES, BODIES)}
         try:
@@ -291,7 +291,7 @@ def _rehouse(db: Rdict, handles: dict[int, Any]) -> None:
             db.write(batch)
 
 
-def _refuse_headless(folder: Path) -> None:
+def refuse_headless(folder: Path) -> None:
     """A folder with data but without CURRENT would be taken for a new one, and its files deleted as leftovers."""
     if not folder.is_dir() or (folder / "CURRENT").exists():
         return

@@ -16,6 +16,7 @@ from node.errors import Broken, Deferred
 from node.model.reason import Reason
 from node.store import transactions
 from node.store.fence import SCHEMA
+from node.store.rocks_check import check_store
 from node.store.transactions import Stalled
 from tests.store.conftest import NODE, RocksHome, until
 from tests.store.crash import open_at, put, refusal
@@ -212,3 +213,29 @@ def test_closing_leaves_no_thread(tmp_path: Path) -> None:
     assert any(thread.name == "store-commit" for thread in threading.enumerate())
     asyncio.run(store.close())
     assert not any(thread.name == "store-commit" for thread in threading.enumerate())
+
+
+def test_a_check_reads_a_store_in_use_and_changes_nothing(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = open_at(tmp_path)
+        await store.transact(put(b"ka"))
+        before = {path.name: path.read_bytes() for path in (tmp_path / "db").iterdir() if path.name != "LOG"}
+        check_store(tmp_path / "db", NODE)
+        after = {path.name: path.read_bytes() for path in (tmp_path / "db").iterdir() if path.name != "LOG"}
+        assert after == before
+        with pytest.raises(Broken) as other:
+            check_store(tmp_path / "db", "tinh-lao-cai")
+        assert other.value.reason == Reason.SETTINGS_INVALID
+        await store.transact(put(b"mschema", (SCHEMA + 1).to_bytes(4, "big")))
+        with pytest.raises(Broken) as newer:
+            check_store(tmp_path / "db", NODE)
+        assert newer.value.reason == Reason.STORE_NEWER
+        await store.transact(put(b"kb"))
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_check_makes_no_store(tmp_path: Path) -> None:
+    check_store(tmp_path / "db", NODE)
+    assert list(tmp_path.iterdir()) == []
