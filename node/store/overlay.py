@@ -26,16 +26,20 @@ class Reader(Protocol):
 
 
 class OverlayTx:
-    """A ports.Tx. `writes` is what to apply when the transaction function has returned."""
+    """A ports.Tx. `writes` is what to apply when the transaction function has returned; `keys_read` and `scans` is what it rests on."""
 
-    __slots__ = ("_reader", "writes")
+    __slots__ = ("_reader", "keys_read", "scans", "writes")
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self.writes: Writes = {}
+        self.keys_read: list[bytes] = []
+        self.scans: list[tuple[bytes, bytes]] = []
+        """(prefix, start) of each."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value or None."""
+        self.keys_read.append(key)
         value = self.writes.get(key, _UNTOUCHED)
         return self._reader.get(key) if value is _UNTOUCHED else value  # type: ignore[return-value]
 
@@ -52,6 +56,7 @@ class OverlayTx:
         assert prefix, "a scan names at least its table"
         if limit <= 0:
             return []
+        self.scans.append((prefix, start))
         mine = [key for key in self.writes if key.startswith(prefix) and key >= start] if self.writes else []
         if not mine:
             return self._reader.rows(prefix, start, limit)

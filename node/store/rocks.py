@@ -20,6 +20,7 @@ from node.store.committer import Committer
 from node.store.fence import INCARNATION_BYTES, Fence, Identity, identity_rows, judge, read_identity, rollback_row
 from node.store.files import OnFatal, end_process, no_space_told, sync_folder
 from node.store.group import Group
+from node.store.overlay import OverlayTx
 from node.store.rocksdb import RocksEngine
 from node.store.timing import Histogram
 from node.store.transactions import TransactionStore
@@ -131,7 +132,7 @@ class RocksStore(TransactionStore):
         self._witness.close()
         self._rocks.close()
 
-    def _attempt(self, fn: Callable[[Tx], T]) -> T:
+    def _attempt(self, fn: Callable[[Tx], T]) -> tuple[T, OverlayTx]:
         if not self._rocks.in_use.acquire(blocking=False):
             raise Deferred(Reason.DISK_FULL, "the store is being opened anew after the disk was full")
         try:

@@ -2,8 +2,9 @@
 
 A transaction function runs at once on the loop, so nothing can come between its reads and its writes: one loop is the only
 writer. Its writes go to the engine as one batch, unsynced, and the caller then waits for the flush that makes them durable
-(group.py). Everything it may have read must be durable, too, or an answer could rest on a row that a power cut takes back;
-that holds for refusals as well, so an exception from `fn` waits in the same way before it passes on.
+(group.py). Everything it has read must be durable, too, or an answer could rest on a row that a power cut takes back; that holds
+for refusals as well, so an exception from `fn` waits in the same way before it passes on. Who only looks, at nothing that is still on
+its way to the disk (unsettled.py), is answered at once: a list does not wait for other people's documents.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from node.store.fence import Fence
 from node.store.files import NoSpace
 from node.store.group import Group
 from node.store.overlay import OverlayTx, Reader, Writes
+from node.store.unsettled import Unsettled
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class TransactionStore:
         self.fence = fence
         self._engine = engine
         self._group = group
+        self._unsettled = Unsettled()
         self._closing = False
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
@@ -52,7 +55,7 @@ class TransactionStore:
             if self._closing:
                 raise Deferred(Reason.SHUTTING_DOWN)
             try:
-                result = self._attempt(fn)
+                result, tx = self._attempt(fn)
                 break
             except Stalled as error:
                 stalled_since = await self._wait_out(stalled_since, error)
@@ -60,16 +63,20 @@ class TransactionStore:
                 self._notice(error)
                 await self._group.settled()
                 raise
-        if self._group.durable_no < self._group.written_no:
+        if self._group.durable_no < self._group.written_no and (tx.writes or self._rests_on_unsettled(tx)):
             await self._group.settled()
         return result
 
-    def _attempt(self, fn: Callable[[Tx], T]) -> T:
+    def _rests_on_unsettled(self, tx: OverlayTx) -> bool:
+        self._unsettled.forget(self._group.durable_no)
+        return self._unsettled.has_touched(tx)
+
+    def _attempt(self, fn: Callable[[Tx], T]) -> tuple[T, OverlayTx]:
         tx = OverlayTx(self._engine)
         result = fn(tx)
         if tx.writes:
             self._commit(tx.writes)
-        return result
+        return result, tx
 
     def _commit(self, writes: Writes) -> None:
         if self.fence is not None:
@@ -83,6 +90,8 @@ class TransactionStore:
             self._no_space(str(error))
             raise Deferred(Reason.DISK_FULL, str(error)) from error
         self._group.written_no += 1
+        self._unsettled.forget(self._group.durable_no)
+        self._unsettled.add(self._group.written_no, writes)
 
     async def _wait_out(self, stalled_since: float | None, error: Stalled) -> float:
         now = asyncio.get_running_loop().time()
