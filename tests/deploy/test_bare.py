@@ -219,13 +219,7 @@ asyncio.run(story())
 
 def a_newer_store_is_refused(host: Host) -> None:
     """As if a newer version had been here: this one is not installed over its store."""
-    docker(
-        "exec",
-        host.name,
-        "sh",
-        "-c",
-        "kill $(pgrep -f 'bin/truc serve' || cat /proc/[0-9]*/stat | awk '/\\(truc\\)/ { print $1 }')",
-    )
+    host.run("kill $(awk '/[(]truc[)]/ { print $1 }' /proc/[0-9]*/stat)")
     host.until("! truc health 2>/dev/null")
     (script := Path(f"/tmp/{host.name}.py")).write_text(NEWER, "utf-8")
     docker("cp", str(script), f"{host.name}:/newer.py")
