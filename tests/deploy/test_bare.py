@@ -77,8 +77,9 @@ class Host:
         """Run a command as root would type it."""
         return docker("exec", self.name, "sh", "-c", command, limit_s=180.0, check=check)
 
-    def serve(self) -> None:
-        docker("exec", "-d", self.name, "sh", "-c", "exec truc serve >/var/lib/truc/log 2>&1")
+    def serve(self, *settings: str) -> None:
+        """Do what systemd would."""
+        docker("exec", "-d", *settings, self.name, "sh", "-c", "exec truc serve >/var/lib/truc/log 2>&1")
         self.until("truc health")
 
     def until(self, command: str, limit_s: float = ARRIVAL_S) -> str:
@@ -165,7 +166,7 @@ def test_from_the_unpacked_archive_to_the_first_document_at_a_neighbour(
         pytest.skip(reason)
     tinh, bo = request.getfixturevalue("hosts")
     bo.run(NEIGHBOUR)
-    bo.serve()
+    bo.serve("-e", "TRUC_DIRECTORY__FOLDER=/var/lib/truc/danh-ba/public")
     fingerprint = re.search(r'"fingerprint": "([^"]+)"', bo.run("truc node show --json").stdout)
     assert fingerprint is not None
 
@@ -202,7 +203,7 @@ def admit(tinh: Host, bo: Host, folder: Path) -> None:
     bo.run(ADMIT)
     tinh.run("mkdir -p /media/usb")
     bo.take("/var/lib/truc/danh-ba/public", tinh, "/media/usb/", folder)
-    bo.run("truc node update --refresh || true")
+    bo.run("truc node update --refresh")
 
 
 NEWER = """import asyncio, pathlib
@@ -218,13 +219,7 @@ asyncio.run(story())
 
 def a_newer_store_is_refused(host: Host) -> None:
     """As if a newer version had been here: this one is not installed over its store."""
-    docker(
-        "exec",
-        host.name,
-        "sh",
-        "-c",
-        "kill $(pgrep -f 'bin/truc serve' || cat /proc/[0-9]*/stat | awk '/\\(truc\\)/ { print $1 }')",
-    )
+    host.run("kill $(awk '/[(]truc[)]/ { print $1 }' /proc/[0-9]*/stat)")
     host.until("! truc health 2>/dev/null")
     (script := Path(f"/tmp/{host.name}.py")).write_text(NEWER, "utf-8")
     docker("cp", str(script), f"{host.name}:/newer.py")
