@@ -10,10 +10,10 @@ from node.edxml.attach import NewAttachment, attach
 from node.edxml.document import read_packet
 from node.edxml.extract import extract
 from node.edxml.rules import check_packet
-from node.edxml.rules.contents import check_contents
 from node.edxml.write import write_packet
 from node.model.packet import Packet
 from tests.edxml.packets import sample
+from tests.edxml.zips import check_contents
 
 OWN_ID = "af55bbfa-c6b0-31e9-9394-dd1f7885c845"
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from node.edxml.document import PacketReader, read_packet
 from node.edxml.reader import read_whole
 from node.edxml.rules import RULES, check_packet
-from node.edxml.rules.contents import Budget, ZipJudge, ZipMet, check_contents
+from node.edxml.rules.contents import Budget, ZipJudge, ZipMet
 from node.edxml.rules.dates import read_time
 from node.edxml.rules.secrecy import is_marked
 from node.model.envelope import PacketKind
@@ -22,6 +22,7 @@ from tests.edxml.made import documents, statuses
 from tests.edxml.packets import NAMES, SAMPLES, changed, sample, without
 from tests.edxml.test_document import DIALECTS
 from tests.edxml.test_extract import BAD, BASE64, bomb, packet_with, zipped
+from tests.edxml.zips import check_contents
 
 GOOD, REPLACEMENT, UPDATE, WITHDRAWAL = sample("01"), sample("16"), sample("15"), sample("14")
 STATUS, REFUSAL = sample("30_status_01"), sample("30_status_02")

@@ -140,7 +140,9 @@ def test_nobody_hears_of_a_write_before_it_is_durable(home: Any) -> None:
         assert not writer.done()
         assert not reader.done()
         assert not refused.done()
-        assert await store.transact(lambda tx: (tx.get(b"kb"), tx.scan(b"l", limit=5))) == (None, []), "rests on neither"
+        assert await store.transact(lambda tx: (tx.get(b"kb"), tx.scan(b"l", limit=5))) == (None, []), (
+            "rests on neither"
+        )
         home.release()
         assert await reader == b"v"
         assert writer.done()

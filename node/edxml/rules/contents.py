@@ -9,9 +9,8 @@ A zip of some kilobytes may take a second to open: who has no time for that says
 from dataclasses import dataclass
 
 from node.edxml.content import Decoder
-from node.edxml.document import PacketReader, Source, pieces_of
 from node.edxml.extract import is_zipped
-from node.edxml.limits import LIMITS, MIB, Limits
+from node.edxml.limits import MIB
 from node.edxml.rules.rule import MORE, PLACES_MAX, QCVN
 from node.edxml.unzip import LOCAL_MARK, UNZIP_LIMITS, UnzipLimits, Unzipper
 from node.errors import Rejected
@@ -118,21 +117,6 @@ class ZipJudge:
         unsound = [index for index in self._refusals if is_zipped(packet.attachments[index])][: PLACES_MAX + 1]
         more = [MORE if place == PLACES_MAX else "" for place in range(len(unsound))]
         return [_finding(packet, index, self._refusals[index], note) for index, note in zip(unsound, more, strict=True)]
-
-
-def check_contents(
-    source: Source, packet: Packet, limits: Limits = LIMITS, unzip_limits: UnzipLimits = UNZIP_LIMITS
-) -> list[Finding]:
-    """Return what is wrong with the zips in a packet; `packet` is what was read from the same source.
-
-    Takes time in proportion to the packet, with flat memory. Raises Rejected as `PacketReader` if the source is not what was read.
-    """
-    judge = ZipJudge(unzip_limits)
-    reader = PacketReader(limits, judge)
-    for piece in pieces_of(source):
-        reader.feed(piece)
-    reader.finish()
-    return judge.findings(packet)
 
 
 def _finding(packet: Packet, index: int, refusal: Rejected, note: str) -> Finding:
