@@ -1,6 +1,6 @@
 """A volume that can run full: a small tmpfs in place of a node's folder, with ballast that can be thrown out."""
 
-import os
+import errno
 import shutil
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from tests.containers.hosts import run
 from tests.containers.mesh import Mesh
 
 ROOM_MIB = 512
+BLOCK = bytes(64 * 1024)
 
 
 class SmallVolume:
@@ -30,10 +31,17 @@ class SmallVolume:
         self._mesh.start([name])
 
     def fill(self) -> None:
-        """Take all the room there is."""
-        free = os.statvfs(self._folder)
-        with self._ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+        """Take all the room there is.
+
+        The node goes on writing meanwhile, so what was free a moment ago says nothing: only a refused write shows that the disk is full.
+        """
+        with self._ballast.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(BLOCK)
+            except OSError as fault:
+                if fault.errno != errno.ENOSPC:
+                    raise
 
     def give_space(self) -> None:
         """Give the room back."""
