@@ -111,7 +111,6 @@ HOME_OF = {
     "uvloop": {"node.assembly"},
     "starlette": {"node.web", "node.sandbox.door"},
     "uvicorn": {"node.web"},
-    "h11": {"node.web"},
     "httpcore": {"node.net.hook_client"},
     "watchfiles": {"node.drop"},
     "prometheus_client": {"node.web.watch.metrics"},

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from node.log import get_logger
 from node.net.sockets import listening_socket
 from node.net.tls_files import TlsFiles
-from node.web.protocol import HEADER_BYTES_MAX, IDLE_S, GuardedProtocol, Malformed
+from node.web.protocol import IDLE_S, GuardedProtocol, Malformed
 
 BACKLOG = 1_024
 STOP_GRACE_S = 5
@@ -90,7 +90,6 @@ class WebDoor:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            h11_max_incomplete_event_size=HEADER_BYTES_MAX,
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=STOP_GRACE_S,
             ssl_context_factory=(lambda _config, _default: context) if context else None,

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from node.model.policy import KIB
 
@@ -33,7 +32,11 @@ class Malformed:
     heard: Callable[[str], object]
 
 
-class GuardedProtocol(H11Protocol):
+class TooLarge(Exception):
+    """A header block is over its bound; told to the parser, which gives up."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
     """A connection. door.py makes a class of its own, with its `malformed`."""
 
     malformed: ClassVar[Malformed]
@@ -41,6 +44,8 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; close at once if there are too many."""
         super().connection_made(transport)
+        # Nothing is taken for another request that comes behind one after which we or the caller said that the connection closes.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
         self._deadline: asyncio.TimerHandle | None = None
         if len(self.connections) > CONNECTIONS_MAX:
             transport.abort()
@@ -53,31 +58,50 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take octets; the header block of a request must be whole in time."""
+        """Take octets; the header block of a request must be whole in time, and not too large while it is not."""
+        if self.transport.is_closing():
+            return
         super().data_received(data)
-        if self.transport.is_closing() or self.conn.their_state is not h11.IDLE:
-            self._header_is_here()
-        elif self._deadline is None:
+        if self._deadline is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES_MAX:
+                self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """The first octet of a request."""
+        super().on_message_begin()
+        if self._deadline is None:
             self._expect_header()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header line. Raises TooLarge: what came in one piece with its end is bounded here."""
+        super().on_header(name, value)
+        self._block_bytes += len(name) + len(value)
+        if self._block_bytes > HEADER_BYTES_MAX:
+            raise TooLarge
+
+    def on_headers_complete(self) -> None:
+        """The header block is whole."""
+        self._header_is_here()
+        super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, or too large a header block, with JSON and the end of the connection."""
+        if self.transport.is_closing():
+            return
         refusal = self.malformed.refusal
         self.malformed.heard(self.client[0] if self.client else "")
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.close()
-            return
-        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-        for event in (
-            h11.Response(status_code=400, headers=[*headers, (b"content-length", b"%d" % len(refusal))]),
-            h11.Data(data=refusal),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(refusal)
+            self.transport.write(STATUS_LINE[400] + head + refusal)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()
 
     def _expect_header(self) -> None:
-        self._deadline = asyncio.get_running_loop().call_later(HEADER_TIME_S, self.transport.abort)
+        self._header_bytes = self._block_bytes = 0
+        self._deadline = self.loop.call_later(HEADER_TIME_S, self.transport.abort)
 
     def _header_is_here(self) -> None:
         if self._deadline is not None:

@@ -184,6 +184,55 @@ def test_what_is_not_http_gets_json_and_a_closed_connection(tmp_path: Path, octe
     run(story())
 
 
+def test_an_offer_of_http_2_is_passed_over_and_the_connection_lives_on(tmp_path: Path) -> None:
+    """The Java runtime's newer client makes one with its first request."""
+
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (_, province, _mesh):
+            tinh = province.system("tinh", "H49")
+            plain = tinh.request("countReceiveEdoc", {}, b"{}")
+            offering = alter(
+                plain,
+                "Connection: Keep-Alive",
+                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA",
+            )
+            reader, writer = await tinh.connect()
+            for request in (offering, plain, offering):
+                writer.write(request)
+                assert (await read_answer(reader)).ok
+            writer.close()
+
+    run(story())
+
+
+def test_a_header_block_that_comes_whole_is_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_BYTES_MAX", 4_000)
+
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (_, province, _mesh):
+            request = province.system("tinh", "H49").request("countReceiveEdoc", {}, b"{}")
+            fits = alter(request, "User-Agent", "X: " + "a" * 1_000 + "\r\nUser-Agent")
+            too_large = alter(request, "User-Agent", "X: " + "a" * 4_000 + "\r\nUser-Agent")
+            assert (await province.sdk("tinh", "").ask(fits)).code == "0"
+            head, _, said = (await raw(province, too_large)).partition(b"\r\n\r\n")
+            assert (head.split()[1], json.loads(said)["ErrorCode"]) == (b"400", "10")
+
+    run(story())
+
+
+def test_nothing_is_read_behind_a_request_that_ends_the_connection(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (ministry, province, _):
+            tinh, docket = await one_document(ministry, province)
+            last = alter(tinh.request("countReceiveEdoc", {}, b"{}"), "Connection: Keep-Alive", "Connection: close")
+            behind = tinh.request("updateStatus", {"docid": docket, "status": "done"}, b"{}")
+            answer = await raw(province, last + behind)
+            assert answer.count(b"HTTP/1.1 ") == 1
+            assert len(await rows(tinh)) == 1
+
+    run(story())
+
+
 def smuggled(inner: bytes) -> list[bytes]:
     """One request that a proxy and we might see as two, in the known ways."""
     chunked = b"0\r\n\r\n" + inner

@@ -26,7 +26,7 @@ LIBRARIES = (
         "pydantic",
         "pydantic-settings",
     ),
-    *("typer", "rich", "structlog", "uvloop", "starlette", "uvicorn", "h11", "prometheus-client"),
+    *("typer", "rich", "structlog", "uvloop", "starlette", "uvicorn", "httptools", "prometheus-client"),
 )
 _MEMORY = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
 _CGROUP = ("memory.max", "memory.current", "cpu.max", "pids.max")
