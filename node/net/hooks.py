@@ -23,9 +23,9 @@ from node.model.hook import Hook, HookMessage
 from node.model.reason import Reason
 from node.net.hook_client import HookClient
 from node.net.sockets import is_loopback_host
-from node.net.systems import Systems, check_name, marks_of
+from node.net.systems import Marks, Systems, check_name
 from node.ports import Keys
-from node.seal.files import read_private, replace_private
+from node.seal.files import read_private, replace_file
 from node.seal.secret import open_secret, seal_secret
 
 SECRET_BYTES = 32
@@ -53,6 +53,7 @@ class HookFiles:
     def __init__(self, folder: Path, keys: Keys) -> None:
         self._folder = folder
         self._keys = keys
+        self._marks = Marks(folder, ".webhook")
 
     def set(
         self, name: str, url: str, ca_file: Path | None, now_ms: int, public_key: bytes, *, new_secret: bool = False
@@ -60,7 +61,7 @@ class HookFiles:
         """Let a system be told at an address; return the new secret, or "" if the one it has stays.
 
         `public_key` is the node's newest sealing key. Raises Rejected: NOT_FOUND if there is no such system, REQUEST_INVALID for an address
-        that may not be called; Broken(KEY_FILE_MISSING) if there is no `ca_file`; and as seal.files.replace_private.
+        that may not be called; Broken(KEY_FILE_MISSING) if there is no `ca_file`; and as seal.files.replace_file.
         """
         check_name(name)
         if not (self._folder / f"{name}.json").is_file():
@@ -78,7 +79,7 @@ class HookFiles:
             "set_ms": max(now_ms, before.set_ms + 1 if before is not None else 0),
             "secret": json.loads(seal_secret(self._keys, public_key, _owner(name), fresh)),
         }
-        replace_private(self._path(name), json.dumps(fields, indent=2).encode() + b"\n")
+        replace_file(self._path(name), json.dumps(fields, indent=2).encode() + b"\n")
         return "" if secret else SECRET_PREFIX + base64.b64encode(fresh).decode()
 
     def remove(self, name: str) -> None:
@@ -107,7 +108,7 @@ class HookFiles:
 
     def marks(self) -> frozenset[tuple[str, int, int, int]]:
         """Return what tells changed files from unchanged ones."""
-        return marks_of(self._folder, ".webhook")
+        return self._marks.now()
 
     def _path(self, name: str) -> Path:
         assert "/" not in name, "names of systems are checked where they enter"

@@ -28,7 +28,7 @@ from node.log import get_logger
 from node.model.code import parse_code
 from node.model.office import System
 from node.model.reason import Reason
-from node.seal.files import make_folder, replace_private, write_new
+from node.seal.files import make_folder, replace_file, write_new
 
 SECRET_BYTES = 32
 LOOK_EVERY_S = 1.0
@@ -59,6 +59,7 @@ class Systems:
         self._folder = folder
         self._admin_token = admin_token
         self._monotonic_s = monotonic_s
+        self._marks = Marks(folder, ".json", monotonic_s)
         self._records: dict[str, SystemRecord] = {}
         self._seen: frozenset[tuple[str, int, int, int]] = frozenset()
         self._looked_s = float("-inf")
@@ -113,7 +114,7 @@ class Systems:
                 raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
             if code not in record["units"]:
                 record["units"] = sorted({*record["units"], code})
-                replace_private(path, json.dumps(record, indent=2).encode() + b"\n")
+                replace_file(path, json.dumps(record, indent=2).encode() + b"\n")
         self._look()
 
     def list(self) -> list[SystemRecord]:
@@ -177,7 +178,7 @@ class Systems:
     def _look(self) -> None:
         """Read the folder again if anything in it has changed."""
         self._looked_s = self._monotonic_s()
-        seen = marks_of(self._folder, ".json")
+        seen = self._marks.now()
         if seen == self._seen:
             return
         self._records = {path.stem: record for path in _files(self._folder) if (record := _read(path))}
@@ -203,8 +204,44 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+class Marks:
+    """Tells whether files of a folder have changed. Asked every second on the loop, so it is as cheap as it gets.
+
+    Whoever makes, replaces or removes a file changes its folder, and one look at that is enough; each of several hundred looks at files
+    would let go of the interpreter and wait for it. A file that was written into where it lies is seen when `EVERY_S` have passed, and
+    so is what happened within the same tick of the file system's clock as the last look.
+    """
+
+    EVERY_S = 10.0
+    TICK_NS = 100_000_000
+    """A folder that has changed so shortly ago may change again without another time to show for it."""
+
+    def __init__(self, folder: Path, ending: str, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._folder = folder
+        self._ending = ending
+        self._monotonic_s = monotonic_s
+        self._place: tuple[int, int] | None = None
+        self._marks: frozenset[tuple[str, int, int, int]] = frozenset()
+        self._marked_s = float("-inf")
+
+    def now(self) -> frozenset[tuple[str, int, int, int]]:
+        """Return what tells changed files from unchanged ones."""
+        now_s, place = self._monotonic_s(), self._settled_place()
+        if place is None or place != self._place or now_s - self._marked_s >= self.EVERY_S:
+            self._place, self._marked_s, self._marks = place, now_s, marks_of(self._folder, self._ending)
+        return self._marks
+
+    def _settled_place(self) -> tuple[int, int] | None:
+        try:
+            facts = os.stat(self._folder)
+        except FileNotFoundError:
+            return None
+        is_settled = time.time_ns() - facts.st_mtime_ns > self.TICK_NS
+        return (facts.st_mtime_ns, facts.st_ino) if is_settled else None
+
+
 def marks_of(folder: Path, ending: str) -> frozenset[tuple[str, int, int, int]]:
-    """Return what tells changed files of a folder from unchanged ones. Done every second on the loop, so it is as cheap as it gets."""
+    """Return names, times, numbers and sizes of a folder's files."""
     try:
         with os.scandir(folder) as entries:
             return frozenset(mark for entry in entries if entry.name.endswith(ending) if (mark := _mark(entry)))
