@@ -105,7 +105,9 @@ def _machine_s() -> float:
 async def _flow(mesh: BridgedMesh, sender: Sdk, readers: list[Sdk], units: tuple[str, ...], seconds: float) -> Seen:
     seen, end = Seen(), time.perf_counter() + seconds
     polls = (_poll(reader, seen, end, place / len(readers)) for place, reader in enumerate(readers))
+    sender.pools = True
     await asyncio.gather(_send(sender, units, seen, end), *polls)
+    sender.close()
     return seen
 
 

@@ -5,7 +5,8 @@
 
 Its habits: one object keeps every header field of earlier calls; the timestamp is made with the object and never renewed; fields go
 out in the order of a hash table; a digest is written without leading zeros; a body gets one line end more; small POSTs ask for
-100-continue and wait three seconds for it; list calls never close their connection; a POST is repeated when a connection dies.
+100-continue and wait three seconds for it; list calls never close their connection; sendEdoc goes over the Java runtime's own pool of
+connections and every other call makes a new one; a POST is repeated when a connection dies.
 Everything is written octet by octet on a socket, so that hostile requests can be built from the same parts.
 """
 
@@ -80,6 +81,10 @@ class Sdk:
     sticky: dict[str, str] = field(default_factory=dict)
     timestamp: str = ""
     open_lists: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+    pools: bool = False
+    """Whether sendEdoc uses the pool; who owns the object closes it then, on the same loop."""
+    pool: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+    """Idle connections of sendEdoc."""
     attempts: int = 0
 
     def __post_init__(self) -> None:
@@ -93,7 +98,7 @@ class Sdk:
 
     async def send_edoc(self, packet: bytes, **arguments: str) -> Said:
         arguments = {"servicetype": "eDoc", "messagetype": "edoc", "hash-file": unpadded_hex(packet), **arguments}
-        return await self.ask(self.edoc_request(packet, arguments))
+        return await self.ask(self.edoc_request(packet, arguments), pooled=self.pools)
 
     def edoc_request(self, packet: bytes, arguments: dict[str, str]) -> bytes:
         return self.request("sendEdoc", arguments, packet + b"\r\n", content_type="application/octet-stream")
@@ -143,12 +148,12 @@ class Sdk:
         ]
         return built(f"{method} {self.base}/{operation} HTTP/1.1", fields, body, expect=expect)
 
-    async def ask(self, request: bytes, *, keep: bool = False, repeats: int = 1) -> Said:
+    async def ask(self, request: bytes, *, keep: bool = False, pooled: bool = False, repeats: int = 1) -> Said:
         """Send a request; when the connection dies without an answer, send it again, as the Java runtime does."""
         for attempt in range(repeats + 1):
             self.attempts += 1
             try:
-                return await self._ask_once(request, keep)
+                return await (self._ask_pooled(request) if pooled else self._ask_once(request, keep))
             except (ConnectionError, asyncio.IncompleteReadError):
                 if attempt == repeats:
                     raise
@@ -160,9 +165,39 @@ class Sdk:
             writer.close()
         self.open_lists.clear()
 
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.close_lists()
+        for _, writer in self.pool:
+            writer.close()
+        self.pool.clear()
+
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         name = self.server_name if self.tls else None
         return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls, server_hostname=name)
+
+    async def _ask_pooled(self, request: bytes) -> Said:
+        reader, writer = self._idle() or await self.connect()
+        try:
+            writer.write(request)
+            await writer.drain()
+            said = await read_answer(reader)
+        except BaseException:
+            writer.close()
+            raise
+        if said.headers.get("connection") == "close":
+            writer.close()
+        else:
+            self.pool.append((reader, writer))
+        return said
+
+    def _idle(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        while self.pool:
+            reader, writer = self.pool.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return None
 
     async def _ask_once(self, request: bytes, keep: bool) -> Said:
         reader, writer = await self.connect()

@@ -50,6 +50,20 @@ def test_the_same_signed_request_again_gets_the_same_docid_and_is_stored_once(tm
     run(story())
 
 
+def test_documents_one_after_another_share_a_connection(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (ministry, province, _):
+            bo, tinh = connected(ministry, province)
+            bo.pools = True
+            for number in range(3):
+                assert (await bo.send_edoc(document("H49.22", number=str(number)), **{"from": "G14"})).ok
+            assert len(bo.pool) == 1
+            assert len(await waits(tinh, 3)) == 3
+            bo.close()
+
+    run(story())
+
+
 def test_a_repeat_after_the_answer_was_lost_is_once(tmp_path: Path) -> None:
     async def story() -> None:
         async with two_bridges(tmp_path) as (ministry, province, _):
