@@ -38,8 +38,9 @@ from node.net.vxp_secrets import VxpSecrets
 from node.node import Node
 from node.notifier import Notifier
 from node.ports import Clock, Ports
+from node.seal import next_tls
 from node.seal.keyring import load_keys
-from node.seal.tls import TlsIdentity, load_tls
+from node.seal.tls import TlsIdentity
 from node.store.bodies import FileBodies
 from node.store.rocks import RocksStore
 from node.store.rocks_check import check_store
@@ -133,12 +134,13 @@ async def start(
     place, policy = Homestead(home), settings.policy()
     passphrase = _passphrase(settings)
     keyring = load_keys(place.keys, settings.node_id, passphrase)
-    identity = load_tls(place.keys, passphrase)
     trusted = TrustedFolder(place.directory)
+    directory = trusted.load()
+    identity = next_tls.adopt(place.keys, directory.certificates_of(settings.node_id), passphrase)
     calendar = load_calendar(settings.calendar.file)
     machine_clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
     clock = clock or machine_clock
-    source = LiveDirectory(workers, trusted.load())
+    source = LiveDirectory(workers, directory)
     store = RocksStore.open(place.store, place.witness, node_id=settings.node_id)
     try:
         bodies = FileBodies(home)
@@ -284,9 +286,9 @@ def check(home: Path, settings: "Settings") -> None:
     """
     place, passphrase = Homestead(home), _passphrase(settings)
     load_keys(place.keys, settings.node_id, passphrase)
-    load_tls(place.keys, passphrase)
     load_calendar(settings.calendar.file)
-    TrustedFolder(place.directory).load()
+    directory = TrustedFolder(place.directory).load()
+    next_tls.chosen(place.keys, directory.certificates_of(settings.node_id), passphrase)
     check_store(place.store, settings.node_id)
 
 

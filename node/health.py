@@ -96,6 +96,8 @@ class Health:
             return [Finding(Reason.CERTIFICATE_EXPIRED, ADVICE[Reason.CERTIFICATE_EXPIRED], grave=True)]
         if left_ms < CERTIFICATE_WARNING_MS:
             days = left_ms // 86_400_000
-            text = f"Chứng thư TLS của nút còn {days} ngày. Hãy tạo chứng thư mới và công bố danh bạ trước hạn."
+            text = (
+                f"Chứng thư TLS của nút còn {days} ngày. Hãy chạy truc node certificate và công bố danh bạ trước hạn."
+            )
             return [Finding(Reason.CERTIFICATE_EXPIRED, text, grave=False)]
         return []

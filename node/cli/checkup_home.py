@@ -113,7 +113,7 @@ def _keys(patient: Patient) -> Iterator[Check]:
     if left_ms <= 0:
         yield wrong("tls", f"đã hết hạn {words.span(-left_ms)} trước", ADVICE[Reason.CERTIFICATE_EXPIRED])
     elif left_ms < CERTIFICATE_WARNING_MS:
-        yield warning("tls", until, "Hãy tạo chứng thư mới và công bố danh bạ trước hạn.")
+        yield warning("tls", until, "Hãy chạy truc node certificate và công bố danh bạ trước hạn.")
     else:
         yield fine("tls", until)
 

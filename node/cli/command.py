@@ -1,7 +1,8 @@
 """Options that commands share, and how a command finds its node.
 
 HOME is a command's first argument. It may be given as `--home HOME` as well, or left to the variable TRUC_HOME: then a first
-argument counts as HOME only if it looks like a folder (it exists, or has a / in it).
+argument counts as HOME only if it looks like a folder (it exists, or has a / in it); where a folder or file is what comes next, only if
+a node lives in it.
 """
 
 import os
@@ -15,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from node.errors import Rejected
-from node.home import require_open
+from node.home import Homestead, require_open
 from node.model.calendar import VIETNAM, YEAR_MAX, YEAR_MIN, start_of_day_ms
 from node.model.code import Code, parse_code
 from node.model.reason import Reason
@@ -94,14 +95,28 @@ class Command(_VietnameseHelp, TyperCommand):
 class HomeCommand(Command):
     """A command whose first argument is HOME."""
 
+    path_next = False
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put HOME where the command expects it, then go on as usual."""
         flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
-        return super().parse_args(ctx, with_home(args, flags | set(ctx.help_option_names), os.environ))
+        given = with_home(args, flags | set(ctx.help_option_names), os.environ, path_next=self.path_next)
+        return super().parse_args(ctx, given)
 
 
-def with_home(args: list[str], flags: set[str], environment: Mapping[str, str]) -> list[str]:
-    """Return the arguments with HOME as the first one, wherever it was given; `flags` are the options without a value."""
+class HomeAndPathCommand(HomeCommand):
+    """A command whose first argument is HOME, and whose second is a path, too."""
+
+    path_next = True
+
+
+def with_home(
+    args: list[str], flags: set[str], environment: Mapping[str, str], *, path_next: bool = False
+) -> list[str]:
+    """Return the arguments with HOME as the first one, wherever it was given.
+
+    `flags` are the options without a value; `path_next`: the argument after HOME is a path, too.
+    """
     for place, word in enumerate(args):
         if word == "--home" and place + 1 < len(args):
             return [args[place + 1], *args[:place], *args[place + 2 :]]
@@ -109,8 +124,12 @@ def with_home(args: list[str], flags: set[str], environment: Mapping[str, str]) 
             return [word.removeprefix("--home="), *args[:place], *args[place + 1 :]]
     home = environment.get(HOME_VARIABLE, "")
     first = _first_argument(args, flags)
-    looks_like_home = first is not None and ("/" in first or Path(first).is_dir())
+    looks_like_home = first is not None and (_holds_node(first) if path_next else "/" in first or Path(first).is_dir())
     return args if not home or looks_like_home else [home, *args]
+
+
+def _holds_node(folder: str) -> bool:
+    return Homestead(Path(folder)).settings_file.is_file()
 
 
 def _first_argument(args: list[str], flags: set[str]) -> str | None:

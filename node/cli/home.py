@@ -44,6 +44,10 @@ class Home(Homestead):
         """What the authority needs to admit the node."""
         return self.path / "join-request.truc"
 
+    def private_keys(self) -> list[Path]:
+        """Return the files of all private keys of the node, in order of name."""
+        return sorted([*self.keys.rglob("*.pem"), *self.keys.rglob("*.key")])
+
     def require_real(self) -> None:
         """Refuse a sandbox's node: it must never be taken for one of the real mesh. Raises Rejected(REQUEST_INVALID)."""
         if self.sandbox_mark.exists():
@@ -169,7 +173,8 @@ def _write_keys(part: Home, new: NewNode, now_ms: int) -> NodeEntry:
     from node.seal.tls import create_certificate, write_tls
 
     create_keys(part.keys, None)
-    certificate = create_certificate(new.node_id, certificate_hosts(new), CERTIFICATE_DAYS, now_ms)
+    hosts = certificate_hosts(new.advertise, new.mesh, new.office)
+    certificate = create_certificate(new.node_id, hosts, CERTIFICATE_DAYS, now_ms)
     write_tls(part.keys, certificate, None)
     public = load_keys(part.keys, new.node_id, None).public_keys()
     return NodeEntry(
@@ -187,9 +192,9 @@ def _public_keys(raw: Iterable[bytes]) -> tuple[PublicKey, ...]:
     return tuple(PublicKey(key, SUITE) for key in raw)
 
 
-def certificate_hosts(new: NewNode) -> list[str]:
-    """Return the names under which the node will be called, without ports."""
-    hosts = [address.rpartition(":")[0] for address in (new.advertise, new.mesh, new.office)]
+def certificate_hosts(*addresses: str) -> list[str]:
+    """Return the names under which a node is called that advertises and listens at these addresses ("host:port" or "")."""
+    hosts = [address.rpartition(":")[0] for address in addresses]
     return list(dict.fromkeys(host.strip("[]") for host in hosts if host and host not in _ANY_HOST))
 
 
@@ -205,6 +210,7 @@ def describe_anew(place: Home) -> bool:
 
     Raises what reading settings, keys and zone raises.
     """
+    from node.seal import next_tls
     from node.seal.keyring import load_keys
     from node.seal.tls import load_tls
 
@@ -215,7 +221,7 @@ def describe_anew(place: Home) -> bool:
         before,
         name=settings.name,
         mesh_address=settings.mesh.advertise,
-        tls_certificates=(load_tls(place.keys, passphrase).certificate_der,),
+        tls_certificates=tuple(load_tls(folder, passphrase).certificate_der for folder in next_tls.folders(place.keys)),
         signing_keys=_public_keys(public.signing),
         sealing_keys=_public_keys(public.sealing),
     )

@@ -1,4 +1,4 @@
-"""truc node: make a node, let it into the directory, keep its directory fresh."""
+"""truc node: make a node, let it into the directory, keep its directory fresh; its later days are in node_keys.py and node_rollback.py."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli import home as homes
-from node.cli import words
-from node.cli.command import Home, HomeCommand, Json, Noun, codes, now_ms, run_async
+from node.cli import node_keys, node_rollback, words
+from node.cli.command import Home, HomeAndPathCommand, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.cli.plain import iso_time
 from node.errors import Broken, Deferred, Rejected
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from node.config import Settings
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
+app.command(cls=HomeCommand)(node_keys.certificate)
+app.command(cls=HomeAndPathCommand)(node_keys.passphrase)
+app.command("accept-rollback", cls=HomeCommand)(node_rollback.accept_rollback)
 
 PublicFolder = Annotated[
     Path | None,
@@ -94,7 +97,7 @@ def create(
     )
 
 
-@app.command(cls=HomeCommand)
+@app.command(cls=HomeAndPathCommand)
 def join(
     home: Home,
     public_folder: PublicFolder = None,
@@ -157,7 +160,7 @@ def bootstrap(place: homes.Home, public: Path, fingerprint: str, at_ms: int) -> 
     return found, trusted.update_from(public, at_ms)
 
 
-@app.command(cls=HomeCommand)
+@app.command(cls=HomeAndPathCommand)
 def update(
     home: Home,
     public_folder: PublicFolder = None,

@@ -169,6 +169,11 @@ class Directory:
         """Return the prefixes that a node serves, in order."""
         return sorted(prefix for prefix, zone in self.zones.items() if zone.node_id == node_id)
 
+    def certificates_of(self, node_id: str) -> tuple[bytes, ...]:
+        """Return the TLS certificates (DER) by which a node is known; none if it is not admitted."""
+        entry = self.nodes.get(node_id)
+        return entry.tls_certificates if entry else ()
+
     def relays(self) -> list[NodeEntry]:
         """Return the nodes that carry for others, in order of id."""
         return sorted((n for n in self.nodes.values() if Role.RELAY in n.roles), key=lambda n: n.node_id)

@@ -19,8 +19,9 @@ from node.net.client_submit import WHOLE_BYTES_MAX, read_if_small, submit_many, 
 from node.net.credential import Credential
 from node.net.errors import faults
 from node.net.listener import Option
-from node.net.tls import der_of, pinned_channel
+from node.net.tls import pinned_channel
 from node.net.tokens import bearer
+from node.seal.tls import certificates_der
 from node.wire import office as wire
 from node.wire import track as views
 from node.wire.truc.v1 import office_service_pb2 as pb
@@ -46,8 +47,8 @@ class OfficeClient:
     """One connection of one system to its node. Use `async with OfficeClient.connect(credential) as office`."""
 
     def __init__(self, credential: Credential) -> None:
-        certificate = der_of(credential.certificate_pem.encode())
-        self._channel = pinned_channel(credential.address, (certificate,), None, CLIENT_OPTIONS)
+        certificates = certificates_der(credential.certificate_pem.encode())
+        self._channel = pinned_channel(credential.address, certificates, None, CLIENT_OPTIONS)
         self._stub = OfficeServiceStub(self._channel)
         self._metadata = bearer(credential.token)
 

@@ -19,7 +19,7 @@ from node.log import get_logger
 from node.model.reason import Reason
 from node.net.systems import check_name
 from node.ports import Keys
-from node.seal.files import read_private, replace_private
+from node.seal.files import read_private, replace_file
 from node.seal.secret import open_secret, seal_secret
 
 SECRET_BYTES = 32
@@ -51,13 +51,13 @@ class VxpSecrets:
         """Make a new secret for a system, in place of any older one; return it, which is shown only now.
 
         `public_key` is the node's newest sealing key. Raises Rejected(NOT_FOUND or REQUEST_INVALID) if there is no such system, and as
-        seal.files.replace_private.
+        seal.files.replace_file.
         """
         check_name(name)
         if not (self._folder / f"{name}.json").is_file():
             raise Rejected(Reason.NOT_FOUND, f"no system {name}")
         secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-        replace_private(self._path(name), seal_secret(self._keys, public_key, name, secret.encode()))
+        replace_file(self._path(name), seal_secret(self._keys, public_key, name, secret.encode()))
         return secret
 
     def secret_of(self, name: str, *, now: bool = False) -> bytes | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from node.errors import Broken, Rejected
 from node.model.reason import Reason
 from node.sandbox.cast import Member
-from node.seal.files import read_private, replace_private
+from node.seal.files import read_private, replace_file
 
 FILE = "hop-cat.json"
 CLOCK_FILE = "clock.json"
@@ -55,7 +55,7 @@ class Site:
     def save(self) -> None:
         """Write the file. Raises Broken(IO_FAILED), Deferred(DISK_FULL)."""
         fields = {key: value for key, value in asdict(self).items() if key != "folder"}
-        replace_private(self.folder / FILE, json.dumps(fields, ensure_ascii=False, indent=2).encode() + b"\n")
+        replace_file(self.folder / FILE, json.dumps(fields, ensure_ascii=False, indent=2).encode() + b"\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Site":

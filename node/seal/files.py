@@ -41,14 +41,14 @@ def write_new(path: Path, octets: bytes, mode: int = PRIVATE_MODE) -> None:
         raise _fault_of(error, path) from error
 
 
-def replace_private(path: Path, octets: bytes) -> None:
-    """Write a private file whole in place of the one that may be there: whoever looks finds the old one or the new one.
+def replace_file(path: Path, octets: bytes, mode: int = PRIVATE_MODE) -> None:
+    """Write a file whole in place of the one that may be there: whoever looks finds the old one or the new one.
 
     Raises as `write_new`, but never Broken(ALREADY_EXISTS).
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        write_new(part, octets)
+        write_new(part, octets, mode)
         os.replace(part, path)
         _sync_folder(path.parent)
     except OSError as error:

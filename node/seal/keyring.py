@@ -140,6 +140,23 @@ def load_private_key(path: Path, passphrase: bytes | None) -> PrivateKeyTypes:
         raise Broken(Reason.KEY_UNUSABLE, f"{path}: {error}") from error
 
 
+def under_passphrase(path: Path, now: bytes | None, new: bytes) -> bytes | None:
+    """Return a private key's file as it is under another passphrase; None if it is under that one already.
+
+    Faults as in `load_keys`; a file that is still in the clear opens, too, as after a change that was cut short.
+    """
+    pem = read_private(path)
+    for passphrase in dict.fromkeys((new, now, None)):
+        try:
+            key = load_pem_private_key(pem, passphrase)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+        if passphrase == new:
+            return None
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption_of(new))
+    raise Broken(Reason.KEY_UNUSABLE, f"{path} opens with neither the passphrase in node.toml nor the new one")
+
+
 def encryption_of(passphrase: bytes | None) -> KeySerializationEncryption:
     """Return how a private key is written with this passphrase."""
     return BestAvailableEncryption(passphrase) if passphrase else NoEncryption()

@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from node.errors import Broken, Rejected
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
-from node.seal.files import PUBLIC_MODE, make_folder, read_public, write_new
+from node.seal.files import PUBLIC_MODE, make_folder, read_public, replace_file, write_new
 from node.seal.keyring import encryption_of, load_private_key
 
 KEY_FILE, CERTIFICATE_FILE = "tls.key", "tls.crt"
@@ -72,10 +72,21 @@ def create_certificate(node_id: str, hosts: Sequence[str], valid_days: int, now_
 def write_tls(folder: Path, identity: TlsIdentity, passphrase: bytes | None) -> None:
     """Write key and certificate into a folder, the key encrypted if there is a passphrase. Faults as in files.write_new."""
     make_folder(folder)
-    key = _private_key_of(identity)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption_of(passphrase))
-    write_new(folder / KEY_FILE, pem)
+    write_new(folder / KEY_FILE, _key_file(identity, passphrase))
     write_new(folder / CERTIFICATE_FILE, identity.certificate_pem, PUBLIC_MODE)
+
+
+def replace_tls(folder: Path, identity: TlsIdentity, passphrase: bytes | None) -> None:
+    """Put key and certificate in the place of those that are there, each whole; faults as in files.replace_file.
+
+    Cut short between the two they do not belong together, and `load_tls` says so: keep the new ones until this has returned.
+    """
+    replace_file(folder / KEY_FILE, _key_file(identity, passphrase))
+    replace_file(folder / CERTIFICATE_FILE, identity.certificate_pem, PUBLIC_MODE)
+
+
+def _key_file(identity: TlsIdentity, passphrase: bytes | None) -> bytes:
+    return _private_key_of(identity).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption_of(passphrase))
 
 
 def load_tls(folder: Path, passphrase: bytes | None) -> TlsIdentity:
@@ -97,6 +108,17 @@ def certificate_der(certificate_pem: bytes) -> bytes:
     """Return the DER of the first certificate in a PEM. Raises Broken(KEY_UNUSABLE) if there is none."""
     try:
         return x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER)
+    except ValueError as error:
+        raise Broken(Reason.KEY_UNUSABLE, "the PEM holds no certificate") from error
+
+
+def certificates_der(pem: bytes) -> tuple[bytes, ...]:
+    """Return the DER of every certificate in a PEM, of which there may be two while one takes the other's place.
+
+    Raises Broken(KEY_UNUSABLE) if there is none.
+    """
+    try:
+        return tuple(one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(pem))
     except ValueError as error:
         raise Broken(Reason.KEY_UNUSABLE, "the PEM holds no certificate") from error
 

@@ -161,14 +161,14 @@ def test_a_system_that_is_revoked_while_it_gets_a_unit_does_not_come_back(tmp_pa
     serving, command = Systems(folder), Systems(folder)
     serving.create("qlvb", ["H49"])
     revoking = threading.Thread(target=command.revoke, args=("qlvb",))
-    write = room.replace_private
+    write = room.replace_file
 
     def write_while_it_is_revoked(path, octets):
         revoking.start()
         revoking.join(0.2)  # it waits, or would have gone through by now
         write(path, octets)
 
-    monkeypatch.setattr(room, "replace_private", write_while_it_is_revoked)
+    monkeypatch.setattr(room, "replace_file", write_while_it_is_revoked)
     serving.add_unit("qlvb", "H49.22")
     revoking.join(5)
     assert list(folder.iterdir()) == []

@@ -1,0 +1,201 @@
+"""truc node certificate, passphrase and accept-rollback: the later days of a node's keys and store."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from node.directory.trust import TrustedFolder
+from node.model.policy import DAY_MS
+from node.seal.keyring import load_keys
+from node.seal.next_tls import adopt
+from node.seal.tls import load_tls
+from node.store.rocks import RocksStore
+from tests.cli.conftest import Admitted, Truc
+from tests.store.crash import put
+
+PASSPHRASE = "m" * 40
+
+
+def publish(truc: Truc, admitted: Admitted) -> None:
+    for words in (
+        ("unit", "publish", admitted.home, "--authority", admitted.authority),
+        ("node", "update", admitted.home, admitted.authority / "public"),
+    ):
+        done = truc(*words)
+        assert done.code == 0, done.err
+
+
+def listed(home: Path) -> tuple[bytes, ...]:
+    return TrustedFolder(home / "directory").load().nodes["h37"].tls_certificates
+
+
+def in_use(home: Path) -> bytes:
+    return load_tls(home / "keys", None).certificate_der
+
+
+def start(home: Path) -> None:
+    """What a node does with its certificates when it starts."""
+    adopt(home / "keys", listed(home), None)
+
+
+def state_of(truc: Truc, home: Path, *options: str) -> str:
+    done = truc("node", "certificate", home, *options, "--json")
+    assert done.code == 0, done.out
+    return str(done.document["state"])
+
+
+def test_a_certificate_is_replaced_only_when_the_directory_lists_both(truc: Truc, admitted: Admitted) -> None:
+    home = admitted.home
+    old = in_use(home)
+
+    assert [state_of(truc, home), state_of(truc, home, "--new"), state_of(truc, home)] == [
+        "current",
+        "prepared",
+        "waiting",
+    ]
+    start(home)
+    assert in_use(home) == old
+
+    publish(truc, admitted)
+    assert (len(listed(home)), old in listed(home), state_of(truc, home)) == (2, True, "ready")
+
+    start(home)
+    new = in_use(home)
+    assert (new != old, new in listed(home), state_of(truc, home)) == (True, True, "current")
+    assert not (home / "keys" / "next").exists()
+
+    publish(truc, admitted)
+    assert listed(home) == (new,)
+
+
+def test_a_certificate_near_its_end_is_replaced_without_being_asked_twice(
+    truc: Truc, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.cli.node_keys.EARLY_MS", 1_100 * DAY_MS)
+
+    assert state_of(truc, home) == "prepared"
+
+
+def test_a_replacement_that_was_cut_short_is_finished_by_the_next_start(truc: Truc, admitted: Admitted) -> None:
+    home = admitted.home
+    truc("node", "certificate", home, "--new")
+    publish(truc, admitted)
+    shutil.copy(home / "keys" / "next" / "tls.key", home / "keys" / "tls.key")  # the certificate did not follow
+
+    assert truc("serve", home, "--check").code == 0
+    start(home)
+    assert in_use(home) in listed(home)
+
+
+def test_people_are_told_each_step(truc: Truc, admitted: Admitted) -> None:
+    none = truc("node", "certificate", admitted.home).out
+    first = truc("node", "certificate", admitted.home, "--new").out
+    publish(truc, admitted)
+    second = truc("node", "certificate", admitted.home).out
+
+    assert "chưa cần đổi" in none
+    assert "vẫn dùng chứng thư cũ" in first
+    assert f"truc unit publish {admitted.home} -o" in first
+    assert "systemctl restart truc" in second
+
+
+def secret_file(folder: Path, text: str) -> Path:
+    path = folder / "mat-khau"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def name_the_file(home: Path, file: Path) -> None:
+    settings = home / "node.toml"
+    text = settings.read_text("utf-8").replace('# passphrase_file = "keys/passphrase"', f'passphrase_file = "{file}"')
+    settings.write_text(text, "utf-8")
+
+
+def test_a_passphrase_is_set_and_changed_for_every_private_key(truc: Truc, home: Path, tmp_path: Path) -> None:
+    first = secret_file(tmp_path, PASSPHRASE)
+    done = truc("node", "passphrase", home, first, "--json")
+
+    assert [Path(one).name for one in done.document["files"]] == ["seal-0001.pem", "sign.pem", "tls.key"]
+    assert truc("serve", home, "--check", "--json").reason == "KEY_UNUSABLE"
+    name_the_file(home, first)
+    assert truc("serve", home, "--check").code == 0
+    assert truc("node", "passphrase", home, "--json").document["files"] == [], "given again it changes nothing"
+
+    second = secret_file(home, "n" * 40)
+    assert truc("node", "passphrase", home, second).code == 0
+    load_keys(home / "keys", "h37", b"n" * 40)
+
+
+def test_a_passphrase_named_in_the_settings_is_set(truc: Truc, home: Path, tmp_path: Path) -> None:
+    assert truc("node", "passphrase", home).code == 2, "nothing says which"
+    name_the_file(home, secret_file(tmp_path, PASSPHRASE))
+
+    assert truc("serve", home, "--check", "--json").reason == "KEY_UNUSABLE"
+    assert len(truc("node", "passphrase", home, "--json").document["files"]) == 3
+    assert truc("serve", home, "--check").code == 0
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_a_passphrase_that_others_can_read_is_refused(truc: Truc, home: Path, tmp_path: Path, mode: int) -> None:
+    file = secret_file(tmp_path, PASSPHRASE)
+    file.chmod(mode)
+
+    assert truc("node", "passphrase", home, file, "--json").reason == "KEY_FILE_EXPOSED"
+
+
+def test_a_word_is_no_passphrase(truc: Truc, home: Path, tmp_path: Path) -> None:
+    refused = truc("node", "passphrase", home, secret_file(tmp_path, "matkhau123"), "--json")
+
+    assert (refused.code, refused.reason) == (78, "KEY_UNUSABLE")
+    assert "openssl rand" in refused.out
+    load_keys(home / "keys", "h37", None)
+
+
+def test_home_may_come_from_the_variable_where_a_path_follows(
+    truc: Truc, admitted: Admitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUC_HOME", str(admitted.home))
+
+    assert truc("node", "update", admitted.authority / "public").code == 0
+    assert truc("node", "update", admitted.home, admitted.authority / "public").code == 0
+
+
+def run_to(home: Path, rows: int) -> None:
+    async def story() -> None:
+        store = RocksStore.open(home / "store", home / "WITNESS", node_id="h37")
+        for number in range(rows):
+            await store.transact(put(b"k%d" % number))
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_store_that_went_back_is_opened_again_only_by_decision(truc: Truc, home: Path, tmp_path: Path) -> None:
+    run_to(home, 3)
+    assert truc("node", "accept-rollback", home, "--yes", "--json").document["fenced"] is False
+    shutil.copytree(home / "store", tmp_path / "old")
+    run_to(home, 5)
+    shutil.rmtree(home / "store")
+    shutil.move(tmp_path / "old", home / "store")
+
+    asked = truc("node", "accept-rollback", home, "--json")
+    assert (asked.code, asked.document["fenced"]) == (78, True)
+    assert asked.document["db_commit_no"] < asked.document["witness_commit_no"]
+    told = truc("node", "accept-rollback", home)
+    assert "--yes" in told.out
+    assert "chấp nhận mất" in told.out
+
+    done = truc("node", "accept-rollback", home, "--yes", "--json")
+    assert (done.code, done.document["fenced"]) == (0, False)
+    run_to(home, 1)
+
+
+def test_a_store_in_use_is_not_opened_for_a_decision(truc: Truc, home: Path) -> None:
+    store = RocksStore.open(home / "store", home / "WITNESS", node_id="h37")
+    try:
+        assert truc("node", "accept-rollback", home, "--yes", "--json").reason == "HOME_IN_USE"
+    finally:
+        asyncio.run(store.close())
