@@ -20,6 +20,9 @@ from node.net.tls_files import TlsFiles
 from node.web.protocol import IDLE_S, GuardedProtocol, Malformed
 
 BACKLOG = 1_024
+ACCEPTS_PER_TURN = 16
+"""libuv, under uvloop, accepts one connection of a listening socket in a turn of the loop (seen: eight with eight). The client library
+makes a connection for each call, so a busy loop left 160 callers in the kernel's queue; the same socket is listened to so often."""
 STOP_GRACE_S = 5
 
 log = get_logger()
@@ -75,8 +78,9 @@ class WebDoor:
         self._server = self._serving = None
 
     async def _serve(self, server: _Server, listening: socket.socket) -> None:
-        with contextlib.closing(listening):
-            await server.serve(sockets=[listening])
+        with contextlib.ExitStack() as held:
+            doubles = [held.enter_context(listening.dup()) for _ in range(ACCEPTS_PER_TURN - 1)]
+            await server.serve(sockets=[held.enter_context(listening), *doubles])
 
     def _config(self, context: ssl.SSLContext | None) -> uvicorn.Config:
         # What comes in malformed is counted by us; uvicorn would log a line for each.
