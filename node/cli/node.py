@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from node.config import Settings
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
-app.command(cls=HomeCommand)(node_keys.certificate)
-app.command(cls=HomeAndPathCommand)(node_keys.passphrase)
-app.command("accept-rollback", cls=HomeCommand)(node_rollback.accept_rollback)
 
 PublicFolder = Annotated[
     Path | None,
@@ -232,6 +229,11 @@ def show(home: Home, as_json: Json = False) -> None:
         **_directory_facts(directory, settings),
     }
     tell(as_json, document, lambda: [_show_node(document), _admission(directory, settings), *_show_nodes(directory)])
+
+
+app.command(cls=HomeCommand)(node_keys.certificate)
+app.command(cls=HomeAndPathCommand)(node_keys.passphrase)
+app.command("accept-rollback", cls=HomeCommand)(node_rollback.accept_rollback)
 
 
 def _need_folder(public_folder: Path | None) -> Path:

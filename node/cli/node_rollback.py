@@ -50,6 +50,8 @@ async def _accept(place: homes.Home, node_id: str, yes: bool) -> "Fence | None":
     """Return the fence that stands, or stood; None if there is none. Raises what opening the store raises, HOME_IN_USE among it."""
     from node.store.rocks import RocksStore
 
+    if not place.store.exists() and not place.witness.exists():
+        return None  # it has never run, and need not begin here
     store = RocksStore.open(place.store, place.witness, node_id=node_id)
     try:
         fence = store.fence

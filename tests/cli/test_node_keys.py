@@ -173,6 +173,11 @@ def run_to(home: Path, rows: int) -> None:
     asyncio.run(story())
 
 
+def test_a_node_that_never_ran_has_nothing_to_accept_and_gets_no_store(truc: Truc, home: Path) -> None:
+    assert truc("node", "accept-rollback", home, "--json").document["fenced"] is False
+    assert not (home / "store").exists()
+
+
 def test_a_store_that_went_back_is_opened_again_only_by_decision(truc: Truc, home: Path, tmp_path: Path) -> None:
     run_to(home, 3)
     assert truc("node", "accept-rollback", home, "--yes", "--json").document["fenced"] is False
