@@ -27,19 +27,13 @@ CLOSE_GRACE_S = 30.0
 """Calls in flight on a line that is being replaced may still end."""
 
 CHANNEL_OPTIONS: list[Option] = [
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_retries", 0),
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 500),
-    ("grpc.min_reconnect_backoff_ms", 5_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
 ]
-"""mesh.md 1.19. min_reconnect_backoff_ms is in truth how long one attempt to connect may take."""
+"""mesh.md 1.19; how a line is tried again stands in tls.py."""
 
 
 class Kind(Enum):

@@ -30,9 +30,6 @@ from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceStub
 CALL_S = 60.0
 
 CLIENT_OPTIONS: list[Option] = [
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_retries", 0),
-    ("grpc.enable_http_proxy", 0),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),

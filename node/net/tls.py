@@ -21,6 +21,18 @@ from node.seal.tls import TlsIdentity, certificate_der, pem_from_der, server_nam
 
 log = get_logger()
 
+LINE_OPTIONS: list[tuple[str, int | str]] = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+]
+"""Of every channel, to a peer and to one's own node: when to try again is our courier's or the client's to say, and without these gRPC
+would leave a node alone for up to two minutes after it has been away for one. min_reconnect_backoff_ms is in truth how long one attempt to
+connect may take (mesh.md 1.19)."""
+
 
 @lru_cache(maxsize=16_384)
 def der_of(certificate_pem: bytes) -> bytes:
@@ -100,7 +112,8 @@ def pinned_channel(
     chain = (identity.key_pem, identity.certificate_pem) if identity else (None, None)
     credentials = grpc.ssl_channel_credentials(roots, *chain)
     name = names[name_index % len(names)]
-    return grpc.aio.secure_channel(address, credentials, options=[("grpc.ssl_target_name_override", name), *options])
+    named = ("grpc.ssl_target_name_override", name)
+    return grpc.aio.secure_channel(address, credentials, options=[named, *LINE_OPTIONS, *options])
 
 
 def all_names(certificates_der: tuple[bytes, ...]) -> list[str]:
