@@ -1,4 +1,4 @@
-"""What all tests share: tables that tests leave as the property "scenario" are shown at the end, whichever worker ran them."""
+"""What all tests share: what tests leave as the properties "scenario" and "figure" is shown at the end, whichever worker ran them."""
 
 from typing import Any
 
@@ -9,16 +9,25 @@ TITLES = ("packets", "deliveries", "statuses", "longest wait", "settled after")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the scenarios of tests/containers."""
-    rows: list[dict[str, Any]] = [
+    """Show the scenarios of tests/containers, and figures that were seen: they are no tests, for machines differ."""
+    rows = _left(terminalreporter, "scenario")
+    if rows:
+        _show_scenarios(terminalreporter, rows)
+    for figure in _left(terminalreporter, "figure"):
+        terminalreporter.write_line(f"seen: {figure}")
+
+
+def _left(terminalreporter: pytest.TerminalReporter, wanted: str) -> list[Any]:
+    return [
         value
         for report in terminalreporter.getreports("passed")
         if report.when == "call"
         for name, value in report.user_properties
-        if name == "scenario"
+        if name == wanted
     ]
-    if not rows:
-        return
+
+
+def _show_scenarios(terminalreporter: pytest.TerminalReporter, rows: list[dict[str, Any]]) -> None:
     width = max(len(row["scenario"]) for row in rows)
     terminalreporter.section("scenarios between hosts")
     heading = "  ".join(title.rjust(13) for title in TITLES)
