@@ -134,7 +134,12 @@ def passphrase(
         as_json,
         document,
         lambda: [
-            line(mark(True), f" Đã đặt mật khẩu cho {len(changed)} tệp khóa trong {place.keys}."),
+            line(
+                mark(True),
+                f" Đã đặt mật khẩu cho {len(changed)} tệp khóa trong {place.keys}."
+                if changed
+                else " Mọi tệp khóa đã nằm dưới mật khẩu này.",
+            ),
             text("Cất một bản mật khẩu ở nơi khác với bản sao lưu: mất mật khẩu là mất khóa.", WARNING),
             *([] if file == settings.keys.passphrase_file else [_name_the_file(file)]),
         ],
