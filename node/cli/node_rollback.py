@@ -1,7 +1,8 @@
 """truc node accept-rollback: an operator's decision to go on with a store that has gone back in time (node/store/fence.py).
 
 Nothing can bring back what the store has forgotten; only the operator knows whether the right folder still exists somewhere. So the
-command says what was lost and what must be done about it, and does nothing without --yes.
+command says what was lost and what must be done about it, and lifts nothing without --yes. It opens the store to know, which replays
+RocksDB's log: whoever wants the folder as it was found copies it first, as the book says.
 """
 
 from typing import TYPE_CHECKING, Annotated
