@@ -1,6 +1,8 @@
 """Who only looks waits for the disk only if the answer would rest on what is not durable yet."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from node.store.overlay import OverlayTx
 from node.store.unsettled import Unsettled
@@ -48,3 +50,15 @@ def test_an_answer_rests_on_what_was_read_or_missed(tx: OverlayTx, rests: bool) 
     assert unsettled.has_touched(tx) is rests
     unsettled.forget(7)
     assert not unsettled.has_touched(tx)
+
+
+_KEYS = st.binary(max_size=4).map(lambda octets: b"t" + bytes(octet % 3 for octet in octets))
+
+
+@given(st.sets(_KEYS, max_size=12), _KEYS, _KEYS)
+def test_a_scan_rests_on_every_key_it_could_have_found(written: set[bytes], prefix: bytes, start: bytes) -> None:
+    """Whatever is below the prefix, above it or before the start is no news."""
+    unsettled = Unsettled()
+    unsettled.add(1, dict.fromkeys(written, b"x"))
+    expected = any(key.startswith(prefix) and key >= start for key in written)
+    assert unsettled.has_touched(looked(scans=((prefix, start),))) is expected
