@@ -114,7 +114,10 @@ def test_dev_refuses_a_verb_it_does_not_have(tmp_path: Path) -> None:
 
 
 def bare_machine(folder: Path, **programs: str) -> dict[str, str]:
-    """A checkout in `folder` on a machine that has the usual small tools, no uv, and `programs` (name -> shell script)."""
+    """A checkout in `folder` on a machine that has the usual small tools, no uv, and `programs` (name -> shell script).
+
+    PYTHON names where to look, so that this machine's own /usr/bin/python3 is not found.
+    """
     for name in ("dev", "requirements.lock"):
         shutil.copy(ROOT / name, folder / name)
     tools = folder / "bin"
@@ -126,7 +129,7 @@ def bare_machine(folder: Path, **programs: str) -> dict[str, str]:
     for name, script in programs.items():
         (tools / name).write_text(f"#!{tools}/sh\n{script}\n", "utf-8")
         (tools / name).chmod(0o755)
-    return {"PATH": str(tools), "HOME": str(folder)}
+    return {"PATH": str(tools), "HOME": str(folder), "PYTHON": "python3.11 python3"}
 
 
 @pytest.mark.parametrize(
