@@ -247,9 +247,9 @@ class Node:
         return await self.unsealer.entries(held), following.hex()
 
     async def fetch(
-        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0
+        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0, instance: str = ""
     ) -> tuple[InboxEntry, AsyncIterator[bytes]]:
-        """Lease a packet and return its exact octets from an offset on.
+        """Lease a packet to an instance of the software and return its exact octets from an offset on.
 
         An offset above 0 goes on after a break and takes no new lease; `lease_ms` -1 reads without one. A packet that one of the
         system's own units submitted is given out as well, without a lease.
@@ -261,7 +261,7 @@ class Node:
             held = inbox.find(tx, packet_id, units)
             if held.is_sent:
                 return held, None
-            inbox.give_out(tx, held, offset_bytes, lease_ms, now_ms, self.policy)
+            inbox.give_out(tx, held, offset_bytes, lease_ms, instance, now_ms, self.policy)
             return held, receipt.kept(tx, packet_id, Level.DELIVERED, self.node_id)
 
         held, signed = await self.ports.store.transact(take)

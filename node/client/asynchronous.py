@@ -36,10 +36,17 @@ class AsyncOffice:
     machine's disk). Units are named by their codes in either form; "" stands for all units of the system.
     """
 
-    def __init__(self, credential: Credential | Path | str, *, patience: Patience | None = None) -> None:
-        """`credential`: what `truc system add` wrote, or the path of its file. Raises as `Credential.load`."""
+    def __init__(
+        self, credential: Credential | Path | str, *, patience: Patience | None = None, instance: str = ""
+    ) -> None:
+        """`credential`: what `truc system add` wrote, or the path of its file. Raises as `Credential.load`.
+
+        `instance`: a name for this one of several that fetch from the same inbox, at most 64 characters. Leases are its, so one that
+        is started again under its old name goes on at once with what it had fetched. "": a name like no other.
+        """
         self._credential = credential if isinstance(credential, Credential) else Credential.load(Path(credential))
         self._patience = patience or Patience()
+        self._instance = instance
         self._client: OfficeClient | None = None
         self._is_closed = False
 
@@ -124,7 +131,8 @@ class AsyncOffice:
     async def fetch(self, packet_id: bytes, unit: str = "", *, lease_ms: int = 0) -> Fetched:
         """Fetch a packet into memory, its digest checked; it stays in the inbox until it is acknowledged.
 
-        `lease_ms`: keep it from other instances of the same software so long; 0: five minutes, -1: not at all.
+        `lease_ms`: keep it from other instances of the same software so long; 0: five minutes, -1: not at all. This instance may
+        fetch it again meanwhile.
         """
         code = canonical(unit)
         return await self._call(lambda office: office.fetch(packet_id, code, lease_ms=lease_ms))
@@ -196,7 +204,7 @@ class AsyncOffice:
         if self._is_closed:
             raise RuntimeError("this office is closed")
         if self._client is None:
-            self._client = OfficeClient.connect(self._credential)
+            self._client = OfficeClient.connect(self._credential, self._instance)
         return self._client
 
 

@@ -32,9 +32,11 @@ class Office:
     `progress` is called in the client's own thread. A program that forks must make its Office after that.
     """
 
-    def __init__(self, credential: Credential | Path | str, *, patience: Patience | None = None) -> None:
-        """`credential`: what `truc system add` wrote, or the path of its file. Raises as `Credential.load`."""
-        self._office = AsyncOffice(credential, patience=patience)
+    def __init__(
+        self, credential: Credential | Path | str, *, patience: Patience | None = None, instance: str = ""
+    ) -> None:
+        """`credential`: what `truc system add` wrote, or the path of its file; `instance`: see AsyncOffice. Raises as it does."""
+        self._office = AsyncOffice(credential, patience=patience, instance=instance)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="truc-office", daemon=True)
         self._thread.start()

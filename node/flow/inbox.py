@@ -1,8 +1,8 @@
 """Inbox: packets that wait for a unit to fetch.
 
 Fetching leases an entry, so that two instances of the same software do not work on the same packet; acknowledging takes it out.
-Both may be repeated. A packet is in a unit's inbox at most once for ever: the entry stays after the acknowledgement, and a late
-copy of the packet finds it (law 3). An entry is
+Both may be repeated, a fetch by the instance that has the lease. A packet is in a unit's inbox at most once for ever: the entry stays
+after the acknowledgement, and a late copy of the packet finds it (law 3). An entry is
 
         waiting for its document -> in the inbox -> given out (the unit decides from now on) -> acknowledged
                      '-------------------'--> taken out by the node, unread (arrival.py tells when)
@@ -149,24 +149,29 @@ def _sent(tx: Tx, packet_id: bytes, units: Sequence[str], why_not: str) -> Held:
     return Held(sender, packet_id, InboxRecord(accept_time_ms=packet.accept_time_ms), packet, is_sent=True)
 
 
-def give_out(tx: Tx, held: Held, offset_bytes: int, lease_ms: int, now_ms: int, policy: Policy) -> None:
+def give_out(tx: Tx, held: Held, offset_bytes: int, lease_ms: int, instance: str, now_ms: int, policy: Policy) -> None:
     """Note that octets leave from an offset on: from the first one on the document is the unit's. Takes a lease at offset 0.
 
     Raises Deferred(LEASED) while somebody else's lease runs.
     """
     if not offset_bytes and lease_ms != NO_LEASE:
-        lease(held.entry, lease_ms, now_ms, policy)
+        lease(held.entry, lease_ms, instance, now_ms, policy)
     elif held.entry.seen_time_ms:
         return
     held.entry.seen_time_ms = held.entry.seen_time_ms or max(now_ms, 1)
     save(tx, keys.inbox_entry(held.packet_id, held.unit), held.entry)
 
 
-def lease(entry: InboxRecord, lease_ms: int, now_ms: int, policy: Policy) -> None:
-    """Lease an entry and count the fetch. Raises Deferred(LEASED) while somebody else's lease runs."""
-    if entry.lease_until_ms > now_ms and not entry.acknowledge_time_ms:
+def lease(entry: InboxRecord, lease_ms: int, instance: str, now_ms: int, policy: Policy) -> None:
+    """Lease an entry to an instance of the software and count the fetch.
+
+    The same instance gets it again: it asks because the answer did not reach it. Raises Deferred(LEASED) while another's lease runs.
+    """
+    is_own = bool(instance) and instance == entry.lease_instance
+    if entry.lease_until_ms > now_ms and not entry.acknowledge_time_ms and not is_own:
         raise Deferred(Reason.LEASED, "leased already", retry_after_ms=entry.lease_until_ms - now_ms)
     entry.lease_until_ms = now_ms + min(lease_ms or policy.lease_ms, policy.lease_ms_max)
+    entry.lease_instance = instance
     entry.fetch_count += 1
 
 
@@ -186,7 +191,7 @@ def _acknowledge_one(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> int:
         return 0
     tx.delete(keys.inbox_row(unit, entry.lane, entry.accept_time_ms, packet_id))
     entry.acknowledge_time_ms = max(now_ms, 1)
-    entry.lease_until_ms = 0
+    entry.lease_until_ms, entry.lease_instance = 0, ""
     save(tx, key, entry)
     return 1
 

@@ -6,6 +6,7 @@ cannot be reached, or what the node says.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -43,16 +44,18 @@ Progress = Callable[[int, int], None]
 class OfficeClient:
     """One connection of one system to its node. Use `async with OfficeClient.connect(credential) as office`."""
 
-    def __init__(self, credential: Credential) -> None:
+    def __init__(self, credential: Credential, instance: str = "") -> None:
+        """`instance`: which one of several that share the credential this is, for leases; "": one like no other."""
         certificates = certificates_der(credential.certificate_pem.encode())
         self._channel = pinned_channel(credential.address, certificates, None, CLIENT_OPTIONS)
         self._stub = OfficeServiceStub(self._channel)
         self._metadata = bearer(credential.token)
+        self._instance = instance or secrets.token_hex(8)
 
     @classmethod
-    def connect(cls, credential: Credential) -> Self:
+    def connect(cls, credential: Credential, instance: str = "") -> Self:
         """Make a client; the connection itself is made by the first call."""
-        return cls(credential)
+        return cls(credential, instance)
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,8 +120,9 @@ class OfficeClient:
 
     async def fetch(self, packet_id: bytes, unit: str = "", *, lease_ms: int = 0) -> Fetched:
         """Fetch a packet into memory and lease it. Raises Denied(BODY_DIGEST_DIFFERS) if the octets are not whole."""
+        request = self._fetch_request(packet_id, unit, lease_ms)
         with faults():
-            return await fetch_bytes(self._stub, self._metadata, packet_id, unit, lease_ms)
+            return await fetch_bytes(self._stub, self._metadata, request)
 
     async def fetch_to(
         self,
@@ -133,8 +137,12 @@ class OfficeClient:
 
         Raises Broken(ALREADY_EXISTS) if there is such a file, Denied(BODY_DIGEST_DIFFERS), Broken(IO_FAILED).
         """
+        request = self._fetch_request(packet_id, unit, lease_ms)
         with faults():
-            return await fetch_file(self._stub, self._metadata, packet_id, unit, lease_ms, path, progress)
+            return await fetch_file(self._stub, self._metadata, request, path, progress)
+
+    def _fetch_request(self, packet_id: bytes, unit: str, lease_ms: int) -> pb.FetchRequest:
+        return pb.FetchRequest(packet_id=packet_id, unit=unit, lease_ms=lease_ms, instance=self._instance)
 
     async def acknowledge(self, packet_ids: Sequence[bytes], unit: str = "") -> int:
         """Take packets that are safely stored out of the inbox; return how many were taken out now."""

@@ -34,11 +34,9 @@ class Fetched:
     packet: bytes
 
 
-async def fetch_bytes(
-    stub: "OfficeServiceAsyncStub", metadata: Metadata, packet_id: bytes, unit: str, lease_ms: int
-) -> Fetched:
+async def fetch_bytes(stub: "OfficeServiceAsyncStub", metadata: Metadata, request: pb.FetchRequest) -> Fetched:
     """Fetch into memory. Raises Denied(BODY_DIGEST_DIFFERS)."""
-    call, entry = await _open(stub, metadata, pb.FetchRequest(packet_id=packet_id, unit=unit, lease_ms=lease_ms))
+    call, entry = await _open(stub, metadata, request)
     try:
         packet = b"".join([piece.data async for piece in call])
     finally:
@@ -51,20 +49,18 @@ async def fetch_bytes(
 async def fetch_file(
     stub: "OfficeServiceAsyncStub",
     metadata: Metadata,
-    packet_id: bytes,
-    unit: str,
-    lease_ms: int,
+    request: pb.FetchRequest,
     path: Path,
     progress: Callable[[int, int], None] | None,
 ) -> InboxEntry:
     """Fetch into a file. Raises Broken(ALREADY_EXISTS), Denied(BODY_DIGEST_DIFFERS), Broken(IO_FAILED)."""
     if await asyncio.to_thread(path.exists):
         raise Broken(Reason.ALREADY_EXISTS, str(path))
-    part = path.with_name(f"{path.name}.{packet_id.hex()}.part")
+    part = path.with_name(f"{path.name}.{request.packet_id.hex()}.part")
     try:
         with part.open("a+b") as file:
             digest, offset_bytes = await asyncio.to_thread(_digest_of, file)
-            request = pb.FetchRequest(packet_id=packet_id, unit=unit, lease_ms=lease_ms, offset_bytes=offset_bytes)
+            request.offset_bytes = offset_bytes
             call, entry = await _open(stub, metadata, request)
             try:
                 await _copy(call, file, digest, offset_bytes, entry.packet_bytes, progress)

@@ -32,6 +32,7 @@ from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceServicer, add
 CALLS_MAX = 2_048
 """At once, from all systems together."""
 FETCH_PIECE_BYTES = 256 * KIB
+INSTANCE_CHARACTERS_MAX = 64
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 ACKNOWLEDGE_MAX = 1_000
 SEARCH_DEFAULT, SEARCH_MAX = 20, 200
@@ -47,7 +48,7 @@ class OfficeNode(Protocol):
         self, system: System, unit: str, page_size: int, page_token: str
     ) -> tuple[list[InboxEntry], str]: ...
     async def fetch(
-        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0
+        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0, instance: str = ""
     ) -> tuple[InboxEntry, AsyncIterator[bytes]]: ...
     async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int: ...
     async def track(
@@ -106,8 +107,10 @@ class OfficeService(OfficeServiceServicer):
         _check_packet_id(request.packet_id)
         if request.offset_bytes < 0 or request.lease_ms < NO_LEASE:
             raise Rejected(Reason.REQUEST_INVALID, "offset_bytes must not be negative, lease_ms not below -1")
+        if len(request.instance) > INSTANCE_CHARACTERS_MAX:
+            raise Rejected(Reason.REQUEST_INVALID, f"instance has more than {INSTANCE_CHARACTERS_MAX} characters")
         entry, chunks = await self._node.fetch(
-            system, request.packet_id, request.unit, request.offset_bytes, request.lease_ms
+            system, request.packet_id, request.unit, request.offset_bytes, request.lease_ms, request.instance
         )
         yield pb.FetchResponse(entry=wire.inbox_entry_to_proto(entry))
         async for chunk in chunks:

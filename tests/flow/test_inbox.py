@@ -60,6 +60,41 @@ def test_fetching_leases_the_packet_so_that_another_instance_does_not_take_it() 
     run(story())
 
 
+def test_an_instance_whose_answer_was_lost_fetches_again_at_once() -> None:
+    """Seen between hosts: a node was killed between the lease and the answer, and its reader waited five minutes for itself."""
+
+    async def story() -> None:
+        here, [packet_id] = await with_packets()
+        packet = await here.fetch(packet_id, instance="máy 1")
+        here.clock.at_ms += 1_000
+        assert await here.fetch(packet_id, instance="máy 1") == packet
+        [entry] = await here.inbox()
+        assert (entry.lease_until_ms, entry.fetch_count) == (NOW + 1_000 + LEASE_MS, 2), "the lease begins anew"
+        for other in ("máy 2", ""):
+            with pytest.raises(Deferred) as refused:
+                await here.fetch(packet_id, instance=other)
+            assert refused.value.reason is Reason.LEASED
+        here.clock.at_ms += LEASE_MS
+        await here.fetch(packet_id, instance="máy 2")
+        with pytest.raises(Deferred):
+            await here.fetch(packet_id, instance="máy 1")
+
+    run(story())
+
+
+def test_who_does_not_say_which_instance_it_is_is_like_no_other() -> None:
+    async def story() -> None:
+        here, [packet_id] = await with_packets()
+        await here.fetch(packet_id, instance="máy 1")
+        here.clock.at_ms += LEASE_MS
+        await here.fetch(packet_id)
+        for other in ("", "máy 1"):
+            with pytest.raises(Deferred):
+                await here.fetch(packet_id, instance=other)
+
+    run(story())
+
+
 def test_a_lease_runs_out_and_the_packet_may_be_fetched_again() -> None:
     async def story() -> None:
         here, [packet_id] = await with_packets()

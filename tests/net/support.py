@@ -81,6 +81,8 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
+        self.instances: list[str] = []
+        """Who fetched, of the calls in which somebody did."""
         self.faults: dict[str, Exception] = {}
         self.packets: dict[str, bytes] = {}
         self.piece_bytes: list[int] = []
@@ -124,8 +126,9 @@ class FakeNode:
         return [inbox_entry(self.inbox)], "next"
 
     async def fetch(
-        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0
+        self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0, instance: str = ""
     ) -> tuple[InboxEntry, AsyncIterator[bytes]]:
+        self.instances.append(instance)
         self._note("fetch", system.name, packet_id, unit, offset_bytes, lease_ms)
         return inbox_entry(self.inbox), self._pieces(offset_bytes)
 

@@ -79,6 +79,24 @@ def test_a_packet_is_fetched_whole_and_checked(tmp_path):
     with_office(tmp_path, story)
 
 
+def test_a_client_is_an_instance_like_no_other_unless_it_is_given_a_name(tmp_path):
+    async def story(node, client, credential, systems, service):
+        node.inbox = b"x"
+        await client.fetch(PACKET_ID)
+        await client.fetch_to(PACKET_ID, tmp_path / "out.edxml")
+        for name in ("", "máy chủ 1"):
+            async with OfficeClient.connect(credential, name) as other:
+                await other.fetch(PACKET_ID)
+        own, again, others, named = node.instances
+        assert own == again, "the same client is the same instance"
+        assert len({own, others, "", "máy chủ 1"}) == 4
+        assert named == "máy chủ 1"
+        async with OfficeClient.connect(credential, "x" * 65) as wordy:
+            assert (await fault_from(wordy.fetch(PACKET_ID))).reason is Reason.REQUEST_INVALID
+
+    with_office(tmp_path, story)
+
+
 def test_a_fetch_into_a_file_goes_on_where_it_broke_off(tmp_path):
     target = tmp_path / "out.edxml"
 

@@ -682,6 +682,7 @@ class FetchRequest(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     OFFSET_BYTES_FIELD_NUMBER: _builtins.int
     LEASE_MS_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
     packet_id: _builtins.bytes
     """16 octets."""
     unit: _builtins.str
@@ -690,6 +691,10 @@ class FetchRequest(_message.Message):
     """Begin here; for going on after a break."""
     lease_ms: _builtins.int
     """Lease for this long; 0 means 5 minutes; at most 24 hours; -1: look without leasing, whoever has leased it."""
+    instance: _builtins.str
+    """Which instance of the software asks, in words of its own, at most 64 characters. The same one gets what it has leased again, so that
+    an answer that was lost on the way keeps nobody waiting; another is refused as REASON_LEASED. Empty: like no other.
+    """
     def __init__(
         self,
         *,
@@ -697,10 +702,11 @@ class FetchRequest(_message.Message):
         unit: _builtins.str = ...,
         offset_bytes: _builtins.int = ...,
         lease_ms: _builtins.int = ...,
+        instance: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_ms", b"lease_ms", "offset_bytes", b"offset_bytes", "packet_id", b"packet_id", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance", "lease_ms", b"lease_ms", "offset_bytes", b"offset_bytes", "packet_id", b"packet_id", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

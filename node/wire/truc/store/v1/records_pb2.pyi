@@ -297,6 +297,7 @@ class InboxRecord(_message.Message):
     SEEN_TIME_MS_FIELD_NUMBER: _builtins.int
     TAKEN_TIME_MS_FIELD_NUMBER: _builtins.int
     WAITS_FOR_FIELD_NUMBER: _builtins.int
+    LEASE_INSTANCE_FIELD_NUMBER: _builtins.int
     accept_time_ms: _builtins.int
     lane: _builtins.int
     lease_until_ms: _builtins.int
@@ -309,6 +310,8 @@ class InboxRecord(_message.Message):
     """When the node took it out because it was withdrawn, replaced or dropped unread, milliseconds since 1970 UTC; 0: never."""
     waits_for: _builtins.bytes
     """Key of the dossier row with which it waits for its document, outside the inbox; empty: it does not wait."""
+    lease_instance: _builtins.str
+    """Which instance of the software has leased it, in its own words; empty: it did not say."""
     def __init__(
         self,
         *,
@@ -320,10 +323,11 @@ class InboxRecord(_message.Message):
         seen_time_ms: _builtins.int = ...,
         taken_time_ms: _builtins.int = ...,
         waits_for: _builtins.bytes = ...,
+        lease_instance: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "acknowledge_time_ms", b"acknowledge_time_ms", "fetch_count", b"fetch_count", "lane", b"lane", "lease_until_ms", b"lease_until_ms", "seen_time_ms", b"seen_time_ms", "taken_time_ms", b"taken_time_ms", "waits_for", b"waits_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "acknowledge_time_ms", b"acknowledge_time_ms", "fetch_count", b"fetch_count", "lane", b"lane", "lease_instance", b"lease_instance", "lease_until_ms", b"lease_until_ms", "seen_time_ms", b"seen_time_ms", "taken_time_ms", b"taken_time_ms", "waits_for", b"waits_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
