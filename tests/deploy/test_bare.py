@@ -7,7 +7,6 @@ deploy/book/02-cai-dat.md; what stands in for a person's hands is named in HANDS
 import re
 import shutil
 import subprocess
-import tarfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -105,8 +104,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"the archive cannot be made here: {done.stderr.strip()[-300:]}")
     assert done.returncode == 0, done.stdout + done.stderr
     (made,) = folder.glob("truc-*.tar.gz")
-    with tarfile.open(made) as whole:
-        whole.extractall(folder, filter="data")
+    subprocess.run(["tar", "xf", made], cwd=folder, check=True, timeout=60)
     return made.with_name(made.name.removesuffix(".tar.gz"))
 
 
