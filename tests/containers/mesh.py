@@ -22,7 +22,7 @@ from tests.containers.hosts import MESH_PORT, NORTH, OFFICE_PORT, SOUTH, Host, H
 from tests.containers.lines import Line
 from tests.real_mesh import now_ms, wait_for
 
-READY_S = 120.0
+READY_S = 30.0
 CENTRE = "centre"
 PLACES = (
     Place(CENTRE, (NORTH, SOUTH)),

@@ -21,7 +21,7 @@ from tests.containers.truth import Waiting, check_outbox, views_of
 
 LONG = bool(os.environ.get("TRUC_LONG"))
 """Every scenario, and each at its full length."""
-SETTLE_S = 180.0
+SETTLE_S = 60.0
 """After all is healed, everything that waits is delivered within this time."""
 MISTAKES = re.compile(r"call\.failed|courier\.failed|Traceback|STORE_CORRUPT|ROLLED_BACK")
 """What no node's log may hold, whatever is done to it."""
@@ -55,7 +55,7 @@ class Story:
         """Let traffic flow."""
         await self.traffic.flow(seconds)
 
-    async def outbox_says(self, name: str, nodes: set[str], *reasons: str, limit_s: float = 90.0) -> Waiting:
+    async def outbox_says(self, name: str, nodes: set[str], *reasons: str, limit_s: float = 30.0) -> Waiting:
         """Look at a node's outbox, each time holding it against the truth, until something waits for `nodes` for such a reason."""
         end_s = time.monotonic() + limit_s
         while True:
