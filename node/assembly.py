@@ -249,7 +249,7 @@ async def _open_doors(
     for door in (mesh, office):
         await door.set_serving(not fenced)
     # What lives as long as the process need not be looked at by every collection, nor every collection be so soon. Not too late
-    # either: grpc.aio leaves a ring of four objects for each call it serves, and with 50,000 they grew for a quarter of an hour.
+    # either: grpc.aio leaves a ring of four objects behind calls it serves, and with 50,000 they still grew after six minutes.
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)

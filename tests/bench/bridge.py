@@ -78,6 +78,7 @@ async def _polling(report: Report, folder: Path, seconds: float) -> None:
         resident = {node_id: list[float]() for node_id in mesh.ports}
         looking = asyncio.ensure_future(_look_at_memory(mesh, resident))
         seen = await _flow(mesh, sender, readers, units, seconds)
+        assert not looking.done(), "memory was looked at to the end"
         looking.cancel()
         used = _Processors.now(mesh).since(before)
     _tell(report, seconds, seen, resident, used)

@@ -82,7 +82,7 @@ class FakeNode:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
         self.instances: list[str] = []
-        """Who fetched, of the calls in which somebody did."""
+        """Which instance asked, of each fetch."""
         self.faults: dict[str, Exception] = {}
         self.packets: dict[str, bytes] = {}
         self.piece_bytes: list[int] = []
