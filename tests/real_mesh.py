@@ -29,6 +29,7 @@ from node.net.credential import Credential
 from node.net.systems import Systems
 from node.seal.keyring import create_keys, load_keys
 from node.seal.tls import create_certificate, load_tls, write_tls
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[1]
 READY_LIMIT_S = 30.0
@@ -54,15 +55,6 @@ class NodeSpec:
 CENTRE = NodeSpec("centre", roles=frozenset({Role.RELAY, Role.DIRECTORY}), toml="[relay]\ncarry_for_others = true\n")
 MINISTRY = NodeSpec("g14", "G14", ("G14", "G14.01"))
 PROVINCE = NodeSpec("h49", "H49", ("H49", "H49.22", "H49.22.05"))
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def now_ms() -> int:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from node.cli.checkup_clock import KernelClock
 from node.cli.main import run
+from tests.ports import free_ports
 
 READY_S = 30.0
 
@@ -96,18 +96,13 @@ def admitted(truc: Truc, tmp_path: Path, home: Path) -> Admitted:
     return Admitted(authority, home)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a running node with units H37.01 and H37.25.03, and two systems, one for each: so.json and xa.json."""
     folder = tmp_path_factory.mktemp("running")
     home, authority = folder / "nut", folder / "danh-ba"
-    ports = {"--mesh": f"127.0.0.1:{free_port()}", "--office": f"127.0.0.1:{free_port()}"}
+    mesh, office = free_ports(2)
+    ports = {"--mesh": f"127.0.0.1:{mesh}", "--office": f"127.0.0.1:{office}"}
     for words in (
         ("authority", "create", authority, "--name", "Cơ quan mẫu"),
         ("node", "create", home, "--id", "h37", "--name", "Tỉnh Mẫu", "--prefix", "H37", *sum(ports.items(), ())),

@@ -24,6 +24,7 @@ from node.model.office import HealthView, PeerView
 from node.model.reason import Reason
 from tests.cli.conftest import Admitted, Truc
 from tests.cli.test_doctor import found, wrongs
+from tests.ports import free_ports
 
 T = TypeVar("T")
 NOW_MS = 1_795_000_000_000
@@ -163,13 +164,7 @@ def test_who_holds_a_port_is_named() -> None:
         other.listen()
         told = holder(f"127.0.0.1:{other.getsockname()[1]}")
         assert f"pid {os.getpid()}" in told
-    assert holder(f"127.0.0.1:{other_port()}") == ""
-
-
-def other_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    assert holder(f"127.0.0.1:{free_ports(1)[0]}") == ""
 
 
 def test_every_door_of_the_settings_is_looked_at(truc: Truc, admitted: Admitted) -> None:
@@ -251,7 +246,7 @@ def test_a_running_node_is_asked_about_its_doors(truc: Truc, node: Path) -> None
 def test_a_door_that_was_added_to_the_settings_of_a_running_node_is_missed(truc: Truc, node: Path) -> None:
     settings = node / "node.toml"
     before = settings.read_text("utf-8")
-    settings.write_text(before.replace("[watch]\n", f'[watch]\nlisten = "127.0.0.1:{other_port()}"\n', 1), "utf-8")
+    settings.write_text(before.replace("[watch]\n", f'[watch]\nlisten = "127.0.0.1:{free_ports(1)[0]}"\n', 1), "utf-8")
     try:
         seen = truc("doctor", node, "--json")
     finally:

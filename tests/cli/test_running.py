@@ -9,7 +9,8 @@ import pytest
 from node.edxml.compose import compose_document
 from node.edxml.reader import read_header
 from node.model.envelope import PacketKind
-from tests.cli.conftest import Truc, free_port
+from tests.cli.conftest import Truc
+from tests.ports import free_ports
 
 ARRIVAL_S = 15.0
 REPORT = ("status", "report")
@@ -349,7 +350,7 @@ def test_a_port_that_is_taken_is_named(truc: Truc, node: Path, tmp_path: Path) -
 
 
 def test_a_node_that_does_not_run_is_told_as_such(truc: Truc, tmp_path: Path) -> None:
-    truc("node", "create", tmp_path / "n", "--id", "n", "--name", "N", "--office", f"127.0.0.1:{free_port()}")
+    truc("node", "create", tmp_path / "n", "--id", "n", "--name", "N", "--office", f"127.0.0.1:{free_ports(1)[0]}")
     silent = truc("outbox", tmp_path / "n", "--json")
     unwell = truc("health", tmp_path / "n", "--json")
 

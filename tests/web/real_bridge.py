@@ -11,7 +11,8 @@ from node.net.systems import Systems
 from node.net.vxp_secrets import VxpSecrets
 from node.seal.keyring import load_keys
 from node.seal.tls import create_certificate
-from tests.real_mesh import READY_LIMIT_S, NodeSpec, RealMesh, RealNode, free_ports, now_ms, wait_for
+from tests.ports import free_ports
+from tests.real_mesh import READY_LIMIT_S, NodeSpec, RealMesh, RealNode, now_ms, wait_for
 from tests.web.sdk import Sdk
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from node.web.watch.figures import FIGURES, Kind
 from tests.mesh.support import QUICK, delivered, document, eventually, run
-from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, NodeSpec, RealMesh, free_ports, wait_for
+from tests.ports import free_ports
+from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, NodeSpec, RealMesh, wait_for
 from tests.web.watching import Scrape, get, lose_witness, scrape, wait_until_open, watch_toml
 
 DOCUMENTS = 7
