@@ -17,6 +17,14 @@ from node.model.office import FoundUnit
 T = TypeVar("T")
 
 
+class Timer(Protocol):
+    """A call that is to come. asyncio's TimerHandle is one."""
+
+    def cancel(self) -> None:
+        """Let it not come; nothing happens if it has come."""
+        ...
+
+
 class Clock(Protocol):
     """Time. Wall time is for people, expiry and records; monotonic time is for waiting."""
 
@@ -26,6 +34,10 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait by monotonic time."""
+        ...
+
+    def call_later(self, seconds: float, fn: Callable[[], None]) -> "Timer":
+        """Let the loop call `fn` when so much monotonic time has passed: what a sleep is, without a task that sleeps."""
         ...
 
 

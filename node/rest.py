@@ -9,14 +9,8 @@ async def rest(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
     """Wait until `wake` is set, or so long; then it is set, too."""
     if wake.is_set():
         return
-    sleeper = asyncio.ensure_future(clock.sleep(seconds))
-
-    def ring(_: "asyncio.Future[None]") -> None:
-        wake.set()
-
-    sleeper.add_done_callback(ring)
+    alarm = clock.call_later(seconds, wake.set)
     try:
         await wake.wait()
     finally:
-        sleeper.remove_done_callback(ring)
-        sleeper.cancel()
+        alarm.cancel()

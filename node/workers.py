@@ -25,6 +25,10 @@ class SystemClock:
         """Wait by monotonic time."""
         await asyncio.sleep(seconds)
 
+    def call_later(self, seconds: float, fn: Callable[[], None]) -> asyncio.TimerHandle:
+        """Let the loop call `fn` when so much monotonic time has passed."""
+        return asyncio.get_running_loop().call_later(seconds, fn)
+
 
 class SystemEntropy:
     """The operating system's randomness."""

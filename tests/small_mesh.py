@@ -58,6 +58,9 @@ class WallClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def call_later(self, seconds: float, fn: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, fn)
+
 
 class OsEntropy:
     def token(self, size_bytes: int) -> bytes:

@@ -10,6 +10,7 @@ import json
 import re
 import time
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from node.directory.files import write_file
@@ -49,7 +50,7 @@ class SandboxClock:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._sleepers: set[asyncio.Future[None]] = set()
+        self._alarms: set[_Alarm] = set()
         self.ahead_ms = _remembered(state)
         """How far it is ahead of the machine's."""
 
@@ -59,17 +60,16 @@ class SandboxClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait until so much time has passed here, by itself or by hand."""
-        loop = asyncio.get_running_loop()
-        due_s = self._elapsed_s() + seconds
-        while (left_s := due_s - self._elapsed_s()) > 0:
-            turn: asyncio.Future[None] = loop.create_future()
-            timer = loop.call_later(left_s, _wake, turn)
-            self._sleepers.add(turn)
-            try:
-                await turn
-            finally:
-                timer.cancel()
-                self._sleepers.discard(turn)
+        over = asyncio.Event()
+        alarm = self.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            alarm.cancel()
+
+    def call_later(self, seconds: float, fn: Callable[[], None]) -> "_Alarm":
+        """Let the loop call `fn` when so much time has passed here, by itself or by hand."""
+        return _Alarm(self._alarms, self._elapsed_s, self._elapsed_s() + seconds, fn)
 
     def advance(self, by_ms: int) -> int:
         """Put the clock forward; return the time it shows then. Raises Rejected(REQUEST_INVALID), and what writing its file raises."""
@@ -79,17 +79,47 @@ class SandboxClock:
             )
         write_file(self._state, json.dumps({"ahead_ms": self.ahead_ms + by_ms}).encode())
         self.ahead_ms += by_ms
-        for turn in list(self._sleepers):
-            _wake(turn)
+        for alarm in list(self._alarms):
+            alarm.look()
         return self.now_ms()
 
     def _elapsed_s(self) -> float:
         return time.monotonic() + self.ahead_ms / 1000
 
 
-def _wake(turn: "asyncio.Future[None]") -> None:
-    if not turn.done():
-        turn.set_result(None)
+class _Alarm:
+    """One call that is to come; among `all_set` until it has come or is cancelled."""
+
+    def __init__(
+        self, all_set: "set[_Alarm]", elapsed_s: Callable[[], float], due_s: float, fn: Callable[[], None]
+    ) -> None:
+        self._all_set, self._elapsed_s, self._due_s, self._fn = all_set, elapsed_s, due_s, fn
+        self._timer: asyncio.Handle | None = None
+        all_set.add(self)
+        self._set()
+
+    def look(self) -> None:
+        """The time has changed, or has come: call if it is over, else go on waiting."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self in self._all_set:
+            self._set()
+
+    def cancel(self) -> None:
+        """Let it not come."""
+        self._all_set.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set(self) -> None:
+        left_s = self._due_s - self._elapsed_s()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(left_s, self.look) if left_s > 0 else loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        if self in self._all_set:
+            self._all_set.discard(self)
+            self._fn()
 
 
 def _remembered(state: Path) -> int:

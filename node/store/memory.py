@@ -8,8 +8,9 @@ made durable, but for as many of the oldest as the simulator grants (`keep`): co
 import asyncio
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
@@ -27,8 +28,8 @@ class Disk(Protocol):
         """Take note of octets about to be written. Raises Deferred(DISK_FULL) or transactions.Stalled: then they are not."""
         ...
 
-    async def sync(self) -> None:
-        """Return when everything written before the call is durable. Raises Deferred(DISK_FULL)."""
+    def sync(self) -> Awaitable[None]:
+        """Return what is done when everything written before the call is durable. Raises Deferred(DISK_FULL)."""
         ...
 
 
@@ -109,7 +110,7 @@ class MemoryStore(TransactionStore):
     ) -> None:
         self._disk: Disk = disk or InstantDisk()
         self._memory = MemoryEngine(self._disk, rows or {})
-        self._flush: asyncio.Task[None] | None = None
+        self._flush: asyncio.Future[None] | None = None
         super().__init__(self._memory, Group(self._begin), fence)
 
     @property
@@ -137,13 +138,17 @@ class MemoryStore(TransactionStore):
             await self._group.settled()
 
     def _begin(self, mark: int) -> None:
-        self._flush = asyncio.get_running_loop().create_task(self._sync(mark))
+        self._flush = asyncio.ensure_future(self._disk.sync())
+        self._flush.add_done_callback(partial(self._synced, mark))
 
-    async def _sync(self, mark: int) -> None:
-        try:
-            await self._disk.sync()
-        except Fault as error:
-            self._group.fail(error.reason, error.detail)
-        else:
+    def _synced(self, mark: int, flush: "asyncio.Future[None]") -> None:
+        if flush.cancelled():
+            return
+        error = flush.exception()
+        if error is None:
             self._memory.settle(mark)
             self._group.done(mark)
+        elif isinstance(error, Fault):
+            self._group.fail(error.reason, error.detail)
+        else:
+            raise error

@@ -196,6 +196,9 @@ class SetClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def call_later(self, seconds: float, fn: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, fn)
+
 
 class ScriptedPeers:
     """Peers that answer a push with what the test has laid ready."""

@@ -44,12 +44,20 @@ class Disk:
         if self.full:
             raise Deferred(Reason.DISK_FULL, "simulated")
 
-    async def sync(self) -> None:
+    def sync(self) -> "asyncio.Future[None]":
         """Take the time that a sync takes."""
         stall_s = self._numbers.uniform(1, 3) if self._numbers.random() < 0.01 else 0.0
-        await asyncio.sleep(self._numbers.expovariate(1 / self.sync_s) + stall_s)
+        done = self._loop.create_future()
+        self._loop.call_later(self._numbers.expovariate(1 / self.sync_s) + stall_s, self._synced, done)
+        return done
+
+    def _synced(self, done: "asyncio.Future[None]") -> None:
+        if done.done():
+            return  # cancelled by a crash
         if (self.full_at_sync or self.full) and self._numbers.random() < 0.5:
-            raise Deferred(Reason.DISK_FULL, "simulated, at the sync")
+            done.set_exception(Deferred(Reason.DISK_FULL, "simulated, at the sync"))
+        else:
+            done.set_result(None)
 
     def mend(self) -> None:
         """Make it a good disk."""

@@ -160,6 +160,11 @@ class Process:
         if not self.alive:
             raise asyncio.CancelledError(f"{self.name} has crashed")
 
+    def if_alive(self, fn: Callable[[], None]) -> None:
+        """Call `fn`, unless this process has died."""
+        if self.alive:
+            fn()
+
     def own(self, task: "asyncio.Task[Any]") -> None:
         """Take a new task in."""
         self._tasks[task] = None

@@ -69,6 +69,11 @@ class SimClock:
         await asyncio.sleep(max(0.0, seconds))
         self._process.check_alive()
 
+    def call_later(self, seconds: float, fn: Callable[[], None]) -> asyncio.TimerHandle:
+        """Let `fn` be called when virtual time has passed, unless the process has died by then."""
+        self._process.check_alive()
+        return self._loop.call_later(max(0.0, seconds), self._process.if_alive, fn)
+
 
 class Skew:
     """How wrong a machine's clock is. Outlives its processes."""
