@@ -49,7 +49,7 @@ class Plan:
 
     road: Road
     loaded: list[Loaded] = field(default_factory=list)
-    wait_s: float = IDLE_S
+    wait_s: float = 0.0
     reach: dict[Lane, bytes] = field(default_factory=dict)
     look_no: int = 0
 
@@ -117,11 +117,14 @@ class Courier:
     def _read_plan(self, tx: Tx) -> Plan:
         now_ms, directory = self._ports.clock.now_ms(), self._ports.directory.current()
         self._look_from_the_beginning_now_and_then(now_ms)
+        # Most peers have nothing waiting most of the time. With a cursor this look would pass what the lanes' own looks leave out.
+        if not self._cursor and outbox.is_empty(tx, self.peer_id):
+            return Plan(Road(None), wait_s=IDLE_S)
         for key in outbox.promote(tx, self.peer_id, now_ms, limit=256):
             self._look_from(key)
         peer = directory.nodes.get(self.peer_id)
         if peer is None:
-            return Plan(Road(None, reason=Reason.NO_ROUTE))
+            return Plan(Road(None, reason=Reason.NO_ROUTE), wait_s=IDLE_S)
         outlook = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
         road = choose_road(peer, outlook, lambda name: self._roads.record(tx, name))
         if road.call is None:

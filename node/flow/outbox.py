@@ -62,6 +62,11 @@ def enqueue(tx: Tx, node_id: str, lane: Lane, packet_id: bytes, kind: int, recor
     return True
 
 
+def is_empty(tx: Tx, node_id: str) -> bool:
+    """Tell whether nothing waits for a peer, neither ready nor put off."""
+    return not tx.scan(keys.outbox(node_id), limit=1) and not tx.scan(keys.later(node_id), limit=1)
+
+
 def row_of(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> tuple[bytes, OutboxRecord] | None:
     """Return key and record of a row, ready or put off, or None."""
     key = tx.get(keys.outbox_index(packet_id, node_id, kind))

@@ -125,6 +125,23 @@ def test_ready_rows_come_oldest_first_from_a_key_on_and_only_of_that_lane_and_no
     assert [one.packet_id[-1] for one in after] == [2, 3]
 
 
+def test_an_outbox_is_empty_when_nothing_waits_for_that_node_whether_ready_or_put_off() -> None:
+    book = Book()
+
+    def is_empty() -> bool:
+        return book.do(lambda tx: outbox.is_empty(tx, "h49"))
+
+    enqueue(book, 8, node_id="h4")
+    enqueue(book, 9, node_id="h490")
+    assert is_empty()
+    enqueue(book, 1)
+    assert not is_empty()
+    put_off(book, 1, NOW + 50)
+    assert not is_empty()
+    book.do(lambda tx: outbox.settle(tx, "h49", (1).to_bytes(16, "big"), PACKET))
+    assert is_empty()
+
+
 def test_a_row_put_off_says_why_until_when_and_how_often() -> None:
     book = Book()
     enqueue(book, 1)

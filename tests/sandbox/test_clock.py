@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 import unicodedata
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,27 @@ def test_sleepers_wake_when_the_clock_passes_their_time_and_not_before(tmp_path:
             clock.advance(6 * DAY_MS)
             await tasks[1]
         assert woken == ["hour", "week"]
+
+    asyncio.run(asyncio.wait_for(story(), 10))
+
+
+def test_a_call_comes_when_the_clock_passes_its_time_once_and_not_if_it_is_taken_back(tmp_path: Path) -> None:
+    clock = SandboxClock(tmp_path / "clock.json")
+    called: list[str] = []
+
+    async def story() -> None:
+        for name, seconds in (("hour", 3_600), ("week", 7 * 86_400)):
+            clock.call_later(seconds, partial(called.append, name))
+        clock.call_later(3_600, partial(called.append, "taken back")).cancel()
+        alarm = clock.call_later(3_600, partial(called.append, "taken back when it is over"))
+        clock.advance(2 * DAY_MS)
+        alarm.cancel()
+        await asyncio.sleep(0)
+        assert called == ["hour"]
+        clock.advance(6 * DAY_MS)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert called == ["hour", "week"]
 
     asyncio.run(asyncio.wait_for(story(), 10))
 

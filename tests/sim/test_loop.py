@@ -29,6 +29,18 @@ def test_timers_fire_in_order_of_time_whatever_the_order_of_their_making() -> No
     assert run_virtual(main) == [1, 2, 3, 4, 5]
 
 
+def test_timers_for_one_moment_fire_in_the_order_of_their_making_but_for_those_taken_back() -> None:
+    async def main(loop: VirtualLoop) -> list[int]:
+        seen: list[int] = []
+        timers = [loop.call_later(1, seen.append, number) for number in range(6)]
+        timers[0].cancel()
+        timers[3].cancel()
+        await asyncio.sleep(2)
+        return seen
+
+    assert run_virtual(main) == [1, 2, 4, 5]
+
+
 def test_waiting_for_what_nobody_will_ever_do_is_a_deadlock_and_not_a_hang() -> None:
     async def main(loop: VirtualLoop) -> None:
         await loop.create_future()
