@@ -34,6 +34,7 @@ from node.seal.keyring import Keyring
 from node.store.memory import MemoryStore
 from node.store.memory_bodies import MemoryBodies
 from node.wire import codec
+from node.wire.truc.v1 import mesh_service_pb2 as pb
 
 T = TypeVar("T")
 
@@ -129,7 +130,7 @@ class DirectPeers:
     async def push(self, peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
         node = self._node(peer)
         self._board.pushes.append((self._own_id, peer.node_id, len(items)))
-        request = codec.push_request_from_proto(codec.push_request_to_proto(items))
+        request = codec.push_request_from_proto(pb.PushRequest.FromString(codec.push_request_to_bytes(items)))
         answers = await node.receive_push(self._own_id, request)
         return codec.push_response_from_proto(codec.push_response_to_proto(answers), len(items))
 

@@ -18,11 +18,15 @@ from node.model.reason import Reason
 from node.net.listener import MESSAGE_BYTES_MAX, Option
 from node.net.tls import all_names, pinned_channel
 from node.seal.tls import TlsIdentity
+from node.wire.truc.v1 import mesh_service_pb2 as pb
 from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceStub
 
 if TYPE_CHECKING:
     from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceAsyncStub
 
+    Push = grpc.aio.UnaryUnaryMultiCallable[bytes, pb.PushResponse]
+
+PUSH = f"/{pb.DESCRIPTOR.services_by_name['MeshService'].full_name}/Push"
 CLOSE_GRACE_S = 30.0
 """Calls in flight on a line that is being replaced may still end."""
 
@@ -53,6 +57,8 @@ class Line:
     certificates: tuple[bytes, ...]
     channel: grpc.aio.Channel
     stub: "MeshServiceAsyncStub"
+    push: "Push"
+    """The stub's Push for a request that is serialised already."""
 
 
 class Channels:
@@ -108,6 +114,9 @@ class Channels:
         channel = pinned_channel(
             peer.mesh_address, peer.tls_certificates, self._identity, CHANNEL_OPTIONS, name_index=index
         )
-        line = Line(peer.node_id, kind, peer.mesh_address, peer.tls_certificates, channel, MeshServiceStub(channel))
+        push: Push = channel.unary_unary(PUSH, None, pb.PushResponse.FromString)
+        line = Line(
+            peer.node_id, kind, peer.mesh_address, peer.tls_certificates, channel, MeshServiceStub(channel), push
+        )
         self._lines[peer.node_id, kind] = line
         return line

@@ -83,7 +83,10 @@ class OfficeService(OfficeServiceServicer):
         """Hands in packets; see submit_stream.py."""
         system = await self._caller(context)
         results = await SubmitCall(self._node.submit, system, self._policy, context.read).run()
-        return pb.SubmitResponse(results=[wire.submit_result_to_proto(result) for result in results])
+        response = pb.SubmitResponse()
+        for result in results:
+            wire.submit_result_into(response.results.add(), result)
+        return response
 
     @answering
     async def SubmitOne(self, request: pb.SubmitWhole, context: Context) -> pb.SubmitResult:

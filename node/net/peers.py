@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import grpc
 
@@ -26,9 +25,6 @@ from node.net.upload import conduct
 from node.seal.tls import TlsIdentity
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
-
-if TYPE_CHECKING:
-    from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceAsyncStub
 
 HELLO_S, OFFER_S, PUSH_S, COMMIT_S = 5.0, 10.0, 15.0, 60.0
 PUSH_BYTES_PER_S = 64 * KIB
@@ -68,8 +64,8 @@ class GrpcPeers:
 
     async def hello(self, peer: NodeEntry, hello: Hello) -> Hello:
         """Introduce ourselves. Raises Deferred(PEER_TLS_FAILED) if another node than the one meant answers."""
-        with self._call(peer, Kind.FAST, "hello") as stub:
-            response = await stub.Hello(codec.hello_request_to_proto(hello), timeout=HELLO_S)
+        with self._call(peer, Kind.FAST, "hello") as line:
+            response = await line.stub.Hello(codec.hello_request_to_proto(hello), timeout=HELLO_S)
         answer = codec.hello_response_from_proto(response)
         if answer.node_id != peer.node_id:
             raise Deferred(Reason.PEER_TLS_FAILED, f"{peer.node_id} was called, {answer.node_id[:64]!r} answers")
@@ -77,16 +73,16 @@ class GrpcPeers:
 
     async def push(self, peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
         """Hand over up to 64 items; as many answers, in order."""
-        request = codec.push_request_to_proto(items)
+        request = codec.push_request_to_bytes(items)
         timeout_s = PUSH_S + sum(map(_body_bytes, items)) / PUSH_BYTES_PER_S
-        with self._call(peer, Kind.FAST, "push") as stub:
-            response = await stub.Push(request, timeout=timeout_s)
+        with self._call(peer, Kind.FAST, "push") as line:
+            response = await line.push(request, timeout=timeout_s)
         return codec.push_response_from_proto(response, len(items))
 
     async def offer(self, peer: NodeEntry, parcel: Parcel) -> Answer | Want:
         """Announce a large packet."""
-        with self._call(peer, Kind.FAST, "offer") as stub:
-            response = await stub.Offer(codec.offer_request_to_proto(parcel), timeout=OFFER_S)
+        with self._call(peer, Kind.FAST, "offer") as line:
+            response = await line.stub.Offer(codec.offer_request_to_proto(parcel), timeout=OFFER_S)
         return codec.offer_response_from_proto(response)
 
     async def put_body(self, peer: NodeEntry, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
@@ -94,8 +90,8 @@ class GrpcPeers:
 
         That may be less than the body: go on from there with a new call. After a Deferred ask `offer` how far it got.
         """
-        with self._call(peer, Kind.BULK, "put_body") as stub:
-            call = stub.PutBody(timeout=PUT_BODY_S + PUT_BODY_ANSWER_S)
+        with self._call(peer, Kind.BULK, "put_body") as line:
+            call = line.stub.PutBody(timeout=PUT_BODY_S + PUT_BODY_ANSWER_S)
             self.tally.uploads += 1
             try:
                 response = await conduct(call, self._upload(call, token, offset_bytes, chunks))
@@ -105,8 +101,8 @@ class GrpcPeers:
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         """Say that the upload is complete."""
-        with self._call(peer, Kind.FAST, "commit") as stub:
-            response = await stub.Commit(codec.commit_request_to_proto(parcel), timeout=COMMIT_S)
+        with self._call(peer, Kind.FAST, "commit") as line:
+            response = await line.stub.Commit(codec.commit_request_to_proto(parcel), timeout=COMMIT_S)
         return codec.commit_response_from_proto(response)
 
     async def fetch_directory(self, peer: NodeEntry, have_sha256: dict[str, bytes]) -> dict[str, bytes]:
@@ -116,8 +112,8 @@ class GrpcPeers:
         """
         request = pb.FetchDirectoryRequest(have_sha256=have_sha256)
         gathered = _Files()
-        with self._call(peer, Kind.BULK, "fetch_directory") as stub:
-            call = stub.FetchDirectory(request, timeout=DIRECTORY_S)
+        with self._call(peer, Kind.BULK, "fetch_directory") as line:
+            call = line.stub.FetchDirectory(request, timeout=DIRECTORY_S)
             try:
                 async for piece in call:
                     gathered.add(piece)
@@ -145,12 +141,12 @@ class GrpcPeers:
             await _finish(chunks)
 
     @contextmanager
-    def _call(self, peer: NodeEntry, kind: Kind, method: str) -> "Iterator[MeshServiceAsyncStub]":
+    def _call(self, peer: NodeEntry, kind: Kind, method: str) -> "Iterator[Line]":
         """Within: one call, counted. Its failure is raised as a Fault; a line that could not connect is dropped."""
         line = self._channels.line(peer, kind)
         try:
             with faults(peer_fault_of):
-                yield line.stub
+                yield line
         except Fault as fault:
             self.tally.calls[peer.node_id, method, fault.reason.name] += 1
             if isinstance(fault, Deferred):

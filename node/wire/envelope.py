@@ -4,6 +4,9 @@ An envelope is serialised once, by its origin; from then on only its bytes count
 they are made and read. Reading is strict: whatever `decode_envelope` returns is consistent in itself, and the rooms
 behind it need not ask again. Whether it is *true* (signature, prefixes, keys) is not asked here. Signatures and key
 wraps are translated as they are; node/seal/ judges them whole.
+
+A message within another is filled in its place (`..._into`): one that is made apart and handed to the outer one's constructor is
+serialised and read again for each layer around it, which cost a packet of 50 KB a dozen copies of its body.
 """
 
 import re
@@ -57,11 +60,12 @@ def encode_envelope(envelope: Envelope) -> bytes:
         lane=pb.Lane.ValueType(envelope.lane),
         create_time_ms=envelope.create_time_ms,
         expire_at_ms=envelope.expire_at_ms,
-        body=_body_to_proto(envelope.body),
         answers_packet_id=envelope.answers_packet_id,
-        aliases=[pb.AliasUse(code=code, unit=unit) for code, unit in envelope.aliases],
         sender_alias=envelope.sender_alias,
     )
+    _body_into(message.body, envelope.body)
+    for code, unit in envelope.aliases:
+        message.aliases.add(code=code, unit=unit)
     return message.SerializeToString(deterministic=True)
 
 
@@ -122,15 +126,13 @@ def is_canonical_code(text: str) -> bool:
         return False
 
 
-def signature_to_proto(signature: Signature) -> pb.Signature:
+def signature_into(message: pb.Signature, signature: Signature) -> None:
     """Translate a signature."""
-    return pb.Signature(
-        key_id=signature.key_id,
-        root_signature=signature.root_signature,
-        leaf_index=signature.leaf_index,
-        tree_size=signature.tree_size,
-        path=signature.path,
-    )
+    message.key_id = signature.key_id
+    message.root_signature = signature.root_signature
+    message.leaf_index = signature.leaf_index
+    message.tree_size = signature.tree_size
+    message.path.extend(signature.path)
 
 
 def signature_from_proto(message: pb.Signature) -> Signature:
@@ -140,7 +142,9 @@ def signature_from_proto(message: pb.Signature) -> Signature:
 
 def signature_to_bytes(signature: Signature) -> bytes:
     """Serialise a signature for the store."""
-    return signature_to_proto(signature).SerializeToString(deterministic=True)
+    message = pb.Signature()
+    signature_into(message, signature)
+    return message.SerializeToString(deterministic=True)
 
 
 def signature_from_bytes(octets: bytes) -> Signature:
@@ -151,9 +155,10 @@ def signature_from_bytes(octets: bytes) -> Signature:
         raise Denied(Reason.ENVELOPE_SIGNATURE_INVALID, "not a truc.v1.Signature") from error
 
 
-def signed_envelope_to_proto(signed: SignedEnvelope) -> pb.SignedEnvelope:
+def signed_envelope_into(message: pb.SignedEnvelope, signed: SignedEnvelope) -> None:
     """Translate a signed envelope; the envelope's bytes stay as they are."""
-    return pb.SignedEnvelope(envelope=signed.envelope, signature=signature_to_proto(signed.signature))
+    message.envelope = signed.envelope
+    signature_into(message.signature, signed.signature)
 
 
 def signed_envelope_from_proto(message: pb.SignedEnvelope) -> SignedEnvelope:
@@ -161,11 +166,12 @@ def signed_envelope_from_proto(message: pb.SignedEnvelope) -> SignedEnvelope:
     return SignedEnvelope(message.envelope, signature_from_proto(message.signature))
 
 
-def key_wrap_to_proto(wrap: KeyWrap) -> pb.KeyWrap:
+def key_wrap_into(message: pb.KeyWrap, wrap: KeyWrap) -> None:
     """Translate a key wrap."""
-    return pb.KeyWrap(
-        node_id=wrap.node_id, key_id=wrap.key_id, encapsulation=wrap.encapsulation, wrapped_key=wrap.wrapped_key
-    )
+    message.node_id = wrap.node_id
+    message.key_id = wrap.key_id
+    message.encapsulation = wrap.encapsulation
+    message.wrapped_key = wrap.wrapped_key
 
 
 def key_wrap_from_proto(message: pb.KeyWrap) -> KeyWrap:
@@ -175,7 +181,9 @@ def key_wrap_from_proto(message: pb.KeyWrap) -> KeyWrap:
 
 def key_wrap_to_bytes(wrap: KeyWrap) -> bytes:
     """Serialise a key wrap for the store."""
-    return key_wrap_to_proto(wrap).SerializeToString(deterministic=True)
+    message = pb.KeyWrap()
+    key_wrap_into(message, wrap)
+    return message.SerializeToString(deterministic=True)
 
 
 def key_wrap_from_bytes(octets: bytes) -> KeyWrap:
@@ -186,15 +194,13 @@ def key_wrap_from_bytes(octets: bytes) -> KeyWrap:
         raise Denied(Reason.BODY_UNREADABLE, "not a truc.v1.KeyWrap") from error
 
 
-def _body_to_proto(body: BodyRef) -> pb.BodyRef:
-    return pb.BodyRef(
-        body_sha256=body.body_sha256,
-        body_bytes=body.body_bytes,
-        packet_bytes=body.packet_bytes,
-        segment_bytes=body.segment_bytes,
-        suite=body.suite,
-        content_tag=body.content_tag,
-    )
+def _body_into(message: pb.BodyRef, body: BodyRef) -> None:
+    message.body_sha256 = body.body_sha256
+    message.body_bytes = body.body_bytes
+    message.packet_bytes = body.packet_bytes
+    message.segment_bytes = body.segment_bytes
+    message.suite = body.suite
+    message.content_tag = body.content_tag
 
 
 def _body_from_proto(message: pb.BodyRef) -> BodyRef:

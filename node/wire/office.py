@@ -53,18 +53,23 @@ def submission_from_proto(message: pb.SubmitBegin) -> Submission:
 
 def submit_result_to_proto(result: SubmitResult) -> pb.SubmitResult:
     """Translate what became of a packet."""
-    return pb.SubmitResult(
-        submission_id=result.submission_id,
-        packet_id=result.packet_id,
-        reason=reason_to_proto(result.reason),
-        detail=result.detail,
-        refused=[
-            pb.RecipientResult(code=r.code, reason=reason_to_proto(r.reason), detail=r.detail) for r in result.refused
-        ],
-        packet_sha256=result.packet_sha256,
-        recipients_served=result.recipients_served,
-        findings=[finding_to_proto(finding) for finding in result.findings],
-    )
+    message = pb.SubmitResult()
+    submit_result_into(message, result)
+    return message
+
+
+def submit_result_into(message: pb.SubmitResult, result: SubmitResult) -> None:
+    """Translate what became of a packet."""
+    message.submission_id = result.submission_id
+    message.packet_id = result.packet_id
+    message.reason = reason_to_proto(result.reason)
+    message.detail = result.detail
+    for one in result.refused:
+        message.refused.add(code=one.code, reason=reason_to_proto(one.reason), detail=one.detail)
+    message.packet_sha256 = result.packet_sha256
+    message.recipients_served = result.recipients_served
+    for finding in result.findings:
+        finding_into(message.findings.add(), finding)
 
 
 def submit_result_from_proto(message: pb.SubmitResult) -> SubmitResult:
@@ -81,15 +86,13 @@ def submit_result_from_proto(message: pb.SubmitResult) -> SubmitResult:
     )
 
 
-def finding_to_proto(finding: Finding) -> pb.Finding:
+def finding_into(message: pb.Finding, finding: Finding) -> None:
     """Translate what a rule found."""
-    return pb.Finding(
-        code=finding.code,
-        severity=_SEVERITY_NUMBERS[finding.severity],
-        path=finding.path,
-        sentence=finding.sentence,
-        source=finding.source,
-    )
+    message.code = finding.code
+    message.severity = _SEVERITY_NUMBERS[finding.severity]
+    message.path = finding.path
+    message.sentence = finding.sentence
+    message.source = finding.source
 
 
 def finding_from_proto(message: pb.Finding) -> Finding:

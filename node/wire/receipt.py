@@ -14,7 +14,7 @@ from node.wire.envelope import (
     is_canonical_code,
     is_node_id,
     signature_from_proto,
-    signature_to_proto,
+    signature_into,
 )
 from node.wire.truc.v1 import reason_pb2
 from node.wire.truc.v1 import receipt_pb2 as pb
@@ -49,9 +49,10 @@ def encode_receipt(receipt: Receipt) -> bytes:
         envelope_sha256=receipt.envelope_sha256,
         signer_node=receipt.signer_node,
         level=pb.Level.ValueType(receipt.level),
-        outcomes=[pb.Outcome(unit=o.unit, reason=reason_to_proto(o.reason)) for o in receipt.outcomes],
         create_time_ms=receipt.create_time_ms,
     )
+    for outcome in receipt.outcomes:
+        message.outcomes.add(unit=outcome.unit, reason=reason_to_proto(outcome.reason))
     return message.SerializeToString(deterministic=True)
 
 
@@ -78,9 +79,10 @@ def decode_receipt(octets: bytes) -> Receipt:
     return receipt
 
 
-def signed_receipt_to_proto(signed: SignedReceipt) -> pb.SignedReceipt:
+def signed_receipt_into(message: pb.SignedReceipt, signed: SignedReceipt) -> None:
     """Translate a signed receipt; the receipt's bytes stay as they are."""
-    return pb.SignedReceipt(receipt=signed.receipt, signature=signature_to_proto(signed.signature))
+    message.receipt = signed.receipt
+    signature_into(message.signature, signed.signature)
 
 
 def signed_receipt_from_proto(message: pb.SignedReceipt) -> SignedReceipt:
@@ -90,7 +92,9 @@ def signed_receipt_from_proto(message: pb.SignedReceipt) -> SignedReceipt:
 
 def signed_receipt_to_bytes(signed: SignedReceipt) -> bytes:
     """Serialise a signed receipt for the store and for Track."""
-    return signed_receipt_to_proto(signed).SerializeToString(deterministic=True)
+    message = pb.SignedReceipt()
+    signed_receipt_into(message, signed)
+    return message.SerializeToString(deterministic=True)
 
 
 def signed_receipt_from_bytes(octets: bytes) -> SignedReceipt:

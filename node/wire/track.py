@@ -7,7 +7,7 @@ from node.model.delivery import State
 from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
 from node.model.office import DeliveryView, TrackView
 from node.model.status import StatusEvent
-from node.wire.office import deadlines_from_proto, deadlines_to_proto, finding_from_proto, finding_to_proto, invalid
+from node.wire.office import deadlines_from_proto, deadlines_to_proto, finding_from_proto, finding_into, invalid
 from node.wire.receipt import reason_of, reason_to_proto, signed_receipt_from_bytes, signed_receipt_to_bytes
 from node.wire.truc.v1 import office_service_pb2 as pb
 from node.wire.truc.v1 import status_pb2
@@ -19,7 +19,7 @@ _ACTS = {int(act): act for act in LifeAct}
 
 def track_to_proto(view: TrackView) -> pb.TrackResponse:
     """Translate a packet as its sender sees it."""
-    return pb.TrackResponse(
+    message = pb.TrackResponse(
         packet_id=view.packet_id,
         submission_id=view.submission_id,
         document_id=view.document_id,
@@ -32,10 +32,12 @@ def track_to_proto(view: TrackView) -> pb.TrackResponse:
         promulgation_date=view.promulgation_date,
         due_date=view.due_date,
         deadlines=deadlines_to_proto(view.deadlines),
-        findings=[finding_to_proto(finding) for finding in view.findings],
         business_type=view.business_type,
         document_type_name=view.document_type_name,
     )
+    for finding in view.findings:
+        finding_into(message.findings.add(), finding)
+    return message
 
 
 def track_from_proto(message: pb.TrackResponse) -> TrackView:

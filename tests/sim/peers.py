@@ -32,7 +32,7 @@ class SimPeers:
 
     async def push(self, peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
         """Hand over items."""
-        request = codec.push_request_to_proto(items).SerializeToString()
+        request = codec.push_request_to_bytes(items)
         assert len(items) <= 64, "more than a Push may carry"
         assert len(request) <= 4 << 20, "larger than a message may be"
 

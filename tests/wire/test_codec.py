@@ -283,11 +283,24 @@ def test_an_introduction_comes_over_and_the_caller_is_who_its_certificate_says()
 
 def test_a_batch_comes_over_in_order() -> None:
     items = [PushPacket(PARCEL, b"body"), PushReceipt(SIGNED_RECEIPT), PushPacket(PARCEL, b"")]
-    assert codec.push_request_from_proto(carried(codec.push_request_to_proto(items))) == items
+    assert (
+        codec.push_request_from_proto(mesh_service_pb2.PushRequest.FromString(codec.push_request_to_bytes(items)))
+        == items
+    )
+
+
+def test_the_octets_of_a_batch_are_those_of_its_message() -> None:
+    items = [PushPacket(PARCEL, bytes(100_000)), PushReceipt(SIGNED_RECEIPT), PushPacket(PARCEL, b"body")]
+    message = mesh_service_pb2.PushRequest()
+    for item in items:
+        codec.push_item_into(message.items.add(), item)
+    assert codec.push_request_to_bytes(items) == message.SerializeToString()
+    assert codec.push_request_to_bytes([]) == b""
 
 
 def test_an_item_that_cannot_be_understood_gets_its_own_answer_and_its_neighbours_are_served() -> None:
-    request = codec.push_request_to_proto([PushReceipt(SIGNED_RECEIPT), PushPacket(PARCEL, b"body")])
+    octets = codec.push_request_to_bytes([PushReceipt(SIGNED_RECEIPT), PushPacket(PARCEL, b"body")])
+    request = mesh_service_pb2.PushRequest.FromString(octets)
     request.items.add()
     request.items[1].packet.parcel.target_node = "../etc"
     receipt, wrong_target, unknown = codec.push_request_from_proto(carried(request))
@@ -298,7 +311,8 @@ def test_an_item_that_cannot_be_understood_gets_its_own_answer_and_its_neighbour
 
 
 def test_a_key_wrapped_for_another_node_than_the_target_is_refused() -> None:
-    message = codec.parcel_to_proto(dataclasses.replace(PARCEL, target_node="tinh-h50"))
+    message = mesh_service_pb2.Parcel()
+    codec.parcel_into(message, dataclasses.replace(PARCEL, target_node="tinh-h50"))
     with pytest.raises(Denied) as denied:
         codec.parcel_from_proto(message)
     assert denied.value.reason is Reason.ENVELOPE_MALFORMED
