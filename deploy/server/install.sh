@@ -191,7 +191,7 @@ install_release() {
         --only-binary :all: --no-deps --require-hashes -r "$bundle/requirements.lock" ||
         die 65 "pip không cài được; lý do ở trên. Chưa có gì thay đổi. Hãy lấy lại bộ cài." "pip could not install; nothing has changed. Get the archive anew."
     mkdir -p "$place/share"
-    cp -R "$bundle/docs" "$bundle/LICENSE" "$bundle/CHANGELOG.md" "$bundle/install.sh" "$bundle/truc" "$bundle"/*.service "$bundle"/*.conf "$place/share/"
+    cp -R "$bundle/docs" "$bundle/LICENSE" "$bundle/CHANGELOG.md" "$bundle/install.sh" "$bundle/truc" "$bundle"/*.service "$bundle"/*.timer "$bundle"/*.conf "$place/share/"
     "$place/bin/truc" --version >/dev/null ||
         die 65 "Chương trình vừa cài không chạy được; lý do ở trên. Chưa có gì thay đổi." "What was installed does not run; nothing has changed."
     cp "$bundle/SHA256SUMS" "$place/INSTALLED"
@@ -213,7 +213,10 @@ switch() {
     point current "$1"
     [ -z "$2" ] || [ "$2" = "$1" ] || point previous "$2"
     [ "$systemd" = yes ] || return 0
-    sed -e "s|@USER@|$user|" "$share/truc.service" >"$units/truc.service"
+    for one in truc.service truc-refresh.service truc-refresh.timer; do
+        # An older version may know fewer.
+        if [ -e "$share/$one" ]; then sed -e "s|@USER@|$user|" "$share/$one" >"$units/$one"; else rm -f "$units/$one"; fi
+    done
     drop_in "$share/passphrase.conf" "$([ -f /etc/truc/passphrase ] && echo wanted)"
     drop_in "$share/back-off.conf" "$([ "$(systemctl --version | awk 'NR == 1 { print int($2) }')" -ge 254 ] && echo wanted)"
     systemctl daemon-reload
@@ -314,8 +317,8 @@ do_rollback() {
 
 do_uninstall() {
     if [ "$systemd" = yes ]; then
-        systemctl disable --now truc 2>/dev/null || true
-        rm -rf "$units/truc.service" "$units/truc.service.d"
+        systemctl disable --now truc truc-refresh.timer 2>/dev/null || true
+        rm -rf "$units/truc.service" "$units/truc.service.d" "$units/truc-refresh.service" "$units/truc-refresh.timer"
         systemctl daemon-reload
     fi
     if [ -e "$command" ] && grep -q '^# truc-installed:' "$command"; then rm -f "$command"; fi

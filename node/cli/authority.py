@@ -123,6 +123,23 @@ def publish(folder: Folder, as_json: Json = False) -> None:
 
 
 @app.command(cls=Command)
+def refresh(folder: Folder, as_json: Json = False) -> None:
+    """Ký lại dấu thời gian của bản đã công bố, không công bố gì mới: việc hằng ngày, để lịch tự chạy."""
+    from node.directory.authority import Authority
+
+    authority = Authority.open(folder)
+    version = authority.refresh(now_ms())
+    tell(
+        as_json,
+        {"version": version, "public": str(authority.public)},
+        lambda: [
+            line(mark(True), f" Đã ký lại danh bạ: phiên bản {version}, nội dung như cũ"),
+            facts([("Thư mục công khai", authority.public)]),
+        ],
+    )
+
+
+@app.command(cls=Command)
 def revoke(
     folder: Folder,
     node_id: Annotated[str, typer.Argument(help="Mã nút.", metavar="NODE")],

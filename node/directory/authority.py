@@ -6,7 +6,7 @@
 
 Keep root offline: after `create`, move keys/root-*.pem to a safe (with a threshold above one, each to another person). They are
 needed again only for `replace_online_key`. keys/targets-*.pem is needed to admit, grant and revoke, so it may live on the
-administrator's own stick; day by day, `take` and `publish` need only keys/online-*.pem.
+administrator's own stick; day by day, `take`, `publish` and `refresh` need only keys/online-*.pem.
 """
 
 import os
@@ -18,7 +18,7 @@ from node.directory.draft import Draft
 from node.directory.files import disk_faults, sync_folder
 from node.directory.grant import Grant, all_prefixes, holder_of
 from node.directory.layout import ROOT, TARGETS, TARGETS_DAYS, node_target, role_path, root_path, target_path
-from node.directory.publish import publish, published_role_version, version_of_role
+from node.directory.publish import publish, published_role_version, refresh, version_of_role
 from node.directory.root import first_root, read_root, root_fingerprint, root_name, with_online_key
 from node.directory.rules import check_node_file, refuse
 from node.directory.signing import create_key, expires, open_signer, signed
@@ -144,6 +144,16 @@ class Authority:
             root = self._root()
             online = self._signer("online", root, root.roles["timestamp"].keyids[0])
             return publish(self._draft, self._targets()[1], online, now_ms)
+
+    def refresh(self, now_ms: int) -> int:
+        """Give what is published a fresh timestamp and return the directory's new version; what is decided stays undecided for all others.
+
+        For every day, by itself: nodes warn of a directory that is older than a day (freshness.py).
+        """
+        with self._draft.locked():
+            root = read_root(self._draft.published(ROOT))
+            online = self._signer("online", root, root.roles["timestamp"].keyids[0])
+            return refresh(self._draft, online, now_ms)
 
     def replace_online_key(self, now_ms: int) -> None:
         """Exchange the online key (lost, or in wrong hands); needs a threshold of root keys in keys/. Publish afterwards."""

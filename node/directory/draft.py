@@ -36,6 +36,13 @@ class Draft:
             raise Broken(Reason.DIRECTORY_INVALID, f"{self.public / path} is missing")
         return data
 
+    def published(self, path: str) -> bytes:
+        """Return a file as it is published, whatever has been decided since. Raises Broken(DIRECTORY_INVALID)."""
+        data = read_file(self.public / path)
+        if data is None:
+            raise Broken(Reason.DIRECTORY_INVALID, f"{self.public / path} is missing")
+        return data
+
     def write(self, path: str, data: bytes) -> None:
         """Decide a file."""
         write_file(self._draft / path, data)

@@ -38,13 +38,26 @@ def publish(draft: Draft, grants: Sequence[Grant], online: CryptoSigner, now_ms:
     """Publish the draft; return the new version."""
     version = published_version(draft) + 1
     snapshot = signed(_snapshot(draft, grants, version, now_ms), [online])
-    timestamp = signed(_timestamp(snapshot, version, now_ms), [online])
     keep = _named_paths(draft, grants)
     draft.publish_decided()
-    draft.publish(SNAPSHOT, snapshot)
-    draft.publish(TIMESTAMP, timestamp)
+    _put(draft, snapshot, version, online, now_ms)
     draft.finish(keep)
     return version
+
+
+def refresh(draft: Draft, online: CryptoSigner, now_ms: int) -> int:
+    """Sign what is published anew, with nothing of what has been decided since; return the new version."""
+    version = published_version(draft) + 1
+    meta = Metadata[Snapshot].from_bytes(draft.published(SNAPSHOT)).signed.meta
+    snapshot = Snapshot(version=version, expires=expires(now_ms, SNAPSHOT_DAYS), meta=meta)
+    _put(draft, signed(snapshot, [online]), version, online, now_ms)
+    return version
+
+
+def _put(draft: Draft, snapshot: bytes, version: int, online: CryptoSigner, now_ms: int) -> None:
+    timestamp = signed(_timestamp(snapshot, version, now_ms), [online])
+    draft.publish(SNAPSHOT, snapshot)
+    draft.publish(TIMESTAMP, timestamp)
 
 
 def published_version(draft: Draft) -> int:

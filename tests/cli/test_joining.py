@@ -101,6 +101,18 @@ def test_what_is_decided_and_not_published_is_pointed_out(truc: Truc, tmp_path: 
     assert "chưa công bố" not in truc("authority", "show", tmp_path / "a").out
 
 
+def test_a_refresh_publishes_nothing_of_what_is_decided(truc: Truc, tmp_path: Path, home: Path) -> None:
+    truc("authority", "create", tmp_path / "a", "--name", "Cơ quan mẫu")
+    truc("authority", "admit", tmp_path / "a", home / "join-request.truc")
+    said = truc("authority", "refresh", tmp_path / "a")
+
+    assert (said.code, "phiên bản 2, nội dung như cũ" in said.out) == (0, True)
+    assert truc("authority", "refresh", tmp_path / "a", "--json").document["version"] == 3
+    assert "chưa công bố" in truc("authority", "show", tmp_path / "a").out
+    missing = truc("authority", "refresh", tmp_path / "khong-co", "--json")
+    assert missing.code == 78
+
+
 def test_a_zone_travels_as_a_file_from_the_node_to_the_authority(truc: Truc, admitted: Admitted) -> None:
     truc("unit", "add", admitted.home, "H37.25.07", "UBND xã Suối Ngàn")
     published = truc("unit", "publish", admitted.home, "--out", admitted.home / "vung.truc", "--json").document

@@ -88,15 +88,14 @@ def test_shellcheck_has_nothing_to_say(name: str) -> None:
     assert done.stdout == ""
 
 
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["truc.service", "truc-refresh.timer"])
+def test_systemd_understands_the_units(tmp_path: Path, name: str) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("there is no systemd-analyze; apt-get install systemd")
-    unit = (DEPLOY / "server" / "truc.service").read_text("utf-8").replace("@USER@", "root")
-    (tmp_path / "truc.service").write_text(
-        re.sub(r"^ExecStart=.*$", "ExecStart=/bin/true", unit, flags=re.MULTILINE), "utf-8"
-    )
-    done = subprocess.run(
-        ["systemd-analyze", "verify", tmp_path / "truc.service"], capture_output=True, text=True, timeout=60
-    )
-    said = [line for line in done.stderr.splitlines() if "truc.service" in line]
+    for one in ("truc.service", "truc-refresh.service", "truc-refresh.timer"):
+        unit = (DEPLOY / "server" / one).read_text("utf-8").replace("@USER@", "root")
+        runs = re.sub(r"^ExecStart=.*$", "ExecStart=/bin/true", unit, flags=re.MULTILINE)
+        (tmp_path / one).write_text(runs, "utf-8")
+    done = subprocess.run(["systemd-analyze", "verify", tmp_path / name], capture_output=True, text=True, timeout=60)
+    said = [line for line in done.stderr.splitlines() if "truc" in line]
     assert (done.returncode, said) == (0, [])

@@ -119,6 +119,49 @@ def test_publishing_without_changes_gives_a_fresh_timestamp(tmp_path: Path) -> N
     assert (directory.version, directory.signed_time_ms) == (2, NOW_MS + DAY_MS)
 
 
+def test_a_refresh_gives_what_is_published_a_fresh_timestamp_and_keeps_what_is_only_decided_back(
+    tmp_path: Path,
+) -> None:
+    land = country(tmp_path)
+    land.join("lao-cai", "H38").add_unit(unit("H38.01"))
+    land.authority.publish(NOW_MS)
+    reader = land.trusted("reader")
+    reader.update_from(land.authority.public, NOW_MS)
+    land.join("ha-giang", "H22")
+    land.authority.revoke("lao-cai", NOW_MS)
+    waiting = land.authority.summary().unpublished
+
+    assert land.authority.refresh(NOW_MS + 40 * DAY_MS) == 3
+    directory = reader.update_from(land.authority.public, NOW_MS + 40 * DAY_MS)
+    assert (directory.version, directory.signed_time_ms) == (3, NOW_MS + 40 * DAY_MS)
+    assert set(directory.nodes) == {"lao-cai"}
+    assert land.authority.summary().unpublished == waiting
+
+    land.authority.publish(NOW_MS + 41 * DAY_MS)
+    assert set(reader.update_from(land.authority.public, NOW_MS + 41 * DAY_MS).nodes) == {"ha-giang"}
+
+
+def test_a_refresh_is_signed_with_the_online_key_that_others_know(tmp_path: Path) -> None:
+    land = country(tmp_path)
+    reader = land.trusted("reader")
+    reader.update_from(land.authority.public, NOW_MS)
+    land.authority.replace_online_key(NOW_MS)
+    land.authority.refresh(NOW_MS + DAY_MS)
+    assert reader.update_from(land.authority.public, NOW_MS + DAY_MS).version == 2
+    land.authority.publish(NOW_MS + 2 * DAY_MS)
+    assert reader.update_from(land.authority.public, NOW_MS + 2 * DAY_MS).version == 3
+    land.authority.refresh(NOW_MS + 3 * DAY_MS)
+    assert reader.update_from(land.authority.public, NOW_MS + 3 * DAY_MS).version == 4
+
+
+def test_a_refresh_without_a_publication_is_told(tmp_path: Path) -> None:
+    land = country(tmp_path)
+    (land.authority.public / "metadata" / "snapshot.json").unlink()
+    with pytest.raises(Broken) as caught:
+        land.authority.refresh(NOW_MS)
+    assert (caught.value.reason, "snapshot.json is missing" in caught.value.detail) == (Reason.DIRECTORY_INVALID, True)
+
+
 def test_nothing_is_public_before_publish_and_the_summary_says_what_waits(tmp_path: Path) -> None:
     land = country(tmp_path)
     before = files_of(land.authority.public)
