@@ -48,8 +48,8 @@ class Plan:
     """
 
     road: Road
+    wait_s: float
     loaded: list[Loaded] = field(default_factory=list)
-    wait_s: float = 0.0
     reach: dict[Lane, bytes] = field(default_factory=dict)
     look_no: int = 0
 
@@ -117,7 +117,8 @@ class Courier:
     def _read_plan(self, tx: Tx) -> Plan:
         now_ms, directory = self._ports.clock.now_ms(), self._ports.directory.current()
         self._look_from_the_beginning_now_and_then(now_ms)
-        # Most peers have nothing waiting most of the time. With a cursor this look would pass what the lanes' own looks leave out.
+        # Most peers have nothing waiting most of the time. Not while there are cursors: this look begins before them, among the
+        # tombstones of what has been sent.
         if not self._cursor and outbox.is_empty(tx, self.peer_id):
             return Plan(Road(None), wait_s=IDLE_S)
         for key in outbox.promote(tx, self.peer_id, now_ms, limit=256):
@@ -133,7 +134,7 @@ class Courier:
         lanes = {lane: self._lane(tx, lane, road) for lane in self._lanes_with_room()}
         chosen = self._choose(lanes)
         reach = {lane: _reach(found, chosen, self.peer_id, now_ms) for lane, found in lanes.items() if found.rows}
-        return Plan(road, self._carrier.load(tx, chosen), self._until_due(tx, now_ms), reach, self._look_no)
+        return Plan(road, self._until_due(tx, now_ms), self._carrier.load(tx, chosen), reach, self._look_no)
 
     def _lanes_with_room(self) -> list[Lane]:
         fast = outbox.FAST_LANES if len(self._sending) < self._policy.push_window else ()

@@ -141,19 +141,15 @@ class Authority:
     def publish(self, now_ms: int) -> int:
         """Publish everything decided; return the directory's new version. Without changes: a fresh timestamp."""
         with self._draft.locked():
-            root = self._root()
-            online = self._signer("online", root, root.roles["timestamp"].keyids[0])
-            return publish(self._draft, self._targets()[1], online, now_ms)
+            return publish(self._draft, self._targets()[1], self._online(self._root()), now_ms)
 
     def refresh(self, now_ms: int) -> int:
-        """Give what is published a fresh timestamp and return the directory's new version; what is decided stays undecided for all others.
+        """Give what is published a fresh timestamp and return the directory's new version; nobody sees what is only decided.
 
         For every day, by itself: nodes warn of a directory that is older than a day (freshness.py).
         """
         with self._draft.locked():
-            root = read_root(self._draft.published(ROOT))
-            online = self._signer("online", root, root.roles["timestamp"].keyids[0])
-            return refresh(self._draft, online, now_ms)
+            return refresh(self._draft, self._online(read_root(self._draft.published(ROOT))), now_ms)
 
     def replace_online_key(self, now_ms: int) -> None:
         """Exchange the online key (lost, or in wrong hands); needs a threshold of root keys in keys/. Publish afterwards."""
@@ -233,6 +229,9 @@ class Authority:
 
     def _signer(self, role: str, root: Root, keyid: str) -> CryptoSigner:
         return open_signer(self._key_path(role, keyid), root.get_key(keyid))
+
+    def _online(self, root: Root) -> CryptoSigner:
+        return self._signer("online", root, root.roles["timestamp"].keyids[0])
 
     def _new_key(self, role: str) -> SSlibKey:
         """Make a key and name its file after its id."""

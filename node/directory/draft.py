@@ -30,11 +30,9 @@ class Draft:
         return data if data is not None else read_file(self.public / path)
 
     def need(self, path: str) -> bytes:
-        """Return a file that must be there. Raises Broken(DIRECTORY_INVALID)."""
-        data = self.read(path)
-        if data is None:
-            raise Broken(Reason.DIRECTORY_INVALID, f"{self.public / path} is missing")
-        return data
+        """Return a file that must be there, as decided last. Raises Broken(DIRECTORY_INVALID)."""
+        data = read_file(self._draft / path)
+        return data if data is not None else self.published(path)
 
     def published(self, path: str) -> bytes:
         """Return a file as it is published, whatever has been decided since. Raises Broken(DIRECTORY_INVALID)."""
