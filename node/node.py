@@ -5,37 +5,41 @@
         list_inbox, fetch, acknowledge, track, search_units     an office looks and takes
         list_outbox, list_peers, list_hooks, hold_peer, release_peer, count_statuses        an operator looks and decides
 
-Decisions live in flow/, sending in courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
+Decisions live in flow/, sending in flow/send/courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from node.bodyfiles import BodyFiles
 from node.errors import Fault
-from node.flow import accept, completeness, deadline, hook, inbox, judge, operate, receipt, recount, track
-from node.flow.deeds import may_oblige
-from node.flow.names import author_names, meant_by, require_own_name
-from node.flow.opening import open_small
-from node.flow.road import Outlook
-from node.large import LargeBodies
+from node.flow.bodies.files import BodyFiles
+from node.flow.counters import Counters
+from node.flow.document.acts import may_oblige
+from node.flow.document.aliases import author_names, meant_by, require_own_name
+from node.flow.inbox import inbox
+from node.flow.receive import accept, verify
+from node.flow.receive.opening import open_parcel
+from node.flow.receive.uploads import LargeBodies
+from node.flow.send import receipts
+from node.flow.send.peers_seen import PeersSeen
+from node.flow.send.routing import Outlook
+from node.flow.submit.intake import Intake
+from node.flow.views import completeness, deadlines, history, operator, track
+from node.flow.views.in_words import Unsealer
+from node.flow.webhooks import notices
 from node.model.calendar import Calendar
 from node.model.completeness import UnitReport
 from node.model.envelope import Envelope
-from node.model.hook import HookView
 from node.model.life import Dossier
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
 from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submission, SubmitResult, System, TrackView
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
-from node.peersseen import PeersSeen
+from node.model.webhook import HookView
 from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
-from node.submitting import Submitting
-from node.traffic import Traffic
-from node.unseal import Unsealer
 
 PROTOCOL_VERSION = 1
 RECOUNT_BYTES = 10_000
@@ -55,25 +59,25 @@ class Node:
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
         self.unsealer = Unsealer(ports, self.wrapper, calendar or Calendar(), policy.urgent_within_ms)
         self.peers_seen = PeersSeen(ports.clock.now_ms)
-        self.traffic = Traffic()
+        self.counters = Counters()
         self.on_outbox: Callable[[set[str]], None] = lambda nodes: None
         """Called when something durable waits for these nodes."""
         self.on_contact: Callable[[str], None] = lambda node_id: None
         """Called when a peer has called us: it is up."""
         self.on_duty: Callable[[], None] = lambda: None
-        """Called when the node may owe a status in a unit's name (clerk.py)."""
+        """Called when the node may owe a status in a unit's name (flow/duties/duty_loop.py)."""
         self.on_notice: Callable[[], None] = lambda: None
-        """Called when there may be something to tell a system of (notifier.py)."""
+        """Called when there may be something to tell a system of (flow/webhooks/notifier.py)."""
         self._software = software
         self.body_files = BodyFiles(ports)
         self._large = LargeBodies(ports, policy, self.wrapper, self.body_files)
-        self._submitting = Submitting(
+        self._intake = Intake(
             ports,
             policy,
             self.wrapper,
             self._large,
             self.body_files,
-            self.traffic,
+            self.counters,
             lambda nodes: self.on_outbox(nodes),
             lambda: self.on_duty(),
             lambda: self.on_notice(),
@@ -89,7 +93,7 @@ class Node:
         A repeat of a submission id gets the first answer. Raises Rejected or Denied for the packet's own faults, of which
         nothing is stored (RulesBroken with what the rules found), and Deferred when the node cannot take anything now.
         """
-        return await self._submitting.submit(system, submission, packet)
+        return await self._intake.submit(system, submission, packet)
 
     # --- a peer brings something ---------------------------------------------------------------------------------
 
@@ -115,7 +119,7 @@ class Node:
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         judged = await self.ports.workers.run(weight, lambda: [self._judge(peer_id, item) for item in items])
         answers = await self._large.spill(judged, partial(self._settle, peer_id))
-        return self.traffic.answered(items, answers)
+        return self.counters.answered(items, answers)
 
     async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
@@ -124,23 +128,23 @@ class Node:
             envelope = self._check_parcel(peer_id, parcel)
             before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
             if before is not None:
-                self.traffic.received_again += 1
+                self.counters.received_again += 1
                 return before
             if parcel.target_node != self.node_id:
                 # Said before the upload: whether we carry it at all does not depend on the body.
                 self._large.check_size(envelope.body.packet_bytes)
                 self._verdict(parcel, envelope, None, None)
             elif envelope.body.packet_bytes > self.policy.packet_bytes_max:
-                opened = judge.Opened(None, b"", Reason.PACKET_TOO_LARGE)
+                opened = verify.Opened(None, b"", Reason.PACKET_TOO_LARGE)
                 verdict = self._verdict(parcel, envelope, opened, None)
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._large.want(peer_id, envelope)
         except Fault as fault:
-            return self.traffic.refusing(accept.refusal(fault))
+            return self.counters.refusing(accept.refusal(fault))
 
     async def receive_body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
-        with self.traffic.uploading("peer"):
+        with self.counters.uploading("peer"):
             return await self._large.receive(peer_id, token, offset_bytes, chunks)
 
     async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer:
@@ -149,15 +153,15 @@ class Node:
         try:
             envelope = self._check_parcel(peer_id, parcel)
         except Fault as fault:
-            return self.traffic.refusing(accept.refusal(fault))
-        return self.traffic.refusing(
+            return self.counters.refusing(accept.refusal(fault))
+        return self.counters.refusing(
             await self._large.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
         )
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self.ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
         if before is not None:
-            self.traffic.received_again += 1
+            self.counters.received_again += 1
             return before
         await self._large.complete(peer_id, envelope)
         opened = None
@@ -167,8 +171,8 @@ class Node:
 
     def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
         directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
-        envelope = judge.check_parcel(parcel, peer_id, directory, now_ms)
-        judge.units_served_by(envelope, parcel.target_node, directory)
+        envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
+        verify.units_served_by(envelope, parcel.target_node, directory)
         if parcel.target_node == self.node_id:
             # Not at a relay: its directory may be the oldest, and it delivers nothing.
             require_own_name(envelope, directory)
@@ -177,37 +181,39 @@ class Node:
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
         return accept.decided(tx, envelope.packet_id, parcel.signed_envelope.envelope, self.node_id, parcel.target_node)
 
-    def _judge(self, peer_id: str, item: PushItem) -> judge.Verdict | receipt.Believed | Answer:
+    def _judge(self, peer_id: str, item: PushItem) -> verify.Verdict | receipts.Believed | Answer:
         """Judge one item; a fault becomes its answer, so that the others are served."""
         try:
             if isinstance(item, PushReceipt):
-                return receipt.believe(
+                return receipts.believe(
                     item.signed_receipt, self.ports.directory.current(), now_ms=self.ports.clock.now_ms()
                 )
             envelope = self._check_parcel(peer_id, item.parcel)
             opened = None
             if item.parcel.target_node != self.node_id:
-                judge.require_body(envelope, item.body)
+                verify.require_body(envelope, item.body)
             else:
-                opened = open_small(item.parcel, envelope, item.body, self.node_id, self.wrapper)
+                opened = open_parcel(item.parcel, envelope, item.body, self.node_id, self.wrapper)
             return self._verdict(item.parcel, envelope, opened, item.body)
         except Fault as fault:
             return accept.refusal(fault)
 
     def _verdict(
-        self, parcel: Parcel, envelope: Envelope, opened: judge.Opened | None, body: bytes | None
-    ) -> judge.Verdict:
+        self, parcel: Parcel, envelope: Envelope, opened: verify.Opened | None, body: bytes | None
+    ) -> verify.Verdict:
         directory, now_ms = self.ports.directory.current(), self.ports.clock.now_ms()
         if opened is None:
-            return judge.custody_verdict(parcel, envelope, body, self.node_id, directory, self.policy, now_ms)
-        return judge.delivered_verdict(parcel, envelope, opened, body, self.node_id, directory, now_ms)
+            return verify.custody_verdict(parcel, envelope, body, self.node_id, directory, self.policy, now_ms)
+        return verify.delivered_verdict(parcel, envelope, opened, body, self.node_id, directory, now_ms)
 
-    async def _settle(self, peer_id: str, judged: Sequence[judge.Verdict | receipt.Believed | Answer]) -> list[Answer]:
+    async def _settle(
+        self, peer_id: str, judged: Sequence[verify.Verdict | receipts.Believed | Answer]
+    ) -> list[Answer]:
         """Sign the receipts of a group together, write everything in one transaction, and answer in order."""
-        verdicts = [one for one in judged if isinstance(one, judge.Verdict)]
-        signed = receipt.sign_receipts(self.ports.keys, [verdict.receipt for verdict in verdicts])
+        verdicts = [one for one in judged if isinstance(one, verify.Verdict)]
+        signed = receipts.sign_receipts(self.ports.keys, [verdict.receipt for verdict in verdicts])
         pairs = list(zip(verdicts, signed, strict=True))
-        brought = [one for one in judged if isinstance(one, receipt.Believed)]
+        brought = [one for one in judged if isinstance(one, receipts.Believed)]
         now_ms = self.ports.clock.now_ms()
 
         def write(tx: Tx) -> tuple[list[Answer], list[Answer], list[Reason]]:
@@ -216,8 +222,8 @@ class Node:
             return accept.store_all(tx, pairs, self.node_id, now_ms, self.policy), taken, ended
 
         stored, taken, ended = await self.ports.store.transact(write)
-        self.traffic.have_ended(ended)
-        self.traffic.settled(pairs, stored)
+        self.counters.have_ended(ended)
+        self.counters.settled(pairs, stored)
         targets = {verdict.parcel.target_node for verdict in verdicts} - {self.node_id}
         if targets:
             self.on_outbox(targets)
@@ -226,7 +232,11 @@ class Node:
         self.on_notice()
         by_verdict, by_receipt = iter(stored), iter(taken)
         return [
-            one if isinstance(one, Answer) else next(by_verdict) if isinstance(one, judge.Verdict) else next(by_receipt)
+            one
+            if isinstance(one, Answer)
+            else next(by_verdict)
+            if isinstance(one, verify.Verdict)
+            else next(by_receipt)
             for one in judged
         ]
 
@@ -262,7 +272,7 @@ class Node:
             if held.is_sent:
                 return held, None
             inbox.give_out(tx, held, offset_bytes, lease_ms, instance, now_ms, self.policy)
-            return held, receipt.kept(tx, packet_id, Level.DELIVERED, self.node_id)
+            return held, receipts.kept(tx, packet_id, Level.DELIVERED, self.node_id)
 
         held, signed = await self.ports.store.transact(take)
         entry = replace(self.unsealer.entry(held), signed_receipt=signed)
@@ -295,8 +305,8 @@ class Node:
         """
         units = self._units_asked(system, unit)
         authors = author_names(author_unit, self.ports.directory.current(), self.ports.clock.now_ms())
-        asked = recount.Asked(units, authors, document_id, packet_id)
-        found = await self.ports.store.transact(lambda tx: recount.find(tx, asked))
+        asked = history.Asked(units, authors, document_id, packet_id)
+        found = await self.ports.store.transact(lambda tx: history.find(tx, asked))
         return await self.ports.workers.run(len(found.rows) * RECOUNT_BYTES, lambda: self.unsealer.dossier(found))
 
     async def search_units(self, query: str, limit: int) -> list[FoundUnit]:
@@ -308,24 +318,24 @@ class Node:
     async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]:
         """Return what waits, and whether there is more."""
         size, outlook = min(limit or 100, 1000), self._outlook()
-        views = await self.ports.store.transact(lambda tx: operate.list_outbox(tx, node_id, size + 1, outlook))
+        views = await self.ports.store.transact(lambda tx: operator.list_outbox(tx, node_id, size + 1, outlook))
         return views[:size], len(views) > size
 
     async def list_peers(self, *, counting: bool = True) -> list[PeerView]:
         """Return the road to every peer, with what its last Hello said; cheap if what waits need not be counted."""
         outlook = self._outlook()
-        views = await self.ports.store.transact(lambda tx: operate.list_peers(tx, outlook, counting=counting))
+        views = await self.ports.store.transact(lambda tx: operator.list_peers(tx, outlook, counting=counting))
         return [self.peers_seen.completed(view) for view in views]
 
     async def list_hooks(self) -> list[HookView]:
         """Return how the telling of systems goes."""
-        return await self.ports.store.transact(hook.views)
+        return await self.ports.store.transact(notices.views)
 
     async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]:
         """Return how completely recipients report on a page of deliveries, and the token of the next page; times 0: no bound."""
         start, until_ms = inbox.row_of_token(page_token), to_ms or self.ports.clock.now_ms() + 1
         found, following = await self.ports.store.transact(lambda tx: completeness.page(tx, start, from_ms, until_ms))
-        documents = [one for one in found if deadline.brings_document(self.unsealer.header(one.packet))]
+        documents = [one for one in found if deadlines.brings_document(self.unsealer.header(one.packet))]
         return completeness.reports(documents, self.ports.directory.current()), following.hex()
 
     def _outlook(self) -> Outlook:
@@ -334,10 +344,10 @@ class Node:
     async def hold_peer(self, node_id: str) -> None:
         """Stop sending to a peer until it is released."""
         directory = self.ports.directory.current()
-        await self.ports.store.transact(lambda tx: operate.set_held(tx, node_id, directory, held=True))
+        await self.ports.store.transact(lambda tx: operator.set_held(tx, node_id, directory, held=True))
 
     async def release_peer(self, node_id: str) -> None:
         """Send to a peer again, at once."""
         directory = self.ports.directory.current()
-        await self.ports.store.transact(lambda tx: operate.set_held(tx, node_id, directory, held=False))
+        await self.ports.store.transact(lambda tx: operator.set_held(tx, node_id, directory, held=False))
         self.on_outbox({node_id})

@@ -1,6 +1,6 @@
-"""All that the house needs from outside. Real ports are built in assembly.py, simulated ones in tests/sim/.
+"""All that the house needs from outside. Real ports are built in process/assembly.py, simulated ones in tests/sim/.
 
-The code between the ports (flow/, node.py, courier.py) is plain asyncio and pure functions: it never imports grpc, rocksdict,
+The code between the ports (flow/, node.py, flow/send/courier.py) is plain asyncio and pure functions: it never imports grpc, rocksdict,
 threading, time, random, os or uuid. That is what lets tests/sim/ run the real node under virtual time from one seed.
 """
 
@@ -10,9 +10,9 @@ from typing import Protocol, TypeVar
 
 from node.model.directory import Directory, NodeEntry
 from node.model.envelope import Signature
-from node.model.hook import Hook, HookMessage
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.office import FoundUnit
+from node.model.webhook import Hook, HookMessage
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Entropy(Protocol):
 
 
 class Tx(Protocol):
-    """One transaction's view of the store: reads see its own writes. Keys come from node/store/keys.py."""
+    """One transaction's view of the store: reads see its own writes. Keys come from node/rows/keys.py."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value or None."""

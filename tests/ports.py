@@ -2,14 +2,14 @@
 
 A port that the system chooses (bind to 0) is free only until anybody's outgoing connection gets it from the same range, and between the
 choice and the start of the server that uses it lies a second or more. So the tests take theirs from below that range, and every worker of
-pytest-xdist from a part of its own, one after the other. The demo and the sandbox take theirs above (node/cli/world.py).
+pytest-xdist from a part of its own, one after the other. The demo and the sandbox take theirs above (node/ops/world.py).
 """
 
 import itertools
 import os
 import random
 
-from node.cli.world import is_free
+from node.ops.world import is_free
 
 PORTS = range(10_000, 20_000)
 PARTS = 20

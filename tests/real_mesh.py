@@ -15,18 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node.config import load_settings
-from node.directory.authority import Authority
-from node.directory.trust import TrustedFolder
-from node.directory.zone import ZoneEditor, create_join_request
-from node.home import Homestead
+from node.access.credential import Credential
+from node.access.systems import Systems
+from node.config.home import Homestead
+from node.config.settings import load_settings
+from node.directory.authority.authority import Authority
+from node.directory.trust.trust import TrustedFolder
+from node.directory.zone.zone import ZoneEditor, create_join_request
 from node.model.code import parse_code
 from node.model.directory import NodeEntry, PublicKey, Role, Unit
 from node.model.policy import DAY_MS
 from node.net.admin_client import AdminClient
 from node.net.client import OfficeClient
-from node.net.credential import Credential
-from node.net.systems import Systems
 from node.seal.keyring import create_keys, load_keys
 from node.seal.tls import create_certificate, load_tls, write_tls
 from tests.ports import free_ports

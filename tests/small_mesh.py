@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from node.clerk import Clerk
-from node.couriers import Couriers
 from node.errors import Deferred
+from node.flow.duties.duty_loop import DutyLoop
+from node.flow.send.dispatch import Dispatcher
 from node.model.code import parse_code
 from node.model.directory import Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
@@ -31,8 +31,8 @@ from node.model.reason import Reason
 from node.node import Node
 from node.ports import Ports
 from node.seal.keyring import Keyring
-from node.store.memory import MemoryStore
-from node.store.memory_bodies import MemoryBodies
+from node.store.memory.bodies import MemoryBodies
+from node.store.memory.store import MemoryStore
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
 
@@ -149,8 +149,8 @@ class Office:
     """One node with a system that speaks for all of its units."""
 
     node: Node
-    couriers: Couriers
-    clerk: Clerk
+    dispatcher: Dispatcher
+    duty_loop: DutyLoop
     ports: Ports
     system: System
     disk: FillableDisk
@@ -254,16 +254,16 @@ async def small_mesh(
         node = Node(ports, own)
         board.nodes[name] = node
         system = System(name, frozenset(c for c, _ in units))
-        offices[name] = Office(node, Couriers(node, ports, own), Clerk(node, ports, own), ports, system, disk)
+        offices[name] = Office(node, Dispatcher(node, ports, own), DutyLoop(node, ports, own), ports, system, disk)
     bugs: list[Exception] = []
     for office in offices.values():
-        office.couriers.on_bug = office.clerk.on_bug = bugs.append
-        await office.couriers.start()
-        await office.clerk.start()
+        office.dispatcher.on_bug = office.duty_loop.on_bug = bugs.append
+        await office.dispatcher.start()
+        await office.duty_loop.start()
     try:
         yield SmallMesh(offices, board)
     finally:
         for office in offices.values():
-            await office.clerk.stop()
-            await office.couriers.stop()
+            await office.duty_loop.stop()
+            await office.dispatcher.stop()
         assert not bugs, bugs

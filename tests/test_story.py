@@ -9,7 +9,7 @@ import pytest
 
 from node.edxml.compose import compose_document, compose_status
 from node.errors import Denied, Rejected
-from node.flow.receipt import believe
+from node.flow.send.receipts import believe
 from node.model.delivery import State
 from node.model.envelope import PacketKind
 from node.model.life import LifeState

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from node.cli.command import As, Json, run_async
-from node.cli.office import find_packet, office_of
 from node.cli.output import line, mark, tell
 from node.model.code import parse_code
+from node.office.naming import find_packet, office_of
 
 IDS_PER_CALL = 1_000
 

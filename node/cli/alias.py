@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import Home, HomeCommand, Json, Noun, day_ms, now_ms
 from node.cli.csv_file import Row, read_rows
-from node.cli.home import Home as Place
 from node.cli.output import QUIET, STRONG, WARNING, line, mark, next_steps, table, tell, text
-from node.cli.plain import plain
 from node.errors import Broken, Rejected
 from node.model.code import parse_code
 from node.model.directory import Alias, Directory
 from node.model.reason import Reason
+from node.ops.home import Home as Place
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from node.directory.zone import ZoneEditor
+    from node.directory.zone.zone import ZoneEditor
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
 
@@ -66,7 +66,11 @@ def add(
         as_json,
         {"added": added, "aliases": plain(kept), "units_not_in_directory": unseen},
         lambda: [
-            line(mark(True), f" Đã ghi {words.count(added)} mã tương đương ", *(_named(kept[0]) if added == 1 else [])),
+            line(
+                mark(True),
+                f" Đã ghi {vietnamese.count(added)} mã tương đương ",
+                *(_named(kept[0]) if added == 1 else []),
+            ),
             *[
                 text(f"! Danh bạ chưa có đơn vị {one} đang hoạt động; mã chỉ dùng được khi có.", WARNING)
                 for one in unseen
@@ -88,10 +92,10 @@ def list_aliases(home: Home, as_json: Json = False) -> None:
             text(one.code),
             text(parse_code(one.code).old_form or ""),
             text(one.unit),
-            text(words.validity(one, now), "" if one.holds_at(now) else QUIET),
+            text(vietnamese.validity(one, now), "" if one.holds_at(now) else QUIET),
         )
     document = {"node_id": zone.node_id, "prefixes": [str(one) for one in zone.prefixes], "aliases": plain(aliases)}
-    tell(as_json, document, lambda: [shown, text(f"{words.count(len(aliases))} mã tương đương", QUIET)])
+    tell(as_json, document, lambda: [shown, text(f"{vietnamese.count(len(aliases))} mã tương đương", QUIET)])
 
 
 @app.command(cls=HomeCommand)
@@ -150,7 +154,7 @@ def _check(zone: "ZoneEditor", wanted: Sequence[Alias]) -> None:
 
 def _not_in_directory(place: Place, zone: "ZoneEditor", aliases: Sequence[Alias]) -> list[str]:
     """Return those units that neither this zone nor the directory has open now."""
-    from node.directory.trust import TrustedFolder
+    from node.directory.trust.trust import TrustedFolder
 
     directory: Directory = TrustedFolder(place.directory).load()
     now, unseen = now_ms(), dict.fromkeys(one.unit for one in aliases)
@@ -177,4 +181,4 @@ def _from_row(row: Row) -> Alias:
 
 
 def _named(alias: Alias) -> list["Text"]:
-    return [text(alias.code, STRONG), text(f" của {alias.unit}, {words.validity(alias, now_ms())}")]
+    return [text(alias.code, STRONG), text(f" của {alias.unit}, {vietnamese.validity(alias, now_ms())}")]

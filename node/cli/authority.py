@@ -1,18 +1,18 @@
-"""truc authority: run the directory. The authority is a folder, not a server; node/directory/authority.py holds its rules."""
+"""truc authority: run the directory. The authority is a folder, not a server; node/directory/authority/authority.py holds its rules."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import Command, Json, Noun, codes, now_ms, read_input
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
-from node.cli.plain import plain
 from node.model.directory import Role
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
-    from node.directory.summary import AdmittedNode, Summary
+    from node.directory.authority.summary import AdmittedNode, Summary
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Lập cơ quan vận hành danh bạ: tạo khóa và công bố danh bạ đầu tiên, còn trống."""
-    from node.directory.authority import Authority
+    from node.directory.authority.authority import Authority
 
     if root_threshold > root_keys:
         raise typer.BadParameter("ngưỡng ký không thể lớn hơn số khóa gốc", param_hint="'--root-threshold'")
@@ -58,8 +58,8 @@ def admit(
     as_json: Json = False,
 ) -> None:
     """Kết nạp một nút với tiền tố và vai trò của nó. Chưa ai thấy cho tới khi công bố."""
-    from node.directory.authority import Authority
-    from node.directory.zonefiles import read_join
+    from node.directory.authority.authority import Authority
+    from node.directory.zone.zonefiles import read_join
 
     request = read_input(join_request)
     authority = Authority.open(folder)
@@ -84,7 +84,7 @@ def take(
     as_json: Json = False,
 ) -> None:
     """Nhận vùng mới (đơn vị, khóa, địa chỉ) mà một nút đã ký. Chưa ai thấy cho tới khi công bố."""
-    from node.directory.authority import Authority
+    from node.directory.authority.authority import Authority
 
     node_id = Authority.open(folder).take(read_input(zone_update), now_ms())
     tell(
@@ -100,7 +100,7 @@ def take(
 @app.command(cls=Command)
 def publish(folder: Folder, as_json: Json = False) -> None:
     """Công bố mọi điều đã quyết định; không có gì mới thì ký lại dấu thời gian."""
-    from node.directory.authority import Authority
+    from node.directory.authority.authority import Authority
 
     authority = Authority.open(folder)
     version = authority.publish(now_ms())
@@ -125,7 +125,7 @@ def publish(folder: Folder, as_json: Json = False) -> None:
 @app.command(cls=Command)
 def refresh(folder: Folder, as_json: Json = False) -> None:
     """Ký lại dấu thời gian của bản đã công bố, không công bố gì mới: việc hằng ngày, để lịch tự chạy."""
-    from node.directory.authority import Authority
+    from node.directory.authority.authority import Authority
 
     authority = Authority.open(folder)
     version = authority.refresh(now_ms())
@@ -146,7 +146,7 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Đưa một nút ra khỏi danh bạ cùng mọi tiền tố của nó. Có hiệu lực khi công bố."""
-    from node.directory.authority import Authority
+    from node.directory.authority.authority import Authority
 
     Authority.open(folder).revoke(node_id, now_ms())
     tell(
@@ -159,7 +159,7 @@ def revoke(
 @app.command(cls=Command)
 def show(folder: Folder, as_json: Json = False) -> None:
     """Xem danh bạ: nút, tiền tố, vai trò, phiên bản, số đơn vị, số mã tương đương, dấu vân tay."""
-    from node.directory.authority import Authority
+    from node.directory.authority.authority import Authority
 
     summary = Authority.open(folder).summary()
     tell(as_json, _document(summary), lambda: [_heading(summary), _nodes(summary), *_unpublished(summary)])
@@ -183,8 +183,8 @@ def _heading(summary: "Summary") -> object:
         [
             ("Cơ quan", text(summary.name, STRONG)),
             ("Dấu vân tay", summary.fingerprint),
-            ("Phiên bản", f"{summary.version}, ký lúc {words.when(summary.signed_time_ms)}"),
-            ("Quyết định kết nạp", f"có giá trị đến {words.day(summary.targets_expire_at_ms)}"),
+            ("Phiên bản", f"{summary.version}, ký lúc {vietnamese.when(summary.signed_time_ms)}"),
+            ("Quyết định kết nạp", f"có giá trị đến {vietnamese.day(summary.targets_expire_at_ms)}"),
         ]
     )
 
@@ -202,8 +202,8 @@ def _nodes(summary: "Summary") -> object:
             _prefixes(one),
             _role_names(one),
             f"v{one.zone_version}",
-            words.count(one.units),
-            words.count(one.aliases),
+            vietnamese.count(one.units),
+            vietnamese.count(one.aliases),
         ]
         shown.add_row(*map(text, cells))
     return shown
@@ -225,4 +225,4 @@ def _prefixes(one: "AdmittedNode") -> str:
 
 
 def _role_names(one: "AdmittedNode") -> str:
-    return ", ".join(words.ROLES[role] for role in sorted(one.roles))
+    return ", ".join(vietnamese.ROLES[role] for role in sorted(one.roles))

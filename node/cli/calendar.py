@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli.command import Command, Json, Noun, OptionalHome, now_ms
-from node.cli.home import Home as Place
 from node.cli.output import QUIET, WARNING, facts, table, tell, text
 from node.model.calendar import YEAR_MAX, YEAR_MIN, Calendar, day_of
+from node.ops.home import Home as Place
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,7 +44,7 @@ def show(
 
 
 def _calendar(home: Path | None) -> tuple[Calendar, Path]:
-    from node.config_calendar import SHIPPED, load_calendar
+    from node.config.calendar import SHIPPED, load_calendar
 
     own = Place(home).settings().calendar.file if home else None
     return load_calendar(own), own or SHIPPED

@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from node.config.home import Homestead, require_open
 from node.errors import Rejected
-from node.home import Homestead, require_open
 from node.model.calendar import VIETNAM, YEAR_MAX, YEAR_MIN, start_of_day_ms
 from node.model.code import Code, parse_code
 from node.model.reason import Reason

@@ -11,10 +11,10 @@ import typer
 
 from node.cli.command import Json, now_ms, run_async
 from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, console, facts, line, mark, show, tell, text
-from node.cli.sandbox_door import Endpoint, Remote, remote
 from node.errors import EXIT_OK, Deferred, Rejected
 from node.model.policy import MIB
 from node.model.reason import Reason
+from node.sandbox.remote import Endpoint, Remote, remote
 
 if TYPE_CHECKING:
     from node.conformance.checks import Check
@@ -96,9 +96,9 @@ def _run(door: Remote, unit: str, limit_s: float, settle_s: float, largest_mb: i
 
 def target_of(door: Remote, unit: str) -> "Target":
     """Ask a sandbox for what a run needs. Raises Rejected(REQUEST_INVALID) for a unit that is none of its test units."""
+    from node.access.credential import Credential
     from node.conformance.run import Target
     from node.model.code import parse_code
-    from node.net.credential import Credential
     from node.sandbox.cast import Member
 
     said = door.get("conformance")

@@ -6,10 +6,10 @@ Overdue (quá hạn) is what is not done and should be by now; late (muộn) is 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from node.cli import words
 from node.cli.output import BAD, GOOD, QUIET, WARNING, line, text
-from node.cli.plain import plain
 from node.model.deadline import Deadline, DeadlineKind
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -30,7 +30,7 @@ def overdue(deadlines: Iterable[Deadline], now_ms: int) -> list[Deadline]:
 
 def until(time_ms: int) -> str:
     """Return "hết ngày 27/11/2026" or "12:00 30/11/2026"."""
-    at = words.when(time_ms)
+    at = vietnamese.when(time_ms)
     return f"hết ngày {at[:10]}" if at.endswith(_LAST_SECOND) else f"{at[11:16]} {at[:10]}"
 
 
@@ -39,9 +39,9 @@ def sentence(one: Deadline, now_ms: int) -> str:
     duty = DUTIES[one.kind]
     if one.met_at_ms:
         late_ms = one.met_at_ms - one.due_at_ms
-        return f"{duty} muộn {words.span(late_ms)}" if late_ms > 0 else f"{duty} đúng hạn"
+        return f"{duty} muộn {vietnamese.span(late_ms)}" if late_ms > 0 else f"{duty} đúng hạn"
     if one.is_overdue(now_ms):
-        return f"QUÁ HẠN {duty} {words.span(now_ms - one.due_at_ms)} ({until(one.due_at_ms)})"
+        return f"QUÁ HẠN {duty} {vietnamese.span(now_ms - one.due_at_ms)} ({until(one.due_at_ms)})"
     return f"{duty} trước {until(one.due_at_ms)}"
 
 

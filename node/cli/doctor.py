@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from node.cli.checkup import MARKS, Check, State
 from node.cli.command import Home, Json, now_ms
-from node.cli.home import Home as Place
 from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, line, mark, table, tell, text
 from node.errors import EXIT_OK, Broken
+from node.ops.doctor.check import MARKS, Check, State
+from node.ops.home import Home as Place
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,10 +42,10 @@ def told(home: Path, checks: list[Check]) -> dict[str, Any]:
 
 def examine(place: Place) -> list[Check]:
     """Look at everything, as far as what was found before allows."""
-    from node.cli.checkup_clock import check_clock
-    from node.cli.checkup_files import check_files
-    from node.cli.checkup_home import Patient, check_home
-    from node.cli.checkup_mesh import check_mesh
+    from node.ops.doctor.clock import check_clock
+    from node.ops.doctor.files import check_files
+    from node.ops.doctor.home import Patient, check_home
+    from node.ops.doctor.mesh import check_mesh
 
     patient = Patient(place, now_ms())
     return [*check_home(patient), *check_files(patient), *check_clock(), *check_mesh(patient)]

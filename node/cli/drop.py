@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import As, Json, now_ms, run_async
 from node.cli.output import QUIET, console, line, mark, show, tell, text
 from node.errors import EXIT_OK
+from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from node.drop.paperwork import Event, Tell
@@ -80,7 +80,7 @@ def _teller(as_json: bool) -> "Tell":
         if as_json:
             print(json.dumps(asdict(event), ensure_ascii=False), flush=True)
         else:
-            show(console(), _shown(event, words.when(now_ms())[-8:] + " "))
+            show(console(), _shown(event, vietnamese.when(now_ms())[-8:] + " "))
 
     return say
 

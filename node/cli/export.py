@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli.command import As, Json, run_async
-from node.cli.office import ID_DIGITS_SHOWN, is_packet_id, office_of, safe_file_name
 from node.cli.output import STRONG, WARNING, line, mark, tell, text
 from node.model.code import parse_code
 from node.model.life import Dossier
+from node.office.naming import ID_DIGITS_SHOWN, is_packet_id, office_of, safe_file_name
 
 if TYPE_CHECKING:
-    from node.cli.archive.collect import ArchiveOffice
-    from node.cli.archive.facts import Facts
-    from node.cli.archive.sink import Sink
+    from node.archive.collect import ArchiveOffice
+    from node.archive.facts import Facts
+    from node.archive.sink import Sink
     from node.net.client import OfficeClient
 
 ZIP_ENDING = ".zip"
@@ -78,8 +78,8 @@ def default_name(dossier: Dossier) -> str:
 
 async def write(office: "ArchiveOffice", dossier: Dossier, path: Path, *, as_zip: bool) -> "Facts":
     """Write an archive. Raises Broken(ALREADY_EXISTS), Broken(IO_FAILED), Deferred(DISK_FULL), and what the office raises."""
-    from node.cli.archive.collect import collect
-    from node.cli.archive.sink import archive_at
+    from node.archive.collect import collect
+    from node.archive.sink import archive_at
 
     with archive_at(path, as_zip=as_zip) as sink, tempfile.TemporaryDirectory(prefix="truc-") as scratch:
         facts = await collect(office, dossier, sink, Path(scratch))
@@ -89,7 +89,7 @@ async def write(office: "ArchiveOffice", dossier: Dossier, path: Path, *, as_zip
 
 def _describe(sink: "Sink", facts: "Facts") -> None:
     """Write what tells people and programs of the rest."""
-    from node.cli.archive import document, history, index
+    from node.archive import document, history, index
 
     sink.add_text("sieu-du-lieu.json", _as_json(document.metadata(facts)))
     sink.add_text("thong-tin.json", _as_json(document.information(facts)))

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from node.cli import words
 from node.cli.output import BAD, QUIET, clean, console, line, mark, text
 from node.errors import EXIT_BUG, EXIT_OK, Fault, kind_of
 from node.model.reason import Reason
+from node.wording import vietnamese
 
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 TRACE_VARIABLE = "TRUC_TRACE"
@@ -59,7 +59,7 @@ def tell_fault(fault: Fault, as_json: bool) -> int:
     """Tell what the world did; return the exit code of its kind."""
     kind = kind_of(fault.reason)
     advice = _OF_OUR_NODE.get(fault.reason, fault.advice) if type(fault) is kind else fault.advice
-    again = f" Thử lại sau {words.span(fault.retry_after_ms + 999)}." if fault.retry_after_ms else ""
+    again = f" Thử lại sau {vietnamese.span(fault.retry_after_ms + 999)}." if fault.retry_after_ms else ""
     _tell(as_json, fault.reason.name, kind.__name__.lower(), advice + again, fault.detail)
     return fault.exit_code
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import As, Json, make_folder, now_ms, run_async
-from node.cli.office import find_packet, office_of, packet_file_name, whole_inbox
 from node.cli.output import QUIET, STRONG, clean, console, line, mark, next_steps, tell, text
-from node.cli.plain import plain
 from node.errors import Broken, Fault
 from node.model.code import parse_code
 from node.model.office import InboxEntry
 from node.model.reason import Reason
+from node.office.naming import find_packet, office_of, packet_file_name, whole_inbox
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -56,7 +56,7 @@ def fetch(
         lambda: [
             *[_shown(path, entry) for path, entry in fetched],
             *[
-                line(mark(None), " ", text(entry.packet_id.hex()), ": ", text(words.cause(why)))
+                line(mark(None), " ", text(entry.packet_id.hex()), ": ", text(vietnamese.cause(why)))
                 for entry, why in skipped
             ],
             *([] if fetched or skipped else [text("Hộp đến trống.")]),
@@ -122,7 +122,7 @@ async def _name(office: "OfficeClient", packet_id: bytes, unit: str) -> str:
 
 
 def _shown(path: Path, entry: InboxEntry) -> object:
-    left = f", giữ cho bạn tới {words.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now_ms() else ""
+    left = f", giữ cho bạn tới {vietnamese.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now_ms() else ""
     return line(
-        mark(True), " ", text(path, STRONG), f"  {words.size(entry.packet_bytes)}, mã băm đúng", text(left, QUIET)
+        mark(True), " ", text(path, STRONG), f"  {vietnamese.size(entry.packet_bytes)}, mã băm đúng", text(left, QUIET)
     )

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from node.cli.output import BAD, QUIET, WARNING, line, table, text
-from node.cli.plain import plain
 from node.model.finding import Finding, Severity
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

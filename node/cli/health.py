@@ -1,6 +1,6 @@
 """truc health: is the running node well? One line and an exit code, for container engines and whatever else supervises.
 
-Healthy means that the node can sign, store and knows a directory (node/health.py); the node finds out by doing it. 0: healthy;
+Healthy means that the node can sign, store and knows a directory (node/process/health.py); the node finds out by doing it. 0: healthy;
 78: it runs, but something grave is wrong; 75: it does not answer. `truc doctor` looks at more, and also at a node that stands still.
 """
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from node.cli.command import Home, Json, run_async
-from node.cli.home import Home as Place
 from node.cli.output import BAD, STRONG, WARNING, line, mark, tell, text
-from node.cli.plain import plain
 from node.errors import EXIT_OK, Broken
 from node.model.office import HealthView
+from node.ops.home import Home as Place
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.text import Text

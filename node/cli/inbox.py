@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import deadlines, words
+from node.cli import deadlines
 from node.cli.command import As, Json, now_ms, run_async
-from node.cli.office import ID_DIGITS_SHOWN, PAGE_SIZE, office_of, whole_inbox
 from node.cli.output import QUIET, STRONG, line, table, tell, text
-from node.cli.plain import plain
 from node.model.code import parse_code
 from node.model.envelope import PacketKind
 from node.model.lane import Lane
 from node.model.office import InboxEntry
 from node.model.status import status_name
+from node.office.naming import ID_DIGITS_SHOWN, PAGE_SIZE, office_of, whole_inbox
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,14 +67,16 @@ def _shown(entries: list[InboxEntry], more: bool, now: int, overdue: bool) -> li
     shown = table(columns, right=["Cỡ"], whole=["Mã gói", "Cỡ"])
     for entry in entries:
         where = f"{entry.sender_name or entry.sender_unit} → {entry.unit}"
-        taken = f"đang được lấy, giữ tới {words.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now else ""
+        taken = (
+            f"đang được lấy, giữ tới {vietnamese.when(entry.lease_until_ms)[-8:]}" if entry.lease_until_ms > now else ""
+        )
         shown.add_row(
             text(entry.packet_id.hex()[:ID_DIGITS_SHOWN]),
             text(where),
             _about(entry),
-            line(words.when(entry.accept_time_ms), "\n" if taken else "", text(taken, "yellow")),
+            line(vietnamese.when(entry.accept_time_ms), "\n" if taken else "", text(taken, "yellow")),
             deadlines.shown(entry.deadlines, now, only_owed=True),
-            text(words.size(entry.packet_bytes)),
+            text(vietnamese.size(entry.packet_bytes)),
         )
     rest = " (còn nữa: dùng --limit)" if more else ""
     return [shown, text(f"{len(entries)} gói tin{rest}", QUIET)]
@@ -88,7 +91,7 @@ def _about(entry: InboxEntry) -> "RenderableType":
         about.append(f"{entry.lane.label.upper()} ", URGENT[entry.lane])
     if entry.kind is PacketKind.STATUS:
         about.append(text(f"{entry.status_code} {status_name(entry.status_code)}: ", "cyan"))
-    elif business := words.BUSINESS_TYPES.get(entry.business_type, ""):
+    elif business := vietnamese.BUSINESS_TYPES.get(entry.business_type, ""):
         about.append(text(f"{business}: ", "magenta"))
     about.append(text(entry.document_code or entry.document_id, STRONG))
     return about.append(text(f" {entry.subject}")) if entry.subject else about

@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import home as homes
-from node.cli import node_keys, node_rollback, words
+from node.cli import node_keys, node_rollback
 from node.cli.command import Home, HomeAndPathCommand, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
-from node.cli.plain import iso_time
 from node.errors import Broken, Deferred, Rejected
 from node.model.directory import EMPTY, Directory
 from node.model.reason import Reason
+from node.ops import home as homes
+from node.wording import vietnamese
+from node.wording.plain import iso_time
 
 if TYPE_CHECKING:
-    from node.config import Settings
+    from node.config.settings import Settings
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
 
@@ -123,7 +124,7 @@ def join(
             facts(
                 [
                     ("Dấu vân tay", found),
-                    ("Danh bạ có", f"{len(directory.nodes)} nút, {words.count(directory.unit_count())} đơn vị"),
+                    ("Danh bạ có", f"{len(directory.nodes)} nút, {vietnamese.count(directory.unit_count())} đơn vị"),
                 ]
             ),
             line(mark(True), " Dấu vân tay khớp.")
@@ -144,7 +145,7 @@ def bootstrap(place: homes.Home, public: Path, fingerprint: str, at_ms: int) -> 
     from node.directory.files import read_file
     from node.directory.layout import root_path
     from node.directory.root import root_fingerprint
-    from node.directory.trust import TrustedFolder
+    from node.directory.trust.trust import TrustedFolder
 
     root = read_file(public / root_path(1))
     if root is None:
@@ -198,7 +199,7 @@ async def _refresh(place: homes.Home) -> int:
 
 
 def _update_from_folder(place: homes.Home, public: Path) -> Directory:
-    from node.directory.trust import TrustedFolder
+    from node.directory.trust.trust import TrustedFolder
 
     return TrustedFolder(place.directory).update_from(public, now_ms())
 
@@ -208,7 +209,7 @@ def show(home: Home, as_json: Json = False) -> None:
     """Xem một nút: địa chỉ, tiền tố, vùng đã ký, danh bạ đang tin."""
     from node.directory.files import read_file
     from node.directory.root import root_fingerprint
-    from node.directory.trust import TrustedFolder
+    from node.directory.trust.trust import TrustedFolder
 
     place = homes.Home(home)
     settings, zone = place.settings(), place.zone_editor()
@@ -295,7 +296,7 @@ def _show_nodes(directory: Directory) -> list[object]:
     shown = table(["Nút", "Tên", "Địa chỉ", "Tiền tố", "Vai trò"], whole=["Nút"])
     for one in sorted(directory.nodes.values(), key=lambda entry: entry.node_id):
         prefixes = ", ".join(map(str, directory.prefixes_of(one.node_id)))
-        roles = ", ".join(words.ROLES[role] for role in sorted(one.roles))
+        roles = ", ".join(vietnamese.ROLES[role] for role in sorted(one.roles))
         via = f" (qua {', '.join(one.via_relays)})" if one.via_relays else ""
         shown.add_row(*map(text, [one.node_id, one.name, (one.mesh_address or "–") + via, prefixes, roles]))
     return [shown]

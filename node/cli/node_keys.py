@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import home as homes
-from node.cli import words
 from node.cli.command import Home, Json, now_ms
 from node.cli.output import WARNING, line, mark, next_steps, tell, text
 from node.errors import Broken
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
+from node.ops import home as homes
+from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from node.config import Settings
+    from node.config.settings import Settings
 
 CURRENT, PREPARED, WAITING, READY = "current", "prepared", "waiting", "ready"
 EARLY_MS = 90 * DAY_MS
@@ -50,7 +50,7 @@ def renew(place: homes.Home, settings: "Settings", at_ms: int, *, even_early: bo
 
     Raises what reading settings, keys, zone and directory raises, and what writing key files raises.
     """
-    from node.directory.trust import TrustedFolder
+    from node.directory.trust.trust import TrustedFolder
     from node.seal import next_tls
     from node.seal.tls import create_certificate, load_tls, not_after_ms, write_tls
 
@@ -70,7 +70,7 @@ def renew(place: homes.Home, settings: "Settings", at_ms: int, *, even_early: bo
 
 
 def _told(home: Path, state: str, expire_at_ms: int) -> "list[RenderableType]":
-    until = f"có giá trị đến {words.day(expire_at_ms)}"
+    until = f"có giá trị đến {vietnamese.day(expire_at_ms)}"
     if state == CURRENT:
         return [line(mark(True), f" Chứng thư đang dùng {until}, chưa cần đổi (--new: vẫn đổi).")]
     if state == READY:

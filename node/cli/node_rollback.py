@@ -1,4 +1,4 @@
-"""truc node accept-rollback: an operator's decision to go on with a store that has gone back in time (node/store/fence.py).
+"""truc node accept-rollback: an operator's decision to go on with a store that has gone back in time (node/store/embedded/fence.py).
 
 Nothing can bring back what the store has forgotten; only the operator knows whether the right folder still exists somewhere. So the
 command says what was lost and what must be done about it, and lifts nothing without --yes. It opens the store to know, which replays
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import home as homes
-from node.cli import words
 from node.cli.command import Home, Json, run_async
 from node.cli.output import WARNING, facts, line, mark, next_steps, tell, text
 from node.errors import Broken
+from node.ops import home as homes
+from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from node.store.fence import Fence
+    from node.store.embedded.fence import Fence
 
 
 def accept_rollback(
@@ -49,7 +49,7 @@ def accept_rollback(
 
 async def _accept(place: homes.Home, node_id: str, yes: bool) -> "Fence | None":
     """Return the fence that stands, or stood; None if there is none. Raises what opening the store raises, HOME_IN_USE among it."""
-    from node.store.rocks import RocksStore
+    from node.store.rocks.store import RocksStore
 
     if not place.store.exists() and not place.witness.exists():
         return None  # it has never run, and need not begin here
@@ -69,8 +69,8 @@ def _told(place: homes.Home, fence: "Fence", *, accepted: bool) -> "list[Rendera
         line(mark(accepted), said),
         facts(
             [
-                ("Kho biết tới giao dịch", words.count(fence.db_commit_no)),
-                ("Nhân chứng đã thấy", words.count(fence.witness_commit_no)),
+                ("Kho biết tới giao dịch", vietnamese.count(fence.db_commit_no)),
+                ("Nhân chứng đã thấy", vietnamese.count(fence.witness_commit_no)),
                 ("Chi tiết", fence.detail),
             ]
         ),

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import Home, Json, now_ms, run_async
-from node.cli.home import Home as Place
-from node.cli.office import ID_DIGITS_SHOWN
 from node.cli.output import QUIET, table, tell, text
-from node.cli.plain import plain
 from node.model.office import OutboxView
+from node.office.naming import ID_DIGITS_SHOWN
+from node.ops.home import Home as Place
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,11 +43,11 @@ def _shown(entries: list[OutboxView], more: bool) -> list["RenderableType"]:
         cells = [
             one.node_id,
             one.packet_id.hex()[:ID_DIGITS_SHOWN],
-            words.WAITING_KINDS.get(one.kind, one.kind),
+            vietnamese.WAITING_KINDS.get(one.kind, one.kind),
             one.lane.label,
-            words.span(now - one.since_ms),
-            f"{words.cause(one.reason)}{kept}; {words.next_attempt(one.next_attempt_ms, now)}",
-            words.size(one.body_bytes) if one.body_bytes else "",
+            vietnamese.span(now - one.since_ms),
+            f"{vietnamese.cause(one.reason)}{kept}; {vietnamese.next_attempt(one.next_attempt_ms, now)}",
+            vietnamese.size(one.body_bytes) if one.body_bytes else "",
         ]
         shown.add_row(*map(text, cells))
     return [shown, text(f"{len(entries)} lượt chờ" + (" (còn nữa: dùng --limit)" if more else ""), QUIET)]

@@ -10,12 +10,12 @@ import typer
 from node.cli import findings, packet_new, packet_show
 from node.cli.command import Command, Json, Noun, make_folder
 from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, line, mark, tell, text
-from node.cli.packet_file import judged, read
-from node.cli.plain import plain
-from node.cli.words import size
 from node.errors import EXIT_OK, Broken, Rejected
 from node.model.finding import Finding
 from node.model.reason import Reason
+from node.office.packet_file import judged, read
+from node.wording.plain import plain
+from node.wording.vietnamese import size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,14 +10,14 @@ import typer
 
 from node.cli import findings
 from node.cli.command import Json, read_input
-from node.cli.office import safe_file_name
 from node.cli.output import BAD, STRONG, line, mark, next_steps, tell, text
-from node.cli.packet_file import judged
-from node.cli.plain import in_vietnam
-from node.cli.words import size
 from node.errors import ADVICE, EXIT_OK, Broken, Rejected
 from node.model.finding import Finding, RulesBroken, require_no_errors
 from node.model.reason import Reason
+from node.office.naming import safe_file_name
+from node.office.packet_file import judged
+from node.wording.plain import in_vietnam
+from node.wording.vietnamese import size
 
 if TYPE_CHECKING:
     from node.edxml.attach import NewAttachment

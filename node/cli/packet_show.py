@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from node.cli import words
 from node.cli.output import QUIET, STRONG, facts, line, table, text
 from node.model.envelope import PacketKind
 from node.model.status import status_name
+from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -41,7 +41,10 @@ def _heading(packet: "Packet", packet_bytes: int) -> "RenderableType":
     status = f"{header.status_code} {status_name(header.status_code)}"
     return facts(
         [
-            ("Gói tin", f"{words.PACKET_KINDS[packet.kind]}, {words.size(packet_bytes)}, {packet.dialect.value}"),
+            (
+                "Gói tin",
+                f"{vietnamese.PACKET_KINDS[packet.kind]}, {vietnamese.size(packet_bytes)}, {packet.dialect.value}",
+            ),
             ("Nghiệp vụ", "" if is_status else _BUSINESS.get(business, business)),
             ("Nơi gửi", _organ(header.sender) if header.sender else ""),
             ("Trạng thái", line(text(status, STRONG), f"  {header.description}") if is_status else ""),
@@ -85,7 +88,7 @@ def _organs(organs: "tuple[Organ, ...]") -> "RenderableType":
 
 
 def _more(count: int, what: str) -> "Text":
-    return text(f"… và {words.count(count - ROWS_SHOWN)} {what} nữa (--json có đủ)", QUIET)
+    return text(f"… và {vietnamese.count(count - ROWS_SHOWN)} {what} nữa (--json có đủ)", QUIET)
 
 
 def _business(business: "Bussiness") -> list["RenderableType"]:
@@ -117,7 +120,9 @@ def _attachments(packet: "Packet") -> "RenderableType":
     rows = table(["#", "Tệp đính kèm", "Kiểu", "Cỡ"], right=["#", "Cỡ"])
     for place, one in enumerate(packet.attachments[:ROWS_SHOWN], 1):
         zipped = " (nén)" if is_zipped(one) else ""
-        rows.add_row(str(place), text(one.attachment_name), text(one.content_type), words.size(one.size_bytes) + zipped)
+        rows.add_row(
+            str(place), text(one.attachment_name), text(one.content_type), vietnamese.size(one.size_bytes) + zipped
+        )
     if len(packet.attachments) > ROWS_SHOWN:
         rows.add_row("", _more(len(packet.attachments), "tệp"), "", "")
     return rows

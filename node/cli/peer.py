@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import Home, HomeCommand, Json, Noun, now_ms, run_async
-from node.cli.home import Home as Place
 from node.cli.output import STRONG, line, mark, table, tell, text
-from node.cli.plain import plain
 from node.model.office import PeerView
 from node.model.reason import Reason
+from node.ops.home import Home as Place
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -69,12 +69,12 @@ def _road(peer: PeerView) -> "Text":
     """The road in words: whether it is open, since when not, and what comes next."""
     from rich.text import Text
 
-    rows = [text(words.ROADS.get(peer.road, peer.road), STYLES.get(peer.road, ""))]
+    rows = [text(vietnamese.ROADS.get(peer.road, peer.road), STYLES.get(peer.road, ""))]
     if peer.relay_node:
         rows[0].append(f" {peer.relay_node}")
     if peer.reason not in (Reason.NONE, Reason.HELD):
-        again = words.next_attempt(peer.next_attempt_ms, now_ms())
-        rows.append(text(f"{words.cause(peer.reason)} ({peer.failures} lần); {again}"))
+        again = vietnamese.next_attempt(peer.next_attempt_ms, now_ms())
+        rows.append(text(f"{vietnamese.cause(peer.reason)} ({peer.failures} lần); {again}"))
     if peer.last_success_ms:
-        rows.append(text(f"thông lần cuối {words.when(peer.last_success_ms)}", "dim"))
+        rows.append(text(f"thông lần cuối {vietnamese.when(peer.last_success_ms)}", "dim"))
     return Text("\n").join(rows)

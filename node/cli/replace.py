@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli.command import As, Json, run_async
-from node.cli.office import office_of
-from node.cli.sent import REPLACEMENT, Sent, find, submit_about
 from node.cli.submit import Submitted, tell_submitted
 from node.model.packet import Bussiness, MessageHeader, Organ, OrganIdList, ReplacementInfo, ReplacementInfoList
+from node.office.naming import office_of
+from node.office.sent import REPLACEMENT, Sent, find, submit_about
 
 if TYPE_CHECKING:
     from node.edxml.attach import NewAttachment
@@ -54,11 +54,11 @@ async def _replace(credential: Path, names: list[str], by: Path, reason: str) ->
 
 
 def _new_document(by: Path, old: Sequence[Sent], scratch: Path) -> "tuple[MessageHeader, list[NewAttachment]]":
-    from node.cli.packet_file import read
     from node.cli.packet_new import attached, read_letter
-    from node.cli.plain import in_vietnam
-    from node.cli.sent import attachments_of
     from node.edxml.letter import packet_of_letter
+    from node.office.packet_file import read
+    from node.office.sent import attachments_of
+    from node.wording.plain import in_vietnam
 
     if by.suffix != ".toml":
         return read(by).header, attachments_of(by)

@@ -16,9 +16,9 @@ import typer
 from node.cli import sandbox_show
 from node.cli.command import Command, Json, Noun
 from node.cli.output import tell
-from node.cli.sandbox_door import Endpoint, remote
 from node.errors import Rejected
 from node.model.policy import MIB
+from node.sandbox.remote import Endpoint, remote
 
 app = typer.Typer(cls=Noun)
 

@@ -17,12 +17,12 @@ from node.cli import sandbox_show
 from node.cli.command import now_ms
 from node.cli.output import tell
 from node.cli.sandbox_console import Console
-from node.cli.sandbox_door import SANDBOX_VARIABLE, forget, note
-from node.cli.sandbox_world import FIRST_PORT, make_site
 from node.log import configure
 from node.sandbox.door import Door
+from node.sandbox.remote import SANDBOX_VARIABLE, forget, note
 from node.sandbox.running import Options, Sandbox
 from node.sandbox.site import FILE, Site
+from node.sandbox.world import FIRST_PORT, make_site
 
 
 def run(

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from node.cli import words
 from node.cli.output import BAD, QUIET, STRONG, WARNING, facts, line, next_steps, table, text
+from node.wording import vietnamese
 
 BANNER = "HỘP CÁT – KHÔNG PHẢI MẠNG THẬT · SANDBOX – NOT THE REAL MESH"
 KINDS_TEXT = "new, old-code, update, withdraw, replace, minimal, full, characters, largest, odd"
@@ -73,8 +73,8 @@ def _counterparts(state: dict[str, Any]) -> object:
 
 def _time(state: dict[str, Any]) -> str:
     ahead_ms = state["ahead_ms"]
-    ahead = f" (nhanh {words.span(ahead_ms)} / ahead)" if ahead_ms else ""
-    return words.when(state["now_ms"]) + ahead
+    ahead = f" (nhanh {vietnamese.span(ahead_ms)} / ahead)" if ahead_ms else ""
+    return vietnamese.when(state["now_ms"]) + ahead
 
 
 def _steps(state: dict[str, Any]) -> list[tuple[str, str]]:
@@ -94,8 +94,8 @@ def advanced(time: dict[str, Any]) -> list[object]:
     return [
         line(
             "Giờ hộp cát / its time: ",
-            text(words.when(time["now_ms"]), STRONG),
-            text(f"  nhanh {words.span(time['ahead_ms'])}", QUIET),
+            text(vietnamese.when(time["now_ms"]), STRONG),
+            text(f"  nhanh {vietnamese.span(time['ahead_ms'])}", QUIET),
         )
     ]
 

@@ -10,11 +10,11 @@ import typer
 
 from node import __version__
 from node.cli.command import Home, Json
-from node.cli.home import Home as Place
 from node.cli.output import line, mark, tell
+from node.ops.home import Home as Place
 
 if TYPE_CHECKING:
-    from node.assembly import RunningNode
+    from node.process.assembly import RunningNode
 
 
 def serve(
@@ -25,7 +25,8 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Chạy nút trong HOME cho tới khi được bảo dừng (SIGTERM hoặc Ctrl-C)."""
-    from node import assembly, log
+    from node import log
+    from node.process import assembly
 
     Place(home).require_real()
     settings = Place(home).settings()

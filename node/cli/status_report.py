@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import Home, Json, run_async
-from node.cli.home import Home as Place
 from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, table, tell, text
 from node.model.calendar import end_of_day_ms, start_of_day_ms
 from node.model.completeness import Completeness, UnitReport, merged
+from node.ops.home import Home as Place
+from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -91,8 +91,8 @@ def _shown(reports: list[UnitReport]) -> list["RenderableType"]:
             text(one.unit, STRONG),
             text(one.unit_name),
             text(one.unit_class.label, STYLES[one.unit_class]),
-            text(words.count(one.total)),
-            *(text(words.count(one.counts[each])) for each in _CLASSES),
+            text(vietnamese.count(one.total)),
+            *(text(vietnamese.count(one.counts[each])) for each in _CLASSES),
         )
     tally = "; ".join(f"{each.label} {sum(one.unit_class is each for one in reports)}" for each in _CLASSES)
     return [

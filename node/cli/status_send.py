@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli.command import As, Json, run_async
-from node.cli.office import find_packet, office_of, whole_inbox
 from node.cli.output import BAD, STRONG, line, mark, tell, text
-from node.cli.plain import plain
 from node.errors import ADVICE, EXIT_OK, Rejected, kind_of
 from node.model.code import parse_code
 from node.model.envelope import PacketKind
 from node.model.office import InboxEntry, SubmitResult
 from node.model.reason import Reason
 from node.model.status import STATUS_NAMES, status_name
+from node.office.naming import find_packet, office_of, whole_inbox
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from node.client.reporting import About

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import findings, words
+from node.cli import findings
 from node.cli.command import As, Json, run_async
-from node.cli.office import office_of, submission_id_of
 from node.cli.output import BAD, QUIET, STRONG, clean, console, line, mark, next_steps, table, tell, text
-from node.cli.plain import plain
 from node.errors import ADVICE, EXIT_OK, kind_of
 from node.model.office import SubmitResult
 from node.model.reason import Reason
+from node.office.naming import office_of, submission_id_of
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,7 +101,7 @@ def _shown(name: str, result: SubmitResult) -> list["RenderableType"]:
 def _refused(result: SubmitResult) -> "RenderableType":
     shown = table(["Nơi nhận không gửi được", "Vì sao"], whole=["Nơi nhận không gửi được"])
     for one in result.refused:
-        shown.add_row(text(one.code, "yellow"), text(words.cause(one.reason)))
+        shown.add_row(text(one.code, "yellow"), text(vietnamese.cause(one.reason)))
     return shown
 
 

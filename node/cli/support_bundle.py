@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli.command import Home, Json, now_ms
-from node.cli.home import Home as Place
 from node.cli.output import STRONG, WARNING, line, mark, tell, text
-from node.cli.plain import in_vietnam
 from node.errors import Broken
 from node.model.reason import Reason
+from node.ops.home import Home as Place
+from node.wording.plain import in_vietnam
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from node.cli.archive.sink import Added
+    from node.archive.sink import Added
 
 BUNDLE_MODE = 0o600
 
@@ -31,8 +31,8 @@ def support_bundle(
     as_json: Json = False,
 ) -> None:
     """Gom một tệp zip để gửi nơi hỗ trợ: kết quả khám, cấu hình, hàng chờ, nhật ký; không có khóa, nội dung, trích yếu, tên người."""
-    from node.cli.archive.sink import archive_at
-    from node.cli.support.gather import gather
+    from node.archive.sink import archive_at
+    from node.ops.support.gather import gather
 
     if not os.path.isdir(home):  # also of a folder that may not be entered
         raise Broken(Reason.HOME_MISSING, str(home))

@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 
 from node.cli import vxp as bridge
-from node.cli import webhook, words
+from node.cli import webhook
 from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes
-from node.cli.home import Home as Place
-from node.cli.home import office_address
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
-from node.cli.plain import iso_time, plain
 from node.errors import Broken, Denied, Fault
 from node.model.code import Code, parse_code
 from node.model.reason import Reason
+from node.ops.home import Home as Place
+from node.ops.home import office_address
+from node.wording import vietnamese
+from node.wording.plain import iso_time, plain
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
 app.add_typer(webhook.app, name="webhook", help="Báo tin cho hệ thống khi có văn bản đến hoặc có kết quả gửi.")
@@ -76,7 +77,7 @@ def connect(place: Place, name: str, units: list[Code], path: Path, address: str
 
     Raises Broken(ALREADY_EXISTS) if the system or the file exists, Rejected(REQUEST_INVALID) for a name.
     """
-    from node.net.credential import Credential
+    from node.access.credential import Credential
     from node.seal.files import read_public
 
     if path.exists():
@@ -114,7 +115,7 @@ def list_systems(home: Home, as_json: Json = False) -> None:
     shown = table(["Hệ thống", "Đơn vị", "Nối từ", *(["Báo tin"] if told else [])], whole=["Hệ thống"])
     for one in records:
         name = one.system.name
-        row = [text(name), text(", ".join(sorted(one.system.units))), text(words.when(one.created_ms))]
+        row = [text(name), text(", ".join(sorted(one.system.units))), text(vietnamese.when(one.created_ms))]
         shown.add_row(*row, *([text(webhook.brief(views.get(name)) if name in told else "")] if told else []))
     tell(as_json, {"systems": document}, lambda: [shown, text(f"{len(records)} hệ thống", QUIET)])
 

@@ -5,19 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import deadlines, findings, words
+from node.cli import deadlines, findings
 from node.cli.command import As, Json, OptionalHome, now_ms, run_async
-from node.cli.home import Home as Place
-from node.cli.office import ID_DIGITS_SHOWN, is_packet_id, office_of
 from node.cli.output import BAD, QUIET, STRONG, WARNING, console, facts, line, mark, table, tell, text
-from node.cli.plain import plain
-from node.cli.receipts import BY_US, verified_by
 from node.errors import Rejected
 from node.model.delivery import State
 from node.model.life import LifeState
 from node.model.office import DeliveryView, TrackView
 from node.model.reason import Reason
 from node.model.status import StatusEvent, status_name
+from node.office.naming import ID_DIGITS_SHOWN, is_packet_id, office_of
+from node.office.proof import BY_US, verified_by
+from node.ops.home import Home as Place
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,7 +47,7 @@ def track(
 
 
 def _directory(home: Path) -> "Directory":
-    from node.directory.trust import TrustedFolder
+    from node.directory.trust.trust import TrustedFolder
 
     return TrustedFolder(Place(home).directory).load()
 
@@ -95,7 +96,7 @@ def document_of(view: TrackView, directory: "Directory | None") -> dict[str, obj
         said["receipt"] = said.pop("signed_receipt")
         said["receipt_verified_by"] = verified_by(one, view.packet_id, directory)
         said["state_name"], said["status_name"] = one.state.label, status_name(one.status_code)
-        said["life_name"] = words.LIVES[one.life]
+        said["life_name"] = vietnamese.LIVES[one.life]
         deliveries.append(said)
     return {**plain(view), "deadlines": deadlines.documents(view.deadlines, now), "deliveries": deliveries}
 
@@ -107,7 +108,10 @@ def shown(view: TrackView, directory: "Directory | None") -> list["RenderableTyp
         [
             ("Văn bản", line(text(view.document_code or view.document_id, STRONG), "  ", text(view.subject))),
             ("Nơi gửi", view.sender_unit),
-            ("Gửi lúc", f"{words.when(view.create_time_ms)}, chờ nhiều nhất tới {words.when(view.expire_at_ms)}"),
+            (
+                "Gửi lúc",
+                f"{vietnamese.when(view.create_time_ms)}, chờ nhiều nhất tới {vietnamese.when(view.expire_at_ms)}",
+            ),
             ("Hạn gửi", deadlines.shown(view.deadlines, now) if view.deadlines else ""),
             ("Hạn trả lời", view.due_date),
             ("Mã gói", view.packet_id.hex()),
@@ -138,14 +142,14 @@ def _unit(one: DeliveryView) -> "Text":
 def _state(one: DeliveryView) -> "Text":
     style = {State.DELIVERED: "green", State.FAILED: BAD, State.WAITING: WARNING}[one.state]
     tries = f"đã thử {one.attempts} lần" if one.attempts and one.state is State.WAITING else ""
-    said = line(text(words.delivery(one, now_ms()), style), "\n" if tries else "", text(tries, QUIET))
+    said = line(text(vietnamese.delivery(one, now_ms()), style), "\n" if tries else "", text(tries, QUIET))
     return line(said, "\n", _life(one)) if one.life not in (LifeState.UNKNOWN, LifeState.IN_FORCE) else said
 
 
 def _life(one: DeliveryView) -> "Text":
     """What has become of the document there, and by which packet: that one can be tracked, too."""
     by = f" (gói {one.life_packet_id.hex()[:ID_DIGITS_SHOWN]})" if one.life_packet_id else ""
-    return text(f"văn bản {words.LIVES[one.life]}{by}", WARNING)
+    return text(f"văn bản {vietnamese.LIVES[one.life]}{by}", WARNING)
 
 
 def _receipt(one: DeliveryView, packet_id: bytes, directory: "Directory | None") -> "Text":
@@ -168,5 +172,5 @@ def _statuses(one: DeliveryView) -> "Text":
 
 def _event(event: StatusEvent) -> str:
     note = "" if event.description == status_name(event.code) else f" {event.description}"
-    at = words.when(event.accept_time_ms)
+    at = vietnamese.when(event.accept_time_ms)
     return f"{event.code} lúc {at[11:16]} {at[:5]}{note}"

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import alias, unit_search, words
+from node.cli import alias, unit_search
 from node.cli.command import Command, Home, HomeCommand, Json, Noun, day_ms, now_ms
 from node.cli.csv_file import Row, read_rows
-from node.cli.home import Home as Place
-from node.cli.home import describe_anew
 from node.cli.output import BAD, QUIET, STRONG, facts, line, mark, next_steps, table, tell, text
-from node.cli.plain import plain
 from node.errors import Rejected
 from node.model.code import parse_code
 from node.model.directory import Alias, Unit
 from node.model.reason import Reason
+from node.ops.home import Home as Place
+from node.ops.home import describe_anew
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -62,7 +63,9 @@ def add(
             "codes": [parse_code(unit.code).text for unit in units[:SHOWN_MAX]],
         },
         lambda: [
-            line(mark(True), f" Đã ghi {words.count(added)} đơn vị ", *(_named(last) if added == 1 and last else [])),
+            line(
+                mark(True), f" Đã ghi {vietnamese.count(added)} đơn vị ", *(_named(last) if added == 1 and last else [])
+            ),
             next_steps([("Công bố khi đã đủ:", f"truc unit publish {home}")]),
         ],
     )
@@ -116,7 +119,7 @@ def list_units(home: Home, as_json: Json = False) -> None:
 
 
 def _counted(units: int, aliases: int) -> str:
-    return f"{words.count(units)} đơn vị" + (f", {words.count(aliases)} mã tương đương" if aliases else "")
+    return f"{vietnamese.count(units)} đơn vị" + (f", {vietnamese.count(aliases)} mã tương đương" if aliases else "")
 
 
 @app.command(cls=HomeCommand)
@@ -163,7 +166,7 @@ def publish(
 
 def sign_zone(place: Place) -> tuple[bytes, int, int]:
     """Sign the zone, under the prefixes that the directory grants now; return (zone update, its version, units)."""
-    from node.directory.trust import TrustedFolder
+    from node.directory.trust.trust import TrustedFolder
 
     directory = TrustedFolder(place.directory).load()
     with place.editing_zone() as zone:
@@ -192,7 +195,7 @@ def _write(path: Path, update: bytes) -> None:
 
 
 def _take_and_publish(folder: Path, update: bytes) -> int:
-    from node.directory.authority import Authority
+    from node.directory.authority.authority import Authority
 
     authority = Authority.open(folder)
     authority.take(update, now_ms())
@@ -207,13 +210,15 @@ def _units(units: list[Unit], aliases: list[Alias]) -> object:
     others: dict[str, list[str]] = {}
     now = now_ms()
     for one in aliases:
-        others.setdefault(one.unit, []).append(words.alias(one, now))
+        others.setdefault(one.unit, []).append(vietnamese.alias(one, now))
     columns = ["Mã", "Dạng cũ", "Tên", "Cấp trên", "Tình trạng", *(["Mã tương đương"] if others else [])]
     shown = table(columns, whole=["Mã"])
     for unit in units:
         code = parse_code(unit.code)
         heir = f", thay bằng {unit.successor}" if unit.successor else ""
-        state = text(f"đóng từ {words.day(unit.valid_to_ms)}{heir}", BAD) if unit.valid_to_ms else text("hoạt động")
+        state = (
+            text(f"đóng từ {vietnamese.day(unit.valid_to_ms)}{heir}", BAD) if unit.valid_to_ms else text("hoạt động")
+        )
         name = unit.name + (f" ({', '.join(unit.short_names)})" if unit.short_names else "")
         also = [text(", ".join(others.get(unit.code, [])))] if others else []
         shown.add_row(text(code), text(code.old_form or ""), text(name), text(unit.parent), state, *also)

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from node.cli import words
 from node.cli.command import Json, OptionalAs, OptionalHome, now_ms, run_async
-from node.cli.home import Home as Place
 from node.cli.output import table, tell, text
-from node.cli.plain import plain
 from node.errors import fault
 from node.model.office import FoundUnit
 from node.model.reason import Reason
+from node.ops.home import Home as Place
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 
 def search(
@@ -35,16 +35,16 @@ def search(
 
 
 async def _ask_node(credential: Path, query: str, limit: int) -> list[FoundUnit]:
+    from node.access.credential import Credential
     from node.net.client import OfficeClient
-    from node.net.credential import Credential
 
     async with OfficeClient.connect(Credential.load(credential)) as office:
         return await office.search_units(query, limit)
 
 
 def _look_at_home(place: Place, query: str, limit: int) -> list[FoundUnit]:
-    from node.directory.search import SearchIndex
-    from node.directory.trust import TrustedFolder
+    from node.directory.lookup.search import SearchIndex
+    from node.directory.trust.trust import TrustedFolder
 
     directory = TrustedFolder(place.directory).load()
     if not directory.version:
@@ -58,6 +58,6 @@ def _found(found: list[FoundUnit]) -> object:
     shown = table(["Mã", "Dạng cũ", "Tên", "Nút", "Mã tương đương"], whole=["Mã", "Dạng cũ"])
     now = now_ms()
     for unit in found:
-        others = ", ".join(words.alias(one, now) for one in unit.aliases)
+        others = ", ".join(vietnamese.alias(one, now) for one in unit.aliases)
         shown.add_row(*map(text, [unit.code, unit.old_code, unit.name, unit.node_id, others]))
     return shown

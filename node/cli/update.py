@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from node.cli.command import As, Json, run_async
-from node.cli.office import office_of
-from node.cli.sent import UPDATE, chosen, find, submit_about
 from node.cli.submit import Submitted, tell_submitted
 from node.errors import Rejected
 from node.model.packet import (
@@ -23,6 +21,8 @@ from node.model.packet import (
     ReceiverList,
 )
 from node.model.reason import Reason
+from node.office.naming import office_of
+from node.office.sent import UPDATE, chosen, find, submit_about
 
 DROPPED, ADDED = "0", "1"
 

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from node.cli.home import Home as Place
-from node.cli.home import keys_of
 from node.cli.output import STRONG, WARNING, facts, text
+from node.ops.home import Home as Place
+from node.ops.home import keys_of
 
 if TYPE_CHECKING:
-    from node.config import Settings
+    from node.config.settings import Settings
 
 PATH = "/vxp"
 """As node/web/vxp/build.py serves it."""
@@ -18,7 +18,7 @@ def grant(place: Place, name: str) -> dict[str, str]:
 
     Raises Rejected(NOT_FOUND) if there is no such system, and what reading settings and keys raises.
     """
-    from node.net.vxp_secrets import VxpSecrets
+    from node.access.vxp_secrets import VxpSecrets
 
     settings, keys = place.settings(), keys_of(place)
     secret = VxpSecrets(place.systems_folder, keys).create(name, keys.public_keys().sealing[0])

@@ -1,4 +1,4 @@
-"""truc system webhook: the address at which a system is told of events (node/net/hooks.py), and how the telling goes.
+"""truc system webhook: the address at which a system is told of events (node/net/webhooks.py), and how the telling goes.
 
 Address and secret lie in the node's folder, so they are set whether the node runs or not; how it goes only the running node knows.
 """
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from node.cli import words
 from node.cli.command import Home, HomeCommand, Json, Noun, now_ms, run_async
-from node.cli.home import Home as Place
-from node.cli.home import keys_of
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, tell, text
-from node.cli.plain import plain
 from node.errors import Fault, Rejected
-from node.model.hook import HookView
 from node.model.reason import Reason
+from node.model.webhook import HookView
+from node.ops.home import Home as Place
+from node.ops.home import keys_of
+from node.wording import vietnamese
+from node.wording.plain import plain
 
 if TYPE_CHECKING:
-    from node.net.hooks import HookFile, HookFiles
+    from node.net.webhooks import HookFile, HookFiles
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
 
@@ -96,7 +96,7 @@ def try_out(home: Home, name: Name, as_json: Json = False) -> None:
     tell(
         as_json,
         {"system": name, "url": found.url, "status": status, "seconds": round(lasted_s, 3)},
-        lambda: [line(mark(True), f" {found.url} trả lời {status} sau {words.seconds(lasted_s)}.")],
+        lambda: [line(mark(True), f" {found.url} trả lời {status} sau {vietnamese.seconds(lasted_s)}.")],
     )
 
 
@@ -113,10 +113,10 @@ def brief(view: HookView | None) -> str:
     if view is None:
         return "đã đặt"
     if view.given_up_ms:
-        return f"đã ngừng từ {words.when(view.given_up_ms)}"
+        return f"đã ngừng từ {vietnamese.when(view.given_up_ms)}"
     if view.failures:
         return f"đang lỗi ({view.failures} lần)"
-    return f"báo lần cuối {words.when(view.last_success_ms)}" if view.last_success_ms else "chưa báo lần nào"
+    return f"báo lần cuối {vietnamese.when(view.last_success_ms)}" if view.last_success_ms else "chưa báo lần nào"
 
 
 def addresses(place: Place) -> dict[str, str]:
@@ -144,8 +144,8 @@ async def _post(place: Place, name: str, found: "HookFile") -> tuple[int, float]
     import secrets
 
     from node import __version__
-    from node.net.hook_client import HookClient
-    from node.wire.hook import trial_message
+    from node.net.webhook_client import HookClient
+    from node.wire.webhook import trial_message
 
     message = trial_message(name, place.settings().node_id, secrets.token_hex(16), now_ms())
     began_s = time.monotonic()
@@ -154,13 +154,13 @@ async def _post(place: Place, name: str, found: "HookFile") -> tuple[int, float]
 
 
 def _files(place: Place) -> "HookFiles":
-    from node.net.hooks import HookFiles
+    from node.net.webhooks import HookFiles
 
     return HookFiles(place.systems_folder, keys_of(place))
 
 
 def _require(place: Place, name: str) -> "HookFile":
-    from node.net.systems import check_name
+    from node.access.systems import check_name
 
     check_name(name)
     found = _files(place).read(name)
@@ -175,20 +175,20 @@ def _rows(found: "HookFile", view: HookView | None, *, running: bool) -> list[tu
     rows: list[tuple[str, Any]] = [("URL", found.url)]
     if found.ca_file:
         rows.append(("Tệp CA", found.ca_file))
-    rows.append(("Đặt lúc", words.when(found.set_ms)))
+    rows.append(("Đặt lúc", vietnamese.when(found.set_ms)))
     if view is None:
         said = "nút vừa được báo, hãy xem lại sau vài giây" if running else "nút không chạy, chưa biết việc báo ra sao"
         return [*rows, ("Tình trạng", text(said, QUIET))]
     rows.append(("Tình trạng", text(brief(view), WARNING if view.failures or view.given_up_ms else "")))
-    rows.append(("Đã báo", words.count(view.told)))
+    rows.append(("Đã báo", vietnamese.count(view.told)))
     if view.waiting:
-        rows.append(("Đang chờ", words.count(view.waiting)))
+        rows.append(("Đang chờ", vietnamese.count(view.waiting)))
     if view.swallowed:
-        rows.append(("Gộp", f"{words.count(view.swallowed)} việc, báo chung một tin 'inbox.look'"))
+        rows.append(("Gộp", f"{vietnamese.count(view.swallowed)} việc, báo chung một tin 'inbox.look'"))
     if view.failures:
-        rows.append(("Lý do", f"{words.cause(view.reason)} ({view.detail})"))
+        rows.append(("Lý do", f"{vietnamese.cause(view.reason)} ({view.detail})"))
     if view.given_up_ms:
         rows.append(("Báo lại", "sửa phần mềm nhận rồi đặt lại URL bằng 'truc system webhook set'"))
     elif view.failures:
-        rows.append(("Thử lại", words.next_attempt(view.next_attempt_ms, now_ms())))
+        rows.append(("Thử lại", vietnamese.next_attempt(view.next_attempt_ms, now_ms())))
     return rows

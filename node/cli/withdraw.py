@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli.command import As, Json, run_async
-from node.cli.office import office_of, submit_once
-from node.cli.plain import in_vietnam
-from node.cli.sent import WITHDRAWAL, Sent, chosen, find, submit_about
 from node.cli.submit import Submitted, tell_submitted
 from node.model.office import SubmitResult
 from node.model.packet import Bussiness, Code, Organ, PromulgationInfo
+from node.office.naming import office_of, submit_once
+from node.office.sent import WITHDRAWAL, Sent, chosen, find, submit_about
+from node.wording.plain import in_vietnam
 
 if TYPE_CHECKING:
     from node.net.client import OfficeClient

@@ -21,6 +21,7 @@ It is thin: every call is one of node/net/client.py's. What it adds is patience 
 is raised, as a fault of node.errors: also a packet that the node refuses, so that nobody can overlook it.
 """
 
+from node.access.credential import Credential
 from node.client.asynchronous import AsyncOffice
 from node.client.patience import Patience
 from node.client.synchronous import Office
@@ -30,7 +31,6 @@ from node.model.life import Dossier
 from node.model.office import FoundUnit, InboxEntry, SubmitResult, TrackView
 from node.model.reason import Reason
 from node.net.client_fetch import Fetched
-from node.net.credential import Credential
 
 __all__ = [
     "AsyncOffice",

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from node.access.credential import Credential
 from node.client.content import Source, content_of
 from node.client.patience import Patience
 from node.client.reporting import document_of, report
@@ -19,7 +20,6 @@ from node.model.reason import Reason
 from node.model.status import STATUS_NAMES
 from node.net.client import OfficeClient, Progress
 from node.net.client_fetch import Fetched
-from node.net.credential import Credential
 
 T = TypeVar("T")
 

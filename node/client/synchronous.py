@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from node.access.credential import Credential
 from node.client.asynchronous import PAGE_ENTRIES, AsyncOffice
 from node.client.content import Source
 from node.client.patience import Patience
@@ -19,7 +20,6 @@ from node.model.life import Dossier
 from node.model.office import FoundUnit, InboxEntry, SubmitResult, TrackView
 from node.net.client import Progress
 from node.net.client_fetch import Fetched
-from node.net.credential import Credential
 
 T = TypeVar("T")
 

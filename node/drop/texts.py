@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from node.cli.plain import plain
-from node.cli.words import PACKET_KINDS, cause, size, when
 from node.drop.paperwork import Extracted
 from node.errors import Fault, kind_of
 from node.model.delivery import State
@@ -12,6 +10,8 @@ from node.model.finding import Finding, Severity
 from node.model.office import DeliveryView, InboxEntry, SubmitResult, TrackView
 from node.model.reason import Reason
 from node.model.status import status_name
+from node.wording.plain import plain
+from node.wording.vietnamese import PACKET_KINDS, cause, size, when
 
 WHO_ACTS = {
     "Rejected": "người gửi phải sửa rồi bỏ lại vào thư mục gui",

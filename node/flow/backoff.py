@@ -7,7 +7,7 @@ handshake failed), not a peer's refusal of one item. Several failures of things 
 
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
 from node.model.reason import Reason
-from node.store.records import PeerRecord
+from node.rows.records import PeerRecord
 
 
 def pause_ms(failures: int, failing_for_ms: int, jitter: float, policy: Policy) -> int:

@@ -3,7 +3,7 @@
 Offices work from Monday to Friday, except on public holidays (Bộ luật Lao động 2019 Điều 112). Four of these fall on fixed dates and need
 no table. The others follow the moon or a yearly decision (Tết, Giỗ Tổ, the second day of Quốc khánh, Fridays that are swapped for a
 Saturday), so they are known for a year only when that decision is out: such a year is *confirmed* in the table that a calendar is made
-from (node/config_calendar.py). Of a year that is not, only the fixed dates count, moved to the next working day where they fall on a
+from (node/config/calendar.py). Of a year that is not, only the fixed dates count, moved to the next working day where they fall on a
 weekend (Điều 111.3); whoever shows it says so.
 
 All days are Vietnamese days (UTC+7, QĐ 28/2018 Điều 14.4); times are milliseconds since 1970 UTC.

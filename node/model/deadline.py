@@ -1,4 +1,4 @@
-"""Deadlines of the decrees, as words. When they fall is worked out in node/flow/deadline.py."""
+"""Deadlines of the decrees, as words. When they fall is worked out in node/flow/views/deadlines.py."""
 
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""Limits and times a node works with: every bound in one place, with its unit. Settings fill it in (node/config.py)."""
+"""Limits and times a node works with: every bound in one place, with its unit. Settings fill it in (node/config/settings.py)."""
 
 from dataclasses import dataclass
 

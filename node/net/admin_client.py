@@ -4,8 +4,8 @@ from types import TracebackType
 from typing import Self
 
 from node.model.completeness import UnitReport
-from node.model.hook import HookView
 from node.model.office import HealthView, OutboxView, PeerView
+from node.model.webhook import HookView
 from node.net.client import CLIENT_OPTIONS
 from node.net.errors import faults
 from node.net.tls import der_of, pinned_channel

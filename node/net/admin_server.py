@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import unquote
 
+from node.access.systems import Systems
 from node.errors import Denied, Rejected
 from node.model.completeness import UnitReport
-from node.model.hook import HookView
 from node.model.office import HealthView, OutboxView, PeerView
 from node.model.reason import Reason
+from node.model.webhook import HookView
 from node.net.errors import Context, Tally, answering
-from node.net.systems import Systems
 from node.net.tokens import REFUSAL_DELAY_S, authorization
 from node.wire import admin as wire
 from node.wire.truc.v1 import admin_service_pb2 as pb

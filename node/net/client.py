@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from node.access.credential import Credential
 from node.model.life import Dossier
 from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, TrackView
 from node.model.reason import Reason
 from node.net.client_fetch import Fetched, fetch_bytes, fetch_file
 from node.net.client_submit import WHOLE_BYTES_MAX, read_if_small, submit_many, submit_stream, submit_whole
-from node.net.credential import Credential
 from node.net.errors import faults
 from node.net.listener import Option
 from node.net.tls import pinned_channel

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import grpc
 
+from node.access.systems import Systems
 from node.errors import Denied, Rejected
 from node.model.life import Dossier
 from node.model.office import NO_LEASE, FoundUnit, InboxEntry, Submission, SubmitResult, System, TrackView
@@ -19,7 +20,6 @@ from node.net.admin_server import AdminService
 from node.net.errors import Context, Tally, answering, streaming
 from node.net.listener import Listener, Option
 from node.net.submit_stream import Packet, SubmitCall
-from node.net.systems import Systems
 from node.net.tls import office_credentials
 from node.net.tokens import REFUSAL_DELAY_S, authorization
 from node.seal.tls import TlsIdentity

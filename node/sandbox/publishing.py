@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from node.directory.authority import Authority
-from node.directory.zone import ZoneEditor
+from node.config.home import Homestead
+from node.directory.authority.authority import Authority
+from node.directory.zone.zone import ZoneEditor
 from node.errors import Fault
-from node.home import Homestead
 from node.log import get_logger
 
 LOOK_EVERY_S = 0.5

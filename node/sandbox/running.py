@@ -2,7 +2,7 @@
 
     nodes -> counterparts, writers, publisher (one task each) -> the door;  stopped in the reverse order
 
-Every node is a whole one, built by assembly.py with real stores, keys and doors on loopback; only the clock is the sandbox's.
+Every node is a whole one, built by process/assembly.py with real stores, keys and doors on loopback; only the clock is the sandbox's.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, cast
 
-from node import assembly
-from node.config import load_settings
+from node.config.settings import load_settings
 from node.errors import Fault, Rejected
 from node.log import get_logger
 from node.model.code import parse_code
 from node.model.office import Submission, SubmitResult, System
 from node.model.reason import Reason
+from node.process import assembly
 from node.sandbox.cast import COUNTERPARTS, FRIEND, MINISTRY, VENDOR_NODE, Member, of_node
 from node.sandbox.clock import SandboxClock
 from node.sandbox.counterparts import SYSTEM, Counterparts

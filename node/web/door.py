@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from node.access.tls_files import TlsFiles
 from node.log import get_logger
 from node.net.sockets import listening_socket
-from node.net.tls_files import TlsFiles
 from node.web.protocol import IDLE_S, GuardedProtocol, Malformed
 
 BACKLOG = 1_024

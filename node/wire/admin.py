@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from node.errors import Finding
 from node.model.completeness import Completeness, UnitReport
-from node.model.hook import HookView
 from node.model.office import HealthView, OutboxView, PeerView
+from node.model.webhook import HookView
 from node.wire.office import lane_from_proto
 from node.wire.receipt import reason_of, reason_to_proto
 from node.wire.truc.v1 import admin_service_pb2 as pb

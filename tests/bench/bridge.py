@@ -26,9 +26,9 @@ from statistics import quantiles
 
 import uvloop
 
-from node.directory.zone import ZoneEditor
+from node.config.home import Homestead
+from node.directory.zone.zone import ZoneEditor
 from node.edxml.compose import compose_document
-from node.home import Homestead
 from node.model.directory import Unit
 from tests.bench.load import KB
 from tests.bench.report import Report

@@ -16,7 +16,7 @@ from pathlib import Path
 from node.edxml.compose import compose_document
 from node.edxml.reader import read_header, read_whole
 from node.edxml.rules import check_packet
-from node.flow.draft import seal_small
+from node.flow.submit.sealing import seal_packet
 from tests.bench.report import Report
 
 KB, MB = 1000, 1_000_000
@@ -63,7 +63,7 @@ def run(report: Report, runs: int, scale: float) -> None:
         ("50 KB, read the whole", lambda: read_whole(small), None),
         ("50 KB, all rules", lambda: check_packet(packet, NOW_MS), None),
         ("50 KB, read the whole and all rules", lambda: check_packet(read_whole(small).packet, NOW_MS), "<= 3"),
-        ("50 KB, read, all rules, encrypt", lambda: seal_small(small, bytes(32), NOW_MS), None),
+        ("50 KB, read, all rules, encrypt", lambda: seal_packet(small, bytes(32), NOW_MS), None),
         ("2 KB, read the whole and all rules", lambda: check_packet(read_whole(plain).packet, NOW_MS), None),
         ("status, read the whole and all rules", lambda: check_packet(read_whole(status).packet, NOW_MS), None),
     ):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import uvloop
 
-from node.home import Homestead
+from node.config.home import Homestead
 from node.model.delivery import State
 from node.model.reason import Reason
 from node.ports import Tx
-from node.store import keys
-from node.store.records import DeliveryRecord, OutboxRecord, PacketRecord
-from node.store.rocks import RocksStore
+from node.rows import keys
+from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord
+from node.store.rocks.store import RocksStore
 from tests.bench.report import Report
 from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh, admin_client
 

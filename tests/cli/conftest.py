@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from node.cli.checkup_clock import KernelClock
 from node.cli.main import run
+from node.ops.doctor.clock import KernelClock
 from tests.ports import free_ports
 
 READY_S = 30.0
@@ -44,7 +44,7 @@ Truc = Callable[..., Outcome]
 @pytest.fixture(autouse=True)
 def kept_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the machine's clock be kept right, whatever machine tests run on; tests of that say otherwise themselves."""
-    monkeypatch.setattr("node.cli.checkup_clock.kernel_clock", lambda: KernelClock(True, 2_000))
+    monkeypatch.setattr("node.ops.doctor.clock.kernel_clock", lambda: KernelClock(True, 2_000))
 
 
 @pytest.fixture

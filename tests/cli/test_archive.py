@@ -20,8 +20,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from node.cli.archive.metadata import Field, fields
-from node.cli.archive.sink import archive_at
+from node.archive.metadata import Field, fields
+from node.archive.sink import archive_at
 from node.cli.export import default_name, write
 from node.edxml.compose import compose_document, compose_status
 from node.edxml.document import read_packet
@@ -381,7 +381,9 @@ def test_a_damaged_attachment_is_named_and_its_packet_is_there(tmp_path: Path) -
         packet = letter(document_id="hỏng", attachments=[("a.txt", bytes(range(256)) * 12), ("b.pdf", PDF)])
         zipped = packet.index(b"UEsDB") + 200
         damaged = packet[:zipped] + (b"A" if packet[zipped : zipped + 1] != b"A" else b"B") + packet[zipped + 1 :]
-        with patch("node.submitting.require_no_errors"):  # as it came in before there was a rule, or by another's node
+        with patch(
+            "node.flow.submit.intake.require_no_errors"
+        ):  # as it came in before there was a rule, or by another's node
             document = (await good.submit(damaged, "2")).packet_id
         dossier = replace(here.dossier("G14"), entries=(DossierEntry(document, LifeAct.NEW, "G14", 1),))
         return await here.write("g14", tmp_path / "a", dossier=dossier)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from node.cli.demo_letters import LETTERS, compose
-from node.cli.demo_world import BRIDGED_UNIT, UNIT_NAMES
+from node.demo.letters import LETTERS, compose
+from node.demo.world import BRIDGED_UNIT, UNIT_NAMES
 from node.edxml.document import read_packet
 from node.edxml.reader import read_header
 from node.edxml.rules.units import canonical
@@ -36,7 +36,7 @@ FIGURES = {
 def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
     """Run the demo with its temporary files in a folder of the test."""
     environment = {**os.environ, "TMPDIR": str(folder), "TRUC_MESH__LISTEN": "not-for-the-demo"}
-    command = [sys.executable, "-m", "node.cli.demo", *options]
+    command = [sys.executable, "-m", "node.demo.__main__", *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.store.witness import Witness
+from node.store.rocks.witness import Witness
 from tests.cli.conftest import Admitted, Outcome, Truc
 
 
@@ -108,7 +108,7 @@ def test_an_address_and_units_that_the_directory_does_not_know_yet(truc: Truc, a
 
 
 def test_a_port_that_somebody_else_has(truc: Truc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.cli.checkup_mesh.ASK_S", 0.5)
+    monkeypatch.setattr("node.ops.doctor.mesh.ASK_S", 0.5)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from node.cli import checkup_clock
-from node.cli.checkup import State
-from node.cli.checkup_clock import KernelClock, check_clock, kernel_clock
-from node.cli.checkup_peers import SILENT_AFTER_MS, check_peers
-from node.cli.checkup_ports import holder
 from node.cli.doctor import examine
-from node.cli.home import Home
 from node.model.office import HealthView, PeerView
 from node.model.reason import Reason
+from node.ops.doctor import clock
+from node.ops.doctor.check import State
+from node.ops.doctor.clock import KernelClock, check_clock, kernel_clock
+from node.ops.doctor.peers import SILENT_AFTER_MS, check_peers
+from node.ops.doctor.ports import holder
+from node.ops.home import Home
 from tests.cli.conftest import Admitted, Truc
 from tests.cli.test_doctor import found, wrongs
 from tests.ports import free_ports
@@ -34,9 +34,9 @@ NOW_MS = 1_795_000_000_000
 
 @pytest.fixture
 def no_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup_clock, "kernel_clock", lambda: KernelClock(False, 16_000_000))
-    monkeypatch.setattr(checkup_clock, "systemd_says_synchronised", lambda: False)
-    monkeypatch.setattr(checkup_clock, "running_keepers", set)
+    monkeypatch.setattr(clock, "kernel_clock", lambda: KernelClock(False, 16_000_000))
+    monkeypatch.setattr(clock, "systemd_says_synchronised", lambda: False)
+    monkeypatch.setattr(clock, "running_keepers", set)
 
 
 def test_the_kernel_of_this_machine_can_be_asked() -> None:
@@ -52,7 +52,7 @@ def test_a_clock_that_nobody_keeps_is_told_with_what_to_install(no_keeper: None)
 
 
 def test_a_keeper_that_has_not_found_the_time_yet(no_keeper: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup_clock, "running_keepers", lambda: {"chrony"})
+    monkeypatch.setattr(clock, "running_keepers", lambda: {"chrony"})
     [check] = check_clock()
     assert check.state is State.WARNING
     assert "chrony đang chạy nhưng chưa khớp" in check.said
@@ -60,7 +60,7 @@ def test_a_keeper_that_has_not_found_the_time_yet(no_keeper: None, monkeypatch: 
 
 
 def test_systemd_may_know_better_than_the_kernel(no_keeper: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup_clock, "systemd_says_synchronised", lambda: True)
+    monkeypatch.setattr(clock, "systemd_says_synchronised", lambda: True)
     [check] = check_clock()
     assert check.state is State.FINE
 
@@ -69,14 +69,14 @@ def test_a_timedatectl_that_hangs_or_is_missing_is_no_answer(monkeypatch: pytest
     slow = tmp_path / "timedatectl"
     slow.write_text("#!/bin/sh\nexec sleep 30\n")
     slow.chmod(0o755)
-    monkeypatch.setattr(checkup_clock, "ASK_S", 0.2)
+    monkeypatch.setattr(clock, "ASK_S", 0.2)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert checkup_clock.systemd_says_synchronised() is False
+    assert clock.systemd_says_synchronised() is False
     slow.write_text("#!/bin/sh\necho yes\n")
-    monkeypatch.setattr(checkup_clock, "ASK_S", 10.0)
-    assert checkup_clock.systemd_says_synchronised() is True
+    monkeypatch.setattr(clock, "ASK_S", 10.0)
+    assert clock.systemd_says_synchronised() is True
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
-    assert checkup_clock.systemd_says_synchronised() is False
+    assert clock.systemd_says_synchronised() is False
 
 
 def test_the_doctor_warns_and_goes_on(truc: Truc, admitted: Admitted, no_keeper: None) -> None:

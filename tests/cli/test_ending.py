@@ -58,7 +58,7 @@ def test_a_mistake_of_ours_has_its_own_code_and_shows_no_traceback_unasked(
     def broken(folder: Path) -> None:
         raise AssertionError("two and two are five")
 
-    monkeypatch.setattr("node.directory.authority.Authority.open", broken)
+    monkeypatch.setattr("node.directory.authority.authority.Authority.open", broken)
     quiet = truc("authority", "show", tmp_path)
     document = truc("authority", "show", tmp_path, "--json").document["error"]
     monkeypatch.setenv("TRUC_TRACE", "1")

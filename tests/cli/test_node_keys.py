@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from node.directory.trust import TrustedFolder
+from node.directory.trust.trust import TrustedFolder
 from node.model.policy import DAY_MS
 from node.seal.keyring import load_keys
 from node.seal.next_tls import adopt
 from node.seal.tls import load_tls
-from node.store.rocks import RocksStore
+from node.store.rocks.store import RocksStore
 from tests.cli.conftest import Admitted, Truc
-from tests.store.crash import put
+from tests.store.rocks.crash import put
 
 PASSPHRASE = "m" * 40
 

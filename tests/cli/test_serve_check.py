@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from node.store.fence import SCHEMA
-from node.store.rocks import RocksStore
+from node.store.embedded.fence import SCHEMA
+from node.store.rocks.store import RocksStore
 from tests.real_mesh import PROVINCE, SERVE, RealMesh, RealNode
-from tests.store.crash import put
+from tests.store.rocks.crash import put
 
 LIMIT_S = 30.0
 

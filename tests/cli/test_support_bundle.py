@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from node.cli.support.logs import read_log
-from node.cli.support.redact import CUT, Redactor
+from node.ops.support.logs import read_log
+from node.ops.support.redact import CUT, Redactor
 from tests.cli.conftest import Admitted, Outcome, Truc
 from tests.flow.support import document
 
@@ -204,8 +204,8 @@ def test_redaction(text: str, cut: str) -> None:
 def test_a_log_is_read_from_its_end_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
     log.write_text("".join(f'{{"event": "packet.accepted", "count": {n}}}\n' for n in range(1_000)), "utf-8")
-    monkeypatch.setattr("node.cli.support.logs.BYTES_MAX", 2_000)
-    monkeypatch.setattr("node.cli.support.logs.LINES_MAX", 10)
+    monkeypatch.setattr("node.ops.support.logs.BYTES_MAX", 2_000)
+    monkeypatch.setattr("node.ops.support.logs.LINES_MAX", 10)
     lines, left_out = read_log(log)
 
     assert [json.loads(line)["count"] for line in lines] == list(range(990, 1_000))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.checkup_doors import check_hooks
-from node.model.hook import HookView
 from node.model.reason import Reason
+from node.model.webhook import HookView
+from node.ops.doctor.doors import check_hooks
 from node.seal.tls import create_certificate
 from tests.cli.conftest import Admitted, Truc
 from tests.cli.test_doctor import found

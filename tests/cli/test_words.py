@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.cli import words
-from node.cli.office import FILE_NAME_CHARACTERS_MAX, packet_file_name, safe_file_name, submission_id_of
 from node.cli.output import clean
-from node.cli.plain import iso_time, plain
-from node.cli.receipts import BY_NODE, verified_by
 from node.errors import Rejected
 from node.model.delivery import State
 from node.model.directory import Role
@@ -20,7 +16,11 @@ from node.model.lane import Lane
 from node.model.office import DeliveryView, InboxEntry, PeerView
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
+from node.office.naming import FILE_NAME_CHARACTERS_MAX, packet_file_name, safe_file_name, submission_id_of
+from node.office.proof import BY_NODE, verified_by
 from node.wire.receipt import encode_receipt
+from node.wording import vietnamese
+from node.wording.plain import iso_time, plain
 
 PACKET_ID = bytes(range(16))
 AT_MS = 1_795_345_200_123
@@ -95,13 +95,13 @@ def test_octets_are_hex_enums_small_letters_and_reasons_their_names() -> None:
     ("octets", "said"), [(0, "0 byte"), (1_023, "1023 byte"), (1_536, "1,5 KB"), (5 * 1024**3, "5,0 GB")]
 )
 def test_sizes_are_written_as_in_vietnam(octets: int, said: str) -> None:
-    assert words.size(octets) == said
+    assert vietnamese.size(octets) == said
 
 
 def test_a_waiting_delivery_says_why_and_until_when() -> None:
-    now = words.delivery(WAITING, AT_MS)
-    due = words.delivery(WAITING, AT_MS + 13_000)
-    held = words.delivery(replace(WAITING, custody_node="centre", reason=Reason.IN_CUSTODY), AT_MS)
+    now = vietnamese.delivery(WAITING, AT_MS)
+    due = vietnamese.delivery(WAITING, AT_MS + 13_000)
+    held = vietnamese.delivery(replace(WAITING, custody_node="centre", reason=Reason.IN_CUSTODY), AT_MS)
 
     assert now == "đang gửi: Chưa kết nối được tới nút bạn; thử lại sau 12 giây"
     assert due.endswith("thử ngay khi tới lượt")
@@ -109,7 +109,7 @@ def test_a_waiting_delivery_says_why_and_until_when() -> None:
 
 
 def test_every_reason_has_a_short_cause() -> None:
-    causes = [words.cause(reason) for reason in Reason if reason]
+    causes = [vietnamese.cause(reason) for reason in Reason if reason]
 
     assert all(causes)
     assert not [cause for cause in causes if cause.endswith(".")]

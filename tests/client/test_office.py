@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.office import submission_id_of
+from node.access.credential import Credential
 from node.client import Broken, Deferred, Denied, Office, Patience, Reason, Rejected, RulesBroken
 from node.model.delivery import State
 from node.net.client_submit import WHOLE_BYTES_MAX
-from node.net.credential import Credential
+from node.office.naming import submission_id_of
 from tests.client.conftest import credential_of
 from tests.edxml.packets import changed
 from tests.flow.support import document

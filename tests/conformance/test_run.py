@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from node.cli.sandbox_world import make_site
+from node.access.credential import Credential
 from node.conformance.acts import Manner
 from node.conformance.checks import BUSINESS, CHECKS
 from node.conformance.run import Report, Target, run
 from node.conformance.scene import Limit
 from node.conformance.verdict import Outcome
 from node.model.policy import MIB
-from node.net.credential import Credential
 from node.sandbox.cast import CONFORMANCE, Member
 from node.sandbox.door import refusals
 from node.sandbox.running import Options, Sandbox
 from node.sandbox.site import CONFORMANCE_CREDENTIAL, WATCHER_CREDENTIAL, Site
+from node.sandbox.world import make_site
 from tests.conformance.sabotage import SABOTAGED
 from tests.conformance.vendor import Vendor
 from tests.web.sdk import Sdk

@@ -9,15 +9,15 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from node.cli.home import Home, NewNode, create_home, describe_anew
 from node.cli.node import bootstrap
 from node.cli.system import connect
 from node.cli.unit import sign_zone
 from node.client import AsyncOffice, Credential, Patience
-from node.config import load_settings
-from node.directory.authority import Authority
+from node.config.settings import load_settings
+from node.directory.authority.authority import Authority
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
+from node.ops.home import Home, NewNode, create_home, describe_anew
 from tests.containers.hosts import MESH_PORT, NORTH, OFFICE_PORT, SOUTH, Host, Hosts, Place, Volume
 from tests.containers.lines import Line
 from tests.real_mesh import now_ms, wait_for

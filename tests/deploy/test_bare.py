@@ -205,7 +205,7 @@ def admit(tinh: Host, bo: Host, folder: Path) -> None:
 
 
 NEWER = """import asyncio, pathlib
-from node.store.rocks import RocksStore
+from node.store.rocks.store import RocksStore
 async def story():
     home = pathlib.Path("/var/lib/truc/node")
     store = RocksStore.open(home / "store", home / "WITNESS", node_id="tinh-mau")

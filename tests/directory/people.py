@@ -4,14 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.directory.authority import Authority
-from node.directory.draft import Draft
+from node.directory.authority.authority import Authority
+from node.directory.authority.draft import Draft
 from node.directory.layout import role_path, target_path
 from node.directory.signing import expires, key_from_json, open_signer, signed
 from node.directory.translate import node_file, to_bytes
-from node.directory.trust import TrustedFolder
+from node.directory.trust.trust import TrustedFolder
 from node.directory.tufapi import TargetFile, Targets
-from node.directory.zone import ZoneEditor, create_join_request
+from node.directory.zone.zone import ZoneEditor, create_join_request
 from node.model.code import Code, parse_code
 from node.model.directory import NodeEntry, PublicKey, Role, Unit
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from node.directory.authority import Authority
-from node.directory.search import SearchIndex
+from node.directory.authority.authority import Authority
+from node.directory.lookup.search import SearchIndex
+from node.directory.lookup.units import UnitTable
 from node.directory.translate import zone_bytes
-from node.directory.trust import TrustedFolder
-from node.directory.units import UnitTable
-from node.directory.zone import ZoneEditor
+from node.directory.trust.trust import TrustedFolder
+from node.directory.zone.zone import ZoneEditor
 from node.errors import Broken, Denied, Fault, Rejected
 from node.model.code import parse_code
 from node.model.directory import Alias, Unit, Zone, directory_of

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from node.directory.authority import Authority
+from node.directory.authority.authority import Authority
 from node.directory.root import root_fingerprint
-from node.directory.trust import TrustedFolder
-from node.directory.zone import ZoneEditor, create_join_request
+from node.directory.trust.trust import TrustedFolder
+from node.directory.zone.zone import ZoneEditor, create_join_request
 from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.code import parse_code
 from node.model.directory import Role
@@ -58,7 +58,7 @@ def test_starting_a_node_does_not_need_tuf(tmp_path: Path) -> None:
     land = country(tmp_path)
     land.trusted("reader").update_from(land.authority.public, NOW_MS)
     script = (
-        "import sys, pathlib, node.directory.source\nfrom node.directory.trust import TrustedFolder\n"
+        "import sys, pathlib, node.directory.trust.source\nfrom node.directory.trust.trust import TrustedFolder\n"
         "print(TrustedFolder(pathlib.Path(sys.argv[1])).load().version, 'tuf' in sys.modules)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "reader" / "directory")]

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from node.carrier import Carrier, Loaded
 from node.edxml.compose import compose_document, compose_status
 from node.errors import Deferred
-from node.flow import outbox
-from node.flow.receipt import sign_receipts
-from node.flow.road import Road
+from node.flow.send import outbox
+from node.flow.send.receipts import sign_receipts
+from node.flow.send.routing import Road
+from node.flow.send.transfer import Loaded, Transfer
 from node.model.code import parse_code
 from node.model.directory import Alias, Directory, NodeEntry, Role, Unit, Zone, directory_of
 from node.model.envelope import Envelope, PacketKind, SignedEnvelope, packet_id_of
@@ -34,9 +34,9 @@ from node.seal.body import seal_body
 from node.seal.keyring import Keyring
 from node.seal.signature import ENVELOPE_LABEL
 from node.seal.wrap import Wrapper
-from node.store.memory import InstantDisk, MemoryEngine, MemoryStore
-from node.store.memory_bodies import MemoryBodies
-from node.store.overlay import OverlayTx
+from node.store.embedded.overlay import OverlayTx
+from node.store.memory.bodies import MemoryBodies
+from node.store.memory.store import InstantDisk, MemoryEngine, MemoryStore
 from node.wire import codec
 from tests.small_mesh import PREFIX, UNITS, FixedDirectory, InlineWorkers, OsEntropy, entry_of
 
@@ -262,13 +262,13 @@ class Place:
         """Send once what is ready for a peer, as its courier would."""
         current = self.directory.current()
         road = Road(current.nodes[through or peer_id], is_relay=bool(through))
-        carrier = Carrier(peer_id, self.node, self.ports, self.node.policy)
-        heard = await carrier.push(road, await self.do(lambda tx: self._ready(tx, carrier, peer_id)))
-        return await carrier.settle(road, heard)
+        transfer = Transfer(peer_id, self.node, self.ports, self.node.policy)
+        heard = await transfer.push(road, await self.do(lambda tx: self._ready(tx, transfer, peer_id)))
+        return await transfer.settle(road, heard)
 
-    def _ready(self, tx: Tx, carrier: Carrier, peer_id: str) -> list[Loaded]:
+    def _ready(self, tx: Tx, transfer: Transfer, peer_id: str) -> list[Loaded]:
         lanes = (outbox.ready(tx, peer_id, lane, b"", 64) for lane in outbox.FAST_LANES)
-        return carrier.load(tx, outbox.mix(lanes, self.node.policy))
+        return transfer.load(tx, outbox.mix(lanes, self.node.policy))
 
 
 def place(name: str, policy: Policy | None = None, *, known: Directory | None = None) -> Place:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from node.directory.trust import TrustedFolder
+from node.config.home import Homestead
+from node.directory.trust.trust import TrustedFolder
 from node.errors import Fault
-from node.home import Homestead
 from node.model.delivery import State
 from node.model.directory import Directory
 from node.model.office import DeliveryView, InboxEntry, SubmitResult

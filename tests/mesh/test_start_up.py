@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from node.config.home import Homestead
 from node.errors import ADVICE, Broken
-from node.home import Homestead
 from node.model.reason import Reason
 from node.seal.keyring import create_keys
 from tests import real_mesh

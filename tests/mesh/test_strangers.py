@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from node.config.home import Homestead
 from node.errors import Deferred
-from node.home import Homestead
 from node.model.directory import NodeEntry
 from node.model.envelope import Envelope, SignedEnvelope
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node.flow.receipt import believe
+from node.flow.send.receipts import believe
 from node.model.envelope import PacketKind
 from node.model.lane import Lane
 from node.model.reason import Reason

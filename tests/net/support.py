@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 
+from node.access.systems import Systems
 from node.errors import Fault
 from node.model.completeness import Completeness, UnitReport
 from node.model.directory import Alias, Directory, NodeEntry, directory_of
@@ -28,7 +29,6 @@ from node.model.policy import Policy
 from node.model.reason import Reason
 from node.net.mesh_server import MeshService, mesh_listener
 from node.net.office_server import AdminService, OfficeService, office_listener
-from node.net.systems import Systems
 from node.seal.tls import TlsIdentity, create_certificate
 
 PACKET_ID = bytes(range(16))

@@ -8,6 +8,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from node.access.credential import Credential
+from node.access.systems import Systems
 from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.deadline import Deadline, DeadlineKind
 from node.model.delivery import State
@@ -19,8 +21,6 @@ from node.model.status import StatusEvent
 from node.net.admin_client import AdminClient
 from node.net.admin_server import is_from_here
 from node.net.client import OfficeClient
-from node.net.credential import Credential
-from node.net.systems import Systems
 from node.net.tls import pinned_channel
 from node.wire import office as wire
 from node.wire import track

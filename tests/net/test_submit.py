@@ -6,13 +6,13 @@ import hashlib
 import grpc
 import pytest
 
+from node.access.credential import Credential
+from node.access.systems import Systems
 from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.finding import Finding, RulesBroken, Severity
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
 from node.net.client import OfficeClient
-from node.net.credential import Credential
-from node.net.systems import Systems
 from node.net.tls import der_of, pinned_channel
 from node.net.tokens import bearer
 from node.wire.office import submit_result_from_proto

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from node.cli.sandbox_door import Remote
 from node.client import Office
+from node.sandbox.remote import Remote
 from node.sandbox.site import CONFORMANCE_CREDENTIAL
 from tests.web.sdk import Sdk
 

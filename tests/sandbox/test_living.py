@@ -255,7 +255,7 @@ def test_without_its_token_the_door_tells_nothing(sandbox: Running) -> None:
 
 
 def test_another_program_on_the_port_is_no_sandbox(tmp_path: Path) -> None:
-    from node.cli.sandbox_door import Remote
+    from node.sandbox.remote import Remote
 
     with pytest.raises(Deferred, match="no sandbox answers"):
         Remote("http://127.0.0.1:1/token").get("state")

@@ -1,6 +1,6 @@
 """A machine's disk: it is slow, it is full now and then, and in a crash it loses what was not synced.
 
-Rows and bodies are node/store/memory.py, which passes the same contract tests as the durable store; this file decides when a sync
+Rows and bodies are node/store/memory/store.py, which passes the same contract tests as the durable store; this file decides when a sync
 ends, when there is no space, and how many of the commits that nobody has waited for survive a crash (the oldest ones: a log
 loses its tail).
 """
@@ -13,8 +13,8 @@ from typing import TypeVar
 from node.errors import Deferred
 from node.model.reason import Reason
 from node.ports import Tx
-from node.store.memory import MemoryStore
-from node.store.memory_bodies import MemoryBodies, MemoryPart
+from node.store.memory.bodies import MemoryBodies, MemoryPart
+from node.store.memory.store import MemoryStore
 from tests.sim.loop import Process, VirtualLoop
 from tests.sim.machine import Trace
 

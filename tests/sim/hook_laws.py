@@ -1,4 +1,4 @@
-"""The laws of telling (node/flow/hook.py).
+"""The laws of telling (node/flow/webhooks/notices.py).
 
 When the addresses are up at last, each has heard of each event, by itself or by a LOOK that came after it;
 a repeat is what was sent before; and nothing is told that has not happened.
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from node.model.hook import NoticeKind
+from node.model.webhook import NoticeKind
 from tests.sim.ledger import Ledger
 from tests.sim.world import World
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from node.errors import Deferred
-from node.model.hook import Hook, HookMessage
 from node.model.office import System
 from node.model.reason import Reason
+from node.model.webhook import Hook, HookMessage
 from tests.sim.loop import Process
 from tests.sim.machine import Trace, mark
 

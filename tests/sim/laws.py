@@ -13,9 +13,9 @@ from node.model.delivery import State
 from node.model.office import DeliveryView, OutboxView
 from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
+from node.rows import keys
+from node.rows.records import PacketRecord
 from node.seal.signature import RECEIPT_LABEL, verify_by
-from node.store import keys
-from node.store.records import PacketRecord
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
 from tests.sim.hook_laws import check_hooks

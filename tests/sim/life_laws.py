@@ -15,8 +15,8 @@ from node.model.office import DeliveryView
 from node.model.reason import Reason
 from node.model.status import StatusEvent, shown_status
 from node.ports import Tx
-from node.store import hook_keys, keys
-from node.store.records import InboxRecord
+from node.rows import keys, webhook_keys
+from node.rows.records import InboxRecord
 from tests.sim.ledger import Ledger, Sent
 from tests.sim.world import World
 
@@ -214,7 +214,9 @@ async def owes(world: World, name: str) -> list[str]:
 
     def look(tx: Tx) -> list[str]:
         owed = [f"duty {key.hex()}" for key, _ in tx.scan(keys.DUTIES, limit=10)]
-        owed += [f"notices to {hook_keys.system_of_due(key)}" for key, _ in tx.scan(hook_keys.HOOKS_DUE, limit=10)]
+        owed += [
+            f"notices to {webhook_keys.system_of_due(key)}" for key, _ in tx.scan(webhook_keys.HOOKS_DUE, limit=10)
+        ]
         for key, _ in tx.scan(keys.HELD, limit=50):
             entries = tx.scan(keys.inbox_entry(keys.packet_of_row(key)), limit=50)
             if any(InboxRecord.FromString(value).waits_for for _, value in entries):

@@ -9,8 +9,14 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from node.flow import accept, arrival, duty, hook, inbox, outbox, receipt, status, submit
-from node.model.hook import Batch
+from node.flow.document import status
+from node.flow.duties import duty
+from node.flow.inbox import inbox
+from node.flow.receive import accept, arrival
+from node.flow.send import outbox, receipts
+from node.flow.submit import store
+from node.flow.webhooks import notices
+from node.model.webhook import Batch
 from node.ports import Tx
 from tests.sim.disk import Disk, SimStore
 from tests.sim.loop import Process
@@ -57,7 +63,7 @@ def no_memory_of_packets() -> Iterator[None]:
 @contextmanager
 def no_memory_of_submissions() -> Iterator[None]:
     """A node that takes a repeated submission for a new one."""
-    with patch.object(submit, "repeat_of", lambda *_: None):
+    with patch.object(store, "repeat_of", lambda *_: None):
         yield
 
 
@@ -65,10 +71,10 @@ def no_memory_of_submissions() -> Iterator[None]:
 def custody_is_delivery() -> Iterator[None]:
     """An origin that lets go of a packet as soon as a relay has it."""
 
-    def let_go(tx: Tx, believed: receipt.Believed, node_id: str, until_ms: int) -> None:
+    def let_go(tx: Tx, believed: receipts.Believed, node_id: str, until_ms: int) -> None:
         outbox.settle(tx, node_id, believed.receipt.packet_id, 1)
 
-    with patch.object(receipt, "apply_custody", let_go):
+    with patch.object(receipts, "apply_custody", let_go):
         yield
 
 
@@ -128,7 +134,7 @@ def duty_not_durable() -> Iterator[None]:
 @contextmanager
 def answer_attributed_to_nothing() -> Iterator[None]:
     """A node that lets its units' answers name no request."""
-    with patch.object(submit, "requests_answered", lambda tx, drafts: [b"" for _ in drafts]):
+    with patch.object(store, "requests_answered", lambda tx, drafts: [b"" for _ in drafts]):
         yield
 
 
@@ -142,14 +148,14 @@ def waits_for_ever() -> Iterator[None]:
 @contextmanager
 def author_without_an_order() -> Iterator[None]:
     """An author's node that signs with its clock's time, whatever it has signed about the document before."""
-    with patch.object(submit.dossier, "newest_ms", lambda *_: 0):
+    with patch.object(store.dossier, "newest_ms", lambda *_: 0):
         yield
 
 
 @contextmanager
 def notice_not_durable() -> Iterator[None]:
     """A node whose notifier keeps what it is telling in its head: the rows go when it looks at them, before anything is told."""
-    real, forget = hook.batch, hook.taken
+    real, forget = notices.batch, notices.taken
 
     def look(tx: Tx, system: str) -> Batch | None:
         found = real(tx, system)
@@ -157,8 +163,8 @@ def notice_not_durable() -> Iterator[None]:
             forget(tx, found, found.notices[-1].time_ms)
         return found
 
-    settled = patch.multiple(hook, taken=lambda *_: None, not_taken=lambda *_: True)
-    with patch.object(hook, "batch", look), settled:
+    settled = patch.multiple(notices, taken=lambda *_: None, not_taken=lambda *_: True)
+    with patch.object(notices, "batch", look), settled:
         yield
 
 
@@ -167,30 +173,30 @@ def batch_made_up_anew() -> Iterator[None]:
     """A node that tells at every attempt what waits just then, under another id: the receiver cannot drop what it has."""
 
     def widest(tx: Tx, system: str) -> Batch | None:
-        head = hook.load(tx, hook.hook_keys.hook(system), hook.HookRecord)
+        head = notices.load(tx, notices.hook_keys.hook(system), notices.HookRecord)
         if head is not None:
             head.batch_through = 0
-            hook.save(tx, hook.hook_keys.hook(system), head)
+            notices.save(tx, notices.hook_keys.hook(system), head)
         return real(tx, system)
 
-    real = hook.batch
-    with patch.object(hook, "batch", widest):
+    real = notices.batch
+    with patch.object(notices, "batch", widest):
         yield
 
 
 @contextmanager
 def look_covers_what_comes_after() -> Iterator[None]:
     """A node that takes a LOOK which was on its way for having told of what happened meanwhile."""
-    real = hook.taken
+    real = notices.taken
 
     def taken(tx: Tx, told: Batch, now_ms: int) -> None:
-        head = hook.load(tx, hook.hook_keys.hook(told.system), hook.HookRecord)
+        head = notices.load(tx, notices.hook_keys.hook(told.system), notices.HookRecord)
         if head is not None and told.is_look:
             head.look_number = told.through
-            hook.save(tx, hook.hook_keys.hook(told.system), head)
+            notices.save(tx, notices.hook_keys.hook(told.system), head)
         real(tx, told, now_ms)
 
-    with patch.object(hook, "taken", taken):
+    with patch.object(notices, "taken", taken):
         yield
 
 

@@ -2,7 +2,7 @@
 
 A call is two legs. The request's leg may lose it (the caller waits in vain until its bound) or find the address closed (refused
 at once, as a crashed machine does). The reply's leg may lose the answer after the peer has done the work: the caller learns
-nothing, and tries again. Roads can be cut in one direction only; a cut that drops is a half-open link. What travels is octets
+nothing, and tries again. PeerHealth can be cut in one direction only; a cut that drops is a half-open link. What travels is octets
 made and read by node/wire/, so nothing is shared by reference and the codecs are exercised. Who calls is known as TLS would
 tell: it is not in the message.
 """
@@ -72,7 +72,7 @@ class Network:
         self.cuts: dict[tuple[str, str], str] = {}
         """Directed roads that are cut: "drop" (silence) or "reject" (refused at once)."""
         self.walls: set[tuple[str, str]] = set()
-        """Roads that never existed: healing does not open them."""
+        """PeerHealth that never existed: healing does not open them."""
         self.on_reply: Callable[[str, str, bytes], None] = lambda name, verb, reply: None
         self.busiest = (0, "", "", 0)
         """Most calls in one minute over one road: calls, origin, target, minute."""

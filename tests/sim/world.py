@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from node.clerk import Clerk
-from node.couriers import Couriers
 from node.errors import Fault
+from node.flow.duties.duty_loop import DutyLoop
+from node.flow.send.dispatch import Dispatcher
+from node.flow.webhooks.notifier import Notifier
 from node.model.code import parse_code
 from node.model.directory import Alias, Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
 from node.model.office import FoundUnit, System
 from node.model.policy import Policy
 from node.node import Node
-from node.notifier import Notifier
 from node.ports import Ports
 from tests.sim.disk import Disk, SimBodies, SimStore
 from tests.sim.hooks import Receiver, SimHooks
@@ -74,12 +74,12 @@ POLICY = Policy(
 def tight_limits() -> Iterator[None]:
     """Let small packets flow as large ones do, and whoever idles look seldom, which shows every wake-up that was forgotten."""
     with (
-        patch("node.submitting.SMALL_PACKET_BYTES_MAX", 5_000),
-        patch("node.courier.IDLE_S", 900.0),
-        patch("node.clerk.IDLE_S", 900.0),
-        patch("node.notifier.LOOK_S", 900.0),
-        patch("node.flow.hook.NOTICES_MAX", 6),
-        patch("node.flow.hook.BATCH_MAX", 3),
+        patch("node.flow.submit.intake.SMALL_PACKET_BYTES_MAX", 5_000),
+        patch("node.flow.send.courier.IDLE_S", 900.0),
+        patch("node.flow.duties.duty_loop.IDLE_S", 900.0),
+        patch("node.flow.webhooks.notifier.LOOK_S", 900.0),
+        patch("node.flow.webhooks.notices.NOTICES_MAX", 6),
+        patch("node.flow.webhooks.notices.BATCH_MAX", 3),
     ):
         yield
 
@@ -116,8 +116,8 @@ class Machine:
         self._world = world
         self.directories = Directories(directory)
         self._entropy = SimEntropy(stream(world.seed, f"entropy {name}"))
-        self.couriers: Any = None
-        self.clerk: Any = None
+        self.dispatcher: Any = None
+        self.duty_loop: Any = None
         self.notifier: Any = None
         self.receiver = _receiver(world, name)
 
@@ -128,14 +128,14 @@ class Machine:
         self.starts += 1
         ports = self._ports(process)
         node = Node(ports, policy)
-        couriers, clerk = Couriers(node, ports, policy), Clerk(node, ports, policy)
+        dispatcher, duty_loop = Dispatcher(node, ports, policy), DutyLoop(node, ports, policy)
         notifier = Notifier(node, ports, policy, SimHooks(self.receiver, process, world.trace))
         world.trace(self.name, f"starts ({self.starts})")
-        self.process, self.node, self.couriers, self.clerk = process, node, couriers, clerk
+        self.process, self.node, self.dispatcher, self.duty_loop = process, node, dispatcher, duty_loop
         self.notifier = notifier
         try:
-            await process.call(couriers.start(), 60.0)
-            await process.call(clerk.start(), 60.0)
+            await process.call(dispatcher.start(), 60.0)
+            await process.call(duty_loop.start(), 60.0)
             await process.call(notifier.start(), 60.0)
         except Fault as fault:
             world.trace(self.name, f"does not start: {fault}")
@@ -158,8 +158,8 @@ class Machine:
         """Stop in good order; what is durable afterwards is still only what the disk made durable."""
         if self.process is not None:
             await self.process.call(self.notifier.stop(), 120.0)
-            await self.process.call(self.clerk.stop(), 120.0)
-            await self.process.call(self.couriers.stop(), 120.0)
+            await self.process.call(self.duty_loop.stop(), 120.0)
+            await self.process.call(self.dispatcher.stop(), 120.0)
             self.crash()
 
     def crash(self) -> None:
@@ -167,7 +167,7 @@ class Machine:
         if self.process is not None:
             self._world.trace(self.name, "crashes")
             self.process.crash()
-            self.process = self.node = self.couriers = self.clerk = self.notifier = None
+            self.process = self.node = self.dispatcher = self.duty_loop = self.notifier = None
             self.disk.crash()
 
     def burn(self) -> None:

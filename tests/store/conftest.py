@@ -11,11 +11,11 @@ import pytest
 from node.errors import Deferred
 from node.model.reason import Reason
 from node.store.bodies import FileBodies
-from node.store.fence import Fence
+from node.store.embedded.fence import Fence
 from node.store.files import NoSpace
-from node.store.memory import MemoryStore
-from node.store.memory_bodies import MemoryBodies
-from node.store.rocks import RocksStore
+from node.store.memory.bodies import MemoryBodies
+from node.store.memory.store import MemoryStore
+from node.store.rocks.store import RocksStore
 
 NODE = "bo-noi-vu"
 

@@ -8,7 +8,7 @@ import pytest
 
 from node.errors import Deferred, Fault
 from node.model.reason import Reason
-from node.store import keys
+from node.rows import keys
 from tests.store.conftest import until
 
 Story = Callable[[Any], Awaitable[None]]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from node.home import Homestead
-from node.net.systems import Systems
-from node.net.vxp_secrets import VxpSecrets
+from node.access.systems import Systems
+from node.access.vxp_secrets import VxpSecrets
+from node.config.home import Homestead
 from node.seal.keyring import load_keys
 from node.seal.tls import create_certificate
 from tests.ports import free_ports

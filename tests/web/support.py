@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from node.directory.zone import create_join_request
-from node.dockets import Dockets
+from node.access.systems import Systems
+from node.access.tls_files import TlsFiles
+from node.access.vxp_secrets import VxpSecrets
+from node.directory.zone.zone import create_join_request
+from node.flow.inbox.bridge_verbs import VxpInbox
 from node.model.code import parse_code
 from node.model.directory import NodeEntry, PublicKey, Unit
 from node.model.policy import Policy
 from node.net.errors import Tally
-from node.net.systems import Systems
-from node.net.tls_files import TlsFiles
-from node.net.vxp_secrets import VxpSecrets
 from node.seal.tls import create_certificate
-from node.web.brake import Brake
 from node.web.door import WebDoor
+from node.web.throttle import Brake
 from node.web.vxp.build import vxp_door
-from node.web.vxp.house import House
+from node.web.vxp.context import BridgeContext
 from node.web.vxp.register import Registrar
 from tests.small_mesh import IMPATIENT, PREFIX, UNITS, Office, SmallMesh, eventually, small_mesh
 from tests.web.sdk import Sdk
@@ -39,7 +39,7 @@ class Bridged:
     """One node of the small mesh with a bridge before it."""
 
     office: Office
-    house: House
+    context: BridgeContext
     door: WebDoor
     tally: Tally
     zone: Path
@@ -48,11 +48,11 @@ class Bridged:
 
     def system(self, name: str, *units: str) -> Sdk:
         """Connect a system and return a service object of the library for it."""
-        self.house.systems.create(name, units)
+        self.context.systems.create(name, units)
         return self.sdk(name, self.secret(name))
 
     def secret(self, name: str) -> str:
-        return self.house.secrets.create(name, self.office.ports.keys.public_keys().sealing[0])
+        return self.context.secrets.create(name, self.office.ports.keys.public_keys().sealing[0])
 
     def sdk(self, name: str, secret: str, **more: Any) -> Sdk:
         return Sdk(self.door.port, name, secret, **more)
@@ -67,13 +67,15 @@ async def bridged(office: Office, folder: Path, *, tls: TlsFiles | None = None, 
     registrar = Registrar(zone, systems, ports.clock.now_ms)
     now_s = [0.0]
     secrets = VxpSecrets(folder / "systems", ports.keys, monotonic_s=lambda: now_s[0])
-    house = House(office.node, Dockets(ports), ports.directory.current, systems, secrets, registrar, ports.clock.now_ms)
+    context = BridgeContext(
+        office.node, VxpInbox(ports), ports.directory.current, systems, secrets, registrar, ports.clock.now_ms
+    )
     tally = Tally()
     quick = brake or Brake(first_delay_s=0.001, longest_delay_s=0.002)
-    door = vxp_door("127.0.0.1:0", tls, house, brake=quick, tally=tally)
+    door = vxp_door("127.0.0.1:0", tls, context, brake=quick, tally=tally)
     await door.start()
     try:
-        yield Bridged(office, house, door, tally, zone, now_s)
+        yield Bridged(office, context, door, tally, zone, now_s)
     finally:
         await door.stop()
         assert not tally.failed, f"{node_id}: {tally.failed}"
@@ -85,7 +87,7 @@ def _zone(folder: Path, office: Office) -> Path:
     signing, sealing = (tuple(PublicKey(raw, 1) for raw in keys) for keys in (public.signing, public.sealing))
     entry = NodeEntry(node_id, node_id, "", (), (certificate,), signing, sealing)
     create_join_request(folder, entry, [parse_code(PREFIX[node_id])], office.ports.clock.now_ms())
-    from node.directory.zone import ZoneEditor
+    from node.directory.zone.zone import ZoneEditor
 
     ZoneEditor.open(folder).add_units([Unit(code, title) for code, title in UNITS[node_id]])
     return folder

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.directory.zone import ZoneEditor
+from node.directory.zone.zone import ZoneEditor
 from node.model.code import parse_code
 from node.model.directory import Alias, Directory, Unit, Zone, directory_of
 from node.web.vxp import agencies
@@ -192,7 +192,7 @@ def test_a_system_registers_a_unit_under_its_own_and_speaks_for_it(tmp_path: Pat
             assert said.ok
             assert "truc unit publish" in said.json["ErrorDesc"]
             assert unit_of(province, "H49.22.09") == Unit("H49.22.09", "Phòng Tổ chức", (), "H49.22")
-            system = province.house.systems.named("tinh")
+            system = province.context.systems.named("tinh")
             assert system is not None
             assert system.units == {"H49.22", "H49.22.09"}
 

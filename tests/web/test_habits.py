@@ -30,8 +30,8 @@ async def waits(sdk: Sdk, count: int) -> list[dict[str, str]]:
 
 
 async def sent_count(bridge: Bridged, system: str) -> int:
-    units = next(record.system for record in bridge.house.systems.list() if record.system.name == system)
-    return len((await bridge.house.dockets.newest_sent(units, None))[0])
+    units = next(record.system for record in bridge.context.systems.list() if record.system.name == system)
+    return len((await bridge.context.vxp_inbox.newest_sent(units, None))[0])
 
 
 def test_the_same_signed_request_again_gets_the_same_docid_and_is_stored_once(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_counts_tell_documents_and_statuses_apart(tmp_path: Path) -> None:
 
 
 def test_a_list_of_many_pages_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.dockets.PAGE", 3)
+    monkeypatch.setattr("node.flow.inbox.bridge_verbs.PAGE", 3)
 
     async def story() -> None:
         async with two_bridges(tmp_path) as (ministry, province, _):

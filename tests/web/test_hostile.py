@@ -10,8 +10,8 @@ import pytest
 
 from node.model.policy import Policy
 from node.web import body, protocol
-from node.web.brake import Brake
 from node.web.protocol import HEADER_BYTES_MAX
+from node.web.throttle import Brake
 from tests.flow.support import document
 from tests.small_mesh import eventually, small_mesh
 from tests.web.sdk import PREFIX, Said, Sdk, built, gson, read_answer, sign, unpadded_hex
@@ -359,7 +359,7 @@ class Log:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lines: list[dict[str, Any]] = []
-        monkeypatch.setattr("node.web.brake.log", self)
+        monkeypatch.setattr("node.web.throttle.log", self)
 
     def warning(self, event: str, **fields: Any) -> None:
         self.lines.append({"event": event, **fields})
@@ -406,7 +406,7 @@ def test_a_revoked_system_is_refused_at_once_and_a_replaced_secret_within_a_seco
             assert (await new.call("countReceiveEdoc")).code == "15"
             assert (await newest.call("countReceiveEdoc")).ok
             new = newest
-            province.house.systems.revoke("tinh")
+            province.context.systems.revoke("tinh")
             assert (await new.call("countReceiveEdoc")).code == "15"
 
     run(story())
@@ -437,8 +437,8 @@ async def world(ministry: Bridged, province: Bridged, bo: Sdk, tinh: Sdk) -> lis
         await rows(bo, "status"),
         (await bo.call("getSentEdocList", docId="", docid="", messagetype="edoc")).json["data"],
         (await tinh.call("getSentEdocList", docId="", docid="", messagetype="edoc")).json["data"],
-        province.house.registrar._zone.joinpath("units", "H49").read_bytes(),
-        [sorted(record.system.units) for record in province.house.systems.list()],
+        province.context.registrar._zone.joinpath("units", "H49").read_bytes(),
+        [sorted(record.system.units) for record in province.context.systems.list()],
     ]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from node.access.tls_files import TlsFiles
 from node.errors import Broken
 from node.model.reason import Reason
-from node.net.tls_files import TlsFiles
 from tests.flow.support import document, status_about
 from tests.mesh.support import QUICK, eventually, run
 from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE

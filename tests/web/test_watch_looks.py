@@ -7,17 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from node.flow.counters import Counters
 from node.model.envelope import PacketKind, Signature
 from node.model.mesh import Answer
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
 from node.net.peers import PeerTally
-from node.store import keys
-from node.store.records import OutboxRecord
-from node.store.rocks import RocksStore
-from node.store.scales import Scales, Weights
+from node.rows import keys
+from node.rows.records import OutboxRecord
+from node.store.disk_usage import Scales, Weights
+from node.store.rocks.store import RocksStore
 from node.store.timing import Histogram
-from node.traffic import Traffic
 from node.web.watch.look import Looker, Watched
 from node.web.watch.metrics import Metrics
 from tests.small_mesh import Office, small_mesh
@@ -102,7 +102,7 @@ def test_a_scrape_of_a_long_queue_is_bounded_and_leaves_the_loop_free(tmp_path: 
     async def story() -> None:
         async with small_mesh() as mesh:
             office = mesh["g14"]
-            await office.couriers.stop()
+            await office.dispatcher.stop()
             store = RocksStore.open(tmp_path / "store", tmp_path / "WITNESS", node_id="g14")
             for begin in range(0, ROWS, 5_000):
                 await store.transact(lambda tx, begin=begin: write(tx, begin))  # type: ignore[misc]
@@ -144,7 +144,7 @@ async def _beat(longest_s: list[float]) -> None:
 
 def test_counting_costs_a_packet_about_a_microsecond() -> None:
     """What a packet costs the counters on its whole way, against a bound that only a mistake of another kind would break."""
-    traffic, calls = Traffic(), PeerTally().calls
+    counters, calls = Counters(), PeerTally().calls
     receipt = Receipt(bytes(16), bytes(32), "h49", Level.DELIVERED, (Outcome("H49.22", Reason.NONE),), 1)
     signed = SignedReceipt(bytes(100), Signature(bytes(8), bytes(64), 0, 1, ()))
     verdict: Any = SimpleNamespace(envelope=SimpleNamespace(kind=PacketKind.DOCUMENT), receipt=receipt)
@@ -152,10 +152,10 @@ def test_counting_costs_a_packet_about_a_microsecond() -> None:
     rounds = 20_000
     begun_s = time.process_time()
     for _ in range(rounds):
-        traffic.submitted[PacketKind.DOCUMENT, False] += 1
-        traffic.receipts_verified[Level.DELIVERED] += 1
-        traffic.have_ended([Reason.NONE])
-        traffic.settled([(verdict, signed)], [answer])
+        counters.submitted[PacketKind.DOCUMENT, False] += 1
+        counters.receipts_verified[Level.DELIVERED] += 1
+        counters.have_ended([Reason.NONE])
+        counters.settled([(verdict, signed)], [answer])
         calls["h49", "push", "OK"] += 1
     each_s = (time.process_time() - begun_s) / rounds
     print(f"{each_s * 1e6:.2f} us for both nodes together")

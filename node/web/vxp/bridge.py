@@ -22,10 +22,10 @@ from node.model.policy import KIB
 from node.model.reason import Reason
 from node.net.errors import FAILED, OK, Tally
 from node.web.body import Body
-from node.web.brake import Brake
+from node.web.throttle import Brake
 from node.web.vxp import agencies, answer, receive, register, send, sent
 from node.web.vxp.agencies import AgencyLists, Form
-from node.web.vxp.house import House
+from node.web.vxp.context import BridgeContext
 from node.web.vxp.signature import Signed, claimed_name, verify
 
 OPERATION_TIME_S = 60.0
@@ -83,9 +83,9 @@ class Operation:
 class Bridge:
     """The ASGI application under the bridge's path."""
 
-    def __init__(self, house: House, lists: AgencyLists, brake: Brake, tally: Tally | None = None) -> None:
+    def __init__(self, context: BridgeContext, lists: AgencyLists, brake: Brake, tally: Tally | None = None) -> None:
         self.tally = tally or Tally()
-        self._house = house
+        self._context = context
         self._lists = lists
         self._brake = brake
         self._calls = 0
@@ -142,7 +142,7 @@ class Bridge:
     async def _carry_out(self, operation: Operation, scope: Scope, body: Body) -> Answer:
         if self._calls > CALLS_MAX:
             raise Deferred(Reason.PEER_BUSY, f"more than {CALLS_MAX} calls at once")
-        signed = verify(scope["headers"], self._house.systems.named, self._house.secrets)
+        signed = verify(scope["headers"], self._context.systems.named, self._context.secrets)
         call = Call(signed, body, _takes_gzip(scope), _is_private(scope))
         if operation.takes_file:
             return await operation.handler(call)
@@ -190,36 +190,36 @@ class Bridge:
         }
 
     async def _send_edoc(self, call: Call) -> Answer:
-        return await send.send_edoc(self._house, call.signed, call.body)
+        return await send.send_edoc(self._context, call.signed, call.body)
 
     async def _received_list(self, call: Call) -> Answer:
         await call.body.whole(SMALL_BODY_BYTES_MAX)
-        made = await receive.received_list(self._house, call.signed)
+        made = await receive.received_list(self._context, call.signed)
         return made if isinstance(made, bytes) else Stream(made)
 
     async def _sent_list(self, call: Call) -> Answer:
         await call.body.whole(SMALL_BODY_BYTES_MAX)
-        return Stream(await sent.sent_list(self._house, call.signed))
+        return Stream(await sent.sent_list(self._context, call.signed))
 
     async def _get_edoc(self, call: Call) -> Answer:
         # The body first: the library waits three seconds for the 100-continue that reading it sends.
         await call.body.whole(SMALL_BODY_BYTES_MAX)
-        size_bytes, octets = await receive.edoc_in_json(self._house, call.signed)
+        size_bytes, octets = await receive.edoc_in_json(self._context, call.signed)
         if size_bytes <= SMALL_ANSWER_BYTES_MAX:
             return b"".join([piece async for piece in octets])
         return Stream(octets, size_bytes)
 
     async def _download_edoc(self, call: Call) -> Answer:
-        size_bytes, octets = await receive.edoc_raw(self._house, call.signed)
+        size_bytes, octets = await receive.edoc_raw(self._context, call.signed)
         return Stream(octets, size_bytes, media_type="application/octet-stream")
 
     async def _update_status(self, call: Call) -> Answer:
         await call.body.whole(SMALL_BODY_BYTES_MAX)
-        return await receive.update_status(self._house, call.signed)
+        return await receive.update_status(self._context, call.signed)
 
     async def _count(self, kind: PacketKind, call: Call) -> Answer:
         await call.body.whole(SMALL_BODY_BYTES_MAX)
-        return await receive.count(self._house, call.signed, kind)
+        return await receive.count(self._context, call.signed, kind)
 
     async def _agencies(self, name: str, call: Call) -> Answer:
         await call.body.whole(SMALL_BODY_BYTES_MAX)
@@ -231,12 +231,12 @@ class Bridge:
     async def _register_agency(self, call: Call) -> Answer:
         _require_private(call)
         body = await call.body.whole(register.BODY_BYTES_MAX)
-        return await register.register_agency(self._house, call.signed, body)
+        return await register.register_agency(self._context, call.signed, body)
 
     async def _delete_agency(self, call: Call) -> Answer:
         _require_private(call)
         await call.body.whole(SMALL_BODY_BYTES_MAX)
-        return await register.delete_agency(self._house, call.signed)
+        return await register.delete_agency(self._context, call.signed)
 
 
 def _level(signed: Signed) -> int:

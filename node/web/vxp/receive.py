@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 
 from node.errors import Rejected
-from node.flow.docket import Waiting
+from node.flow.inbox.vxp_inbox import Waiting
 from node.model.calendar import moment_of
 from node.model.envelope import PacketKind
 from node.model.office import NO_LEASE, InboxEntry
 from node.model.reason import Reason
 from node.web.vxp.answer import success
-from node.web.vxp.house import House
+from node.web.vxp.context import BridgeContext
 from node.web.vxp.signature import Signed
 from node.web.vxp.streams import as_base64, base64_bytes, begun, frame, framed, row
 
@@ -51,22 +51,22 @@ def kind_asked(signed: Signed) -> PacketKind | None:
     return KINDS.get(signed.argument("messagetype").lower())
 
 
-async def received_list(house: House, signed: Signed) -> bytes | AsyncIterator[bytes]:
+async def received_list(context: BridgeContext, signed: Signed) -> bytes | AsyncIterator[bytes]:
     """Return the list of what waits: whole if it is one page, which it mostly is, else made page by page."""
     kind = kind_asked(signed)
-    page, following = await house.dockets.waiting(signed.system, kind)
+    page, following = await context.vxp_inbox.waiting(signed.system, kind)
     rows = b",".join(map(_waiting_row, page))
     if following:
-        return framed(_waiting(house, signed, rows, following))
+        return framed(_waiting(context, signed, rows, following))
     before, after = frame()
     return before + b"[" + rows + b"]" + after
 
 
-async def _waiting(house: House, signed: Signed, rows: bytes, start: bytes) -> AsyncIterator[bytes]:
+async def _waiting(context: BridgeContext, signed: Signed, rows: bytes, start: bytes) -> AsyncIterator[bytes]:
     yield rows
     kind = kind_asked(signed)
     while start:
-        page, start = await house.dockets.waiting(signed.system, kind, start)
+        page, start = await context.vxp_inbox.waiting(signed.system, kind, start)
         yield b",".join(map(_waiting_row, page))
 
 
@@ -88,12 +88,12 @@ def _waiting_row(one: Waiting) -> bytes:
     )
 
 
-async def edoc_in_json(house: House, signed: Signed) -> tuple[int, AsyncIterator[bytes]]:
+async def edoc_in_json(context: BridgeContext, signed: Signed) -> tuple[int, AsyncIterator[bytes]]:
     """getEdoc: return the answer's length and its octets. The folder (filePath) is the caller's own and is not looked at.
 
     Raises Rejected(REQUEST_INVALID) for a packet that is not UTF-8: the library reads it as that, and would damage it.
     """
-    entry, pieces = await _packet(house, signed)
+    entry, pieces = await _packet(context, signed)
     first, octets = await begun(pieces)
     _require_utf_8(first)
     before, after = frame()
@@ -115,29 +115,29 @@ def _require_utf_8(head: bytes) -> None:
         raise Rejected(Reason.REQUEST_INVALID, "the packet is not written in UTF-8; downloadEdoc gives its octets")
 
 
-async def edoc_raw(house: House, signed: Signed) -> tuple[int, AsyncIterator[bytes]]:
+async def edoc_raw(context: BridgeContext, signed: Signed) -> tuple[int, AsyncIterator[bytes]]:
     """downloadEdoc: return the packet's length and its octets."""
-    entry, pieces = await _packet(house, signed)
+    entry, pieces = await _packet(context, signed)
     return entry.packet_bytes, (await begun(pieces))[1]
 
 
-async def _packet(house: House, signed: Signed) -> tuple[InboxEntry, AsyncIterator[bytes]]:
+async def _packet(context: BridgeContext, signed: Signed) -> tuple[InboxEntry, AsyncIterator[bytes]]:
     # docId first: docid may be left over from an earlier updateStatus (vxp.md section 6.3).
-    packet_id, unit = await house.dockets.find(signed.system, signed.required("docId", "docid"))
+    packet_id, unit = await context.vxp_inbox.find(signed.system, signed.required("docId", "docid"))
     # No lease: the library asks again when a connection dies, and must get the same answer at once.
-    return await house.node.fetch(signed.system, packet_id, unit, lease_ms=NO_LEASE)
+    return await context.node.fetch(signed.system, packet_id, unit, lease_ms=NO_LEASE)
 
 
-async def update_status(house: House, signed: Signed) -> bytes:
+async def update_status(context: BridgeContext, signed: Signed) -> bytes:
     """updateStatus: write down what the unit's software says; repeats are harmless."""
     docket = signed.required("docid", "docId")
     word = signed.required("status").lower()
     if word not in WORDS:
         raise Rejected(Reason.REQUEST_INVALID, f"status {word[:40]!r} is none of {', '.join(sorted(WORDS))}")
-    await house.dockets.report(signed.system, docket, word)
+    await context.vxp_inbox.report(signed.system, docket, word)
     return success()
 
 
-async def count(house: House, signed: Signed, kind: PacketKind) -> bytes:
+async def count(context: BridgeContext, signed: Signed, kind: PacketKind) -> bytes:
     """countReceiveEdoc, countReceiveStatus: return how many packets wait."""
-    return success(count=await house.dockets.count(signed.system, kind))
+    return success(count=await context.vxp_inbox.count(signed.system, kind))

@@ -17,20 +17,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.directory.zone import ZoneEditor
-from node.directory.zone_lock import editing
+from node.access.systems import Systems
+from node.directory.zone.zone import ZoneEditor
+from node.directory.zone.zone_lock import editing
 from node.errors import Denied, Rejected
 from node.log import get_logger
 from node.model.code import Code, parse_code
 from node.model.directory import Unit
 from node.model.office import System
 from node.model.reason import Reason
-from node.net.systems import Systems
 from node.web.vxp.answer import success
 from node.web.vxp.signature import Signed
 
 if TYPE_CHECKING:
-    from node.web.vxp.house import House
+    from node.web.vxp.context import BridgeContext
 
 BODY_BYTES_MAX = 64 * 1024
 WAITS_FOR_OPERATOR = (
@@ -109,28 +109,28 @@ class Registrar:
                 zone.close_unit(code, self._now_ms())
 
 
-async def register_agency(house: "House", signed: Signed, body: bytes) -> bytes:
+async def register_agency(context: "BridgeContext", signed: Signed, body: bytes) -> bytes:
     """Carry out registerAgency. `body` is the JSON that the library sends unsigned."""
     agency = _agency(body)
     order = _order(signed, b"register", body)
-    if not await house.dockets.was_carried_out(signed.system, order):
-        await house.registrar.register(signed.system, agency)
-        await house.dockets.note_carried_out(signed.system, order)
+    if not await context.vxp_inbox.was_carried_out(signed.system, order):
+        await context.registrar.register(signed.system, agency)
+        await context.vxp_inbox.note_carried_out(signed.system, order)
     else:
-        known = await house.registrar.unit(agency.code)
+        known = await context.registrar.unit(agency.code)
         _require_so(known is not None and not known.valid_to_ms)
     return success(WAITS_FOR_OPERATOR)
 
 
-async def delete_agency(house: "House", signed: Signed) -> bytes:
+async def delete_agency(context: "BridgeContext", signed: Signed) -> bytes:
     """Carry out deleteAgency."""
     code = parse_code(signed.required("AgencyCode", "agencyCode"))
     order = _order(signed, b"delete", b"")
-    if not await house.dockets.was_carried_out(signed.system, order):
-        await house.registrar.close(signed.system, code)
-        await house.dockets.note_carried_out(signed.system, order)
+    if not await context.vxp_inbox.was_carried_out(signed.system, order):
+        await context.registrar.close(signed.system, code)
+        await context.vxp_inbox.note_carried_out(signed.system, order)
     else:
-        known = await house.registrar.unit(code)
+        known = await context.registrar.unit(code)
         _require_so(known is not None and bool(known.valid_to_ms))
     return success(WAITS_FOR_OPERATOR)
 

@@ -9,28 +9,28 @@ the packet is refused as a whole, for the library has no way to tell a part.
 import hashlib
 
 from node.errors import Denied, Fault, Rejected
-from node.flow.check import Unserved
-from node.flow.docket import uuid_of
+from node.flow.inbox.vxp_inbox import uuid_of
+from node.flow.submit.check import Unserved
 from node.model.code import parse_code
 from node.model.directory import Directory
 from node.model.office import Submission, System
 from node.model.reason import Reason
 from node.web.body import Body
 from node.web.vxp.answer import NO_RECIPIENT, RECIPIENT_CLOSED, code_of, refusal_of, success
+from node.web.vxp.context import BridgeContext
 from node.web.vxp.edocfile import EdocFile
-from node.web.vxp.house import House
 from node.web.vxp.signature import Signed
 
 
-async def send_edoc(house: House, signed: Signed, body: Body) -> bytes:
+async def send_edoc(context: BridgeContext, signed: Signed, body: Body) -> bytes:
     """Take a packet; return the answer with its DocId. Raises what Node.submit raises."""
-    _check_sender(house, signed)
+    _check_sender(context, signed)
     file = EdocFile(body.pieces(), signed.required("hash-file"))
     submission = Submission(submission_id_of(signed), all_or_nothing=True)
     try:
-        result = await house.node.submit(signed.system, submission, file.octets())
+        result = await context.node.submit(signed.system, submission, file.octets())
     except Unserved as fault:
-        return refusal_of(fault, _code_for(fault, house.directory()))
+        return refusal_of(fault, _code_for(fault, context.directory()))
     if result.reason is not Reason.NONE:
         raise Rejected(result.reason, result.detail)
     return success(DocId=uuid_of(result.packet_id))
@@ -41,12 +41,12 @@ def submission_id_of(signed: Signed) -> str:
     return "vxp-" + hashlib.sha256(signed.signature.encode()).hexdigest()
 
 
-def _check_sender(house: House, signed: Signed) -> None:
+def _check_sender(context: BridgeContext, signed: Signed) -> None:
     """`from` must be one of the system's units, or the system's id, which some programs always send; the packet's own From decides."""
     sender = signed.argument("from")
     if not sender or sender == signed.system.name:
         return
-    if not speaks_for(signed.system, sender, house.directory(), house.now_ms()):
+    if not speaks_for(signed.system, sender, context.directory(), context.now_ms()):
         raise Denied(Reason.UNIT_NOT_OWNED, f"system {signed.system.name} does not speak for {sender[:60]}")
 
 

@@ -7,12 +7,12 @@ the newest packets, and says so when there are older ones.
 from collections.abc import AsyncIterator
 
 from node.errors import ADVICE, Fault
-from node.flow.docket import SentPacket, docket_of, octets_of, uuid_of
+from node.flow.inbox.vxp_inbox import SentPacket, docket_of, octets_of, uuid_of
 from node.model.delivery import State
 from node.model.office import DeliveryView, TrackView
 from node.model.reason import Reason
 from node.model.status import status_name
-from node.web.vxp.house import House
+from node.web.vxp.context import BridgeContext
 from node.web.vxp.receive import KIND_WORDS, kind_asked, time_text
 from node.web.vxp.signature import Signed
 from node.web.vxp.streams import begun, framed, row
@@ -26,36 +26,36 @@ _RECEIVE_WORDS = {"": "initial", "02": "fail", "06": "done"}
 """By status code; any other code is under way."""
 
 
-async def sent_list(house: House, signed: Signed) -> AsyncIterator[bytes]:
+async def sent_list(context: BridgeContext, signed: Signed) -> AsyncIterator[bytes]:
     """Return the rows of one packet (docId, else docid), or of the newest ones. Raises Rejected(NOT_FOUND) for another system's."""
     named = signed.argument("docId", "docid")
-    if named and not await _is_left_over(house, signed, named):
-        sent = await house.dockets.sent(octets_of(named))
-        return (await begun(framed(_one(house, signed, sent))))[1]
-    return (await begun(framed(_newest(house, signed), NEWEST)))[1]
+    if named and not await _is_left_over(context, signed, named):
+        sent = await context.vxp_inbox.sent(octets_of(named))
+        return (await begun(framed(_one(context, signed, sent))))[1]
+    return (await begun(framed(_newest(context, signed), NEWEST)))[1]
 
 
-async def _is_left_over(house: House, signed: Signed, named: str) -> bool:
+async def _is_left_over(context: BridgeContext, signed: Signed, named: str) -> bool:
     """Tell whether an id is that of a received packet: then it stuck from an earlier call and nobody meant it here."""
     try:
-        await house.dockets.find(signed.system, named)
+        await context.vxp_inbox.find(signed.system, named)
     except Fault:
         return False
     return True
 
 
-async def _one(house: House, signed: Signed, sent: SentPacket) -> AsyncIterator[bytes]:
-    view = await house.node.track(signed.system, packet_id=sent.packet_id)
+async def _one(context: BridgeContext, signed: Signed, sent: SentPacket) -> AsyncIterator[bytes]:
+    view = await context.node.track(signed.system, packet_id=sent.packet_id)
     yield _rows(sent, view)
 
 
-async def _newest(house: House, signed: Signed) -> AsyncIterator[bytes]:
+async def _newest(context: BridgeContext, signed: Signed) -> AsyncIterator[bytes]:
     kind, start, shown = kind_asked(signed), b"", 0
     while shown < PACKETS_MAX:
-        page, start = await house.dockets.newest_sent(signed.system, kind, start)
+        page, start = await context.vxp_inbox.newest_sent(signed.system, kind, start)
         for sent in page[: PACKETS_MAX - shown]:
             try:
-                view = await house.node.track(signed.system, packet_id=sent.packet_id)
+                view = await context.node.track(signed.system, packet_id=sent.packet_id)
             except Fault as fault:
                 # A unit that was taken from the system since: what it sent is not the system's to see any more.
                 if fault.reason is not Reason.NOT_FOUND:

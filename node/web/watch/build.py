@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node import __version__
-from node.home import Homestead
+from node.config.home import Homestead
 from node.model.office import HealthView
 from node.net.errors import Tally
 from node.net.peers import PeerTally
 from node.node import Node
 from node.seal.files import read_public
 from node.seal.tls import TlsIdentity, certificate_der, not_after_ms
-from node.store.rocks import RocksStore
-from node.store.scales import Scales
+from node.store.disk_usage import Scales
+from node.store.rocks.store import RocksStore
 from node.web.application import application
 from node.web.door import WebDoor
 from node.web.protocol import Malformed
@@ -21,7 +21,7 @@ from node.web.watch.look import Looker, Watched
 from node.web.watch.pages import NOT_FOUND, Pages
 
 if TYPE_CHECKING:
-    from node.config import Settings
+    from node.config.settings import Settings
 
 
 def watch_door(
@@ -34,7 +34,8 @@ def watch_door(
     identity: TlsIdentity,
     health: Callable[[], Awaitable[HealthView]],
 ) -> WebDoor | None:
-    """Return the door, to be started; None if the settings name no place to listen. It speaks HTTP without TLS, see Watch in config.py.
+    """Return the door, to be started; None if the settings name no place to listen. It speaks HTTP without TLS, see Watch in
+    config/settings.py.
 
     Raises Broken(KEY_FILE_MISSING or KEY_UNUSABLE) for a certificate of the bridge that cannot be read.
     """

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.census import Census, Counted
 from node.errors import Fault
+from node.flow.views.queue_census import Census, Counted
 from node.model.directory import Directory
 from node.model.office import PeerView
 from node.net.errors import Tally
 from node.net.peers import PeerTally
 from node.node import Node
-from node.store.rocks import RocksStore
-from node.store.scales import Scales, Weights
+from node.store.disk_usage import Scales, Weights
+from node.store.rocks.store import RocksStore
 
 LOOK_TIME_S = 5.0
 

@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from node.flow.census import Place
+from node.flow.views.queue_counts import Place
 from node.model.envelope import PacketKind
 from node.model.lane import Lane
 from node.model.office import PeerView
@@ -91,27 +91,27 @@ class _NodeCollector(Collector):
 
 
 def _traffic(watched: Watched) -> Filled:
-    traffic = watched.node.traffic
+    counters = watched.node.counters
     yield (
         "truc_packets_submitted",
-        [((KINDS[kind], WRITERS[by]), traffic.submitted[kind, by]) for kind in PacketKind for by in WRITERS],
+        [((KINDS[kind], WRITERS[by]), counters.submitted[kind, by]) for kind in PacketKind for by in WRITERS],
     )
-    yield "truc_submissions_repeated", _one(traffic.repeated)
-    yield "truc_submissions_refused", _by_reason(traffic.refused)
+    yield "truc_submissions_repeated", _one(counters.repeated)
+    yield "truc_submissions_refused", _by_reason(counters.refused)
     given = (Level.CUSTODY, Level.DELIVERED)
     yield (
         "truc_packets_received",
-        [((KINDS[kind], LEVELS[level]), traffic.received[kind, level]) for kind in PacketKind for level in given],
+        [((KINDS[kind], LEVELS[level]), counters.received[kind, level]) for kind in PacketKind for level in given],
     )
-    yield "truc_packets_received_again", _one(traffic.received_again)
-    yield "truc_packets_not_received", _by_reason(traffic.not_received)
-    yield "truc_recipients_served", _by_outcome("ACCEPTED", traffic.units_served)
-    yield "truc_deliveries_ended", _by_outcome("DELIVERED", traffic.ended)
-    yield "truc_receipts_verified", [((name,), traffic.receipts_verified[level]) for level, name in LEVELS.items()]
-    yield "truc_receipts_refused", _by_reason(traffic.receipts_refused)
+    yield "truc_packets_received_again", _one(counters.received_again)
+    yield "truc_packets_not_received", _by_reason(counters.not_received)
+    yield "truc_recipients_served", _by_outcome("ACCEPTED", counters.units_served)
+    yield "truc_deliveries_ended", _by_outcome("DELIVERED", counters.ended)
+    yield "truc_receipts_verified", [((name,), counters.receipts_verified[level]) for level, name in LEVELS.items()]
+    yield "truc_receipts_refused", _by_reason(counters.receipts_refused)
     flowing = {
-        "from_office": traffic.uploads["office"],
-        "from_peer": traffic.uploads["peer"],
+        "from_office": counters.uploads["office"],
+        "from_peer": counters.uploads["peer"],
         "to_peer": watched.peers.uploads,
     }
     yield "truc_uploads_in_flight", [((way,), count) for way, count in flowing.items()]

@@ -1,6 +1,6 @@
 """The three addresses. Nobody proves who he is here: the port is this machine's, and nothing on it tells of documents or units.
 
-Asking whether the node is ready makes it sign off a write (node/health.py), so the answer is shared by all who ask within a second.
+Asking whether the node is ready makes it sign off a write (node/process/health.py), so the answer is shared by all who ask within a second.
 """
 
 import asyncio

@@ -1,0 +1,262 @@
+"""The authority (cơ quan vận hành danh bạ): admits nodes, takes their zones, publishes the directory. A folder, not a server.
+
+    keys/      root-*.pem, targets-*.pem, online-*.pem; mode 0600
+    draft/     decided, not yet published
+    public/    metadata/ and targets/: what everybody may fetch, serve to others or carry on a USB stick
+
+Keep root offline: after `create`, move keys/root-*.pem to a safe (with a threshold above one, each to another person). They are
+needed again only for `replace_online_key`. keys/targets-*.pem is needed to admit, grant and revoke, so it may live on the
+administrator's own stick; day by day, `take`, `publish` and `refresh` need only keys/online-*.pem.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from node.directory.authority.draft import Draft
+from node.directory.authority.publish import publish, published_role_version, refresh, version_of_role
+from node.directory.authority.summary import Summary, summarise
+from node.directory.delegation import delegate, grants_of, key_of_node, withdraw
+from node.directory.files import disk_faults, sync_folder
+from node.directory.grant import Grant, all_prefixes, holder_of
+from node.directory.layout import ROOT, TARGETS, TARGETS_DAYS, node_target, role_path, root_path, target_path
+from node.directory.root import first_root, read_root, root_fingerprint, root_name, with_online_key
+from node.directory.rules import check_node_file, refuse
+from node.directory.signing import create_key, expires, open_signer, signed
+from node.directory.tufapi import CryptoSigner, Key, Metadata, Root, SSlibKey, Targets
+from node.directory.zone.zonefiles import SignedZone, check_signed_zone, read_join, read_update
+from node.errors import Broken, Denied
+from node.model.code import Code
+from node.model.directory import Role
+from node.model.reason import Reason
+from node.wire.truc.v1 import directory_pb2 as pb
+
+
+class Authority:
+    """One authority's folder. Every verb is whole or changes nothing; nobody sees anything of it before `publish`.
+
+    All verbs raise Broken(DIRECTORY_INVALID) naming the file when what they are given is wrong, KEY_FILE_MISSING,
+    KEY_FILE_EXPOSED or KEY_UNUSABLE for keys, HOME_IN_USE, IO_FAILED, or Deferred(DISK_FULL).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Use `create` or `open`."""
+        self._folder = folder
+        self._draft = Draft(folder)
+
+    @classmethod
+    def create(
+        cls, folder: Path, name: str, now_ms: int, *, root_keys: int = 1, root_threshold: int = 1
+    ) -> "Authority":
+        """Make an authority with new keys and publish its first, empty directory. Raises Broken(ALREADY_EXISTS)."""
+        if folder.exists() and any(folder.iterdir()):
+            raise Broken(Reason.ALREADY_EXISTS, str(folder))
+        with disk_faults(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+                part = Path(scratch) / "authority"
+                part.mkdir()
+                cls(part)._begin(name, now_ms, root_keys, root_threshold)
+                os.rename(part, folder)
+            sync_folder(folder.parent)
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Authority":
+        """Open an authority's folder. Raises Broken(HOME_MISSING) if there is none."""
+        if not (folder / "public" / ROOT).exists():
+            raise Broken(Reason.HOME_MISSING, f"{folder} holds no authority")
+        return cls(folder)
+
+    @property
+    def public(self) -> Path:
+        """The folder that everybody may have."""
+        return self._draft.public
+
+    def root_json(self) -> bytes:
+        """Return the first root: what a node is given to trust (by a safe way, or comparing `fingerprint`)."""
+        return self._draft.need(root_path(1))
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the root keys, as `root_fingerprint` shows it at the node."""
+        return root_fingerprint(self.root_json())
+
+    def admit(self, join_request: bytes, prefixes: list[Code] | None, roles: set[Role], now_ms: int) -> None:
+        """Admit a node, or admit it again with the same key and other prefixes. `prefixes` None: as requested.
+
+        Raises Denied(PEER_SPEAKS_FOR_OTHERS) naming the holder if a prefix is already granted to another node.
+        """
+        join = read_join(join_request)
+        with self._draft.locked():
+            targets, grants = self._targets()
+            if any(grant.node_id == join.node_id for grant in grants):
+                if key_of_node(targets, join.node_id).keyid != join.key.keyid:
+                    refuse(join.node_id, "is admitted with another zone key; revoke it first")
+            elif join.key.keyid in (targets.delegations.keys if targets.delegations else {}):
+                refuse(join.node_id, "uses the zone key of another node")
+            wanted = join.prefixes if prefixes is None else prefixes
+            grant = Grant(join.node_id, tuple(sorted(set(wanted))), frozenset(roles))
+            others = _without(grants, join.node_id)
+            _check_free(grant, others)
+            zone = check_signed_zone(join.files, grant, join.key, all_prefixes([*others, grant]), now_ms)
+            self._accept(zone, grant, others)
+            self._delegate(targets, grant, join.key, now_ms)
+
+    def grant(self, node_id: str, prefixes: list[Code], roles: set[Role], now_ms: int) -> None:
+        """Change what an admitted node is granted; its files stay (those of a prefix taken away are no longer believed)."""
+        with self._draft.locked():
+            targets, grants = self._targets()
+            key = _key_of(targets, grants, node_id)
+            grant = Grant(node_id, tuple(sorted(set(prefixes))), frozenset(roles))
+            _check_free(grant, _without(grants, node_id))
+            self._delegate(targets, grant, key, now_ms)
+
+    def take(self, zone_update: bytes, now_ms: int) -> str:
+        """Take a node's new zone; return its id. The same update again changes nothing.
+
+        Raises Broken(DIRECTORY_ROLLED_BACK) if its version is not above the one taken before.
+        """
+        node_id, files = read_update(zone_update)
+        with self._draft.locked():
+            targets, grants = self._targets()
+            key = _key_of(targets, grants, node_id)
+            grant = next(grant for grant in grants if grant.node_id == node_id)
+            zone = check_signed_zone(files, grant, key, all_prefixes(grants), now_ms)
+            self._accept(zone, grant, _without(grants, node_id))
+        return node_id
+
+    def revoke(self, node_id: str, now_ms: int) -> None:
+        """Take a node out of the directory, with all its prefixes."""
+        with self._draft.locked():
+            targets, grants = self._targets()
+            _key_of(targets, grants, node_id)
+            withdraw(targets, node_id)
+            self._write_targets(targets, now_ms)
+
+    def renew(self, now_ms: int) -> None:
+        """Sign `targets` again, unchanged, so that it does not run out (layout.TARGETS_DAYS)."""
+        with self._draft.locked():
+            self._write_targets(self._targets()[0], now_ms)
+
+    def publish(self, now_ms: int) -> int:
+        """Publish everything decided; return the directory's new version. Without changes: a fresh timestamp."""
+        with self._draft.locked():
+            return publish(self._draft, self._targets()[1], self._online(self._root()), now_ms)
+
+    def refresh(self, now_ms: int) -> int:
+        """Give what is published a fresh timestamp and return the directory's new version; nobody sees what is only decided.
+
+        For every day, by itself: nodes warn of a directory that is older than a day (freshness.py).
+        """
+        with self._draft.locked():
+            return refresh(self._draft, self._online(read_root(self._draft.published(ROOT))), now_ms)
+
+    def replace_online_key(self, now_ms: int) -> None:
+        """Exchange the online key (lost, or in wrong hands); needs a threshold of root keys in keys/. Publish afterwards."""
+        with self._draft.locked():
+            root = self._root()
+            following = with_online_key(root, self._new_key("online"), now_ms)
+            role = root.roles["root"]
+            signers = [self._signer("root", root, keyid) for keyid in role.keyids if self._has_key("root", keyid)]
+            if len(signers) < role.threshold:
+                raise Broken(Reason.KEY_FILE_MISSING, f"{len(signers)} of {role.threshold} root keys are in keys/")
+            self._write_root(following, signers)
+
+    def summary(self) -> Summary:
+        """Return what the authority has decided and published, for people."""
+        root = self._draft.need(ROOT)
+        return summarise(self._draft, root_name(root), self.fingerprint(), *self._targets())
+
+    def _begin(self, name: str, now_ms: int, root_keys: int, root_threshold: int) -> None:
+        keys = [self._new_key("root") for _ in range(root_keys)]
+        targets, online = self._new_key("targets"), self._new_key("online")
+        root = first_root(name, keys, root_threshold, targets, online, now_ms)
+        self._write_root(root, [self._signer("root", root, key.keyid) for key in keys])
+        self._draft.write(TARGETS, self._sign_targets(Targets(expires=expires(now_ms, TARGETS_DAYS)), root))
+        self.publish(now_ms)
+
+    def _accept(self, zone: SignedZone, grant: Grant, others: list[Grant]) -> None:
+        """Put a verified zone into the draft."""
+        path = role_path(grant.node_id)
+        before = self._draft.read(path)
+        if before == zone.files[path]:
+            return
+        taken = version_of_role(before) if before is not None else published_role_version(self._draft, grant.node_id)
+        if zone.version <= taken:
+            raise Broken(
+                Reason.DIRECTORY_ROLLED_BACK, f"{path}: version {zone.version} is not above {taken}, taken before"
+            )
+        self._check_certificates(zone.node, others)
+        for name, data in zone.files.items():
+            self._draft.write(name, data)
+
+    def _check_certificates(self, node: pb.NodeFile, others: list[Grant]) -> None:
+        """A pinned certificate says who is calling, so it may stand for one node only."""
+        for other in others:
+            data = self._draft.need(target_path(node_target(other.node_id)))
+            if set(node.tls_certificates) & set(check_node_file(data, other.node_id).tls_certificates):
+                refuse(node_target(node.node_id), f"uses the TLS certificate of {other.node_id}")
+
+    def _delegate(self, targets: Targets, grant: Grant, key: Key, now_ms: int) -> None:
+        delegate(targets, grant, key)
+        self._write_targets(targets, now_ms)
+
+    def _root(self) -> Root:
+        return read_root(self._draft.need(ROOT))
+
+    def _targets(self) -> tuple[Targets, list[Grant]]:
+        targets = Metadata[Targets].from_bytes(self._draft.need(TARGETS)).signed
+        return targets, grants_of(targets)
+
+    def _write_root(self, root: Root, signers: list[CryptoSigner]) -> None:
+        data = signed(root, signers)
+        self._draft.write(root_path(root.version), data)
+        self._draft.write(ROOT, data)
+
+    def _write_targets(self, targets: Targets, now_ms: int) -> None:
+        targets.version = self._draft.next_version(TARGETS, targets.version)
+        targets.expires = expires(now_ms, TARGETS_DAYS)
+        self._draft.write(TARGETS, self._sign_targets(targets, self._root()))
+
+    def _sign_targets(self, targets: Targets, root: Root) -> bytes:
+        return signed(targets, [self._signer("targets", root, root.roles["targets"].keyids[0])])
+
+    def _key_path(self, role: str, keyid: str) -> Path:
+        return self._folder / "keys" / f"{role}-{keyid[:12]}.pem"
+
+    def _has_key(self, role: str, keyid: str) -> bool:
+        return self._key_path(role, keyid).exists()
+
+    def _signer(self, role: str, root: Root, keyid: str) -> CryptoSigner:
+        return open_signer(self._key_path(role, keyid), root.get_key(keyid))
+
+    def _online(self, root: Root) -> CryptoSigner:
+        return self._signer("online", root, root.roles["timestamp"].keyids[0])
+
+    def _new_key(self, role: str) -> SSlibKey:
+        """Make a key and name its file after its id."""
+        folder = self._folder / "keys"
+        with disk_faults(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            key = create_key(folder / f"{role}.new")
+            os.rename(folder / f"{role}.new", self._key_path(role, key.keyid))
+        return key
+
+
+def _without(grants: list[Grant], node_id: str) -> list[Grant]:
+    return [grant for grant in grants if grant.node_id != node_id]
+
+
+def _key_of(targets: Targets, grants: list[Grant], node_id: str) -> Key:
+    """Return the key of an admitted node."""
+    if all(grant.node_id != node_id for grant in grants):
+        refuse(node_id, "is not an admitted node")
+    return key_of_node(targets, node_id)
+
+
+def _check_free(grant: Grant, others: list[Grant]) -> None:
+    """Refuse a prefix that another node holds."""
+    for prefix in grant.prefixes:
+        holder = holder_of(others, prefix)
+        if holder is not None:
+            raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"prefix {prefix} is granted to {holder}")

@@ -1,0 +1,162 @@
+"""What a node believes: bootstrap once, update when somebody offers something newer, load at start, serve to others.
+
+    <home>/directory/   root.json (the anchor, trusted by hand), current -> editions/… (edition.py), evidence/ (of forks)
+
+The anchor is the authority's first root, given to the operator in a safe way or compared by its fingerprint. From there on nothing
+is taken on trust: an update is whole and verified or it changes nothing, and the old edition stays in force. Where files come from
+(a peer, a stick) does not matter. A running node never stops because its directory is old.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from node.directory.files import Files, disk_faults, folder_files, read_file, write_file
+from node.directory.layout import TIMESTAMP
+from node.directory.lookup.units import UnitTable
+from node.directory.rules import check_node_file
+from node.directory.translate import node_entry
+from node.directory.trust.edition import Edition, Index, ZoneUse, open_current, write_edition
+from node.errors import ADVICE, Broken, Deferred, Finding
+from node.model.code import Code, parse_code
+from node.model.directory import EMPTY, Directory, NodeEntry, Role, Zone, directory_of
+from node.model.reason import Reason
+
+
+class TrustedFolder:
+    """A node's trusted directory. Slow methods (update_from, load) belong in a worker; one update at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take `<home>/directory`; it need not exist yet."""
+        self._folder = folder
+        self._edition: Edition | None = None
+        self._directory = EMPTY
+
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether there is an anchor."""
+        return (self._folder / "root.json").exists()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was not believed in the current edition, for doctor and health."""
+        said = self._edition.index.findings if self._edition else []
+        return [Finding(Reason.DIRECTORY_INVALID, f"{ADVICE[Reason.DIRECTORY_INVALID]} ({one})", False) for one in said]
+
+    def bootstrap(self, root_json: bytes) -> str:
+        """Trust a root from now on; return its fingerprint, which the operator compares with the authority's.
+
+        The same root again is harmless. Raises Broken(ALREADY_EXISTS) if another one is trusted, Broken(DIRECTORY_INVALID) if it is
+        not a root that its own keys have signed.
+        """
+        # TUF is not needed to start a node, only to change what it believes, and costs 0.3 s and 18 MiB.
+        from node.directory.root import root_fingerprint
+
+        fingerprint = root_fingerprint(root_json)
+        trusted = read_file(self._folder / "root.json")
+        if trusted is not None and trusted != root_json:
+            raise Broken(Reason.ALREADY_EXISTS, f"{self._folder / 'root.json'} is another root")
+        write_file(self._folder / "root.json", root_json)
+        return fingerprint
+
+    def load(self) -> Directory:
+        """Return the newest verified directory from disk, or EMPTY. No signatures and no expiry are checked (edition.py).
+
+        Raises Broken(DIRECTORY_INVALID) if files are damaged.
+        """
+        edition = open_current(self._folder)
+        if edition is not None:
+            self._take(edition)
+        return self._directory
+
+    def update_from(self, public: Path | Mapping[str, bytes], now_ms: int) -> Directory:
+        """Take a newer directory from a folder or from fetched files (which may be only those that changed); return what holds now.
+
+        Raises Broken: DIRECTORY_ROLLED_BACK (older than what is trusted), DIRECTORY_INVALID (signature, digest, structure, run out,
+        missing, or a fork, whose proof is kept in evidence/), IO_FAILED; or Deferred: DIRECTORY_EMPTY (no anchor), DISK_FULL.
+        After any of them everything is as before.
+        """
+        anchor = read_file(self._folder / "root.json")
+        if anchor is None:
+            raise Deferred(Reason.DIRECTORY_EMPTY, f"{self._folder / 'root.json'}: no root is trusted yet")
+        self.load()
+        offered = folder_files(public) if isinstance(public, Path) else public.get
+        if self._is_known(offered, partly=not isinstance(public, Path)):
+            return self._directory
+        edition = self._verified(anchor, offered, now_ms)
+        if edition is not None:
+            self._take(edition)
+        return self._directory
+
+    def files(self) -> dict[str, bytes]:
+        """Return the SHA-256 (32 octets) of every file this node can serve, by path; also what to send in FetchDirectory."""
+        edition = self._edition
+        return edition.served() if edition else {}
+
+    def missing_for(self, have_sha256: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+        """Yield (path, octets) of every file that somebody who has `have_sha256` lacks; the timestamp last."""
+        edition = self._edition
+        for path, sha in sorted(self.files().items(), key=lambda item: (item[0] == TIMESTAMP, item[0])):
+            if edition is not None and have_sha256.get(path) != sha:
+                yield path, edition.read(path)
+
+    def _is_known(self, offered: Files, *, partly: bool) -> bool:
+        """Tell whether the offered timestamp is the one we have (a part of the files may leave it out)."""
+        timestamp = offered(TIMESTAMP)
+        if timestamp is None and not partly:
+            raise Broken(Reason.DIRECTORY_INVALID, f"{TIMESTAMP} is missing")
+        if self._edition is None:
+            return False
+        return timestamp is None or timestamp == self._edition.find(TIMESTAMP)
+
+    def _verified(self, anchor: bytes, offered: Files, now_ms: int) -> Edition | None:
+        """Verify, judge and write what is offered; None if it is nothing new."""
+        from node.directory.trust.believe import judge
+        from node.directory.trust.verify import Fork, Offered, verify
+
+        before = self._edition
+        sources = Offered(offered, before.find) if before else Offered(offered)
+        with disk_faults(self._folder), TemporaryDirectory(dir=self._folder, prefix=".verify-") as scratch:
+            try:
+                verified = verify(anchor, before.metadata() if before else {}, sources, now_ms, Path(scratch))
+            except Fork as fork:
+                for name, data in fork.evidence.items():
+                    write_file(self._folder / "evidence" / f"{now_ms}-{name}", data)
+                raise
+        if before is not None and verified.metadata[TIMESTAMP] == before.find(TIMESTAMP):
+            return None
+        index, files = judge(verified, sources, before)
+        return write_edition(self._folder, index, files, before)
+
+    def _take(self, edition: Edition) -> None:
+        """Put an edition in force."""
+        if self._edition is None or edition.folder != self._edition.folder:
+            self._directory = _directory(edition, self._edition, self._directory)
+            self._edition = edition
+
+
+def _directory(edition: Edition, before: Edition | None, was: Directory) -> Directory:
+    """Build the snapshot; zones whose file is the same as before are taken over with what they have decoded."""
+    index = edition.index
+    zones = []
+    for prefix, use in index.zones.items():
+        code = parse_code(prefix)
+        same = before is not None and _same_zone(index, before.index, use, prefix)
+        zones.append(was.zones[code] if same else _zone(edition, code, use))
+    return directory_of(index.version, index.signed_time_ms, _nodes(edition), zones)
+
+
+def _same_zone(index: Index, before: Index, use: ZoneUse, prefix: str) -> bool:
+    return before.zones.get(prefix) == use and before.files.get(use.file) == index.files.get(use.file)
+
+
+def _zone(edition: Edition, prefix: Code, use: ZoneUse) -> Zone:
+    units = UnitTable(edition.read(use.file) if use.file else b"", use.units, frozenset(use.longer))
+    return Zone(prefix, use.node_id, units, units.aliases)
+
+
+def _nodes(edition: Edition) -> list[NodeEntry]:
+    return [
+        node_entry(check_node_file(edition.read(use.file), node_id), frozenset(Role(role) for role in use.roles))
+        for node_id, use in edition.index.nodes.items()
+    ]

@@ -1,0 +1,112 @@
+"""The node's own zone (vùng): its key, what it lists, and what its operator sends to the authority.
+
+    <home>/zone/  key.pem (mode 0600), key.json (public), node (NodeFile), prefixes, units/<prefix> (ZoneFile), role.json
+
+Whatever is accepted here is on disk when the call returns, but nobody else knows until `update` has signed it and the authority
+has published it. The version of the role rises with every `update`.
+"""
+
+from pathlib import Path
+
+from node.directory.files import read_file, write_file
+from node.directory.layout import ZONE_DAYS, check_node_id, node_target, role_path, target_path, zone_target
+from node.directory.rules import check_node_file
+from node.directory.signing import create_key, expires, key_from_json, key_to_json, open_signer, signed, time_ms
+from node.directory.translate import node_file, to_bytes
+from node.directory.tufapi import Metadata, TargetFile, Targets
+from node.directory.zone.listing import Listing, prefix_lines
+from node.errors import Broken
+from node.model.code import Code, parse_code
+from node.model.directory import NodeEntry
+from node.model.reason import Reason
+from node.wire.truc.v1 import directory_pb2 as pb
+
+
+def create_join_request(
+    folder: Path, entry: NodeEntry, prefixes: list[Code], now_ms: int, *, first_version: int = 1
+) -> bytes:
+    """Make the zone key and an empty zone in `<home>/zone`; return the join request for the authority.
+
+    `first_version` is above 1 only for a node that was admitted before and has lost its zone folder.
+    Raises Broken(ALREADY_EXISTS) if there is a zone, Broken(DIRECTORY_INVALID) if `entry` breaks the rules of a node file.
+    """
+    check_node_id(entry.node_id)
+    check_node_file(to_bytes(node_file(entry)), entry.node_id)
+    if (folder / "key.pem").exists():
+        raise Broken(Reason.ALREADY_EXISTS, str(folder / "key.pem"))
+    write_file(folder / "node", to_bytes(node_file(entry)))
+    write_file(folder / "prefixes", prefix_lines(prefixes))
+    write_file(folder / "key.json", key_to_json(create_key(folder / "key.pem")))
+    return ZoneEditor.open(folder).join_request(now_ms, first_version=first_version)
+
+
+class ZoneEditor(Listing):
+    """Changes a node's zone: what it lists (listing.py), how the node is described; and signs it.
+
+    Not for two at once: who changes anything opens it by zone_lock.editing.
+    """
+
+    def __init__(self, folder: Path, node: pb.NodeFile, prefixes: list[Code]) -> None:
+        """Use `open`."""
+        super().__init__(folder, node.node_id, prefixes)
+        self._node = node
+
+    @classmethod
+    def open(cls, folder: Path) -> "ZoneEditor":
+        """Open `<home>/zone`. Raises Broken(HOME_MISSING) if there is none, Broken(DIRECTORY_INVALID) if it is damaged."""
+        node, prefixes = read_file(folder / "node"), read_file(folder / "prefixes")
+        if node is None or prefixes is None:
+            raise Broken(Reason.HOME_MISSING, f"{folder} holds no zone")
+        node_id = pb.NodeFile.FromString(node).node_id
+        return cls(folder, check_node_file(node, node_id), [parse_code(line) for line in prefixes.decode().split()])
+
+    @property
+    def node_id(self) -> str:
+        """Whose zone it is."""
+        return self._node.node_id
+
+    @property
+    def version(self) -> int:
+        """Version of what was signed last; 0 before the first time."""
+        role = self._role()
+        return role.version if role else 0
+
+    @property
+    def expire_at_ms(self) -> int:
+        """When the last signature runs out, milliseconds since 1970 UTC; 0 if there is none. Sign again well before."""
+        role = self._role()
+        return time_ms(role.expires) if role else 0
+
+    def set_node(self, entry: NodeEntry) -> None:
+        """Describe the node anew (address, certificates, keys). Raises Broken(DIRECTORY_INVALID)."""
+        assert entry.node_id == self.node_id
+        data = to_bytes(node_file(entry))
+        self._node = check_node_file(data, entry.node_id)
+        write_file(self._folder / "node", data)
+
+    def join_request(self, now_ms: int, *, first_version: int = 1) -> bytes:
+        """Sign everything and return it as a join request."""
+        files = self._sign(max(first_version, self.version + 1), now_ms)
+        key = read_file(self._folder / "key.json") or b""
+        prefixes = [prefix.text for prefix in self._prefixes]
+        return to_bytes(pb.JoinRequest(node=self._node, zone_key=key, prefixes=prefixes, files=files))
+
+    def update(self, now_ms: int) -> bytes:
+        """Sign everything under the next version and return it as a zone update for the authority."""
+        return to_bytes(pb.ZoneUpdate(node_id=self.node_id, files=self._sign(self.version + 1, now_ms)))
+
+    def _sign(self, version: int, now_ms: int) -> dict[str, bytes]:
+        """Sign the role; return all files by path. Raises Broken: KEY_FILE_MISSING, KEY_FILE_EXPOSED, KEY_UNUSABLE."""
+        targets = {node_target(self.node_id): to_bytes(self._node)}
+        targets.update({zone_target(prefix): data for prefix, data in self.zone_files().items()})
+        infos = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in targets.items()}
+        role = Targets(version=version, expires=expires(now_ms, ZONE_DAYS), targets=infos)
+        key = key_from_json(read_file(self._folder / "key.json") or b"")
+        signed_role = signed(role, [open_signer(self._folder / "key.pem", key)])
+        write_file(self._folder / "role.json", signed_role)
+        files = {target_path(path): data for path, data in targets.items()}
+        return {role_path(self.node_id): signed_role, **files}
+
+    def _role(self) -> Targets | None:
+        data = read_file(self._folder / "role.json")
+        return Metadata[Targets].from_bytes(data).signed if data is not None else None

@@ -1,0 +1,162 @@
+"""Body files: made before a transaction names them, removed after the last packet has let go of them.
+
+Between file and row nothing is atomic, so two rules keep them together:
+  1. who makes a file for others to name, or removes one, holds the digest's lock from the file to the row, so that no removal
+     comes between the making and the naming of another packet with the same body;
+  2. a file is removed only if a look into the store, under that lock, finds nobody who names it.
+What could not be removed when its time came (the store took no questions, the caller went away) is remembered and tried again
+by the sweep, which also ends uploads that nobody goes on with. What a crash leaves of an upload is found by its record; what it
+leaves of a submission, a whole file that no row has come to name, by a slow walk: each hour one shelf of 256, so that neither a start
+nor any sweep looks at all files.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from node.errors import Fault
+from node.flow.bodies import refs
+from node.flow.expiry import sweep
+from node.model.policy import MINUTE_MS
+from node.ports import Ports, Tx
+
+T = TypeVar("T")
+
+UPLOADS_PER_SWEEP = 100
+PARTS_EVERY_MS = 60 * MINUTE_MS
+SHELVES = 256
+
+
+@dataclass(slots=True)
+class _Lock:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+class Locks:
+    """One lock per digest in use; nothing is kept of a digest that nobody uses."""
+
+    def __init__(self) -> None:
+        self._locks: dict[bytes, _Lock] = {}
+
+    def __len__(self) -> int:
+        """How many digests are in use."""
+        return len(self._locks)
+
+    @asynccontextmanager
+    async def holding(self, names: Iterable[bytes]) -> AsyncIterator[None]:
+        """Hold the locks of several digests. They are taken in one order by everybody, so that nobody waits in a circle."""
+        async with AsyncExitStack() as stack:
+            for name in sorted(set(names)):
+                await stack.enter_async_context(self._one(name))
+            yield
+
+    @asynccontextmanager
+    async def _one(self, name: bytes) -> AsyncIterator[None]:
+        entry = self._locks.setdefault(name, _Lock())
+        entry.users += 1
+        try:
+            async with entry.lock:
+                yield
+        finally:
+            entry.users -= 1
+            if not entry.users:
+                del self._locks[name]
+
+
+class BodyFiles:
+    """Looks after the files of a node's bodies."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.locks = Locks()
+        self._doubtful: set[bytes] = set()
+        """Files that may lie there without a name because removing them did not come to an end."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._next_upload = b""
+        self._parts_swept_ms: int | None = None
+        self._shelf = 0
+        """Whose files are looked at next."""
+
+    async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that makes a file, to its end, even if its caller goes away meanwhile: only then is it known who names it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_nobody_listens)
+            raise
+
+    async def drop(self, names: Iterable[bytes]) -> None:
+        """Remove those of these files that nobody names. Raises no Fault: what cannot be done now the sweep does."""
+        present = [name for name in names if await self._is_there(name)]
+        if present:
+            async with self.locks.holding(present):
+                await self.drop_held(present)
+
+    async def drop_held(self, names: Iterable[bytes]) -> None:
+        """As `drop`, for one who holds the locks."""
+        wanted = set(names)
+        # Noted first: whatever ends this call, a fault or a caller that went away, the sweep goes on with it.
+        self._doubtful |= wanted
+        try:
+            await self._remove_unnamed(wanted)
+        except Fault:
+            return
+        self._doubtful -= wanted
+
+    async def sweep(self, now_ms: int) -> None:
+        """Remove what was left behind. Raises Fault if something must wait for the next sweep."""
+        await self._end_stale_uploads(now_ms)
+        if self._parts_swept_ms is None or abs(now_ms - self._parts_swept_ms) >= PARTS_EVERY_MS:
+            await self._ports.bodies.sweep(sweep.UPLOAD_KEEP_MS / 1000)
+            await self.sweep_shelf()
+            self._parts_swept_ms = now_ms
+        doubtful = set(self._doubtful)
+        if doubtful:
+            async with self.locks.holding(doubtful):
+                await self._remove_unnamed(doubtful)
+            self._doubtful -= doubtful
+
+    async def sweep_shelf(self) -> None:
+        """Remove the old files of the next shelf that nobody names; half a month takes this round all of them."""
+        await self.drop(await self._ports.bodies.old(self._shelf, sweep.UPLOAD_KEEP_MS / 1000))
+        self._shelf = (self._shelf + 1) % SHELVES
+
+    async def _is_there(self, name: bytes) -> bool:
+        try:
+            return await self._ports.bodies.has(name)
+        except Fault:
+            # A disk that cannot tell is asked again under the lock, and by the sweep.
+            return True
+
+    async def _remove_unnamed(self, names: set[bytes]) -> None:
+        def unnamed(tx: Tx) -> list[bytes]:
+            return [name for name in sorted(names) if not refs.is_held(tx, name)]
+
+        for name in await self._ports.store.transact(unnamed):
+            await self._ports.bodies.remove(name)
+
+    async def _end_stale_uploads(self, now_ms: int) -> None:
+        """Look at one page of the uploads, from where the last look ended."""
+        start = self._next_upload
+        stale, self._next_upload = await self._ports.store.transact(
+            lambda tx: sweep.stale_uploads(tx, start, now_ms, UPLOADS_PER_SWEEP)
+        )
+        if stale:
+            # The file first: as long as the record is there, a crash cannot make anybody forget the file.
+            await self.drop([one.body_sha256 for one in stale])
+            await self._ports.store.transact(lambda tx: sweep.forget_uploads(tx, stale))
+
+
+def _nobody_listens(task: "asyncio.Task[Any]") -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    # A fault is what the caller would have been told; a mistake of ours must be seen by somebody.
+    if error is not None and not isinstance(error, Fault):
+        asyncio.get_running_loop().call_exception_handler({"message": "body files failed", "exception": error})

@@ -1,0 +1,32 @@
+"""Bodies: who still needs one.
+
+A body is named by its SHA-256, and more than one packet may name it: an origin may send the same octets twice, and a hostile
+recipient may put a body that it received into an envelope of its own. So every packet record that needs a body has a row that
+says so, written and deleted in the transactions that write and forget the packet. A body goes when its last row has gone:
+
+        hold (packet A)   hold (packet B)   let_go (A): stays   let_go (B): nobody names it, the small one goes with the row
+
+A small body lies in the store and goes in that very transaction. A file outlives it: node/flow/bodies/files.py removes it.
+"""
+
+from node.ports import Tx
+from node.rows import keys
+
+
+def hold(tx: Tx, body_sha256: bytes, packet_id: bytes) -> None:
+    """A packet needs a body from now on; saying so twice is harmless."""
+    tx.put(keys.body_ref(body_sha256, packet_id), b"")
+
+
+def let_go(tx: Tx, body_sha256: bytes, packet_id: bytes) -> bool:
+    """A packet needs a body no longer. Returns True if nobody names it any more: then a file of it is the caller's to remove."""
+    tx.delete(keys.body_ref(body_sha256, packet_id))
+    if is_held(tx, body_sha256):
+        return False
+    tx.delete(keys.body(body_sha256))
+    return True
+
+
+def is_held(tx: Tx, body_sha256: bytes) -> bool:
+    """Tell whether any packet needs a body."""
+    return bool(tx.scan(keys.body_ref(body_sha256), limit=1))

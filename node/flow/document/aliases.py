@@ -1,0 +1,103 @@
+"""Names: which units a packet means by the codes it writes (decision 0010). Pure.
+
+A code in a packet is a unit's own or an alias of one; which of both, and of whom, the origin's directory says when the packet is
+submitted. The origin writes what it found into the signed envelope (`Envelope.aliases`), and from then on everybody reads the packet
+by that: an alias that ends on the road, or that a recipient's directory does not have yet, changes nothing. Stored, routed and
+compared are units only; the packet keeps its octets.
+"""
+
+from collections.abc import Iterable
+
+from node.errors import Denied, Rejected
+from node.flow.document.acts import named_besides_to
+from node.model.calendar import moment_of
+from node.model.code import Code, parse_code
+from node.model.directory import Directory
+from node.model.envelope import Envelope
+from node.model.header import PacketHeader
+from node.model.office import System
+from node.model.reason import Reason
+
+
+def aliases_in(header: PacketHeader, directory: Directory, now_ms: int) -> dict[str, str]:
+    """Return the aliases by which a packet names its sender and its recipients, in order of code: code -> unit, both canonical."""
+    found: dict[str, str] = {}
+    for written in dict.fromkeys((header.sender, *header.recipients, *named_besides_to(header))):
+        try:
+            code = parse_code(written)
+        except Rejected:
+            continue  # whoever routes the packet names it as refused
+        unit = directory.resolve(code, now_ms)
+        if unit != code:
+            found[code.text] = unit.text
+    return dict(sorted(found.items()))
+
+
+def names_of(aliases: Iterable[tuple[str, str]], unit: str) -> tuple[str, ...]:
+    """Return the codes by which a packet with these aliases means a unit: its own first.
+
+    A code may have been a unit itself before it became an alias. Documents from then lie under it, and a packet that still calls its
+    author or recipient so is about them.
+    """
+    return (unit, *(code for code, meant in aliases if meant == unit))
+
+
+def require_own_name(envelope: Envelope, directory: Directory) -> None:
+    """Check that the sender may be called as the packet calls it: by its own code, or by an alias that is its to use.
+
+    That is a code under one of the origin's own prefixes, for which the origin may speak anyway; or one that another zone lists as
+    an alias of the sender, now or in the past: whether it held when the packet was submitted, the origin has judged. Raises
+    Denied(PEER_SPEAKS_FOR_OTHERS), which ends nothing: our directory may be the older one, and the origin tries again.
+    """
+    if not envelope.sender_alias:
+        return
+    code = parse_code(envelope.sender_alias)
+    zone, alias = directory.zone_of(code), directory.alias(code)
+    is_the_origins = zone is not None and zone.node_id == envelope.origin_node
+    if not is_the_origins and (alias is None or alias.unit != envelope.sender_unit):
+        raise Denied(
+            Reason.PEER_SPEAKS_FOR_OTHERS,
+            f"{envelope.origin_node} calls {envelope.sender_unit} by {code}, no alias of it in directory {directory.version}",
+        )
+
+
+def why_unknown(code: Code, directory: Directory, now_ms: int) -> str:
+    """Say why a code is no open unit's and leads to none, and which code to write instead, if the directory knows one."""
+    unit, alias = directory.unit(code), directory.alias(code)
+    if alias is not None and not alias.holds_at(now_ms):
+        is_over = now_ms >= alias.valid_from_ms
+        when = (
+            f"stood for {alias.unit} until {_day(alias.valid_to_ms)}"
+            if is_over
+            else f"stands for {alias.unit} only from {_day(alias.valid_from_ms)}"
+        )
+        return f"{code} {when}; write {alias.unit}"
+    if alias is not None:
+        return f"{code} stands for {alias.unit}, which is no open unit in the directory"
+    if unit is not None:
+        successor = f", its successor is {unit.successor}" if unit.successor else ""
+        return f"unit {code} is closed{successor}"
+    return f"no unit {code} in the directory"
+
+
+def _day(time_ms: int) -> str:
+    return moment_of(time_ms).strftime("%d/%m/%Y %H:%M")
+
+
+def meant_by(system: System, unit: str, directory: Directory, now_ms: int) -> str:
+    """Return the unit that a system names in a request, also by an alias; "" if it names none. Raises Rejected(CODE_MALFORMED).
+
+    A unit of the system's is itself, though its code be another's alias by now: what had come to it is still there.
+    """
+    if not unit:
+        return ""
+    code = parse_code(unit)
+    return code.text if code.text in system.units else directory.resolve(code, now_ms).text
+
+
+def author_names(author: str, directory: Directory, now_ms: int) -> tuple[str, ...]:
+    """Return under which codes an author's dossiers may lie: as it is called, and as the unit that is meant today."""
+    if not author:
+        return ()
+    code = parse_code(author)
+    return tuple(dict.fromkeys((code.text, directory.resolve(code, now_ms).text)))

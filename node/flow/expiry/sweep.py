@@ -1,0 +1,140 @@
+"""Sweep: what is due. Deliveries expire, bodies that nobody needs any more are forgotten, uploads given up.
+
+Everything due stands in one table in order of time, so a sweep looks only at what is due and never at the whole store (law 5).
+A packet that nobody could deliver fails for good with our own signed FAILED receipt: the sender sees it, and can prove it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from node.flow.bodies import refs
+from node.flow.inbox import inbox
+from node.flow.send import receipts
+from node.flow.webhooks import notices
+from node.model.delivery import State, after_receipt
+from node.model.envelope import envelope_sha256_of
+from node.model.policy import DAY_MS, Policy
+from node.model.reason import Reason
+from node.model.receipt import Level, Outcome, Receipt
+from node.model.webhook import NoticeKind
+from node.ports import Tx
+from node.rows import keys
+from node.rows.access import load, require, save
+from node.rows.records import DeliveryRecord, PacketRecord, UploadRecord
+from node.wire import codec
+
+UPLOAD_KEEP_MS = 7 * DAY_MS
+"""An upload that was begun so long ago, and a part that was last written so long ago, are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One thing whose time has come."""
+
+    key: bytes
+    kind: int
+    packet_id: bytes
+
+
+def due(tx: Tx, now_ms: int, limit: int) -> list[Due]:
+    """Return what is due, the oldest first."""
+    found = []
+    for key, _ in tx.scan(keys.DUE, limit=limit):
+        at_ms, kind, packet_id = keys.parse_due(key)
+        if at_ms > now_ms:
+            break
+        found.append(Due(key, kind, packet_id))
+    return found
+
+
+def expired_receipt(tx: Tx, packet_id: bytes, node_id: str, now_ms: int) -> Receipt | None:
+    """Return the statement that the deliveries still waiting have expired, or None if there are none."""
+    packet = load(tx, keys.packet(packet_id), PacketRecord)
+    if packet is None:
+        return None
+    waiting = [
+        keys.unit_after_id(key)
+        for key, value in receipts.deliveries(tx, packet_id)
+        if not State(DeliveryRecord.FromString(value).state).is_final
+    ]
+    if not waiting:
+        return None
+    outcomes = tuple(Outcome(unit, Reason.EXPIRED) for unit in waiting)
+    return Receipt(packet_id, envelope_sha256_of(packet.envelope), node_id, Level.FAILED, outcomes, now_ms)
+
+
+def expire(tx: Tx, item: Due, believed: receipts.Believed | None, now_ms: int, policy: Policy) -> int:
+    """Let deliveries fail by our own receipt, take every row of the packet out of the outboxes, and plan the forgetting.
+
+    Returns how many deliveries failed.
+    """
+    failed = 0
+    tx.delete(item.key)
+    if believed is not None:
+        receipts.keep(tx, believed)
+        for outcome in believed.receipt.outcomes:
+            failed += _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms)
+    for index, row_key in tx.scan(keys.outbox_index_of(item.packet_id), limit=20_000):
+        tx.delete(row_key)
+        tx.delete(index)
+    tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, item.packet_id), b"")
+    return failed
+
+
+def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) -> bool:
+    key = keys.delivery(packet_id, outcome.unit)
+    record = require(tx, key, DeliveryRecord)
+    # A receipt may have come in since the statement was made: a final state stays.
+    if State(record.state).is_final:
+        return False
+    record.state = after_receipt(State(record.state), Level.FAILED, outcome.reason)
+    record.reason = outcome.reason
+    record.end_time_ms = now_ms
+    record.receipt_node = signer
+    save(tx, key, record)
+    notices.happened_to(tx, packet_id, NoticeKind.ENDED, [outcome.unit], now_ms)
+    return True
+
+
+def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
+    """Let a packet go of its body if nobody waits for it, else look again in a day.
+
+    Returns the body's digest if no other packet names it either: then the caller removes a file of it.
+    """
+    tx.delete(item.key)
+    packet = load(tx, keys.packet(item.packet_id), PacketRecord)
+    if packet is None or packet.body_forgotten:
+        return None
+    if tx.scan(keys.outbox_index_of(item.packet_id), limit=1) or not inbox.all_let_go(tx, item.packet_id):
+        tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
+        return None
+    body_sha256 = codec.decode_envelope(packet.envelope).body.body_sha256
+    packet.body_forgotten = True
+    save(tx, keys.packet(item.packet_id), packet)
+    return body_sha256 if refs.let_go(tx, body_sha256, item.packet_id) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that nobody goes on with."""
+
+    key: bytes
+    body_sha256: bytes
+
+
+def stale_uploads(tx: Tx, start: bytes, now_ms: int, limit: int) -> tuple[list[Upload], bytes]:
+    """Look at `limit` uploads from a key on; return the stale ones among them, and where to go on (empty: at the beginning)."""
+    rows = tx.scan(keys.UPLOADS, start=start, limit=limit)
+    stale = []
+    for key, value in rows:
+        record = UploadRecord.FromString(value)
+        # One that begins in the future was begun before the clock was set back: it is as old as it is far.
+        if abs(now_ms - record.begin_time_ms) > UPLOAD_KEEP_MS:
+            stale.append(Upload(key, record.body_sha256))
+    return stale, rows[-1][0] + b"\0" if len(rows) == limit else b""
+
+
+def forget_uploads(tx: Tx, uploads: Iterable[Upload]) -> None:
+    """Forget who may upload. Who goes on after all offers again, and its part is found."""
+    for upload in uploads:
+        tx.delete(upload.key)

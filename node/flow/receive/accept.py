@@ -1,0 +1,123 @@
+"""Accept: from a verdict to a durable packet, and from there to a receipt.
+
+The receipt was made and signed before; this transaction only decides whether it is the first. If the packet was decided about
+before, the stored receipt is given again, byte for byte, and nothing is written (law 3). If it was not, packet, body, inbox
+entries and receipt become durable together, and the answer leaves after that (law 1).
+"""
+
+from node.errors import Denied, Fault
+from node.flow.bodies import refs
+from node.flow.document import dossier
+from node.flow.receive import arrival
+from node.flow.receive.verify import Verdict
+from node.flow.send import outbox, receipts
+from node.model.envelope import envelope_sha256_of
+from node.model.mesh import Answer
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.model.receipt import Level, SignedReceipt
+from node.ports import Tx
+from node.rows import keys
+from node.rows.access import load, save
+from node.rows.records import PacketRecord
+from node.wire import codec
+
+
+def refusal(fault: Fault) -> Answer:
+    """Turn a fault into the answer for one item."""
+    return Answer(None, fault.reason, fault.retry_after_ms, fault.detail)
+
+
+def decided(tx: Tx, packet_id: bytes, envelope: bytes, node_id: str, target_node: str) -> Answer | None:
+    """Return the answer that was given before about this packet for this target, or None if it is new.
+
+    Raises Denied(ENVELOPE_CONFLICT) if the same packet id came before with other envelope bytes.
+    """
+    packet = load(tx, keys.packet(packet_id), PacketRecord)
+    if packet is None:
+        return None
+    if packet.envelope != envelope:
+        raise Denied(Reason.ENVELOPE_CONFLICT, f"another envelope was accepted as {packet_id.hex()}")
+    final = receipts.kept(tx, packet_id, Level.DELIVERED, target_node)
+    if final is not None:
+        return Answer(final)
+    if target_node == node_id:
+        return None
+    custody = receipts.kept(tx, packet_id, Level.CUSTODY, node_id)
+    carried = outbox.row_of(tx, target_node, packet_id, keys.OUTBOX_RELAY)
+    return Answer(custody) if custody is not None and carried is not None else None
+
+
+def store_all(
+    tx: Tx, verdicts: list[tuple[Verdict, SignedReceipt]], node_id: str, now_ms: int, policy: Policy
+) -> list[Answer]:
+    """Write what is new of several verdicts and return an answer for each, in order."""
+    return [_store_one(tx, verdict, signed, node_id, now_ms, policy) for verdict, signed in verdicts]
+
+
+def _store_one(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int, policy: Policy) -> Answer:
+    envelope, parcel = verdict.envelope, verdict.parcel
+    try:
+        before = decided(tx, envelope.packet_id, parcel.signed_envelope.envelope, node_id, parcel.target_node)
+    except Fault as fault:
+        return refusal(fault)
+    if before is not None:
+        return before
+    _put_packet(tx, verdict, now_ms)
+    if verdict.receipt.level is Level.DELIVERED:
+        if verdict.header is not None:
+            arrival.deliver(tx, envelope, verdict.header, verdict.accepted_units, now_ms, policy)
+        receipts.keep(tx, receipts.Believed(verdict.receipt, signed))
+        return Answer(signed)
+    return Answer(_take_custody(tx, verdict, signed, node_id, now_ms))
+
+
+def _put_packet(tx: Tx, verdict: Verdict, now_ms: int) -> None:
+    envelope, parcel = verdict.envelope, verdict.parcel
+    key = keys.packet(envelope.packet_id)
+    record = load(tx, key, PacketRecord) or PacketRecord(
+        envelope=parcel.signed_envelope.envelope,
+        signature=codec.signature_to_bytes(parcel.signed_envelope.signature),
+        accept_time_ms=now_ms,
+        body_forgotten=True,
+    )
+    if verdict.sealed_header and not record.own_wrap:
+        record.own_wrap = codec.key_wrap_to_bytes(parcel.key_wrap)
+        record.sealed_header = verdict.sealed_header
+        record.document_sha256 = dossier.digest_of(verdict.header)
+    if verdict.needs_body:
+        record.body_forgotten = False
+    save(tx, key, record)
+    if verdict.needs_body:
+        refs.hold(tx, envelope.body.body_sha256, envelope.packet_id)
+        if verdict.body is not None:
+            tx.put(keys.body(envelope.body.body_sha256), verdict.body)
+
+
+def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int) -> SignedReceipt:
+    envelope = verdict.envelope
+    row = outbox.packet_row(envelope, keys.OUTBOX_RELAY, len(verdict.receipt.outcomes), now_ms)
+    row.key_wrap = codec.key_wrap_to_bytes(verdict.parcel.key_wrap)
+    outbox.enqueue(tx, verdict.parcel.target_node, envelope.lane, envelope.packet_id, keys.OUTBOX_RELAY, row)
+    tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
+    receipts.keep(tx, receipts.Believed(verdict.receipt, signed))
+    first = receipts.kept(tx, envelope.packet_id, Level.CUSTODY, node_id)
+    assert first is not None
+    return first
+
+
+def take_receipt(
+    tx: Tx, believed: receipts.Believed, peer_id: str, node_id: str, now_ms: int, ended: list[Reason]
+) -> Answer:
+    """At the origin: take a recipient's receipt that a relay has brought. An answer without a reason means: taken.
+
+    `ended` gets the reason of each delivery that becomes final by it.
+    """
+    statement = believed.receipt
+    packet = load(tx, keys.packet(statement.packet_id), PacketRecord)
+    if packet is None or not packet.system:
+        return Answer(None, Reason.NOT_FOUND, detail="no such packet was submitted here")
+    if envelope_sha256_of(packet.envelope) != statement.envelope_sha256 or statement.level is not Level.DELIVERED:
+        return Answer(None, Reason.RECEIPT_INVALID, detail="the receipt is not about this packet")
+    ended += receipts.apply_final(tx, believed, now_ms, relay_node=peer_id if peer_id != statement.signer_node else "")
+    return Answer()

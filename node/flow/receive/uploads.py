@@ -1,0 +1,256 @@
+"""Large bodies: packets that flow through the node instead of lying in its memory.
+
+        office --chunks--> read, encrypt --> part file --> sealed file          submit
+        peer   --offer, body (resumable), commit--> part file --> sealed file   receive
+        sealed file --chunks--> open, read                                      the recipient's check
+
+An upload is named by a token that follows from peer, packet and body: after any crash, of either side, the same offer finds
+the same part, and what is durable there need not be sent again.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import TypeVar
+
+from node.errors import Broken, Deferred, Denied, Fault, Rejected
+from node.flow.bodies.files import BodyFiles
+from node.flow.receive import accept
+from node.flow.receive.opening import LargeOpening
+from node.flow.receive.verify import Opened, Verdict
+from node.flow.submit.check import too_large
+from node.flow.submit.sealing import LargeSeal, Sealed
+from node.model.envelope import Envelope
+from node.model.mesh import Answer, Parcel, Want
+from node.model.policy import MIB, Policy
+from node.model.reason import Reason
+from node.ports import Part, Ports, Tx
+from node.rows import keys
+from node.rows.access import load, save
+from node.rows.records import UploadRecord
+from node.seal.wrap import Wrapper
+
+J = TypeVar("J")
+"""Anything judged; only verdicts have bodies."""
+
+
+class LargeBodies:
+    """What a node does with bodies that are files."""
+
+    def __init__(self, ports: Ports, policy: Policy, wrapper: Wrapper, files: BodyFiles) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._wrapper = wrapper
+        self._files = files
+
+    # --- submit ------------------------------------------------------------------------------------------------
+
+    def check_size(self, size_bytes: int) -> None:
+        """Raises Rejected(PACKET_TOO_LARGE)."""
+        if size_bytes > self._policy.packet_bytes_max:
+            raise too_large(size_bytes, self._policy)
+
+    async def head(self, chunks: AsyncIterator[bytes], size_max: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
+        """Return the first octets and the rest of a stream; None as rest if the whole is no larger than `size_max`."""
+        head = bytearray()
+        async for chunk in chunks:
+            head += chunk
+            if len(head) > size_max:
+                return bytes(head), chunks
+        return bytes(head), None
+
+    async def digest(self, head: bytes, rest: AsyncIterator[bytes]) -> bytes:
+        """Return the SHA-256 of a whole stream."""
+        digest = sha256(head)
+        async for chunk in self._bounded(head, rest):
+            digest.update(chunk)
+        return digest.digest()
+
+    async def seal(self, head: bytes, rest: AsyncIterator[bytes]) -> Sealed:
+        """Read and encrypt a stream into a body file. Nothing is left behind if the packet is refused."""
+        seal = LargeSeal(self._ports.entropy.token(32), self._ports.clock.now_ms())
+        part = await self._ports.bodies.open_part(self._ports.entropy.token(16))
+        named: list[bytes] = []
+        try:
+            await self._feed(seal, part, head)
+            async for chunk in self._bounded(head, rest):
+                await self._feed(seal, part, chunk)
+            tail, sealed = await self._ports.workers.run(MIB, seal.finish)
+            await part.write(tail)
+            named.append(sealed.body_ref.body_sha256)
+            await part.seal(sealed.body_ref.body_sha256)
+        except BaseException:
+            await part.discard()
+            # Who was cancelled while the part got its name does not know whether it has it.
+            await self._files.drop(named)
+            raise
+        return sealed
+
+    async def _feed(self, seal: LargeSeal, part: Part, data: bytes) -> None:
+        ciphertext = await self._ports.workers.run(len(data), lambda: seal.feed(data))
+        if ciphertext:
+            await part.write(ciphertext)
+
+    async def _bounded(self, head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        size_bytes = len(head)
+        self.check_size(size_bytes)
+        async for chunk in rest:
+            size_bytes += len(chunk)
+            self.check_size(size_bytes)
+            yield chunk
+
+    # --- receive -----------------------------------------------------------------------------------------------
+
+    async def want(self, peer_id: str, envelope: Envelope) -> Want:
+        """Say where the upload of a body goes on, and remember who may upload it."""
+        body, token = envelope.body, token_of(peer_id, envelope)
+        if await self._ports.bodies.has(body.body_sha256):
+            return Want(token, body.body_bytes)
+        record = UploadRecord(
+            from_node=peer_id,
+            packet_id=envelope.packet_id,
+            body_sha256=body.body_sha256,
+            begin_time_ms=self._ports.clock.now_ms(),
+            body_bytes=body.body_bytes,
+        )
+        await self._ports.store.transact(lambda tx: _begin(tx, token, record))
+        part = await self._ports.bodies.open_part(token)
+        offset_bytes = part.durable_bytes
+        await part.close()
+        return Want(token, offset_bytes)
+
+    async def receive(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
+        """Append to an upload; return how many octets are durable, whatever broke off."""
+        record = await self._ports.store.transact(lambda tx: load(tx, keys.upload(token), UploadRecord))
+        if record is None or record.from_node != peer_id:
+            raise Rejected(Reason.NOT_FOUND, "no such upload; offer the packet first")
+        part = await self._ports.bodies.open_part(token)
+        try:
+            if offset_bytes == part.size_bytes:
+                await self._append(part, record.body_bytes, chunks)
+            await part.sync()
+            return part.durable_bytes
+        finally:
+            await part.close()
+
+    async def _append(self, part: Part, body_bytes: int, chunks: AsyncIterator[bytes]) -> None:
+        async for chunk in chunks:
+            if part.size_bytes + len(chunk) > body_bytes:
+                raise Denied(Reason.BODY_DIGEST_DIFFERS, f"more than the {body_bytes} bytes that the envelope says")
+            await part.write(chunk)
+
+    async def complete(self, peer_id: str, envelope: Envelope) -> None:
+        """Turn a complete upload into a body. Raises Deferred(PEER_BUSY) if octets are missing, Denied(BODY_DIGEST_DIFFERS)."""
+        body = envelope.body
+        if await self._ports.bodies.has(body.body_sha256):
+            return
+        part = await self._ports.bodies.open_part(token_of(peer_id, envelope))
+        try:
+            if part.size_bytes != body.body_bytes:
+                raise Deferred(Reason.PEER_BUSY, f"{part.size_bytes} of {body.body_bytes} bytes are here; offer again")
+            await part.seal(body.body_sha256)
+        finally:
+            # A seal that met a full disk leaves the part open; the next offer must find it free.
+            await part.close()
+
+    async def open(self, parcel: Parcel, envelope: Envelope, node_id: str) -> Opened:
+        """Open a stored body from end to end and read its header, with flat memory."""
+        opening = LargeOpening(parcel, envelope, node_id, self._wrapper)
+        offset_bytes = 0
+        while offset_bytes < envelope.body.body_bytes:
+            data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, MIB)
+            if not data:
+                break
+            offset_bytes += len(data)
+            await self._ports.workers.run(len(data), lambda piece=data: opening.feed(piece))  # type: ignore[misc]
+        return await self._ports.workers.run(MIB, opening.finish)
+
+    async def decide(self, peer_id: str, envelope: Envelope, commit: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Decide about an upload that is complete; nothing is left of it afterwards but a body that a packet names.
+
+        What is put off stays, so that it can be committed again; if nobody does, the sweep ends it.
+        """
+        async with self._files.locks.holding([envelope.body.body_sha256]):
+            try:
+                answer = await commit()
+            except Fault as fault:
+                answer = accept.refusal(fault)
+                if isinstance(fault, Deferred | Broken):
+                    return answer
+            await self._end_upload(peer_id, envelope)
+            return answer
+
+    async def _end_upload(self, peer_id: str, envelope: Envelope) -> None:
+        await self._files.drop_held([envelope.body.body_sha256])
+        token = token_of(peer_id, envelope)
+        if not await self._ports.store.transact(lambda tx: _end(tx, token)):
+            return
+        try:
+            part = await self._ports.bodies.open_part(token)
+        except Deferred:
+            # Somebody is writing to it, or there is no space for it: it is left to the sweep.
+            return
+        await part.discard()
+
+    # --- push --------------------------------------------------------------------------------------------------
+
+    async def spill(self, judged: Sequence[J], settle: Callable[[list[J]], Awaitable[list[Answer]]]) -> list[Answer]:
+        """Make pushed bodies that are too large for the store files, and settle all; files that nobody names go again."""
+        names = [one.envelope.body.body_sha256 for one in judged if isinstance(one, Verdict) and self._is_large(one)]
+        if not names:
+            return await settle(list(judged))
+        # Who pushed may go away; what becomes of the files must be seen to the end.
+        return await self._files.to_the_end(self._spill(names, judged, settle))
+
+    async def _spill(
+        self, names: list[bytes], judged: Sequence[J], settle: Callable[[list[J]], Awaitable[list[Answer]]]
+    ) -> list[Answer]:
+        async with self._files.locks.holding(names):
+            try:
+                return await settle([await self._spilled(one) for one in judged])
+            finally:
+                await self._files.drop_held(names)
+
+    async def _spilled(self, one: J) -> J:
+        if not isinstance(one, Verdict) or not self._is_large(one) or await self._is_decided(one):
+            return one
+        assert one.body is not None
+        await self._ports.bodies.put(one.envelope.body.body_sha256, one.body)
+        return replace(one, body=None)
+
+    def _is_large(self, verdict: Verdict) -> bool:
+        body = verdict.body
+        return body is not None and verdict.needs_body and len(body) > self._policy.inline_body_bytes_max
+
+    async def _is_decided(self, verdict: Verdict) -> bool:
+        """Tell whether this packet was decided about before: then a file made of its body would never be removed."""
+        envelope, parcel, own_id = verdict.envelope, verdict.parcel, self._ports.keys.node_id
+
+        def look(tx: Tx) -> bool:
+            octets = parcel.signed_envelope.envelope
+            return accept.decided(tx, envelope.packet_id, octets, own_id, parcel.target_node) is not None
+
+        try:
+            return await self._ports.store.transact(look)
+        except Denied:
+            # A conflict: the transaction to come says so.
+            return True
+
+
+def token_of(peer_id: str, envelope: Envelope) -> bytes:
+    """Return the name of an upload: the same peer, packet and body always find the same part."""
+    return sha256(peer_id.encode() + b"\0" + envelope.packet_id + envelope.body.body_sha256).digest()[:16]
+
+
+def _end(tx: Tx, token: bytes) -> bool:
+    """Forget who may upload; returns False if nobody might."""
+    key = keys.upload(token)
+    known = tx.get(key) is not None
+    if known:
+        tx.delete(key)
+    return known
+
+
+def _begin(tx: Tx, token: bytes, record: UploadRecord) -> None:
+    if tx.get(keys.upload(token)) is None:
+        save(tx, keys.upload(token), record)

@@ -1,0 +1,180 @@
+"""Outbox: what waits to leave, one row per thing and peer, ready in `o` or put off in `l`.
+
+A packet for three units of one node is one row; for units of three nodes it is three rows over one body. Rows hold no state of
+the road: that is the peer's record. A row moves
+
+        enqueue -> ready --put_off--> later --promote (when due)--> ready
+                     '--------- settle (verified receipt) ---------> gone
+
+and the index `q` always says where it is, so that a receipt which comes by another road finds it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from node.model.envelope import Envelope
+from node.model.lane import Lane
+from node.model.policy import MINUTE_MS, Policy
+from node.model.reason import Reason
+from node.ports import Tx
+from node.rows import keys
+from node.rows.access import load, save
+from node.rows.records import OutboxRecord
+
+FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
+ALONE_AFTER_ATTEMPTS = 3
+PUT_OFF_MS_MAX = 60 * MINUTE_MS
+"""Nothing is put off for longer than this at once, whatever a peer asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that is ready for one peer."""
+
+    key: bytes
+    node_id: str
+    lane: Lane
+    packet_id: bytes
+    kind: int
+    record: OutboxRecord
+
+
+def packet_row(envelope: Envelope, kind: int, unit_count: int, since_ms: int) -> OutboxRecord:
+    """Return the row of a packet that shall go to a node which serves `unit_count` of its recipients."""
+    return OutboxRecord(
+        kind=kind,
+        body_bytes=envelope.body.body_bytes,
+        body_sha256=envelope.body.body_sha256,
+        since_ms=since_ms,
+        unit_count=unit_count,
+        reason=Reason.QUEUED,
+    )
+
+
+def enqueue(tx: Tx, node_id: str, lane: Lane, packet_id: bytes, kind: int, record: OutboxRecord) -> bool:
+    """Make something ready for a peer. Returns False if it waits already."""
+    index = keys.outbox_index(packet_id, node_id, kind)
+    if tx.get(index) is not None:
+        return False
+    key = keys.outbox_row(node_id, lane, record.since_ms, packet_id, kind)
+    save(tx, key, record)
+    tx.put(index, key)
+    return True
+
+
+def is_empty(tx: Tx, node_id: str) -> bool:
+    """Tell whether nothing waits for a peer, neither ready nor put off."""
+    return not tx.scan(keys.outbox(node_id), limit=1) and not tx.scan(keys.later(node_id), limit=1)
+
+
+def row_of(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> tuple[bytes, OutboxRecord] | None:
+    """Return key and record of a row, ready or put off, or None."""
+    key = tx.get(keys.outbox_index(packet_id, node_id, kind))
+    if key is None:
+        return None
+    record = load(tx, key, OutboxRecord)
+    assert record is not None, "outbox index without its row"
+    return key, record
+
+
+def settle(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> bool:
+    """Take a row out. Returns False if it was gone."""
+    index = keys.outbox_index(packet_id, node_id, kind)
+    key = tx.get(index)
+    if key is None:
+        return False
+    tx.delete(key)
+    tx.delete(index)
+    return True
+
+
+def put_off(
+    tx: Tx, node_id: str, packet_id: bytes, kind: int, until_ms: int, reason: Reason, *, custody_node: str | None = None
+) -> bool:
+    """Let a row wait until a time, for a reason. Returns False if the row was gone."""
+    found = row_of(tx, node_id, packet_id, kind)
+    if found is None:
+        return False
+    key, record = found
+    record.attempts += 1
+    record.reason = reason
+    record.not_before_ms = until_ms
+    if custody_node is not None:
+        record.custody_node = custody_node
+    ready = key if key.startswith(b"o") else keys.ready_of_later(key)
+    later = keys.later_row(until_ms, ready)
+    tx.delete(key)
+    save(tx, later, record)
+    tx.put(keys.outbox_index(packet_id, node_id, kind), later)
+    return True
+
+
+def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
+    """Make put-off rows ready whose time has come; return their keys in the outbox.
+
+    A row due later than anything is ever put off was put off before the clock was set back: its time has come, too.
+    """
+    promoted: list[bytes] = []
+    due = [row for row in tx.scan(keys.later(node_id), limit=limit) if keys.due_of_later(row[0]) <= now_ms]
+    far = keys.later_from(node_id, now_ms + PUT_OFF_MS_MAX + 1)
+    for key, value in [*due, *tx.scan(keys.later(node_id), start=far, limit=limit)]:
+        ready = keys.ready_of_later(key)
+        _, _, packet_id, kind = keys.parse_outbox_row(ready)
+        tx.delete(key)
+        tx.put(ready, value)
+        tx.put(keys.outbox_index(packet_id, node_id, kind), ready)
+        promoted.append(ready)
+    return promoted
+
+
+def next_due_ms(tx: Tx, node_id: str) -> int | None:
+    """Return when the first put-off row is due, or None."""
+    rows = tx.scan(keys.later(node_id), limit=1)
+    return keys.due_of_later(rows[0][0]) if rows else None
+
+
+def ready(tx: Tx, node_id: str, lane: Lane, start: bytes, limit: int) -> list[Row]:
+    """Return ready rows of one lane from a key on, the oldest first."""
+    rows = []
+    for key, value in tx.scan(keys.outbox_lane(node_id, lane), start=start, limit=limit):
+        _, _, packet_id, kind = keys.parse_outbox_row(key)
+        rows.append(Row(key, node_id, lane, packet_id, kind, OutboxRecord.FromString(value)))
+    return rows
+
+
+def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False) -> list[Row]:
+    """Choose what goes into one Push from the rows of several lanes, the most urgent lane first.
+
+    The urgent go first, but every eighth place belongs to the least urgent lane that waits, so that no lane starves. At most
+    `push_items_max` rows and `push_bytes_max` octets, and always at least one row. What has been put off several times travels
+    alone, when nothing else waits or when it is its turn (`alone_first`): if it is what makes a push fail, the others go on.
+    """
+    candidates = [list(lane) for lane in lanes]
+    queues = [[row for row in reversed(lane) if row.record.attempts < ALONE_AFTER_ATTEMPTS] for lane in candidates]
+    alone = [row for lane in candidates for row in lane if row.record.attempts >= ALONE_AFTER_ATTEMPTS][:1]
+    if alone and alone_first:
+        return alone
+    chosen: list[Row] = []
+    size_bytes = 0
+    while len(chosen) < policy.push_items_max:
+        waiting = [queue for queue in queues if queue]
+        if not waiting:
+            break
+        queue = waiting[-1] if len(chosen) % 8 == 7 else waiting[0]
+        size_bytes += queue[-1].record.body_bytes + 1024
+        if chosen and size_bytes > policy.push_bytes_max:
+            break
+        chosen.append(queue.pop())
+    return chosen or alone
+
+
+def nodes_waited_for(tx: Tx) -> set[str]:
+    """Return every node for which something waits, by leaping from one to the next (never through the rows)."""
+    found: set[str] = set()
+    for table in (b"o", b"l"):
+        start = table
+        while rows := tx.scan(table, start=start, limit=1):
+            node = rows[0][0][1:].split(b"\0", 1)[0]
+            found.add(node.decode())
+            start = table + node + b"\1"
+    return found

@@ -1,0 +1,135 @@
+"""Receipts: making them, believing them, and what follows from them.
+
+A receipt is believed if its bytes say what we asked about, and the signing key that the directory names for its signer made its
+signature. What it says is then written together with the receipt itself, in one transaction: a state never changes without
+the proof beside it (law 2), and the first receipt stays the only one (law 3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.errors import Denied
+from node.flow.send import outbox
+from node.flow.webhooks import notices
+from node.model.delivery import State, after_receipt
+from node.model.directory import Directory
+from node.model.reason import Reason
+from node.model.receipt import Level, Receipt, SignedReceipt
+from node.model.webhook import NoticeKind
+from node.ports import Keys, Tx
+from node.rows import keys
+from node.rows.access import load, save
+from node.rows.records import DeliveryRecord
+from node.seal.signature import RECEIPT_LABEL, verify_by
+from node.wire import codec
+
+
+def sign_receipts(signer: Keys, receipts: Sequence[Receipt]) -> list[SignedReceipt]:
+    """Serialise receipts and sign them together."""
+    if not receipts:
+        return []
+    statements = [codec.encode_receipt(receipt) for receipt in receipts]
+    signatures = signer.sign(RECEIPT_LABEL, statements)
+    return [SignedReceipt(statement, signature) for statement, signature in zip(statements, signatures, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """A receipt whose signature has been verified."""
+
+    receipt: Receipt
+    signed: SignedReceipt
+
+
+def believe(signed: SignedReceipt, directory: Directory, *, now_ms: int) -> Believed:
+    """Verify a receipt against the directory. Raises Denied(RECEIPT_INVALID) with what is wrong."""
+    receipt = codec.decode_receipt(signed.receipt)
+    signer = directory.nodes.get(receipt.signer_node)
+    if signer is None:
+        raise Denied(Reason.RECEIPT_INVALID, f"signer {receipt.signer_node!r} is not in the directory")
+    if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, now_ms):
+        raise Denied(Reason.RECEIPT_INVALID, f"signature of {receipt.signer_node} does not verify")
+    return Believed(receipt, signed)
+
+
+def require_about(believed: Believed, packet_id: bytes, envelope_sha256: bytes, signers: Sequence[str]) -> None:
+    """Refuse a true receipt that is about something else. Raises Denied(RECEIPT_INVALID)."""
+    receipt = believed.receipt
+    if receipt.packet_id != packet_id or receipt.envelope_sha256 != envelope_sha256:
+        raise Denied(Reason.RECEIPT_INVALID, "the receipt is about another packet")
+    if receipt.signer_node not in signers:
+        raise Denied(Reason.RECEIPT_INVALID, f"signed by {receipt.signer_node}, expected {' or '.join(signers)}")
+
+
+def keep(tx: Tx, believed: Believed) -> None:
+    """Store a receipt; the first one of its kind stays."""
+    receipt = believed.receipt
+    key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
+    if tx.get(key) is None:
+        tx.put(key, codec.signed_receipt_to_bytes(believed.signed))
+
+
+def kept(tx: Tx, packet_id: bytes, level: Level, node_id: str) -> SignedReceipt | None:
+    """Return a stored receipt."""
+    value = tx.get(keys.receipt(packet_id, level, node_id))
+    return None if value is None else codec.signed_receipt_from_bytes(value)
+
+
+def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = "") -> list[Reason]:
+    """At the origin: let a DELIVERED receipt change the deliveries it names. Returns the reason of each that became final.
+
+    The outbox row goes when none of the units that its node serves waits any more.
+    """
+    receipt = believed.receipt
+    keep(tx, believed)
+    changed: list[str] = []
+    ended: list[Reason] = []
+    for outcome in receipt.outcomes:
+        key = keys.delivery(receipt.packet_id, outcome.unit)
+        record = load(tx, key, DeliveryRecord)
+        # A node speaks for the units it serves: for the delivery that was routed to it, and for no other.
+        if record is None or record.node_id != receipt.signer_node or State(record.state).is_final:
+            continue
+        record.state = after_receipt(State(record.state), receipt.level, outcome.reason)
+        record.reason = outcome.reason
+        record.end_time_ms = now_ms
+        record.receipt_node = receipt.signer_node
+        record.relay_node = relay_node
+        save(tx, key, record)
+        changed.append(outcome.unit)
+        ended.append(outcome.reason)
+    if changed:
+        notices.happened_to(tx, receipt.packet_id, NoticeKind.ENDED, changed, now_ms)
+    _settle_row(tx, believed, len(changed))
+    return ended
+
+
+def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:
+    node_id, packet_id = believed.receipt.signer_node, believed.receipt.packet_id
+    found = outbox.row_of(tx, node_id, packet_id, keys.OUTBOX_PACKET)
+    if found is None:
+        return
+    if changed >= found[1].unit_count or not waiting_units(tx, packet_id, node_id):
+        outbox.settle(tx, node_id, packet_id, keys.OUTBOX_PACKET)
+
+
+def waiting_units(tx: Tx, packet_id: bytes, node_id: str) -> list[str]:
+    """Return the units of a packet that still wait for that node."""
+    units = []
+    for key, value in deliveries(tx, packet_id):
+        record = DeliveryRecord.FromString(value)
+        if record.node_id == node_id and not State(record.state).is_final:
+            units.append(keys.unit_after_id(key))
+    return units
+
+
+def deliveries(tx: Tx, packet_id: bytes) -> list[tuple[bytes, bytes]]:
+    """Return all delivery rows of a packet, in order of unit."""
+    return tx.scan(keys.delivery(packet_id), limit=20_000)
+
+
+def apply_custody(tx: Tx, believed: Believed, node_id: str, until_ms: int) -> None:
+    """At the origin: a relay holds the packet for `node_id`. The row stays and is tried again later (law 2)."""
+    keep(tx, believed)
+    packet_id, relay = believed.receipt.packet_id, believed.receipt.signer_node
+    outbox.put_off(tx, node_id, packet_id, keys.OUTBOX_PACKET, until_ms, Reason.IN_CUSTODY, custody_node=relay)

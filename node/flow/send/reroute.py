@@ -1,0 +1,87 @@
+"""Reroute: a delivery follows its unit. When the directory gives a unit to another node, what waits for the old one moves over.
+
+The envelope's bytes stay; only the outbox rows and the deliveries' node change, and the content key is wrapped anew when it is
+sent. Nothing is looked at unless the map of prefixes has changed; then every row that waits is looked at once, page by page.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from node.errors import Rejected
+from node.flow.send import outbox, receipts
+from node.flow.submit.check import route
+from node.model.code import parse_code
+from node.model.directory import Directory
+from node.ports import Tx
+from node.rows import keys
+from node.rows.access import require, save
+from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord
+from node.wire import codec
+
+ROUTES_KEY = keys.meta("routes")
+PAGE_ROWS = 100
+
+
+def routes_digest(directory: Directory) -> bytes:
+    """Return a digest of who serves which prefix: as long as it stays, no delivery has to move."""
+    lines = sorted(f"{prefix.text}={zone.node_id}" for prefix, zone in directory.zones.items())
+    return sha256("\n".join(lines).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page of rerouting did: which nodes have got something, and the key to go on from (empty: the end)."""
+
+    nodes: frozenset[str]
+    following: bytes
+
+
+def follow_units(tx: Tx, prefix: bytes, start: bytes, node_id: str, directory: Directory, now_ms: int) -> Page:
+    """Look at a page of what waits for a node (`prefix`: ready or put off), and move what another node serves now."""
+    rows = tx.scan(prefix, start=start, limit=PAGE_ROWS + 1)
+    nodes: set[str] = set()
+    for key, value in rows[:PAGE_ROWS]:
+        if OutboxRecord.FromString(value).kind == keys.OUTBOX_PACKET:
+            ready = key if key.startswith(b"o") else keys.ready_of_later(key)
+            nodes |= reroute(tx, node_id, keys.parse_outbox_row(ready)[2], directory, now_ms)
+    return Page(frozenset(nodes), rows[PAGE_ROWS][0] if len(rows) > PAGE_ROWS else b"")
+
+
+def reroute(tx: Tx, node_id: str, packet_id: bytes, directory: Directory, now_ms: int) -> set[str]:
+    """Move the deliveries of one packet that wait for a node to the nodes that serve their units now; return those nodes.
+
+    A unit that has left the directory waits where it is, visibly, until the directory knows it or the delivery expires.
+    """
+    counts: dict[str, int] = {}
+    for unit in receipts.waiting_units(tx, packet_id, node_id):
+        try:
+            target = route(parse_code(unit), directory, now_ms)
+        except Rejected:
+            continue
+        if target != node_id:
+            record = require(tx, keys.delivery(packet_id, unit), DeliveryRecord)
+            record.node_id = target
+            save(tx, keys.delivery(packet_id, unit), record)
+            counts[target] = counts.get(target, 0) + 1
+    if counts:
+        _enqueue(tx, packet_id, counts, now_ms)
+        if not receipts.waiting_units(tx, packet_id, node_id):
+            outbox.settle(tx, node_id, packet_id, keys.OUTBOX_PACKET)
+    return set(counts)
+
+
+def _enqueue(tx: Tx, packet_id: bytes, counts: dict[str, int], now_ms: int) -> None:
+    envelope = codec.decode_envelope(require(tx, keys.packet(packet_id), PacketRecord).envelope)
+    for target, count in counts.items():
+        row = outbox.packet_row(envelope, keys.OUTBOX_PACKET, count, now_ms)
+        if not outbox.enqueue(tx, target, envelope.lane, packet_id, keys.OUTBOX_PACKET, row):
+            # It goes there already for other units: one body serves them all, and the receipt is checked unit by unit.
+            _widen(tx, target, packet_id, count)
+
+
+def _widen(tx: Tx, node_id: str, packet_id: bytes, count: int) -> None:
+    found = outbox.row_of(tx, node_id, packet_id, keys.OUTBOX_PACKET)
+    assert found is not None
+    key, record = found
+    record.unit_count += count
+    save(tx, key, record)

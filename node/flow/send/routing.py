@@ -1,0 +1,121 @@
+"""Road: by which way a peer is reached now, and what a row waits for otherwise.
+
+The direct road is the usual one. If it has failed for a while, or the directory says that only relays can dial the peer, a relay
+is asked. What is known of each road is the peer's durable record; nothing here is remembered elsewhere, so Track, the operator's
+list and the courier always say the same (law 2).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from node.flow import backoff
+from node.model.directory import Directory, NodeEntry
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.ports import Tx
+from node.rows import keys
+from node.rows.access import load
+from node.rows.records import OutboxRecord, PeerRecord
+
+Lookup = Callable[[str], PeerRecord]
+"""What is known of the road to a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """From where, by which directory and when a road is looked for."""
+
+    own_id: str
+    directory: Directory
+    now_ms: int
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """How to reach a peer now: whom to call (None: nobody), until when to wait otherwise, and why."""
+
+    call: NodeEntry | None
+    is_relay: bool = False
+    wait_until_ms: int = 0
+    reason: Reason = Reason.NONE
+
+
+def choose_road(peer: NodeEntry, outlook: Outlook, record_of: Lookup) -> Road:
+    """Decide how to reach a peer.
+
+    0. It is this very node (a unit has come to us while its delivery was under way): directly.
+    1. An operator holds it: nobody.
+    2. The directory says that only relays can dial it: one of them that is not failing.
+    3. The direct road is open: directly.
+    4. It has failed for `relay_after_ms`: a relay that is not failing.
+    5. The next attempt is due: directly.
+    6. Else: nobody until the next attempt, the peer's own or the first relay's.
+    """
+    if peer.node_id == outlook.own_id:
+        return Road(peer)
+    record, now_ms, policy = record_of(peer.node_id), outlook.now_ms, outlook.policy
+    if record.held:
+        return Road(None, reason=Reason.HELD)
+    direct = dialable(peer, outlook.own_id)
+    if direct and not record.failures:
+        return Road(peer)
+    relays = [] if direct and 0 <= now_ms - record.first_failure_ms < policy.relay_after_ms else _relays(peer, outlook)
+    known = [(relay, record_of(relay.node_id)) for relay in relays]
+    for relay, its in known:
+        if not its.held and (not its.failures or not backoff.wait_ms(its, now_ms, policy)):
+            return Road(relay, is_relay=True)
+    if direct and not backoff.wait_ms(record, now_ms, policy):
+        return Road(peer)
+    return _wait([record] if direct else [its for _, its in known])
+
+
+def _wait(records: list[PeerRecord]) -> Road:
+    """Wait for the first of several roads."""
+    if not records:
+        return Road(None, reason=Reason.NO_ROUTE)
+    first = min(records, key=lambda record: record.next_attempt_ms)
+    reason = Reason.HELD if first.held else Reason(first.reason or Reason.PEER_UNREACHABLE)
+    return Road(None, wait_until_ms=first.next_attempt_ms, reason=reason)
+
+
+def _relays(peer: NodeEntry, outlook: Outlook) -> list[NodeEntry]:
+    return [
+        relay
+        for relay in outlook.directory.relays()
+        if relay.node_id not in (peer.node_id, outlook.own_id)
+        and (not peer.via_relays or relay.node_id in peer.via_relays)
+    ]
+
+
+def dialable(peer: NodeEntry, own_id: str) -> bool:
+    """Tell whether a node with this id may dial the peer itself."""
+    return bool(peer.mesh_address) and (not peer.via_relays or own_id in peer.via_relays)
+
+
+def waiting_for(tx: Tx, node_id: str, row: tuple[bytes, OutboxRecord], outlook: Outlook) -> tuple[Reason, int]:
+    """Return why a row waits and when it is tried next (0: as soon as its turn comes)."""
+    key, record = row
+    if key.startswith(b"l"):
+        return Reason(record.reason), record.not_before_ms
+    peer = outlook.directory.nodes.get(node_id)
+    if peer is None:
+        return Reason.NO_ROUTE, 0
+    road = choose_road(peer, outlook, lambda name: peer_record(tx, name))
+    if road.call is None:
+        return road.reason, road.wait_until_ms
+    called = peer_record(tx, road.call.node_id)
+    if called.failures:
+        return Reason(called.reason), called.next_attempt_ms
+    return Reason.QUEUED, 0
+
+
+def peer_record(tx: Tx, node_id: str) -> PeerRecord:
+    """Return what is known of the road to one peer."""
+    return load(tx, keys.peer(node_id), PeerRecord) or PeerRecord()
+
+
+def failing_peers(tx: Tx) -> Iterable[str]:
+    """Return the peers whose road has failed since its last success."""
+    rows = tx.scan(keys.PEERS, limit=10_000)
+    return [key[1:].decode() for key, value in rows if PeerRecord.FromString(value).failures]

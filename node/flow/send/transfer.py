@@ -1,0 +1,287 @@
+"""Transfer: turning outbox rows into parcels, and answers into settled rows, for one peer.
+
+The content key is unlocked with our own wrap and locked again for the node that shall open the packet, at the moment of sending:
+a delivery that was routed anew needs nothing else, and the envelope's bytes stay what they were. Answers are believed only with
+a receipt that verifies; anything else leaves the row where it is, put off, with the reason for everyone to see.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from node.errors import Broken, Denied, Fault
+from node.flow.send import outbox, receipts, relay
+from node.flow.send.reroute import reroute
+from node.flow.send.routing import Road
+from node.model.directory import NodeEntry
+from node.model.envelope import Envelope, KeyWrap, SignedEnvelope, envelope_sha256_of
+from node.model.lane import Lane
+from node.model.mesh import Answer, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.policy import MINUTE_MS, Policy
+from node.model.reason import Reason
+from node.model.receipt import Level
+from node.node import Node
+from node.ports import Ports, Tx
+from node.rows import keys
+from node.rows.access import require
+from node.rows.records import PacketRecord
+from node.seal.public import sealing_key_of
+from node.wire import codec
+
+UPLOADS_PER_CARRY_MAX = 1_000
+"""A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
+UNFIT_PAUSE_MS = 5 * MINUTE_MS
+"""What cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is looked at again after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A row with what it stands for. `packet` is None for a receipt."""
+
+    row: outbox.Row
+    packet: PacketRecord | None
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer to a row, judged: a believed receipt, or why the row stays."""
+
+    row: outbox.Row
+    believed: receipts.Believed | None
+    reason: Reason
+    retry_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the peer has answered to rows that went to it, and which rows could not go at all, and why."""
+
+    answered: list[tuple[Loaded, Answer]]
+    unfit: list[tuple[Loaded, Reason]]
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written down: whether every row is gone, which other outboxes got something, why deliveries ended."""
+
+    gone: bool = True
+    nodes: set[str] = field(default_factory=set)
+    ended: list[Reason] = field(default_factory=list)
+
+
+class Transfer:
+    """Carries rows to one peer, directly or through a relay: `push` or `carry_large` asks the peer, `settle` writes what it said.
+
+    Apart, because a fault of the first is the road's, and one of the second our own store's.
+    """
+
+    def __init__(self, peer_id: str, node: Node, ports: Ports, policy: Policy) -> None:
+        self._peer_id = peer_id
+        self._node = node
+        self._ports = ports
+        self._policy = policy
+
+    def load(self, tx: Tx, rows: list[outbox.Row]) -> list[Loaded]:
+        """Read what rows stand for; bodies of the bulk lane stay where they are."""
+        return [_load(tx, row) for row in rows]
+
+    async def push(self, road: Road, loaded: list[Loaded]) -> Heard:
+        """Push small things. Raises Fault if the peer gave no answer.
+
+        What cannot travel (no body, no key) holds up nobody else.
+        """
+        assert road.call is not None
+        packed: list[tuple[Loaded, PushItem]] = []
+        unfit: list[tuple[Loaded, Reason]] = []
+        for one in loaded:
+            try:
+                packed.append((one, await self._item(one)))
+            except (Broken, Denied) as fault:
+                unfit.append((one, fault.reason))
+        if not packed:
+            return Heard([], unfit)
+        answers = await self._ports.peers.push(road.call, [item for _, item in packed])
+        if len(answers) != len(packed):
+            raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(packed)} items")
+        return Heard([(one, answer) for (one, _), answer in zip(packed, answers, strict=True)], unfit)
+
+    async def carry_large(self, road: Road, loaded: list[Loaded]) -> Heard:
+        """Offer, upload and commit one large packet. Raises Fault if the peer gave no answer."""
+        assert road.call is not None
+        assert len(loaded) == 1
+        packet = loaded[0].packet
+        assert packet is not None
+        try:
+            parcel, envelope = self._parcel(loaded[0]), _envelope(packet)
+            await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
+        except (Broken, Denied) as fault:
+            return Heard([], [(loaded[0], fault.reason)])
+        return Heard([(loaded[0], await self._upload(road.call, parcel, envelope))], [])
+
+    async def put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
+        """Put rows off without an answer."""
+        until_ms = self._ports.clock.now_ms() + pause_ms
+
+        def write(tx: Tx) -> None:
+            for one in loaded:
+                outbox.put_off(tx, self._peer_id, one.row.packet_id, one.row.kind, until_ms, reason)
+
+        await self._ports.store.transact(write)
+
+    async def _upload(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
+        offset_bytes, body = -1, envelope.body
+        for _ in range(UPLOADS_PER_CARRY_MAX):
+            offered = await self._ports.peers.offer(peer, parcel)
+            if isinstance(offered, Answer):
+                return offered
+            if offered.offset_bytes >= body.body_bytes:
+                return await self._ports.peers.commit(peer, parcel)
+            if offered.offset_bytes <= offset_bytes:
+                break
+            offset_bytes = offered.offset_bytes
+            await self._ports.peers.put_body(peer, offered.token, offset_bytes, self._chunks(envelope, offered))
+        return Answer(None, Reason.PEER_BUSY, detail="the upload makes no progress")
+
+    async def _chunks(self, envelope: Envelope, want: Want) -> AsyncIterator[bytes]:
+        offset_bytes = want.offset_bytes
+        while offset_bytes < envelope.body.body_bytes:
+            data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, self._policy.chunk_bytes)
+            offset_bytes += len(data)
+            yield data
+
+    # --- rows to parcels -------------------------------------------------------------------------------------
+
+    async def _item(self, loaded: Loaded) -> PushItem:
+        if loaded.packet is None:
+            return PushReceipt(codec.signed_receipt_from_bytes(loaded.row.record.signed_receipt))
+        body, record = loaded.body, loaded.row.record
+        if body is None:
+            body = await self._ports.bodies.read(record.body_sha256, 0, record.body_bytes)
+        return PushPacket(self._parcel(loaded), body)
+
+    def _parcel(self, loaded: Loaded) -> Parcel:
+        packet = loaded.packet
+        assert packet is not None
+        signed = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
+        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id)
+
+    def _wrap(self, loaded: Loaded, packet: PacketRecord, envelope_sha256: bytes) -> KeyWrap:
+        if loaded.row.kind == keys.OUTBOX_RELAY:
+            return codec.key_wrap_from_bytes(loaded.row.record.key_wrap)
+        target = self._ports.directory.current().nodes.get(self._peer_id)
+        now_ms = self._ports.clock.now_ms()
+        key = sealing_key_of(target, now_ms) if target is not None else None
+        if key is None:
+            raise Denied(Reason.PEER_UNKNOWN, f"the directory has no valid sealing key of {self._peer_id}")
+        return self._node.wrapper.wrap(self._node.unsealer.content_key(packet), self._peer_id, key, envelope_sha256)
+
+    # --- answers to rows -------------------------------------------------------------------------------------
+
+    async def settle(self, road: Road, heard: Heard) -> bool:
+        """Write down what the peer has answered; return whether every row is gone. Raises Fault if our own store takes nothing."""
+        assert road.call is not None
+        for one, reason in heard.unfit:
+            await self.put_off([one], reason, UNFIT_PAUSE_MS)
+        if not heard.answered:
+            return False
+        pairs, caller = heard.answered, road.call.node_id
+        told = await self._ports.workers.run(0, lambda: [self._judge(one, answer, caller) for one, answer in pairs])
+        now_ms = self._ports.clock.now_ms()
+        written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, now_ms))
+        self._count(heard, told, written.ended)
+        await self._remove_released([one for one, _ in pairs if one.row.kind == keys.OUTBOX_RELAY])
+        if written.nodes:
+            self._node.on_outbox(written.nodes)
+        self._node.on_notice()
+        return written.gone and not heard.unfit
+
+    def _count(self, heard: Heard, told: list[Told], ended: list[Reason]) -> None:
+        counters = self._node.counters
+        counters.have_ended(ended)
+        for (_, answer), one in zip(heard.answered, told, strict=True):
+            if one.believed is not None:
+                counters.receipts_verified[one.believed.receipt.level] += 1
+            elif answer.receipt is not None and one.reason:
+                counters.receipts_refused[one.reason] += 1
+
+    def _judge(self, loaded: Loaded, answer: Answer, caller: str) -> Told:
+        if answer.receipt is None or loaded.packet is None:
+            return Told(loaded.row, None, answer.reason, answer.retry_after_ms)
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        try:
+            believed = receipts.believe(answer.receipt, directory, now_ms=now_ms)
+            signers = [self._peer_id] if believed.receipt.level is Level.DELIVERED else [caller]
+            digest = envelope_sha256_of(loaded.packet.envelope)
+            receipts.require_about(believed, loaded.row.packet_id, digest, signers)
+            _require_level(believed, loaded.row, self._peer_id)
+        except Fault as fault:
+            return Told(loaded.row, None, fault.reason, 0)
+        return Told(loaded.row, believed, Reason.NONE, 0)
+
+    def _write(self, tx: Tx, road: Road, told: list[Told], now_ms: int) -> Written:
+        """Write what was told about several rows."""
+        written = Written()
+        for one in told:
+            written.gone &= self._write_one(tx, road, one, now_ms, written)
+        return written
+
+    def _write_one(self, tx: Tx, road: Road, told: Told, now_ms: int, written: Written) -> bool:
+        row, believed = told.row, told.believed
+        if row.kind == keys.OUTBOX_RECEIPT and told.reason in (Reason.NONE, Reason.NOT_FOUND, Reason.RECEIPT_INVALID):
+            # The origin has it, or will never want it; it holds the packet itself and would ask again.
+            return outbox.settle(tx, self._peer_id, row.packet_id, row.kind)
+        if believed is None:
+            return self._stays(tx, told, now_ms, written.nodes)
+        if believed.receipt.level is Level.CUSTODY:
+            pause_ms = min(self._policy.custody_retry_ms, outbox.PUT_OFF_MS_MAX)
+            receipts.apply_custody(tx, believed, self._peer_id, now_ms + pause_ms)
+            return False
+        if row.kind == keys.OUTBOX_RELAY:
+            envelope = _envelope(require(tx, keys.packet(row.packet_id), PacketRecord))
+            if relay.carried_home(tx, believed, envelope, now_ms):
+                written.nodes.add(envelope.origin_node)
+            return True
+        assert road.call is not None
+        relay_node = road.call.node_id if road.is_relay else ""
+        written.ended += receipts.apply_final(tx, believed, now_ms, relay_node=relay_node)
+        if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
+            return True
+        # The receipt is silent about a unit that we believed to be there: the directories differ.
+        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), now_ms, written.nodes)
+
+    def _stays(self, tx: Tx, told: Told, now_ms: int, nodes: set[str]) -> bool:
+        row, reason = told.row, told.reason or Reason.PEER_BUSY
+        if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
+            nodes |= reroute(tx, self._peer_id, row.packet_id, self._ports.directory.current(), now_ms)
+        until_ms = now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
+        outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason)
+        return False
+
+    async def _remove_released(self, relayed: list[Loaded]) -> None:
+        """Remove the body files of carried packets that have reached their targets."""
+        names = [one.row.packet_id for one in relayed]
+        if not names:
+            return
+        records = await self._ports.store.transact(
+            lambda tx: [require(tx, keys.packet(name), PacketRecord) for name in names]
+        )
+        pairs = zip(relayed, records, strict=True)
+        await self._node.body_files.drop([one.row.record.body_sha256 for one, record in pairs if record.body_forgotten])
+
+
+def _require_level(believed: receipts.Believed, row: outbox.Row, peer_id: str) -> None:
+    level, signer = believed.receipt.level, believed.receipt.signer_node
+    if level is Level.FAILED or (level is Level.CUSTODY and (row.kind != keys.OUTBOX_PACKET or signer == peer_id)):
+        raise Denied(Reason.RECEIPT_INVALID, f"a {level.name} receipt of {signer} does not answer this")
+
+
+def _load(tx: Tx, row: outbox.Row) -> Loaded:
+    if row.kind == keys.OUTBOX_RECEIPT:
+        return Loaded(row, None, None)
+    packet = require(tx, keys.packet(row.packet_id), PacketRecord)
+    body = tx.get(keys.body(row.record.body_sha256)) if row.lane is not Lane.BULK else None
+    return Loaded(row, packet, body)
+
+
+def _envelope(packet: PacketRecord) -> Envelope:
+    return codec.decode_envelope(packet.envelope)

@@ -1,0 +1,42 @@
+"""Again: was this document, or another of the same number, sent by this unit before? (NĐ 30/2020 Phụ lục VI III.1.h)
+
+Both are asked in the transaction that stores the packet, so that of two that race one is told. The row of a number says whose it
+is: a document with the same number, notation and year under another DocumentId is another document.
+"""
+
+import hashlib
+import unicodedata
+
+from node.edxml.rules.dates import read_time
+from node.edxml.rules.memory import DOCUMENT_SENT_BEFORE, NUMBER_USED
+from node.model.envelope import Envelope, PacketKind
+from node.model.finding import Finding
+from node.model.header import UPDATE, WITHDRAWAL, PacketHeader
+from node.ports import Tx
+from node.rows import keys
+
+
+def findings(tx: Tx, envelope: Envelope, header: PacketHeader) -> tuple[Finding, ...]:
+    """Return warnings about a document that is being submitted, and remember its number. Not of statuses, updates, withdrawals."""
+    if envelope.kind is not PacketKind.DOCUMENT or header.business_type in (WITHDRAWAL, UPDATE):
+        return ()
+    sent = header.document_id and tx.get(keys.document(envelope.sender_unit, header.document_id)) is not None
+    before = (DOCUMENT_SENT_BEFORE,) if sent else ()
+    return (NUMBER_USED, *before) if _number_used(tx, envelope.sender_unit, header) else before
+
+
+def _number_used(tx: Tx, unit: str, header: PacketHeader) -> bool:
+    number, notation = _plain(header.code_number), _plain(header.code_notation)
+    if not number:
+        return False
+    issued = read_time(header.promulgation_date)
+    key = keys.number(unit, f"{number}\0{notation}\0{issued.year if issued else ''}")
+    whose, first = hashlib.sha256(header.document_id.encode()).digest(), tx.get(key)
+    if first is None:
+        tx.put(key, whose)
+    return first is not None and first != whose
+
+
+def _plain(text: str) -> str:
+    """As people compare numbers: without regard to capitals, forms of accents and blanks round it."""
+    return unicodedata.normalize("NFC", text).strip().upper()

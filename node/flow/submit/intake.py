@@ -1,0 +1,251 @@
+"""Intake: what happens between a packet's octets and the answer that it is durable.
+
+        small:  read and encrypt at once ---------------.
+        large:  read, encrypt, write to a file as it flows '--> check --> [group: one signature, one commit] --> answer
+
+Reading is judging by the rules, too (decision 0009). A packet that is refused leaves nothing behind. A body too large for the store is
+a file, and a file must not outlive the question whose it is: after any outcome the store is asked who names it (flow/bodies/files.py).
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+from node.errors import Deferred, Denied, Fault, Rejected
+from node.flow.bodies.files import BodyFiles
+from node.flow.counters import Counters
+from node.flow.document import acts, dossier
+from node.flow.document.aliases import aliases_in
+from node.flow.duties.duty import NODE_SYSTEM
+from node.flow.receive.uploads import LargeBodies
+from node.flow.submit import store
+from node.flow.submit.batching import Batcher
+from node.flow.submit.check import address, check_submission, require_served
+from node.flow.submit.sealing import Sealed, seal_packet, seal_packet_quickly
+from node.flow.submit.store import Draft, Signed, TooEarly
+from node.model.code import parse_code
+from node.model.finding import require_no_errors
+from node.model.header import PacketHeader
+from node.model.office import Submission, SubmitResult, System
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.ports import Ports, Tx
+from node.seal.public import sealing_key_of
+from node.seal.wrap import Wrapper
+
+GROUP_PAUSE_S = 0.008
+"""How long submissions that had company wait for more, and once more while more keep coming (decision 0005)."""
+SMALL_PACKET_BYTES_MAX = 1024 * 1024
+"""Packets up to this are read and encrypted whole; larger ones flow."""
+ZIP_WEIGHT_BYTES = 1024 * 1024
+"""What a small packet with a zip in it counts for."""
+
+
+class Intake:
+    """Takes packets from offices.
+
+    `on_outbox` is told for which nodes something durable waits then, `on_duty` that the node itself may owe a status now, `on_notice`
+    that there may be something to tell a system of.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        wrapper: Wrapper,
+        large: LargeBodies,
+        body_files: BodyFiles,
+        counters: Counters,
+        on_outbox: Callable[[set[str]], None],
+        on_duty: Callable[[], None],
+        on_notice: Callable[[], None],
+    ) -> None:
+        self._ports = ports
+        self._node_id = ports.keys.node_id
+        self._policy = policy
+        self._body_files = body_files
+        self._traffic = counters
+        self._wrapper = wrapper
+        self._large = large
+        self._on_outbox = on_outbox
+        self._on_duty = on_duty
+        self._on_notice = on_notice
+        self._submits: Batcher[Draft, SubmitResult] = Batcher(
+            self._store_drafts,
+            size_max=policy.submit_group_max,
+            pause=lambda: ports.clock.sleep(GROUP_PAUSE_S),
+        )
+
+    async def submit(
+        self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]
+    ) -> SubmitResult:
+        """Take a packet for delivery; see Node.submit."""
+        try:
+            return await self._take(system, submission, packet)
+        except Fault as fault:
+            self._traffic.refused[fault.reason] += 1
+            raise
+
+    async def _take(self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]) -> SubmitResult:
+        check_submission(submission, self._policy, self._ports.clock.now_ms())
+        if isinstance(packet, bytes):
+            sealed = await self._seal_small(packet)
+        else:
+            head, rest = await self._large.head(packet, SMALL_PACKET_BYTES_MAX)
+            if rest is not None:
+                with self._traffic.uploading("office"):
+                    return await self._submit_large(system, submission, head, rest)
+            sealed = await self._seal_small(head)
+        try:
+            require_no_errors(sealed.findings)
+            return await self._hand_over(system, submission, sealed)
+        except (Rejected, Denied):
+            first = await self._first_answer(system, submission, sealed)
+            if first is None:
+                raise
+            self._traffic.repeated += 1
+            return first
+
+    async def _first_answer(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult | None:
+        """Return the answer to a packet that was taken when rules or directory were others: a repeat is a repeat (law 3)."""
+        sid, digest = submission.submission_id, sealed.packet_sha256
+        return await self._ports.store.transact(lambda tx: store.repeat_of(tx, system, sid, digest))
+
+    async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
+        if sealed.body is not None and len(sealed.body) <= self._policy.inline_body_bytes_max:
+            return await self._submits.ask(await self._draft(system, submission, sealed))
+        # Who submits may go away; what becomes of the file must be seen to the end.
+        return await self._body_files.to_the_end(self._hand_over_file(system, submission, sealed))
+
+    async def _hand_over_file(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
+        """Have a packet stored whose body is a file; if no packet names the file in the end, it goes again.
+
+        The store is asked who names it: a refusal stores nothing, but what was put off may yet become durable.
+        """
+        body_sha256 = sealed.body_ref.body_sha256
+        try:
+            draft = await self._draft(system, submission, sealed)
+            if draft.body is not None:
+                await self._ports.bodies.put(body_sha256, draft.body)
+            return await self._submits.ask(replace(draft, body=None))
+        finally:
+            await self._body_files.drop([body_sha256])
+
+    async def _seal_small(self, packet: bytes) -> Sealed:
+        self._large.check_size(len(packet))
+        content_key, now_ms = self._ports.entropy.token(32), self._ports.clock.now_ms()
+        run = self._ports.workers.run
+        sealed = await run(len(packet), lambda: seal_packet_quickly(packet, content_key, now_ms))
+        if sealed is None:
+            sealed = await run(ZIP_WEIGHT_BYTES, lambda: seal_packet(packet, content_key, now_ms))
+        return sealed
+
+    async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        aliases = aliases_in(sealed.header, directory, now_ms)
+        everybody: list[str] = []
+        if acts.asks_its_own_author(sealed.header, aliases):
+            code = parse_code(sealed.header.sender).text
+            everybody = await self._everybody_asked(sealed.header, system, aliases.get(code, code))
+        addressed = address(sealed.header, system, directory, now_ms, aliases=aliases, instead=everybody)
+        require_served(addressed, submission, self._policy)
+        return Draft(
+            system,
+            submission,
+            sealed.header,
+            addressed,
+            sealed.packet_sha256,
+            sealed.content_key,
+            sealed.body,
+            sealed.body_ref,
+            sealed.findings,
+            submission.answers_packet_id,
+        )
+
+    async def _everybody_asked(self, header: PacketHeader, system: System, author: str) -> list[str]:
+        """Return who got the document that a status 13 of its author takes back. Raises Rejected(NOT_FOUND) if nobody did."""
+        document_id = header.subject_document_id
+        if author not in system.units:
+            return []  # which is refused as every packet in another's name
+        found = await self._ports.store.transact(lambda tx: dossier.recipients(tx, author, document_id))
+        if not found:
+            raise Rejected(
+                Reason.NOT_FOUND, f"{author} has sent no document {document_id[:200]!r}: nobody can give it back"
+            )
+        return found
+
+    async def _submit_large(
+        self, system: System, submission: Submission, head: bytes, rest: AsyncIterator[bytes]
+    ) -> SubmitResult:
+        sid = submission.submission_id
+        known = await self._ports.store.transact(lambda tx: store.repeat_of(tx, system, sid, None))
+        if known is not None:
+            digest = await self._large.digest(head, rest)
+            again = await self._ports.store.transact(lambda tx: store.repeat_of(tx, system, sid, digest))
+            assert again is not None
+            self._traffic.repeated += 1
+            return again
+        return await self._hand_over(system, submission, await self._large.seal(head, rest))
+
+    async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:
+        """Serve the submissions that arrived together: one signature, one commit."""
+        drafts = await self._with_requests(drafts)
+        answers = await self._sign_and_store(drafts)
+        while early := [place for place, answer in enumerate(answers) if isinstance(answer, TooEarly)]:
+            # Rare: the clock was set back, or two acts about one document came in the same millisecond.
+            again = [_after(drafts[place], answers[place]) for place in early]
+            for place, answer in zip(early, await self._sign_and_store(again), strict=True):
+                answers[place] = answer
+        self._on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {self._node_id})
+        local = [one for one in drafts if self._node_id in one.addressed.routes.values()]
+        if local:
+            self._on_notice()
+        if any(acts.may_oblige(one.header) for one in local):
+            self._on_duty()
+        return [answer for answer in answers if not isinstance(answer, TooEarly)]
+
+    async def _sign_and_store(self, drafts: list[Draft]) -> list[SubmitResult | TooEarly | Exception]:
+        ports, policy, now_ms = self._ports, self._policy, self._ports.clock.now_ms()
+        own = ports.directory.current().nodes.get(self._node_id)
+        own_key = sealing_key_of(own, now_ms) if own is not None else None
+        if own_key is None:
+            raise Deferred(
+                Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self._node_id}"
+            )
+        signed = store.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
+
+        def write(tx: Tx) -> tuple[list[SubmitResult | TooEarly | Exception], list[Signed]]:
+            stored: list[Signed] = []
+            return store.store_group(tx, signed, now_ms, policy, stored), stored
+
+        answers, stored = await ports.store.transact(write)
+        self._count(answers, stored)
+        return answers
+
+    def _count(self, answers: list[SubmitResult | TooEarly | Exception], stored: list[Signed]) -> None:
+        counters = self._traffic
+        for one in stored:
+            counters.submitted[one.envelope.kind, one.draft.system.name == NODE_SYSTEM] += 1
+            if one.own_receipt is not None:
+                # Recipients on this very node: the delivery ends with our own receipt, in the same commit.
+                for outcome in one.own_receipt.receipt.outcomes:
+                    counters.units_served[outcome.reason] += 1
+                    counters.ended[outcome.reason] += 1
+        if len(stored) < len(answers):
+            counters.repeated += sum(isinstance(answer, SubmitResult) for answer in answers) - len(stored)
+
+    async def _with_requests(self, drafts: list[Draft]) -> list[Draft]:
+        """Let each 15 and 16 name the packet that it answers; that stands in the envelope, so it is read before the signing."""
+        places = [place for place, draft in enumerate(drafts) if draft.needs_request]
+        if not places:
+            return drafts
+        asking = [drafts[place] for place in places]
+        found = await self._ports.store.transact(lambda tx: store.requests_answered(tx, asking))
+        drafts = list(drafts)
+        for place, packet_id in zip(places, found, strict=True):
+            drafts[place] = replace(drafts[place], answers_packet_id=packet_id)
+        return drafts
+
+
+def _after(draft: Draft, answer: SubmitResult | TooEarly | Exception) -> Draft:
+    assert isinstance(answer, TooEarly)
+    return replace(draft, create_after_ms=answer.newest_ms)

@@ -1,0 +1,209 @@
+"""Unseal: showing and handing out what lies encrypted on the disk.
+
+The body stays encrypted until the moment a unit fetches it; then it is opened segment by segment, so that a 500 MB packet needs
+no more memory than a small one, and any damage on the disk is noticed before a single wrong octet leaves (law 4).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from node.edxml.rules import warning_of
+from node.errors import Broken, Denied, Rejected
+from node.flow.document.dossier import Row
+from node.flow.inbox.inbox import Held
+from node.flow.views import deadlines
+from node.flow.views.history import Found
+from node.flow.views.track import Tracked
+from node.model.calendar import Calendar
+from node.model.deadline import Deadline
+from node.model.delivery import State
+from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, Envelope, envelope_sha256_of
+from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
+from node.model.office import DeliveryView, InboxEntry, System, TrackView
+from node.model.reason import Reason
+from node.model.status import StatusEvent
+from node.ports import Ports
+from node.rows import keys
+from node.rows.records import HeaderRecord, PacketRecord
+from node.seal.body import open_segment
+from node.seal.small import HEADER_LABEL, open_small
+from node.seal.wrap import Wrapper
+from node.wire import codec
+
+
+class Unsealer:
+    """Opens what this node has stored for its own units."""
+
+    def __init__(self, ports: Ports, wrapper: Wrapper, calendar: Calendar, urgent_within_ms: int) -> None:
+        self._ports = ports
+        self._wrapper = wrapper
+        self._calendar = calendar
+        self._urgent_within_ms = urgent_within_ms
+
+    def content_key(self, packet: PacketRecord) -> bytes:
+        """Return the content key of a packet that is sealed for this node."""
+        return self._wrapper.unwrap(codec.key_wrap_from_bytes(packet.own_wrap), envelope_sha256_of(packet.envelope))
+
+    def header(self, packet: PacketRecord) -> HeaderRecord:
+        """Return what lists show of a packet."""
+        try:
+            return HeaderRecord.FromString(open_small(self.content_key(packet), HEADER_LABEL, packet.sealed_header))
+        except Denied as fault:
+            raise Broken(Reason.STORE_CORRUPT, f"a stored header cannot be opened: {fault.detail}") from fault
+
+    async def entries(self, helds: list[Held]) -> list[InboxEntry]:
+        """Return inbox entries in words, each with what its unit owes."""
+        opened = [(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet)) for held in helds]
+        documents = [one for one in opened if deadlines.brings_document(one[2])]
+        owed: dict[tuple[str, bytes], tuple[Deadline, ...]] = {}
+        if documents:
+            reports = await self._ports.store.transact(
+                lambda tx: [
+                    deadlines.sent_reports(tx, held.unit, envelope.sender_unit, header.document_id)
+                    for held, envelope, header in documents
+                ]
+            )
+            for (held, _, header), sent in zip(documents, reports, strict=True):
+                owed[held.unit, held.packet_id] = self._owed(header, held.entry.accept_time_ms, sent)
+        return [_entry(*one, owed.get((one[0].unit, one[0].packet_id), ())) for one in opened]
+
+    def _owed(
+        self, header: HeaderRecord, arrive_time_ms: int, reports: Sequence[deadlines.Report], **more: LifeState
+    ) -> tuple[Deadline, ...]:
+        return deadlines.of_recipient(header, arrive_time_ms, reports, self._calendar, self._urgent_within_ms, **more)
+
+    def entry(self, held: Held) -> InboxEntry:
+        """Return an inbox entry in words, without what the unit owes."""
+        return _entry(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet), ())
+
+    def tracked(self, tracked: Tracked, system: System) -> TrackView:
+        """Return a tracked packet in words. Raises Rejected(NOT_FOUND) if the system does not speak for its sender."""
+        envelope, header = codec.decode_envelope(tracked.packet.envelope), self.header(tracked.packet)
+        if envelope.sender_unit not in system.units:
+            raise Rejected(
+                Reason.NOT_FOUND, f"packet {tracked.packet_id.hex()} was not submitted by this system's units"
+            )
+        return TrackView(
+            packet_id=tracked.packet_id,
+            submission_id=tracked.packet.submission_id,
+            document_id=header.document_id,
+            document_code=header.document_code,
+            subject=header.subject,
+            sender_unit=envelope.sender_unit,
+            create_time_ms=envelope.create_time_ms,
+            expire_at_ms=envelope.expire_at_ms,
+            deliveries=tuple(self._delivery(view, header, tracked) for view in tracked.deliveries),
+            promulgation_date=header.promulgation_date,
+            due_date=header.due_date,
+            deadlines=deadlines.of_author(header, envelope.create_time_ms, self._calendar),
+            findings=tuple(map(warning_of, header.warnings)),
+            business_type=header.business_type,
+            document_type_name=header.document_type_name,
+        )
+
+    def _delivery(self, view: DeliveryView, header: HeaderRecord, tracked: Tracked) -> DeliveryView:
+        """Return a delivery with the statuses' words, and with what the recipient owes once it has the document."""
+        statuses = tuple(self._in_words(event, tracked) for event in view.statuses)
+        if view.state is not State.DELIVERED or view.signed_receipt is None:
+            return replace(view, statuses=statuses)
+        arrive_time_ms = codec.decode_receipt(view.signed_receipt.receipt).create_time_ms
+        reports = [deadlines.Report(event.code, _handed_in_ms(event, tracked)) for event in statuses]
+        return replace(view, statuses=statuses, deadlines=self._owed(header, arrive_time_ms, reports, life=view.life))
+
+    def _in_words(self, event: StatusEvent, tracked: Tracked) -> StatusEvent:
+        packet = tracked.status_packets.get(event.packet_id)
+        if packet is None:
+            return event
+        header = self.header(packet)
+        return replace(event, description=header.status_description, timestamp_text=header.status_timestamp)
+
+    def dossier(self, found: Found) -> Dossier:
+        """Return a document's life in words; the document's own come from the newest packet that brought or updated it."""
+        headers = {packet_id: self.header(packet) for packet_id, packet in found.packets.items()}
+        told = [row for row in found.rows if row.packet_id in headers]
+        best = max(told, key=lambda row: (row.act in (LifeAct.NEW, LifeAct.UPDATE), row.order), default=None)
+        about = headers[best.packet_id] if best is not None else HeaderRecord()
+        return Dossier(
+            unit=found.unit,
+            author_unit=found.author,
+            document_id=about.document_id or found.document_id,
+            document_code=about.document_code,
+            subject=about.subject,
+            life=found.life,
+            entries=tuple(_dossier_entry(row, found, headers) for row in found.rows),
+        )
+
+    async def packet(self, record: PacketRecord, offset_bytes: int) -> AsyncIterator[bytes]:
+        """Yield a packet's exact octets from an offset on, one segment at a time."""
+        if record.body_forgotten:
+            raise Rejected(Reason.NOT_FOUND, "the body of this packet is no longer kept")
+        ref, content_key = codec.decode_envelope(record.envelope).body, self.content_key(record)
+        if not 0 <= offset_bytes <= ref.packet_bytes:
+            raise Rejected(Reason.REQUEST_INVALID, f"offset {offset_bytes} of {ref.packet_bytes} bytes")
+        index, skip = divmod(offset_bytes, ref.segment_bytes)
+        inline = await inline_body(self._ports, ref)
+        while index * ref.segment_bytes < ref.packet_bytes:
+            sealed = await self._segment(ref, index, inline)
+            try:
+                plain = open_segment(content_key, ref, index, sealed)
+            except Denied as fault:
+                raise Broken(Reason.STORE_CORRUPT, f"segment {index} of a stored body is damaged") from fault
+            yield plain[skip:] if skip else plain
+            index, skip = index + 1, 0
+
+    async def _segment(self, ref: BodyRef, index: int, inline: bytes | None) -> bytes:
+        size = ref.segment_bytes + SEGMENT_TAG_BYTES
+        if inline is not None:
+            return inline[index * size : (index + 1) * size]
+        return await self._ports.bodies.read(ref.body_sha256, index * size, size)
+
+
+def _entry(held: Held, envelope: Envelope, header: HeaderRecord, deadlines: tuple[Deadline, ...]) -> InboxEntry:
+    return InboxEntry(
+        packet_id=held.packet_id,
+        unit=held.unit,
+        sender_unit=envelope.sender_unit,
+        kind=envelope.kind,
+        lane=envelope.lane,
+        accept_time_ms=held.entry.accept_time_ms,
+        packet_bytes=envelope.body.packet_bytes,
+        packet_sha256=header.packet_sha256,
+        document_id=header.document_id,
+        document_code=header.document_code,
+        subject=header.subject,
+        status_code=header.status_code,
+        lease_until_ms=held.entry.lease_until_ms,
+        fetch_count=held.entry.fetch_count,
+        sender_name=header.sender_name,
+        business_type=header.business_type,
+        promulgation_date=header.promulgation_date,
+        due_date=header.due_date,
+        deadlines=deadlines,
+    )
+
+
+def _handed_in_ms(event: StatusEvent, tracked: Tracked) -> int:
+    """Return when a unit handed its status to its node, as that node has signed it."""
+    packet = tracked.status_packets.get(event.packet_id)
+    return event.accept_time_ms if packet is None else codec.decode_envelope(packet.envelope).create_time_ms
+
+
+def _dossier_entry(row: Row, found: Found, headers: dict[bytes, HeaderRecord]) -> DossierEntry:
+    packet, header, act = found.packets.get(row.packet_id), headers.get(row.packet_id, HeaderRecord()), row.act
+    assert act is not None
+    return DossierEntry(
+        packet_id=row.packet_id,
+        act=act,
+        sender_unit=codec.decode_envelope(packet.envelope).sender_unit if packet is not None else "",
+        accept_time_ms=row.record.accept_time_ms,
+        status_code=row.record.status_code or header.status_code,
+        answers_packet_id=row.record.answers_packet_id,
+        note=header.status_description or header.business_reason,
+        waits_for_document=row.record.waits,
+        by_node=row.record.by_node,
+    )
+
+
+async def inline_body(ports: Ports, ref: BodyRef) -> bytes | None:
+    """Return a body that lies in the store, or None if it is a file."""
+    return await ports.store.transact(lambda tx: tx.get(keys.body(ref.body_sha256)))

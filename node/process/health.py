@@ -1,0 +1,103 @@
+"""Health: healthy means that the node can sign, store, and knows a directory. Everything else is a finding with advice."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from node.directory.trust.freshness import age_findings
+from node.errors import ADVICE, Fault, Finding
+from node.model.office import HealthView
+from node.model.reason import Reason
+from node.ports import Clock, DirectorySource, Store
+from node.rows import keys
+from node.seal.tls import TlsIdentity, not_after_ms
+from node.store.embedded.fence import Fence
+
+DISK_FREE_BYTES_MIN = 1024**3
+CERTIFICATE_WARNING_MS = 30 * 86_400_000
+
+
+class FencedStore(Store, Protocol):
+    """A store that says whether it may write, and how far it has come."""
+
+    @property
+    def fence(self) -> Fence | None:
+        """Why it only reads, or None."""
+        ...
+
+    @property
+    def commit_no(self) -> int:
+        """How many commits it has seen."""
+        ...
+
+
+class Health:
+    """Looks at a running node."""
+
+    def __init__(
+        self,
+        store: FencedStore,
+        directory: DirectorySource,
+        clock: Clock,
+        identity: TlsIdentity,
+        node_id: str,
+        software: str,
+        machine: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._identity = identity
+        self._node_id = node_id
+        self._software = software
+        self._machine = machine
+        self._start_time_ms = clock.now_ms()
+        self._first_commit_no = store.commit_no
+
+    async def view(self) -> HealthView:
+        """Return how the node is, the worst finding first."""
+        directory, now_ms = self._directory.current(), self._clock.now_ms()
+        resident_bytes, disk_free_bytes = self._machine()
+        findings = [*await self._store_findings(), *self._identity_findings(now_ms)]
+        if self._node_id not in directory.nodes:
+            findings.append(Finding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True))
+        else:
+            findings += age_findings(directory, now_ms)
+        if disk_free_bytes < DISK_FREE_BYTES_MIN:
+            findings.append(Finding(Reason.DISK_FULL, ADVICE[Reason.DISK_FULL], grave=False))
+        findings.sort(key=lambda finding: not finding.grave)
+        return HealthView(
+            healthy=not any(finding.grave for finding in findings),
+            findings=tuple(findings),
+            node_id=self._node_id,
+            software=self._software,
+            start_time_ms=self._start_time_ms,
+            directory_version=directory.version,
+            directory_time_ms=directory.signed_time_ms,
+            units=directory.unit_count(),
+            resident_bytes=resident_bytes,
+            disk_free_bytes=disk_free_bytes,
+            commits=self._store.commit_no - self._first_commit_no,
+        )
+
+    async def _store_findings(self) -> list[Finding]:
+        fence = self._store.fence
+        if fence is not None:
+            return [Finding(fence.reason, f"{ADVICE[fence.reason]} ({fence.detail})", grave=True)]
+        try:
+            now = self._clock.now_ms().to_bytes(8, "big")
+            await self._store.transact(lambda tx: tx.put(keys.meta("health"), now))
+        except Fault as fault:
+            return [Finding(fault.reason, fault.advice, grave=True)]
+        return []
+
+    def _identity_findings(self, now_ms: int) -> list[Finding]:
+        left_ms = not_after_ms(self._identity.certificate_der) - now_ms
+        if left_ms <= 0:
+            return [Finding(Reason.CERTIFICATE_EXPIRED, ADVICE[Reason.CERTIFICATE_EXPIRED], grave=True)]
+        if left_ms < CERTIFICATE_WARNING_MS:
+            days = left_ms // 86_400_000
+            text = (
+                f"Chứng thư TLS của nút còn {days} ngày. Hãy chạy truc node certificate và công bố danh bạ trước hạn."
+            )
+            return [Finding(Reason.CERTIFICATE_EXPIRED, text, grave=False)]
+        return []

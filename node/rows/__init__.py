@@ -1,0 +1,5 @@
+"""Rows: the one map of every key and every stored record. Whoever adds a table adds it here.
+
+keys.py          keys, big-endian, in one drawn map       webhook_keys.py   the webhooks' part of it
+records.py       stored records, versioned apart from the wire              access.py   records read and written through a Tx
+"""

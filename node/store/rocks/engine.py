@@ -1,0 +1,300 @@
+"""RocksDB through rocksdict: the only file that knows either.
+
+What was measured (mesh.md part 0, dependencies.md section 3) and is obeyed here: raw mode, because anything else unpickles
+what it reads; never a synchronous write and never a write that may wait, because both freeze the whole interpreter; recovery
+that refuses a damaged log instead of dropping what follows; an iterator's status is asked after every scan, because it ends
+silently at a damaged block; and all handles are dropped before closing, because each of them keeps the lock.
+
+Three column families, by how their rows live (measured: decision 0008). What stays (`default`) is compacted by universal style,
+because flushes are small and many. Queues, whose rows come and go, are small, so their tombstones are compacted away early at
+little cost. Small bodies have values in blob files. All families are flushed together (atomic_flush), so a lost tail of the log
+never leaves one of them ahead of the commit number.
+"""
+
+import gc
+import os
+import threading
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    ChecksumType,
+    DBCompactionStyle,
+    DBCompressionType,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteOptions,
+)
+
+from node.errors import Broken, Fault
+from node.model.policy import KIB, MIB
+from node.model.reason import Reason
+from node.rows import keys
+from node.store.embedded.fence import COMMIT_NO, COMMIT_NO_KEY
+from node.store.embedded.overlay import Row, Writes
+from node.store.embedded.transactions import Stalled
+from node.store.files import NoSpace
+
+DEFAULT, QUEUES, BODIES = "default", "queues", "bodies"
+_FAMILIES = dict.fromkeys(keys.QUEUES, QUEUES) | {keys.BODY[0]: BODIES}
+"""Table (first octet of a key) to the family that holds it, if not the default one."""
+BODIES_BUFFER_BYTES = 32 * MIB
+"""Fills first and so sets the pace of flushes: every 600 packets of 50 KB."""
+SPACE_TO_HEAL_BYTES = 16 * MIB
+"""So much must be free, beside what the log takes when it is replayed, before a store that met a full disk opens again."""
+
+
+def _family_options(block_cache: Cache, name: str) -> Options:
+    table = BlockBasedOptions()
+    table.set_block_cache(block_cache)
+    table.set_bloom_filter(10, False)
+    table.set_checksum_type(ChecksumType.xxh3())
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(table)
+    options.set_compression_type(DBCompressionType.none() if name == BODIES else DBCompressionType.lz4())
+    options.set_write_buffer_size(16 * MIB)
+    options.set_max_write_buffer_number(3)
+    options.set_level_zero_file_num_compaction_trigger(4)
+    options.set_level_zero_slowdown_writes_trigger(40)
+    options.set_level_zero_stop_writes_trigger(80)
+    if name == BODIES:
+        options.set_write_buffer_size(BODIES_BUFFER_BYTES)
+        options.set_enable_blob_files(True)
+        options.set_min_blob_size(1 * KIB)
+        options.set_blob_file_size(64 * MIB)
+        options.set_blob_compression_type(DBCompressionType.none())
+        # Every compaction writes anew whatever still lives in the oldest files, up to this share of them. Bodies go in about the
+        # order in which they came, so the oldest files are nearly empty; with a half, each body was written three or four times.
+        options.set_enable_blob_gc(True)
+        options.set_blob_gc_age_cutoff(0.1)
+        options.set_level_zero_file_num_compaction_trigger(8)
+    elif name == QUEUES:
+        # Queues leave tombstones at their heads; files full of them are compacted early.
+        options.add_compact_on_deletion_collector_factory(1024, 512, 0.5)
+    else:
+        options.set_compaction_style(DBCompactionStyle.universal())
+    return options
+
+
+def _database_options(block_cache: Cache) -> Options:
+    options = _family_options(block_cache, DEFAULT)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+    options.set_paranoid_checks(True)
+    options.set_atomic_flush(True)
+    options.set_max_total_wal_size(256 * MIB)
+    options.set_bytes_per_sync(1 * MIB)
+    options.set_wal_bytes_per_sync(1 * MIB)
+    options.set_max_open_files(256)
+    options.set_max_background_jobs(2)
+    options.set_keep_log_file_num(4)
+    options.set_max_log_file_size(4 * MIB)
+    options.set_stats_dump_period_sec(0)
+    options.set_stats_persist_period_sec(0)
+    return options
+
+
+def translated(error: Exception) -> Exception:
+    """Return what an exception of rocksdict means: Stalled, NoSpace, or Broken (STORE_CORRUPT, HOME_IN_USE, IO_FAILED)."""
+    text = str(error)
+    if isinstance(error, Fault):
+        return error
+    if text.startswith("Result incomplete"):
+        return Stalled(text)
+    if "No space left on device" in text:
+        return NoSpace(text)
+    if "/LOCK: " in text:
+        return Broken(Reason.HOME_IN_USE, text)
+    if text.startswith(("Corruption", "Invalid argument", "Not implemented")):
+        return Broken(Reason.STORE_CORRUPT, text)
+    return Broken(Reason.IO_FAILED, text)
+
+
+def successor(prefix: bytes) -> bytes | None:
+    """Return the least key above every key that begins with `prefix`; None if there is none."""
+    head = prefix.rstrip(b"\xff")
+    return head[:-1] + bytes([head[-1] + 1]) if head else None
+
+
+class RocksEngine:
+    """A database folder. `write`, `get` and `rows` are called on the loop, `sync` and `heal` by the committer's thread.
+
+    Whoever uses the database on the loop holds `in_use` meanwhile; while `heal` holds it, there is no database. No exception
+    that leaves this class keeps a frame with a handle in it: it would keep the database locked for as long as it is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create. Raises Broken: HOME_IN_USE, STORE_CORRUPT (nothing is deleted or repaired), IO_FAILED; NoSpace."""
+        self.in_use = threading.Lock()
+        self.damage = ""
+        """What was found damaged; empty: nothing."""
+        self.failed_write = ""
+        """A write that failed for a cause that is neither a full disk nor a stall."""
+        self._folder = folder
+        self._write_options = WriteOptions()
+        self._write_options.no_slowdown = True
+        self._db: Rdict | None = None
+        self._open()
+
+    def _open(self) -> None:
+        refuse_headless(self._folder)
+        cache = Cache(16 * MIB)
+        families = {name: _family_options(cache, name) for name in (DEFAULT, QUEUES, BODIES)}
+        try:
+            db = Rdict(str(self._folder), _database_options(cache), families)
+            tables = {name: db.get_column_family(name) for name in (QUEUES, BODIES)}
+            handles = {name: db.get_column_family_handle(name) for name in (QUEUES, BODIES)}
+            self._tables = {octet: tables[name] for octet, name in _FAMILIES.items()}
+            self._handles = {octet: handles[name] for octet, name in _FAMILIES.items()}
+            _rehouse(db, self._handles)
+            db.flush_wal(True)
+        except Exception as error:
+            raise translated(error) from error
+        self._db, self._wounded = db, False
+
+    def _table(self, key: bytes) -> Rdict:
+        assert self._db is not None, "the store is closed"
+        return self._tables.get(key[0], self._db)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value or None. Raises Broken(STORE_CORRUPT)."""
+        try:
+            value: bytes | None = self._table(key).get(key)
+        except Exception as error:
+            raise self._unreadable(error) from error.with_traceback(None)
+        return value
+
+    def rows(self, prefix: bytes, start: bytes, limit: int) -> list[Row]:
+        """Return up to `limit` rows under `prefix` and not below `start`. Raises Broken(STORE_CORRUPT)."""
+        try:
+            return _scan(self._table(prefix), prefix, max(prefix, start), limit)
+        except Exception as error:
+            raise self._unreadable(error) from error.with_traceback(None)
+
+    def write(self, writes: Writes, commit_no: int) -> None:
+        """Apply all or nothing, unsynced. Raises Stalled, NoSpace or Broken; then nothing was applied."""
+        assert self._db is not None
+        try:
+            self._db.write(self._batch_of(writes, commit_no), self._write_options)
+        except Exception as error:
+            raise self._unwritten(error) from error.with_traceback(None)
+
+    def _batch_of(self, writes: Writes, commit_no: int) -> WriteBatch:
+        batch = WriteBatch(raw_mode=True)
+        put, delete, family_of = batch.put, batch.delete, self._handles.get
+        for key, value in writes.items():
+            if value is None:
+                delete(key, family_of(key[0]))
+            else:
+                put(key, value, family_of(key[0]))
+        put(COMMIT_NO_KEY, COMMIT_NO.pack(commit_no))
+        return batch
+
+    def _unreadable(self, error: Exception) -> Exception:
+        meaning = translated(error)
+        if isinstance(meaning, Broken) and meaning.reason == Reason.STORE_CORRUPT:
+            self.damage = meaning.detail
+        return meaning
+
+    def _unwritten(self, error: Exception) -> Exception:
+        meaning = translated(error)
+        if isinstance(meaning, Stalled):
+            return meaning
+        self._wounded = True
+        if not isinstance(meaning, NoSpace):
+            self.failed_write = str(meaning)
+        return meaning
+
+    def sync(self) -> None:
+        """Make durable what was written before the call. Raises NoSpace or Broken(IO_FAILED)."""
+        assert self._db is not None
+        # After a failed append RocksDB takes a flush of the log for an error of another kind.
+        if self._wounded:
+            raise NoSpace("a write has failed since the last flush")
+        try:
+            self._db.flush_wal(True)
+        except Exception as error:
+            self._wounded = True
+            raise translated(error) from error
+
+    def heal(self) -> int:
+        """When there is space again, open the database anew; return the commit number that it is found at.
+
+        RocksDB's own way back from a full disk gets stuck (rocksdb issues 8217, 9762, 11643; seen here in one trial of two),
+        and a log whose flush failed cannot be flushed again and believed. Opening reads what is really on disk and makes it
+        durable as tables, as at every start. Raises NoSpace while the disk is full, Broken as the constructor.
+        """
+        self._look_for_space()
+        if self._db is not None:
+            self.in_use.acquire()
+            self._shut()
+        self._open()
+        commit_no = self.get(COMMIT_NO_KEY)
+        self.in_use.release()
+        return int(COMMIT_NO.unpack(commit_no)[0]) if commit_no else 0
+
+    def _look_for_space(self) -> None:
+        log_bytes = sum(path.stat().st_size for path in self._folder.glob("*.log"))
+        disk = os.statvfs(self._folder)
+        if disk.f_bavail * disk.f_frsize < log_bytes + SPACE_TO_HEAL_BYTES:
+            raise NoSpace(f"{log_bytes + SPACE_TO_HEAL_BYTES} octets must be free")
+
+    def close(self) -> None:
+        """Let go of the files; the same process can open them again."""
+        if self._db is not None:
+            self._shut()
+
+    def _shut(self) -> None:
+        db, self._db = self._db, None
+        assert db is not None
+        tables = [*{id(table): table for table in self._tables.values()}.values(), db]
+        # The lock is held for as long as any handle lives (dependencies.md section 3).
+        del self._tables, self._handles, db
+        while tables:
+            # Closing flushes, which a wounded database cannot do and complains about; it is closed all the same.
+            with suppress(Exception) if self._wounded else nullcontext():
+                tables.pop(0).close()
+        gc.collect()
+
+
+def _scan(table: Rdict, prefix: bytes, start: bytes, limit: int) -> list[Row]:
+    bounds = ReadOptions()
+    end = successor(prefix)
+    if end is not None:
+        bounds.set_iterate_upper_bound(end)
+    found: list[Row] = []
+    at = table.iter(bounds)
+    at.seek(start)
+    while len(found) < limit and at.valid():
+        found.append((at.key(), at.value()))
+        at.next()
+    at.status()
+    return found
+
+
+def _rehouse(db: Rdict, handles: dict[int, Any]) -> None:
+    """Move rows whose table has got a family of its own since they were written; at an ordinary start there are none."""
+    for octet, handle in handles.items():
+        prefix = bytes([octet])
+        while found := _scan(db, prefix, prefix, 1_000):
+            batch = WriteBatch(raw_mode=True)
+            for key, value in found:
+                batch.put(key, value, handle)
+                batch.delete(key)
+            db.write(batch)
+
+
+def refuse_headless(folder: Path) -> None:
+    """A folder with data but without CURRENT would be taken for a new one, and its files deleted as leftovers."""
+    if not folder.is_dir() or (folder / "CURRENT").exists():
+        return
+    data = sorted(file.name for file in folder.iterdir() if file.suffix in (".log", ".sst", ".blob"))
+    if data:
+        raise Broken(Reason.STORE_CORRUPT, f"{folder} holds {data[0]} but no CURRENT")

@@ -1,0 +1,1 @@
+"""Wording: the model's words for people, in Vietnamese (vietnamese.py), and for programs (plain.py)."""

@@ -1,0 +1,262 @@
+"""What waits to leave: its order, its bounds, and an index that always says where each thing is."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from node.flow.send import outbox
+from node.flow.send.outbox import PUT_OFF_MS_MAX, Row, mix
+from node.model.lane import Lane
+from node.model.policy import KIB, Policy
+from node.model.reason import Reason
+from node.rows import keys
+from node.rows.records import OutboxRecord
+from tests.flow.support import NOW, Book
+
+PACKET = keys.OUTBOX_PACKET
+
+
+def row(lane: Lane, number: int = 0, body_bytes: int = 0) -> Row:
+    packet_id = number.to_bytes(16, "big")
+    key = keys.outbox_row("h49", lane, NOW + number, packet_id, PACKET)
+    return Row(key, "h49", lane, packet_id, PACKET, OutboxRecord(body_bytes=body_bytes))
+
+
+def rows_of(lane: Lane, count: int, body_bytes: int = 0) -> list[Row]:
+    return [row(lane, number, body_bytes) for number in range(count)]
+
+
+# --- the mix ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_urgent_go_first_and_within_a_lane_the_oldest() -> None:
+    lanes = [rows_of(Lane.HOA_TOC, 2), rows_of(Lane.NORMAL, 3)]
+    chosen = mix(lanes, Policy())
+    assert [(one.lane, one.packet_id[-1]) for one in chosen] == [
+        (Lane.HOA_TOC, 0),
+        (Lane.HOA_TOC, 1),
+        (Lane.NORMAL, 0),
+        (Lane.NORMAL, 1),
+        (Lane.NORMAL, 2),
+    ]
+
+
+def test_every_eighth_place_belongs_to_the_least_urgent_lane_that_waits() -> None:
+    lanes = [rows_of(Lane.CONTROL, 64), rows_of(Lane.KHAN, 64), rows_of(Lane.NORMAL, 2)]
+    chosen = [one.lane for one in mix(lanes, Policy(push_items_max=64))]
+    assert [place for place, lane in enumerate(chosen) if lane is Lane.NORMAL] == [7, 15]
+    assert [place for place, lane in enumerate(chosen) if lane is Lane.KHAN] == [23, 31, 39, 47, 55, 63]
+    assert len(chosen) == 64
+
+
+def test_a_push_holds_no_more_items_than_allowed() -> None:
+    assert len(mix([rows_of(Lane.NORMAL, 100)], Policy(push_items_max=64))) == 64
+
+
+def test_a_push_holds_no_more_octets_than_allowed_but_always_one_thing() -> None:
+    policy = Policy(push_bytes_max=100 * KIB)
+    assert len(mix([rows_of(Lane.NORMAL, 10, 24 * KIB)], policy)) == 4
+    assert len(mix([rows_of(Lane.NORMAL, 10, 500 * KIB)], policy)) == 1
+    assert mix([[], []], policy) == []
+
+
+@given(
+    st.lists(
+        st.lists(st.integers(0, 400 * KIB), max_size=20),
+        min_size=len(outbox.FAST_LANES),
+        max_size=len(outbox.FAST_LANES),
+    ),
+    st.integers(1, 64),
+    st.integers(1, 2048 * KIB),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_mix_keeps_each_lanes_order_and_its_bounds(sizes: list[list[int]], items_max: int, bytes_max: int) -> None:
+    lanes = [
+        [row(lane, number, size) for number, size in enumerate(of_lane)]
+        for lane, of_lane in zip(outbox.FAST_LANES, sizes, strict=True)
+    ]
+    chosen = mix(lanes, Policy(push_items_max=items_max, push_bytes_max=bytes_max))
+    assert len(chosen) <= items_max
+    assert len(chosen) <= 1 or sum(one.record.body_bytes for one in chosen) <= bytes_max
+    assert bool(chosen) == any(lanes)
+    for lane in lanes:
+        of_lane = [one for one in chosen if lane and one.lane is lane[0].lane]
+        assert of_lane == lane[: len(of_lane)]
+
+
+# --- ready, later, gone -------------------------------------------------------------------------------------------------
+
+
+def enqueue(book: Book, number: int, *, lane: Lane = Lane.NORMAL, node_id: str = "h49", since_ms: int = NOW) -> bool:
+    record = OutboxRecord(since_ms=since_ms, unit_count=1)
+    return book.do(lambda tx: outbox.enqueue(tx, node_id, lane, number.to_bytes(16, "big"), PACKET, record))
+
+
+def ready(book: Book, lane: Lane = Lane.NORMAL, node_id: str = "h49") -> list[int]:
+    return [one.packet_id[-1] for one in book.do(lambda tx: outbox.ready(tx, node_id, lane, b"", 100))]
+
+
+def put_off(book: Book, number: int, until_ms: int, **more: Any) -> bool:
+    name = number.to_bytes(16, "big")
+    return book.do(lambda tx: outbox.put_off(tx, "h49", name, PACKET, until_ms, Reason.PEER_BUSY, **more))
+
+
+def test_the_same_thing_waits_once() -> None:
+    book = Book()
+    assert enqueue(book, 1)
+    before = book.rows(b"")
+    assert not enqueue(book, 1, since_ms=NOW + 5)
+    assert book.rows(b"") == before
+
+
+def test_ready_rows_come_oldest_first_from_a_key_on_and_only_of_that_lane_and_node() -> None:
+    book = Book()
+    for number in (3, 1, 2):
+        enqueue(book, number, since_ms=NOW + number)
+    enqueue(book, 7, lane=Lane.KHAN)
+    enqueue(book, 8, node_id="h4")
+    enqueue(book, 9, node_id="h490")
+    assert ready(book) == [1, 2, 3]
+    first = book.do(lambda tx: outbox.ready(tx, "h49", Lane.NORMAL, b"", 1))[0]
+    after = book.do(lambda tx: outbox.ready(tx, "h49", Lane.NORMAL, first.key + b"\0", 100))
+    assert [one.packet_id[-1] for one in after] == [2, 3]
+
+
+def test_an_outbox_is_empty_when_nothing_waits_for_that_node_whether_ready_or_put_off() -> None:
+    book = Book()
+
+    def is_empty() -> bool:
+        return book.do(lambda tx: outbox.is_empty(tx, "h49"))
+
+    enqueue(book, 8, node_id="h4")
+    enqueue(book, 9, node_id="h490")
+    assert is_empty()
+    enqueue(book, 1)
+    assert not is_empty()
+    put_off(book, 1, NOW + 50)
+    assert not is_empty()
+    book.do(lambda tx: outbox.settle(tx, "h49", (1).to_bytes(16, "big"), PACKET))
+    assert is_empty()
+
+
+def test_a_row_put_off_says_why_until_when_and_how_often() -> None:
+    book = Book()
+    enqueue(book, 1)
+    assert put_off(book, 1, NOW + 50, custody_node="centre")
+    assert put_off(book, 1, NOW + 80)
+    found = book.do(lambda tx: outbox.row_of(tx, "h49", (1).to_bytes(16, "big"), PACKET))
+    assert found is not None
+    key, record = found
+    assert key.startswith(b"l")
+    assert (record.attempts, record.reason, record.not_before_ms) == (2, Reason.PEER_BUSY, NOW + 80)
+    assert record.custody_node == "centre", "what is in custody stays there when it is put off for another reason"
+    assert book.do(lambda tx: outbox.next_due_ms(tx, "h49")) == NOW + 80
+    assert ready(book) == []
+
+
+def test_a_row_is_ready_again_when_its_time_has_come_at_its_old_place() -> None:
+    book = Book()
+    for number in (1, 2, 3):
+        enqueue(book, number, since_ms=NOW + number)
+    put_off(book, 2, NOW + 50)
+    put_off(book, 1, NOW + 90)
+    assert book.do(lambda tx: outbox.promote(tx, "h49", NOW + 49, 10)) == []
+    assert len(book.do(lambda tx: outbox.promote(tx, "h49", NOW + 50, 10))) == 1
+    assert ready(book) == [2, 3]
+    book.do(lambda tx: outbox.promote(tx, "h49", NOW + 90, 10))
+    assert ready(book) == [1, 2, 3]
+
+
+def test_a_clock_that_was_set_back_strands_nothing() -> None:
+    book = Book()
+    enqueue(book, 1)
+    put_off(book, 1, NOW + 1_000)
+    long_ago_ms = NOW - 400 * 24 * 3_600_000
+    assert len(book.do(lambda tx: outbox.promote(tx, "h49", long_ago_ms, 10))) == 1
+    assert ready(book) == [1]
+
+
+@pytest.mark.parametrize("where", ["ready", "later"])
+def test_a_receipt_by_another_road_finds_the_row_wherever_it_is(where: str) -> None:
+    book = Book()
+    enqueue(book, 1)
+    if where == "later":
+        put_off(book, 1, NOW + 50)
+    assert book.do(lambda tx: outbox.settle(tx, "h49", (1).to_bytes(16, "big"), PACKET))
+    assert book.rows(b"") == {}
+    assert not book.do(lambda tx: outbox.settle(tx, "h49", (1).to_bytes(16, "big"), PACKET))
+    assert not put_off(book, 1, NOW + 50)
+    assert book.rows(b"") == {}
+
+
+NODES, LANES, KINDS = ("h4", "h49"), (Lane.CONTROL, Lane.NORMAL), (keys.OUTBOX_PACKET, keys.OUTBOX_RELAY)
+names = st.tuples(st.sampled_from(NODES), st.integers(0, 5), st.sampled_from(KINDS))
+PAUSE_MS_MAX = PUT_OFF_MS_MAX // 2
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Any order of enqueue, put off, promote and settle against a dictionary: (node, packet, kind) -> (lane, since, due or None)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.book = Book()
+        self.now_ms = NOW
+        self.model: dict[tuple[str, int, int], tuple[Lane, int, int | None]] = {}
+
+    @rule(name=names, lane=st.sampled_from(LANES))
+    def enqueue(self, name: tuple[str, int, int], lane: Lane) -> None:
+        node_id, number, kind = name
+        record = OutboxRecord(since_ms=self.now_ms)
+        packet_id = number.to_bytes(16, "big")
+        is_new = self.book.do(lambda tx: outbox.enqueue(tx, node_id, lane, packet_id, kind, record))
+        assert is_new is (name not in self.model)
+        self.model.setdefault(name, (lane, self.now_ms, None))
+
+    @rule(name=names, pause_ms=st.integers(1, PAUSE_MS_MAX))
+    def put_off(self, name: tuple[str, int, int], pause_ms: int) -> None:
+        node_id, number, kind = name
+        until_ms, packet_id = self.now_ms + pause_ms, number.to_bytes(16, "big")
+        there = self.book.do(lambda tx: outbox.put_off(tx, node_id, packet_id, kind, until_ms, Reason.PEER_BUSY))
+        assert there is (name in self.model)
+        if there:
+            lane, since_ms, _ = self.model[name]
+            self.model[name] = (lane, since_ms, until_ms)
+
+    @rule(name=names)
+    def settle(self, name: tuple[str, int, int]) -> None:
+        node_id, number, kind = name
+        was = self.book.do(lambda tx: outbox.settle(tx, node_id, number.to_bytes(16, "big"), kind))
+        assert was is (name in self.model)
+        self.model.pop(name, None)
+
+    @rule(node_id=st.sampled_from(NODES), passed_ms=st.integers(0, 2 * PAUSE_MS_MAX))
+    def promote(self, node_id: str, passed_ms: int) -> None:
+        self.now_ms += passed_ms
+        self.book.do(lambda tx: outbox.promote(tx, node_id, self.now_ms, 100))
+        for name, (lane, since_ms, due_ms) in self.model.items():
+            if name[0] == node_id and due_ms is not None and due_ms <= self.now_ms:
+                self.model[name] = (lane, since_ms, None)
+
+    @invariant()
+    def every_thing_is_in_one_place_and_the_index_knows_it(self) -> None:
+        expected: dict[bytes, bytes] = {}
+        for (node_id, number, kind), (lane, since_ms, due_ms) in self.model.items():
+            packet_id = number.to_bytes(16, "big")
+            key = keys.outbox_row(node_id, lane, since_ms, packet_id, kind)
+            place = key if due_ms is None else keys.later_row(due_ms, key)
+            expected[keys.outbox_index(packet_id, node_id, kind)] = place
+        assert self.book.rows(b"q") == expected
+        assert {*self.book.rows(b"o"), *self.book.rows(b"l")} == set(expected.values())
+
+    @invariant()
+    def the_next_due_time_is_the_earliest(self) -> None:
+        for node_id in NODES:
+            due = [at_ms for (name, _, _), (_, _, at_ms) in self.model.items() if name == node_id and at_ms is not None]
+            assert self.book.do(lambda tx, n=node_id: outbox.next_due_ms(tx, n)) == min(due, default=None)  # type: ignore[misc]
+
+
+OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestOutboxMachine = OutboxMachine.TestCase
