@@ -10,7 +10,7 @@ simulator (tests/sim) is the place for faults; tests/mesh has real processes, so
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from secrets import token_bytes
@@ -20,16 +20,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.errors import Deferred
-from node.flow.duties.duty_loop import DutyLoop
-from node.flow.send.dispatch import Dispatcher
 from node.model.code import parse_code
 from node.model.directory import Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.office import FoundUnit, InboxEntry, Submission, SubmitResult, System, TrackView
 from node.model.policy import Policy
 from node.model.reason import Reason
+from node.model.webhook import Hook, HookMessage
 from node.node import Node
 from node.ports import Ports
+from node.process.loops import Loops
 from node.seal.keyring import Keyring
 from node.store.memory.bodies import MemoryBodies
 from node.store.memory.store import MemoryStore
@@ -144,13 +144,25 @@ class DirectPeers:
         return await self._node(peer).receive_commit(self._own_id, parcel)
 
 
+class NoHooks:
+    """No system wants to be told of anything."""
+
+    def all(self) -> Mapping[str, Hook]:
+        return _NONE
+
+    async def post(self, system: str, message: HookMessage) -> None:
+        raise AssertionError(f"nobody told us where {system} is")
+
+
+_NONE: Mapping[str, Hook] = {}
+
+
 @dataclass
 class Office:
     """One node with a system that speaks for all of its units."""
 
     node: Node
-    dispatcher: Dispatcher
-    duty_loop: DutyLoop
+    loops: Loops
     ports: Ports
     system: System
     disk: FillableDisk
@@ -254,16 +266,14 @@ async def small_mesh(
         node = Node(ports, own)
         board.nodes[name] = node
         system = System(name, frozenset(c for c, _ in units))
-        offices[name] = Office(node, Dispatcher(node, ports, own), DutyLoop(node, ports, own), ports, system, disk)
+        offices[name] = Office(node, Loops(node, NoHooks()), ports, system, disk)
     bugs: list[Exception] = []
     for office in offices.values():
-        office.dispatcher.on_bug = office.duty_loop.on_bug = bugs.append
-        await office.dispatcher.start()
-        await office.duty_loop.start()
+        office.node.signals.bug.connect(bugs.append)
+        await office.loops.start()
     try:
         yield SmallMesh(offices, board)
     finally:
         for office in offices.values():
-            await office.duty_loop.stop()
-            await office.dispatcher.stop()
+            await office.loops.stop()
         assert not bugs, bugs

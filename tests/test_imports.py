@@ -241,6 +241,59 @@ def test_imports_run_one_way_and_libraries_stay_in_their_rooms(module: str) -> N
     assert [text for text in complaints if text] == []
 
 
+def floor_of(module: str) -> int | None:
+    """The floor of flow that a module stands on, from the ground up; None outside flow."""
+    parts = module.split(".")
+    if parts[:2] != ["node", "flow"] or len(parts) < 3:
+        return None
+    return next((number for number, rooms in enumerate(FLOORS) if parts[2] in rooms), None)
+
+
+def climbs(found: Import) -> bool:
+    """Whether an import inside flow goes to a neighbour or up."""
+    mine, other = floor_of(found.module), floor_of(found.target)
+    if mine is None or other is None or found.module.split(".")[2] == found.target.split(".")[2]:
+        return False
+    return other > mine or (other == mine and mine > 0)
+
+
+FLOW = [module for module in MODULES if module.startswith("node.flow.")]
+
+
+@pytest.mark.parametrize("module", FLOW)
+def test_flow_is_built_in_floors(module: str) -> None:
+    assert floor_of(module) is not None, f"{module} stands on no floor; give it one in FLOORS in tests/test_imports.py"
+    up = [found for found in imports(module, MODULES[module].read_text("utf-8")) if climbs(found)]
+
+    assert [f"line {found.line}: {found.target} is not below" for found in up] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("node.flow.send.outbox", "from node.flow.receive import accept"),
+        ("node.flow.duties.duty", "from node.flow.webhooks import notices"),
+        ("node.flow.views.track", "from node.flow.submit import store"),
+        ("node.flow.loop", "from node.flow.bodies import refs"),
+    ],
+)
+def test_a_climb_is_noticed(module: str, source: str) -> None:
+    assert [found for found in imports(module, source) if climbs(found)]
+
+
+def test_no_two_files_see_each_other_in_a_circle() -> None:
+    seen = {
+        module: {found.target for found in imports(module, path.read_text("utf-8")) if found.target in MODULES}
+        for module, path in MODULES.items()
+    }
+    left = {module: targets - {module} for module, targets in seen.items()}
+    while free := [module for module, targets in left.items() if not targets & left.keys()]:
+        for module in free:
+            del left[module]
+
+    assert sorted(left) == []
+
+
 @pytest.mark.parametrize("module", [module for module in MODULES if pure(module, room_of(module) or "")])
 def test_pure_rooms_read_no_clock_and_open_no_file(module: str) -> None:
     assert calls_to_the_outside(MODULES[module].read_text("utf-8")) == []

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from node.flow.receive.verify import Verdict
 from node.model.envelope import PacketKind
 from node.model.mesh import Answer, PushItem, PushPacket
 from node.model.reason import Reason
@@ -43,14 +42,13 @@ class Counters:
         self.uploads: Counter[str] = Counter()
         """Bodies that flow in just now: from "office" or "peer"."""
 
-    def settled(self, pairs: Sequence[tuple[Verdict, SignedReceipt]], stored: Sequence[Answer]) -> None:
-        """Count packets of a peer that were decided about, each with the receipt that was signed for it now."""
-        for (verdict, signed), answer in zip(pairs, stored, strict=True):
-            # A packet that was decided about before has its first receipt, which is another than the one signed now.
-            if answer.receipt is signed or answer.receipt == signed:
-                self._received_one(verdict.envelope.kind, verdict.receipt)
-            elif answer.receipt is not None:
-                self.received_again += 1
+    def decided(self, kind: PacketKind, receipt: Receipt, signed: SignedReceipt, answer: Answer) -> None:
+        """Count a packet of a peer that was decided about, with the receipt that was signed for it now."""
+        # A packet that was decided about before has its first receipt, which is another than the one signed now.
+        if answer.receipt is signed or answer.receipt == signed:
+            self._received_one(kind, receipt)
+        elif answer.receipt is not None:
+            self.received_again += 1
 
     def _received_one(self, kind: PacketKind, receipt: Receipt) -> None:
         self.received[kind, receipt.level] += 1

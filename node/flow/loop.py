@@ -1,8 +1,13 @@
-"""Resting: what the loops of a node do between their rounds. They wake when they are told that there is something, or by themselves."""
+"""Loops: what those who work beside the calls have in common: resting until something is to do, and work that nobody awaits."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from node.ports import Clock
+
+OnBug = Callable[[Exception], None]
+"""Told of an exception that should not be: our own mistake, of which nothing was lost."""
 
 
 async def rest(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
@@ -14,3 +19,37 @@ async def rest(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
         await wake.wait()
     finally:
         alarm.cancel()
+
+
+def raise_in_loop(error: Exception) -> None:
+    """Hand an exception that nobody awaits to the event loop, which tells of it loudly."""
+    asyncio.get_running_loop().call_exception_handler({"message": "work of the node failed", "exception": error})
+
+
+class Tasks:
+    """Work that nobody awaits. An exception in it is told, never lost; `stop` ends all of it."""
+
+    def __init__(self, on_bug: OnBug) -> None:
+        self._on_bug = on_bug
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Start work of its own."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel everything and wait until it has ended. What was under way is found again in the store."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+            if isinstance(error, Exception):
+                self._on_bug(error)

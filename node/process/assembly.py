@@ -22,10 +22,7 @@ from node.directory.trust.feed import DirectoryFeed
 from node.directory.trust.source import LiveDirectory
 from node.directory.trust.trust import TrustedFolder
 from node.errors import Fault
-from node.flow.duties.duty_loop import DutyLoop
-from node.flow.inbox.bridge_verbs import VxpInbox
-from node.flow.send.dispatch import Dispatcher
-from node.flow.webhooks.notifier import Notifier
+from node.flow.inbox.vxp_inbox import VxpInbox
 from node.log import get_logger
 from node.net.admin_server import AdminService
 from node.net.errors import Tally
@@ -38,6 +35,7 @@ from node.net.webhooks import HookFiles, HttpHooks
 from node.node import Node
 from node.ports import Clock, Ports
 from node.process.health import Health
+from node.process.loops import Loops
 from node.process.system import SystemClock, SystemEntropy, ThreadWorkers
 from node.process.systemd import ServiceManager
 from node.seal import next_tls
@@ -67,9 +65,7 @@ class RunningNode:
         self,
         ports: Ports,
         node: Node,
-        dispatcher: Dispatcher,
-        duty_loop: DutyLoop,
-        notifier: Notifier,
+        loops: Loops,
         feed: DirectoryFeed,
         mesh: Listener,
         office: Listener,
@@ -79,10 +75,8 @@ class RunningNode:
     ) -> None:
         self.ports = ports
         self.node = node
-        self.dispatcher = dispatcher
         self.node_id = node.node_id
-        self.duty_loop = duty_loop
-        self.notifier = notifier
+        self.loops = loops
         self._feed = feed
         self._mesh = mesh
         self._office = office
@@ -115,9 +109,7 @@ class RunningNode:
         doors = [door.stop() for door in (self._web, self._watch) if door is not None]
         await asyncio.gather(self._mesh.stop(STOP_GRACE_S), self._office.stop(STOP_GRACE_S), *doors)
         await self._feed.stop()
-        await self.notifier.stop()
-        await self.duty_loop.stop()
-        await self.dispatcher.stop()
+        await self.loops.stop()
         await self._close()
 
 
@@ -146,17 +138,15 @@ async def start(
         bodies = FileBodies(home)
         ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
         node = make_node(ports, policy, software=f"truc {__version__}", calendar=calendar)
-        dispatcher = Dispatcher(node, ports, policy)
-        duty_loop = DutyLoop(node, ports, policy)
         systems = Systems(place.systems_folder, place.admin_token)
         hooks = HttpHooks(HookFiles(place.systems_folder, keyring), systems, HookClient(f"truc {__version__}"))
-        notifier = Notifier(node, ports, policy, hooks)
-        dispatcher.on_bug = duty_loop.on_bug = notifier.on_bug = _log_bug
+        loops = Loops(node, hooks)
+        node.signals.bug.connect(_log_bug)
         feed = DirectoryFeed(
             trusted, source, peers, machine_clock, settings.directory.folder, settings.directory.refresh_s
         )
-        source.subscribe(lambda directory: dispatcher.directory_changed())
-        dispatcher.on_newer_directory = feed.hear_of
+        source.subscribe(lambda directory: loops.dispatcher.directory_changed())
+        node.signals.newer_directory.connect(lambda news: feed.hear_of(*news))
         health = Health(store, source, machine_clock, identity, node.node_id, f"truc {__version__}", _machine(home))
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed, tallies)
@@ -172,9 +162,7 @@ async def start(
         running = RunningNode(
             ports,
             node,
-            dispatcher,
-            duty_loop,
-            notifier,
+            loops,
             feed,
             mesh,
             office,
@@ -245,9 +233,7 @@ async def _open_doors(
             await each.start()
     feed.start()
     if not fenced:
-        await running.dispatcher.start()
-        await running.duty_loop.start()
-        await running.notifier.start()
+        await running.loops.start()
     for door in (mesh, office):
         await door.set_serving(not fenced)
     # What lives as long as the process need not be looked at by every collection, nor every collection be so soon. Not too late

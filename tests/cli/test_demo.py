@@ -36,7 +36,7 @@ FIGURES = {
 def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
     """Run the demo with its temporary files in a folder of the test."""
     environment = {**os.environ, "TMPDIR": str(folder), "TRUC_MESH__LISTEN": "not-for-the-demo"}
-    command = [sys.executable, "-m", "node.demo.__main__", *options]
+    command = [sys.executable, "-m", "node.demo", *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

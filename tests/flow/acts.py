@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from node.edxml.write import write_packet
 from node.errors import Deferred
-from node.flow.duties.duty_loop import DutyLoop
 from node.model.envelope import PacketKind
 from node.model.life import Dossier, LifeState
 from node.model.mesh import PushPacket, PushReceipt
@@ -104,7 +103,7 @@ class Pair:
 
     async def work(self) -> list[str]:
         """Let the province's clerk do what is owed, and all its statuses come to the ministry; return their codes."""
-        duty_loop = DutyLoop(self.province.node, self.province.ports, self.province.node.policy)
+        duty_loop = self.province.duty_loop()
         while not await duty_loop.work():
             pass
         return await self.carry_back()

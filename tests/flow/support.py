@@ -15,10 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.edxml.compose import compose_document, compose_status
 from node.errors import Deferred
+from node.flow.duties.duty_loop import DutyLoop
+from node.flow.expiry.sweeper import Sweeper
 from node.flow.send import outbox
 from node.flow.send.receipts import sign_receipts
 from node.flow.send.routing import Road
-from node.flow.send.transfer import Loaded, Transfer
+from node.flow.send.transfer import Loaded, Transfer, TransferParts, load_rows
+from node.flow.webhooks.notifier import Notifier
 from node.model.code import parse_code
 from node.model.directory import Alias, Directory, NodeEntry, Role, Unit, Zone, directory_of
 from node.model.envelope import Envelope, PacketKind, SignedEnvelope, packet_id_of
@@ -29,7 +32,7 @@ from node.model.policy import DAY_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
 from node.node import Node
-from node.ports import Ports, Tx
+from node.ports import Hooks, Ports, Tx
 from node.seal.body import seal_body
 from node.seal.keyring import Keyring
 from node.seal.signature import ENVELOPE_LABEL
@@ -262,13 +265,31 @@ class Place:
         """Send once what is ready for a peer, as its courier would."""
         current = self.directory.current()
         road = Road(current.nodes[through or peer_id], is_relay=bool(through))
-        transfer = Transfer(peer_id, self.node, self.ports, self.node.policy)
-        heard = await transfer.push(road, await self.do(lambda tx: self._ready(tx, transfer, peer_id)))
+        transfer = self.transfer(peer_id)
+        heard = await transfer.push(road, await self.do(lambda tx: self._ready(tx, peer_id)))
         return await transfer.settle(road, heard)
 
-    def _ready(self, tx: Tx, transfer: Transfer, peer_id: str) -> list[Loaded]:
+    def _ready(self, tx: Tx, peer_id: str) -> list[Loaded]:
         lanes = (outbox.ready(tx, peer_id, lane, b"", 64) for lane in outbox.FAST_LANES)
-        return transfer.load(tx, outbox.mix(lanes, self.node.policy))
+        return load_rows(tx, outbox.mix(lanes, self.node.policy))
+
+    def transfer(self, peer_id: str, policy: Policy | None = None) -> Transfer:
+        """What carries to one peer."""
+        node = self.node
+        parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, node.signals)
+        return Transfer(peer_id, self.ports, policy or node.policy, parts)
+
+    def sweeper(self) -> Sweeper:
+        """The sweeper of the node, without its loop."""
+        return Sweeper(self.ports, self.node.policy, self.node.signals, self.node.counters, self.node.body_files)
+
+    def duty_loop(self) -> DutyLoop:
+        """What does the node's duties, without its loop."""
+        return DutyLoop(self.ports, self.node.policy, self.node.signals, self.node.reader.header, self.node.submit)
+
+    def notifier(self, hooks: Hooks) -> Notifier:
+        """What tells systems, without its loop."""
+        return Notifier(self.ports, self.node.policy, self.node.signals, hooks)
 
 
 def place(name: str, policy: Policy | None = None, *, known: Directory | None = None) -> Place:

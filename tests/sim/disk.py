@@ -17,6 +17,7 @@ from node.store.memory.bodies import MemoryBodies, MemoryPart
 from node.store.memory.store import MemoryStore
 from tests.sim.loop import Process, VirtualLoop
 from tests.sim.machine import Trace
+from tests.sim.twice import twice
 
 T = TypeVar("T")
 
@@ -100,10 +101,10 @@ class SimStore:
         self._process = process
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
-        """Run a transaction; in a process that has died nothing happens any more."""
+        """Run a transaction, twice (twice.py); in a process that has died nothing happens any more."""
         self._process.check_alive()
         try:
-            return await self._store.transact(fn)
+            return await self._store.transact(twice(fn, self._store._memory))
         finally:
             self._process.check_alive()
 

@@ -18,6 +18,7 @@ from node.flow.submit import store
 from node.flow.webhooks import notices
 from node.model.webhook import Batch
 from node.ports import Tx
+from node.rows import webhook_keys
 from tests.sim.disk import Disk, SimStore
 from tests.sim.loop import Process
 
@@ -173,10 +174,10 @@ def batch_made_up_anew() -> Iterator[None]:
     """A node that tells at every attempt what waits just then, under another id: the receiver cannot drop what it has."""
 
     def widest(tx: Tx, system: str) -> Batch | None:
-        head = notices.load(tx, notices.hook_keys.hook(system), notices.HookRecord)
+        head = notices.load(tx, webhook_keys.hook(system), notices.HookRecord)
         if head is not None:
             head.batch_through = 0
-            notices.save(tx, notices.hook_keys.hook(system), head)
+            notices.save(tx, webhook_keys.hook(system), head)
         return real(tx, system)
 
     real = notices.batch
@@ -190,10 +191,10 @@ def look_covers_what_comes_after() -> Iterator[None]:
     real = notices.taken
 
     def taken(tx: Tx, told: Batch, now_ms: int) -> None:
-        head = notices.load(tx, notices.hook_keys.hook(told.system), notices.HookRecord)
+        head = notices.load(tx, webhook_keys.hook(told.system), notices.HookRecord)
         if head is not None and told.is_look:
             head.look_number = told.through
-            notices.save(tx, notices.hook_keys.hook(told.system), head)
+            notices.save(tx, webhook_keys.hook(told.system), head)
         real(tx, told, now_ms)
 
     with patch.object(notices, "taken", taken):

@@ -212,7 +212,7 @@ def test_units_that_move_to_another_node_while_a_packet_waits_get_it_there() -> 
         for machine in world.machines.values():
             machine.directories.snapshot = world.directory
             if machine.process is not None:
-                machine.dispatcher.directory_changed()
+                machine.loops.dispatcher.directory_changed()
         await world.machines["h37"].start()
         await cast.delivered_within(world, paper, HOUR_S)
         views = await cast.views(paper)

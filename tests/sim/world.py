@@ -13,15 +13,13 @@ from typing import Any
 from unittest.mock import patch
 
 from node.errors import Fault
-from node.flow.duties.duty_loop import DutyLoop
-from node.flow.send.dispatch import Dispatcher
-from node.flow.webhooks.notifier import Notifier
 from node.model.code import parse_code
 from node.model.directory import Alias, Directory, NodeEntry, PublicKey, Role, Unit, Zone, directory_of
 from node.model.office import FoundUnit, System
 from node.model.policy import Policy
 from node.node import Node
 from node.ports import Ports
+from node.process.loops import Loops
 from tests.sim.disk import Disk, SimBodies, SimStore
 from tests.sim.hooks import Receiver, SimHooks
 from tests.sim.keys import SimKeys
@@ -75,7 +73,7 @@ def tight_limits() -> Iterator[None]:
     """Let small packets flow as large ones do, and whoever idles look seldom, which shows every wake-up that was forgotten."""
     with (
         patch("node.flow.submit.intake.SMALL_PACKET_BYTES_MAX", 5_000),
-        patch("node.flow.send.courier.IDLE_S", 900.0),
+        patch("node.flow.send.plan.IDLE_S", 900.0),
         patch("node.flow.duties.duty_loop.IDLE_S", 900.0),
         patch("node.flow.webhooks.notifier.LOOK_S", 900.0),
         patch("node.flow.webhooks.notices.NOTICES_MAX", 6),
@@ -116,9 +114,7 @@ class Machine:
         self._world = world
         self.directories = Directories(directory)
         self._entropy = SimEntropy(stream(world.seed, f"entropy {name}"))
-        self.dispatcher: Any = None
-        self.duty_loop: Any = None
-        self.notifier: Any = None
+        self.loops: Any = None
         self.receiver = _receiver(world, name)
 
     async def start(self) -> None:
@@ -128,15 +124,11 @@ class Machine:
         self.starts += 1
         ports = self._ports(process)
         node = Node(ports, policy)
-        dispatcher, duty_loop = Dispatcher(node, ports, policy), DutyLoop(node, ports, policy)
-        notifier = Notifier(node, ports, policy, SimHooks(self.receiver, process, world.trace))
+        loops = Loops(node, SimHooks(self.receiver, process, world.trace))
         world.trace(self.name, f"starts ({self.starts})")
-        self.process, self.node, self.dispatcher, self.duty_loop = process, node, dispatcher, duty_loop
-        self.notifier = notifier
+        self.process, self.node, self.loops = process, node, loops
         try:
-            await process.call(dispatcher.start(), 60.0)
-            await process.call(duty_loop.start(), 60.0)
-            await process.call(notifier.start(), 60.0)
+            await process.call(loops.start(), 60.0)
         except Fault as fault:
             world.trace(self.name, f"does not start: {fault}")
             self.crash()
@@ -157,9 +149,7 @@ class Machine:
     async def stop(self) -> None:
         """Stop in good order; what is durable afterwards is still only what the disk made durable."""
         if self.process is not None:
-            await self.process.call(self.notifier.stop(), 120.0)
-            await self.process.call(self.duty_loop.stop(), 120.0)
-            await self.process.call(self.dispatcher.stop(), 120.0)
+            await self.process.call(self.loops.stop(), 120.0)
             self.crash()
 
     def crash(self) -> None:
@@ -167,7 +157,7 @@ class Machine:
         if self.process is not None:
             self._world.trace(self.name, "crashes")
             self.process.crash()
-            self.process = self.node = self.dispatcher = self.duty_loop = self.notifier = None
+            self.process = self.node = self.loops = None
             self.disk.crash()
 
     def burn(self) -> None:

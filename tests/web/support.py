@@ -11,7 +11,7 @@ from node.access.systems import Systems
 from node.access.tls_files import TlsFiles
 from node.access.vxp_secrets import VxpSecrets
 from node.directory.zone.zone import create_join_request
-from node.flow.inbox.bridge_verbs import VxpInbox
+from node.flow.inbox.vxp_inbox import VxpInbox
 from node.model.code import parse_code
 from node.model.directory import NodeEntry, PublicKey, Unit
 from node.model.policy import Policy

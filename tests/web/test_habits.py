@@ -318,7 +318,7 @@ def test_counts_tell_documents_and_statuses_apart(tmp_path: Path) -> None:
 
 
 def test_a_list_of_many_pages_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.flow.inbox.bridge_verbs.PAGE", 3)
+    monkeypatch.setattr("node.flow.inbox.vxp_inbox.PAGE", 3)
 
     async def story() -> None:
         async with two_bridges(tmp_path) as (ministry, province, _):

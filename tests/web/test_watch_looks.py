@@ -102,7 +102,7 @@ def test_a_scrape_of_a_long_queue_is_bounded_and_leaves_the_loop_free(tmp_path: 
     async def story() -> None:
         async with small_mesh() as mesh:
             office = mesh["g14"]
-            await office.dispatcher.stop()
+            await office.loops.dispatcher.stop()
             store = RocksStore.open(tmp_path / "store", tmp_path / "WITNESS", node_id="g14")
             for begin in range(0, ROWS, 5_000):
                 await store.transact(lambda tx, begin=begin: write(tx, begin))  # type: ignore[misc]
@@ -155,7 +155,7 @@ def test_counting_costs_a_packet_about_a_microsecond() -> None:
         counters.submitted[PacketKind.DOCUMENT, False] += 1
         counters.receipts_verified[Level.DELIVERED] += 1
         counters.have_ended([Reason.NONE])
-        counters.settled([(verdict, signed)], [answer])
+        counters.decided(verdict.envelope.kind, verdict.receipt, signed, answer)
         calls["h49", "push", "OK"] += 1
     each_s = (time.process_time() - begun_s) / rounds
     print(f"{each_s * 1e6:.2f} us for both nodes together")

@@ -16,10 +16,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from node.errors import Fault
-from node.flow.bodies import refs
-from node.flow.expiry import sweep
-from node.model.policy import MINUTE_MS
+from node.errors import Fault, Rejected
+from node.flow.bodies import refs, stale_uploads
+from node.model.policy import MINUTE_MS, Policy
+from node.model.reason import Reason
 from node.ports import Ports, Tx
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class BodyFiles:
         """Remove what was left behind. Raises Fault if something must wait for the next sweep."""
         await self._end_stale_uploads(now_ms)
         if self._parts_swept_ms is None or abs(now_ms - self._parts_swept_ms) >= PARTS_EVERY_MS:
-            await self._ports.bodies.sweep(sweep.UPLOAD_KEEP_MS / 1000)
+            await self._ports.bodies.sweep(stale_uploads.UPLOAD_KEEP_MS / 1000)
             await self.sweep_shelf()
             self._parts_swept_ms = now_ms
         doubtful = set(self._doubtful)
@@ -124,7 +124,7 @@ class BodyFiles:
 
     async def sweep_shelf(self) -> None:
         """Remove the old files of the next shelf that nobody names; half a month takes this round all of them."""
-        await self.drop(await self._ports.bodies.old(self._shelf, sweep.UPLOAD_KEEP_MS / 1000))
+        await self.drop(await self._ports.bodies.old(self._shelf, stale_uploads.UPLOAD_KEEP_MS / 1000))
         self._shelf = (self._shelf + 1) % SHELVES
 
     async def _is_there(self, name: bytes) -> bool:
@@ -145,12 +145,12 @@ class BodyFiles:
         """Look at one page of the uploads, from where the last look ended."""
         start = self._next_upload
         stale, self._next_upload = await self._ports.store.transact(
-            lambda tx: sweep.stale_uploads(tx, start, now_ms, UPLOADS_PER_SWEEP)
+            lambda tx: stale_uploads.stale_uploads(tx, start, now_ms, UPLOADS_PER_SWEEP)
         )
         if stale:
             # The file first: as long as the record is there, a crash cannot make anybody forget the file.
             await self.drop([one.body_sha256 for one in stale])
-            await self._ports.store.transact(lambda tx: sweep.forget_uploads(tx, stale))
+            await self._ports.store.transact(lambda tx: stale_uploads.forget_uploads(tx, stale))
 
 
 def _nobody_listens(task: "asyncio.Task[Any]") -> None:
@@ -160,3 +160,10 @@ def _nobody_listens(task: "asyncio.Task[Any]") -> None:
     # A fault is what the caller would have been told; a mistake of ours must be seen by somebody.
     if error is not None and not isinstance(error, Fault):
         asyncio.get_running_loop().call_exception_handler({"message": "body files failed", "exception": error})
+
+
+def require_size(packet_bytes: int, policy: Policy) -> None:
+    """Refuse a packet that is larger than this node takes. Raises Rejected(PACKET_TOO_LARGE)."""
+    if packet_bytes > policy.packet_bytes_max:
+        detail = f"{packet_bytes} bytes, this node accepts {policy.packet_bytes_max}"
+        raise Rejected(Reason.PACKET_TOO_LARGE, detail)

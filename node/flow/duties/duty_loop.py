@@ -5,23 +5,25 @@
         done     one transaction: their rows go
 
 Nothing is remembered here: a crash between the last two finds the rows again, and their submissions too. If the store takes nothing
-the clerk waits; a duty that is refused (its author's unit is not in the directory today) is put off and does not hold up the others.
+the loop waits; a duty that is refused (its author's unit is not in the directory today) is put off and does not hold up the others.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 from node.errors import Deferred, Fault
 from node.flow import backoff
 from node.flow.duties import duty
 from node.flow.duties.duty import Duty
-from node.flow.loop import rest
+from node.flow.loop import Tasks, rest
+from node.flow.signals import Signals
 from node.log import get_logger
 from node.model.code import parse_code
+from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
-from node.node import Node
 from node.ports import Ports
+from node.rows.records import HeaderRecord, PacketRecord
 from node.wire import codec
 
 log = get_logger()
@@ -31,29 +33,37 @@ IDLE_S = 60.0
 """Look for duties at least this often even if nobody says that there are any."""
 
 
-class DutyLoop:
-    """One loop that submits what is owed."""
+Submit = Callable[[System, Submission, bytes | AsyncIterator[bytes]], Awaitable[SubmitResult]]
 
-    def __init__(self, node: Node, ports: Ports, policy: Policy) -> None:
-        self._node = node
+
+class DutyLoop:
+    """One loop that submits what is owed: `submit` is the node's own door, `header` opens what lists show of a packet."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        signals: Signals,
+        header: Callable[[PacketRecord], HeaderRecord],
+        submit: Submit,
+    ) -> None:
         self._ports = ports
         self._policy = policy
+        self._signals = signals
+        self._header = header
+        self._submit = submit
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks(signals.bug.send)
         self._failures = 0
-        self.on_bug: Callable[[Exception], None] = _raise_in_loop
-        """Called with an exception that should not be: our own mistake, of which nothing was lost."""
-        node.on_duty = self._wake.set
+        signals.duty.connect(lambda _: self._wake.set())
 
     async def start(self) -> None:
         """Start with what is owed from before."""
-        self._task = asyncio.ensure_future(self._run())
+        self._tasks.spawn(self._run())
 
     async def stop(self) -> None:
         """Stop. What was under way is found again in the store."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     async def _run(self) -> None:
         while True:
@@ -64,7 +74,7 @@ class DutyLoop:
             except Deferred as fault:
                 wait_s = self._pause_s(fault)
             except Exception as bug:
-                self.on_bug(bug)
+                self._signals.bug.send(bug)
                 wait_s = IDLE_S
             if wait_s:
                 await rest(self._ports.clock, self._wake, wait_s)
@@ -92,13 +102,13 @@ class DutyLoop:
             if isinstance(outcome, Deferred):
                 raise outcome
             if isinstance(outcome, Exception) and not isinstance(outcome, Fault):
-                self.on_bug(outcome)
+                self._signals.bug.send(outcome)
         return 0.0
 
     async def _do(self, one: Duty) -> None:
         if one.is_done:
             return
-        envelope, header = codec.decode_envelope(one.packet.envelope), self._node.unsealer.header(one.packet)
+        envelope, header = codec.decode_envelope(one.packet.envelope), self._header(one.packet)
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         entry = directory.unit(parse_code(one.record.unit))
         author = duty.author_of(envelope, header, directory, now_ms)
@@ -106,7 +116,7 @@ class DutyLoop:
         # A unit may have become the alias of its heir since; the node owes what it owes.
         heir = directory.resolve(parse_code(one.record.unit), now_ms).text
         system = replace(one.system, units=one.system.units | {heir})
-        await self._node.submit(system, one.submission, packet)
+        await self._submit(system, one.submission, packet)
 
     async def _note(self, *, done: list[bytes], refused: list[Duty]) -> None:
         now_ms = self._ports.clock.now_ms()
@@ -119,7 +129,3 @@ class DutyLoop:
                     status=one.record.status_code,
                     packet_id=one.record.packet_id.hex(),
                 )
-
-
-def _raise_in_loop(error: Exception) -> None:
-    asyncio.get_running_loop().call_exception_handler({"message": "the duty loop failed", "exception": error})

@@ -4,7 +4,6 @@ Everything due stands in one table in order of time, so a sweep looks only at wh
 A packet that nobody could deliver fails for good with our own signed FAILED receipt: the sender sees it, and can prove it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.flow.bodies import refs
@@ -20,11 +19,8 @@ from node.model.webhook import NoticeKind
 from node.ports import Tx
 from node.rows import keys
 from node.rows.access import load, require, save
-from node.rows.records import DeliveryRecord, PacketRecord, UploadRecord
+from node.rows.records import DeliveryRecord, PacketRecord
 from node.wire import codec
-
-UPLOAD_KEEP_MS = 7 * DAY_MS
-"""An upload that was begun so long ago, and a part that was last written so long ago, are given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +108,3 @@ def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
     packet.body_forgotten = True
     save(tx, keys.packet(item.packet_id), packet)
     return body_sha256 if refs.let_go(tx, body_sha256, item.packet_id) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An upload that nobody goes on with."""
-
-    key: bytes
-    body_sha256: bytes
-
-
-def stale_uploads(tx: Tx, start: bytes, now_ms: int, limit: int) -> tuple[list[Upload], bytes]:
-    """Look at `limit` uploads from a key on; return the stale ones among them, and where to go on (empty: at the beginning)."""
-    rows = tx.scan(keys.UPLOADS, start=start, limit=limit)
-    stale = []
-    for key, value in rows:
-        record = UploadRecord.FromString(value)
-        # One that begins in the future was begun before the clock was set back: it is as old as it is far.
-        if abs(now_ms - record.begin_time_ms) > UPLOAD_KEEP_MS:
-            stale.append(Upload(key, record.body_sha256))
-    return stale, rows[-1][0] + b"\0" if len(rows) == limit else b""
-
-
-def forget_uploads(tx: Tx, uploads: Iterable[Upload]) -> None:
-    """Forget who may upload. Who goes on after all offers again, and its part is found."""
-    for upload in uploads:
-        tx.delete(upload.key)

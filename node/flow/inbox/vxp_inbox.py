@@ -1,4 +1,6 @@
-"""Docket: the id under which the VXP bridge shows one packet to one unit (docId), and what the unit's software said of it.
+"""VXP inbox: what the VXP bridge asks of the store beyond the node's verbs (submit, fetch, track). Each verb is one transaction.
+
+A docket is the id under which the VXP bridge shows one packet to one unit (docId), and what the unit's software said of it.
 
 The software that the bridge serves knows one id per packet and recipient, in the form of a UUID, and keeps it in columns and
 file names made for a UUID. Ours follow from packet and unit, so nothing is stored for them and both sides of the mesh show the
@@ -19,13 +21,17 @@ from functools import lru_cache
 from node.errors import Rejected
 from node.flow.inbox import inbox
 from node.model.envelope import PacketKind
+from node.model.office import System
 from node.model.reason import Reason
-from node.ports import Tx
+from node.ports import Ports, Tx
 from node.rows import keys
 from node.rows.access import load, require, save
 from node.rows.records import BridgeOrderRecord, DocketRecord, InboxRecord, PacketRecord
 from node.wire import codec
 
+PAGE = 500
+"""Rows looked at in one transaction, so that a long list does not hold up the loop."""
+COUNT_MAX = 100_000
 DONE = "done"
 """The word by which a unit's software takes a packet over for good."""
 
@@ -33,7 +39,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Listed:
     """A packet that waits for a unit. `word` is what the unit's software said of it last, "" for nothing; times in milliseconds
     since 1970 UTC."""
 
@@ -83,7 +89,7 @@ def find(tx: Tx, docket: str, units: Iterable[str]) -> tuple[bytes, str]:
     raise Rejected(Reason.NOT_FOUND, f"no packet {docket[:40]} for this system")
 
 
-def waiting(tx: Tx, units: list[str], kind: PacketKind | None, start: bytes, limit: int) -> tuple[list[Waiting], bytes]:
+def waiting(tx: Tx, units: list[str], kind: PacketKind | None, start: bytes, limit: int) -> tuple[list[Listed], bytes]:
     """Look at `limit` waiting packets from a row key on; return those of a kind (None: all) and where to go on (empty: the end)."""
     held, following = inbox.page(tx, units, start, limit)
     return [found for one in held if (found := _waiting(tx, one, kind))], following
@@ -134,13 +140,13 @@ def sent(tx: Tx, packet_id: bytes) -> SentPacket:
     return SentPacket(packet_id, codec.decode_envelope(packet.envelope).kind)
 
 
-def _waiting(tx: Tx, held: inbox.Held, kind: PacketKind | None) -> Waiting | None:
+def _waiting(tx: Tx, held: inbox.Held, kind: PacketKind | None) -> Listed | None:
     sender_unit, kind_of_packet = _author_and_kind(held.packet.envelope)
     if kind is not None and kind_of_packet is not kind:
         return None
     said = load(tx, keys.docket(held.packet_id, held.unit), DocketRecord) or DocketRecord()
     accept_time_ms = held.entry.accept_time_ms
-    return Waiting(
+    return Listed(
         docket=docket_of(held.packet_id, held.unit),
         unit=held.unit,
         sender_unit=sender_unit,
@@ -165,3 +171,53 @@ def _author_and_kind(envelope: bytes) -> tuple[str, PacketKind]:
 @lru_cache(maxsize=16_384)
 def _mask(unit: str) -> int:
     return int.from_bytes(hashlib.sha256(b"truc docket" + unit.encode()).digest()[:16], "big")
+
+
+class VxpInbox:
+    """What a bridge asks of the store beyond the node's verbs."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def waiting(self, system: System, kind: PacketKind | None, start: bytes = b"") -> tuple[list[Listed], bytes]:
+        """Return a page of what waits for a system's units, and where to go on (empty: the end). A page may be empty."""
+        units = sorted(system.units)
+        return await self._ports.store.transact(lambda tx: waiting(tx, units, kind, start, PAGE))
+
+    async def count(self, system: System, kind: PacketKind) -> int:
+        """Return how many packets of a kind wait for a system's units; counting stops at 100,000."""
+        count, start = 0, b""
+        while True:
+            page, start = await self.waiting(system, kind, start)
+            count += len(page)
+            if not start or count >= COUNT_MAX:
+                return count
+
+    async def find(self, system: System, docket_id: str) -> tuple[bytes, str]:
+        """Return packet id and unit. Raises Rejected(NOT_FOUND) for what never was in an inbox of the system's units."""
+        units = sorted(system.units)
+        return await self._ports.store.transact(lambda tx: find(tx, docket_id, units))
+
+    async def report(self, system: System, docket_id: str, word: str) -> None:
+        """Write down what a unit's software says of a packet; "done" acknowledges it. Raises Rejected(NOT_FOUND)."""
+        units, now_ms = sorted(system.units), self._ports.clock.now_ms()
+        await self._ports.store.transact(lambda tx: report(tx, docket_id, units, word, now_ms))
+
+    async def sent(self, packet_id: bytes) -> SentPacket:
+        """Return what kind of packet was submitted here under an id. Raises Rejected(NOT_FOUND)."""
+        return await self._ports.store.transact(lambda tx: sent(tx, packet_id))
+
+    async def newest_sent(
+        self, system: System, kind: PacketKind | None, start: bytes = b""
+    ) -> tuple[list[SentPacket], bytes]:
+        """Return a page of what the system has submitted, the newest first, and where to go on (empty: the end)."""
+        return await self._ports.store.transact(lambda tx: newest_sent(tx, system.name, kind, start, PAGE))
+
+    async def was_carried_out(self, system: System, order_sha256: bytes) -> bool:
+        """Tell whether this very order about a unit was carried out for the system before."""
+        return await self._ports.store.transact(lambda tx: was_carried_out(tx, system.name, order_sha256))
+
+    async def note_carried_out(self, system: System, order_sha256: bytes) -> None:
+        """Remember that an order about a unit has been carried out for the system."""
+        now_ms = self._ports.clock.now_ms()
+        await self._ports.store.transact(lambda tx: note_carried_out(tx, system.name, order_sha256, now_ms))

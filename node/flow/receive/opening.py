@@ -6,8 +6,8 @@ the key must fit, every segment must be whole, and there must be a readable pack
 
 from node.edxml.reader import HeaderReader, read_header
 from node.errors import Denied, Rejected
+from node.flow.bodies.summary import sealed_header
 from node.flow.receive.verify import Opened, contradiction
-from node.flow.submit.store import sealed_header
 from node.model.envelope import Envelope
 from node.model.header import PacketHeader
 from node.model.mesh import Parcel

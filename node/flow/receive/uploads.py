@@ -1,8 +1,6 @@
-"""Large bodies: packets that flow through the node instead of lying in its memory.
+"""Uploads: large bodies of peers flow through the node into files instead of lying in its memory.
 
-        office --chunks--> read, encrypt --> part file --> sealed file          submit
-        peer   --offer, body (resumable), commit--> part file --> sealed file   receive
-        sealed file --chunks--> open, read                                      the recipient's check
+        peer --offer, body (resumable), commit--> part file --> sealed file --chunks--> open, read
 
 An upload is named by a token that follows from peer, packet and body: after any crash, of either side, the same offer finds
 the same part, and what is durable there need not be sent again.
@@ -18,8 +16,6 @@ from node.flow.bodies.files import BodyFiles
 from node.flow.receive import accept
 from node.flow.receive.opening import LargeOpening
 from node.flow.receive.verify import Opened, Verdict
-from node.flow.submit.check import too_large
-from node.flow.submit.sealing import LargeSeal, Sealed
 from node.model.envelope import Envelope
 from node.model.mesh import Answer, Parcel, Want
 from node.model.policy import MIB, Policy
@@ -34,72 +30,14 @@ J = TypeVar("J")
 """Anything judged; only verdicts have bodies."""
 
 
-class LargeBodies:
-    """What a node does with bodies that are files."""
+class Uploads:
+    """Takes large bodies from peers, piece by piece, and small ones that are too large for the store."""
 
     def __init__(self, ports: Ports, policy: Policy, wrapper: Wrapper, files: BodyFiles) -> None:
         self._ports = ports
         self._policy = policy
         self._wrapper = wrapper
         self._files = files
-
-    # --- submit ------------------------------------------------------------------------------------------------
-
-    def check_size(self, size_bytes: int) -> None:
-        """Raises Rejected(PACKET_TOO_LARGE)."""
-        if size_bytes > self._policy.packet_bytes_max:
-            raise too_large(size_bytes, self._policy)
-
-    async def head(self, chunks: AsyncIterator[bytes], size_max: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
-        """Return the first octets and the rest of a stream; None as rest if the whole is no larger than `size_max`."""
-        head = bytearray()
-        async for chunk in chunks:
-            head += chunk
-            if len(head) > size_max:
-                return bytes(head), chunks
-        return bytes(head), None
-
-    async def digest(self, head: bytes, rest: AsyncIterator[bytes]) -> bytes:
-        """Return the SHA-256 of a whole stream."""
-        digest = sha256(head)
-        async for chunk in self._bounded(head, rest):
-            digest.update(chunk)
-        return digest.digest()
-
-    async def seal(self, head: bytes, rest: AsyncIterator[bytes]) -> Sealed:
-        """Read and encrypt a stream into a body file. Nothing is left behind if the packet is refused."""
-        seal = LargeSeal(self._ports.entropy.token(32), self._ports.clock.now_ms())
-        part = await self._ports.bodies.open_part(self._ports.entropy.token(16))
-        named: list[bytes] = []
-        try:
-            await self._feed(seal, part, head)
-            async for chunk in self._bounded(head, rest):
-                await self._feed(seal, part, chunk)
-            tail, sealed = await self._ports.workers.run(MIB, seal.finish)
-            await part.write(tail)
-            named.append(sealed.body_ref.body_sha256)
-            await part.seal(sealed.body_ref.body_sha256)
-        except BaseException:
-            await part.discard()
-            # Who was cancelled while the part got its name does not know whether it has it.
-            await self._files.drop(named)
-            raise
-        return sealed
-
-    async def _feed(self, seal: LargeSeal, part: Part, data: bytes) -> None:
-        ciphertext = await self._ports.workers.run(len(data), lambda: seal.feed(data))
-        if ciphertext:
-            await part.write(ciphertext)
-
-    async def _bounded(self, head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        size_bytes = len(head)
-        self.check_size(size_bytes)
-        async for chunk in rest:
-            size_bytes += len(chunk)
-            self.check_size(size_bytes)
-            yield chunk
-
-    # --- receive -----------------------------------------------------------------------------------------------
 
     async def want(self, peer_id: str, envelope: Envelope) -> Want:
         """Say where the upload of a body goes on, and remember who may upload it."""

@@ -5,34 +5,58 @@ like any other: pushed, judged, answered with our own receipt. So there is one w
 """
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from node.model.directory import NodeEntry
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
-from node.node import Node
+
+
+class Receiver(Protocol):
+    """What takes from peers: flow/receive/reception.py, which stands on a floor above."""
+
+    async def hello(self, peer_id: str, hello: Hello) -> Hello:
+        """Answer a Hello."""
+        ...
+
+    async def push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]:
+        """Take items."""
+        ...
+
+    async def offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
+        """Answer an announcement."""
+        ...
+
+    async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
+        """Take a piece of a body."""
+        ...
+
+    async def commit(self, peer_id: str, parcel: Parcel) -> Answer:
+        """Decide."""
+        ...
 
 
 class Loopback:
     """The port Peers, with this node at both ends."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
 
     async def hello(self, peer: NodeEntry, hello: Hello) -> Hello:
         """Introduce ourselves to ourselves."""
-        return await self._node.receive_hello(peer.node_id, hello)
+        return await self._receiver.hello(peer.node_id, hello)
 
     async def push(self, peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
         """Hand over items."""
-        return await self._node.receive_push(peer.node_id, items)
+        return await self._receiver.push(peer.node_id, items)
 
     async def offer(self, peer: NodeEntry, parcel: Parcel) -> Answer | Want:
         """Announce a large packet; its body is here already."""
-        return await self._node.receive_offer(peer.node_id, parcel)
+        return await self._receiver.offer(peer.node_id, parcel)
 
     async def put_body(self, peer: NodeEntry, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Upload what is missing."""
-        return await self._node.receive_body(peer.node_id, token, offset_bytes, chunks)
+        return await self._receiver.body(peer.node_id, token, offset_bytes, chunks)
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         """Ask for the decision."""
-        return await self._node.receive_commit(peer.node_id, parcel)
+        return await self._receiver.commit(peer.node_id, parcel)

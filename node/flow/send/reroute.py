@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from node.errors import Rejected
 from node.flow.send import outbox, receipts
-from node.flow.submit.check import route
+from node.flow.send.routing import route
 from node.model.code import parse_code
 from node.model.directory import Directory
 from node.ports import Tx

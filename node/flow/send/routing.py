@@ -8,7 +8,10 @@ list and the courier always say the same (law 2).
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from node.errors import Rejected
 from node.flow import backoff
+from node.flow.document.aliases import why_unknown
+from node.model.code import Code
 from node.model.directory import Directory, NodeEntry
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -119,3 +122,12 @@ def failing_peers(tx: Tx) -> Iterable[str]:
     """Return the peers whose road has failed since its last success."""
     rows = tx.scan(keys.PEERS, limit=10_000)
     return [key[1:].decode() for key, value in rows if PeerRecord.FromString(value).failures]
+
+
+def route(code: Code, directory: Directory, now_ms: int) -> str:
+    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such open unit; says whom to write to."""
+    zone = directory.zone_of(code)
+    unit = zone.units.get(code.text) if zone else None
+    if zone is None or unit is None or (unit.valid_to_ms and unit.valid_to_ms <= now_ms):
+        raise Rejected(Reason.RECIPIENT_UNKNOWN, why_unknown(code, directory, now_ms))
+    return zone.node_id

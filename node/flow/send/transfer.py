@@ -9,9 +9,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from node.errors import Broken, Denied, Fault
+from node.flow.bodies.files import BodyFiles
+from node.flow.bodies.reading import PacketReader
+from node.flow.counters import Counters
 from node.flow.send import outbox, receipts, relay
 from node.flow.send.reroute import reroute
-from node.flow.send.routing import Road
+from node.flow.send.routing import Outlook, Road
+from node.flow.signals import Signals
 from node.model.directory import NodeEntry
 from node.model.envelope import Envelope, KeyWrap, SignedEnvelope, envelope_sha256_of
 from node.model.lane import Lane
@@ -19,12 +23,12 @@ from node.model.mesh import Answer, Parcel, PushItem, PushPacket, PushReceipt, W
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
-from node.node import Node
 from node.ports import Ports, Tx
 from node.rows import keys
 from node.rows.access import require
 from node.rows.records import PacketRecord
 from node.seal.public import sealing_key_of
+from node.seal.wrap import Wrapper
 from node.wire import codec
 
 UPLOADS_PER_CARRY_MAX = 1_000
@@ -69,21 +73,28 @@ class Written:
     ended: list[Reason] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class TransferParts:
+    """What all transfers of a node share, besides ports and policy."""
+
+    reader: PacketReader
+    wrapper: Wrapper
+    body_files: BodyFiles
+    counters: Counters
+    signals: Signals
+
+
 class Transfer:
     """Carries rows to one peer, directly or through a relay: `push` or `carry_large` asks the peer, `settle` writes what it said.
 
     Apart, because a fault of the first is the road's, and one of the second our own store's.
     """
 
-    def __init__(self, peer_id: str, node: Node, ports: Ports, policy: Policy) -> None:
+    def __init__(self, peer_id: str, ports: Ports, policy: Policy, parts: TransferParts) -> None:
         self._peer_id = peer_id
-        self._node = node
         self._ports = ports
         self._policy = policy
-
-    def load(self, tx: Tx, rows: list[outbox.Row]) -> list[Loaded]:
-        """Read what rows stand for; bodies of the bulk lane stay where they are."""
-        return [_load(tx, row) for row in rows]
+        self._parts = parts
 
     async def push(self, road: Road, loaded: list[Loaded]) -> Heard:
         """Push small things. Raises Fault if the peer gave no answer.
@@ -173,7 +184,7 @@ class Transfer:
         key = sealing_key_of(target, now_ms) if target is not None else None
         if key is None:
             raise Denied(Reason.PEER_UNKNOWN, f"the directory has no valid sealing key of {self._peer_id}")
-        return self._node.wrapper.wrap(self._node.unsealer.content_key(packet), self._peer_id, key, envelope_sha256)
+        return self._parts.wrapper.wrap(self._parts.reader.content_key(packet), self._peer_id, key, envelope_sha256)
 
     # --- answers to rows -------------------------------------------------------------------------------------
 
@@ -185,18 +196,20 @@ class Transfer:
         if not heard.answered:
             return False
         pairs, caller = heard.answered, road.call.node_id
-        told = await self._ports.workers.run(0, lambda: [self._judge(one, answer, caller) for one, answer in pairs])
-        now_ms = self._ports.clock.now_ms()
-        written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, now_ms))
+        told = await self._ports.workers.run(0, lambda: [self._verify(one, answer, caller) for one, answer in pairs])
+        # The time is read now and not before the computing: couriers rely on rows being written in the order of their times.
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        at = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
+        written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, at))
         self._count(heard, told, written.ended)
         await self._remove_released([one for one, _ in pairs if one.row.kind == keys.OUTBOX_RELAY])
         if written.nodes:
-            self._node.on_outbox(written.nodes)
-        self._node.on_notice()
+            self._parts.signals.outbox.send(written.nodes)
+        self._parts.signals.notice.send(None)
         return written.gone and not heard.unfit
 
     def _count(self, heard: Heard, told: list[Told], ended: list[Reason]) -> None:
-        counters = self._node.counters
+        counters = self._parts.counters
         counters.have_ended(ended)
         for (_, answer), one in zip(heard.answered, told, strict=True):
             if one.believed is not None:
@@ -204,7 +217,7 @@ class Transfer:
             elif answer.receipt is not None and one.reason:
                 counters.receipts_refused[one.reason] += 1
 
-    def _judge(self, loaded: Loaded, answer: Answer, caller: str) -> Told:
+    def _verify(self, loaded: Loaded, answer: Answer, caller: str) -> Told:
         if answer.receipt is None or loaded.packet is None:
             return Told(loaded.row, None, answer.reason, answer.retry_after_ms)
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
@@ -218,20 +231,20 @@ class Transfer:
             return Told(loaded.row, None, fault.reason, 0)
         return Told(loaded.row, believed, Reason.NONE, 0)
 
-    def _write(self, tx: Tx, road: Road, told: list[Told], now_ms: int) -> Written:
+    def _write(self, tx: Tx, road: Road, told: list[Told], at: Outlook) -> Written:
         """Write what was told about several rows."""
         written = Written()
         for one in told:
-            written.gone &= self._write_one(tx, road, one, now_ms, written)
+            written.gone &= self._write_one(tx, road, one, at, written)
         return written
 
-    def _write_one(self, tx: Tx, road: Road, told: Told, now_ms: int, written: Written) -> bool:
-        row, believed = told.row, told.believed
+    def _write_one(self, tx: Tx, road: Road, told: Told, at: Outlook, written: Written) -> bool:
+        row, believed, now_ms = told.row, told.believed, at.now_ms
         if row.kind == keys.OUTBOX_RECEIPT and told.reason in (Reason.NONE, Reason.NOT_FOUND, Reason.RECEIPT_INVALID):
             # The origin has it, or will never want it; it holds the packet itself and would ask again.
             return outbox.settle(tx, self._peer_id, row.packet_id, row.kind)
         if believed is None:
-            return self._stays(tx, told, now_ms, written.nodes)
+            return self._stays(tx, told, at, written.nodes)
         if believed.receipt.level is Level.CUSTODY:
             pause_ms = min(self._policy.custody_retry_ms, outbox.PUT_OFF_MS_MAX)
             receipts.apply_custody(tx, believed, self._peer_id, now_ms + pause_ms)
@@ -247,13 +260,13 @@ class Transfer:
         if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
             return True
         # The receipt is silent about a unit that we believed to be there: the directories differ.
-        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), now_ms, written.nodes)
+        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), at, written.nodes)
 
-    def _stays(self, tx: Tx, told: Told, now_ms: int, nodes: set[str]) -> bool:
+    def _stays(self, tx: Tx, told: Told, at: Outlook, nodes: set[str]) -> bool:
         row, reason = told.row, told.reason or Reason.PEER_BUSY
         if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
-            nodes |= reroute(tx, self._peer_id, row.packet_id, self._ports.directory.current(), now_ms)
-        until_ms = now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
+            nodes |= reroute(tx, self._peer_id, row.packet_id, at.directory, at.now_ms)
+        until_ms = at.now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
         outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason)
         return False
 
@@ -266,13 +279,20 @@ class Transfer:
             lambda tx: [require(tx, keys.packet(name), PacketRecord) for name in names]
         )
         pairs = zip(relayed, records, strict=True)
-        await self._node.body_files.drop([one.row.record.body_sha256 for one, record in pairs if record.body_forgotten])
+        await self._parts.body_files.drop(
+            [one.row.record.body_sha256 for one, record in pairs if record.body_forgotten]
+        )
 
 
 def _require_level(believed: receipts.Believed, row: outbox.Row, peer_id: str) -> None:
     level, signer = believed.receipt.level, believed.receipt.signer_node
     if level is Level.FAILED or (level is Level.CUSTODY and (row.kind != keys.OUTBOX_PACKET or signer == peer_id)):
         raise Denied(Reason.RECEIPT_INVALID, f"a {level.name} receipt of {signer} does not answer this")
+
+
+def load_rows(tx: Tx, rows: list[outbox.Row]) -> list[Loaded]:
+    """Read what rows stand for; bodies of the bulk lane stay where they are."""
+    return [_load(tx, row) for row in rows]
 
 
 def _load(tx: Tx, row: outbox.Row) -> Loaded:

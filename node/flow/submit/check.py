@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from node.errors import Deferred, Denied, Rejected
+from node.flow.bodies.files import require_size
 from node.flow.document.acts import named_besides_to
-from node.flow.document.aliases import why_unknown
+from node.flow.send.routing import route
 from node.model.code import Code, parse_code
 from node.model.directory import Directory
 from node.model.header import PacketHeader
@@ -48,16 +49,9 @@ def check_submission(submission: Submission, policy: Policy, now_ms: int) -> Non
     name = submission.submission_id
     if not 1 <= len(name) <= SUBMISSION_ID_CHARACTERS_MAX or not name.isprintable():
         raise Rejected(Reason.REQUEST_INVALID, "submission_id must be 1 to 128 printable characters")
-    if submission.packet_bytes > policy.packet_bytes_max:
-        raise too_large(submission.packet_bytes, policy)
+    require_size(submission.packet_bytes, policy)
     if submission.expire_at_ms and submission.expire_at_ms <= now_ms:
         raise Rejected(Reason.EXPIRED, "expire_at_ms lies in the past")
-
-
-def too_large(size_bytes: int, policy: Policy) -> Rejected:
-    """Say how large is too large."""
-    detail = f"{size_bytes} bytes, this node accepts {policy.packet_bytes_max}"
-    return Rejected(Reason.PACKET_TOO_LARGE, detail)
 
 
 def address(
@@ -99,15 +93,6 @@ def _meant(written: str, aliases: Mapping[str, str]) -> Code:
     code = parse_code(written)
     unit = aliases.get(code.text)
     return parse_code(unit) if unit else code
-
-
-def route(code: Code, directory: Directory, now_ms: int) -> str:
-    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such open unit; says whom to write to."""
-    zone = directory.zone_of(code)
-    unit = zone.units.get(code.text) if zone else None
-    if zone is None or unit is None or (unit.valid_to_ms and unit.valid_to_ms <= now_ms):
-        raise Rejected(Reason.RECIPIENT_UNKNOWN, why_unknown(code, directory, now_ms))
-    return zone.node_id
 
 
 def require_served(addressed: Addressed, submission: Submission, policy: Policy) -> None:

@@ -7,19 +7,20 @@ Reading is judging by the rules, too (decision 0009). A packet that is refused l
 a file, and a file must not outlive the question whose it is: after any outcome the store is asked who names it (flow/bodies/files.py).
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from node.errors import Deferred, Denied, Fault, Rejected
-from node.flow.bodies.files import BodyFiles
+from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document import acts, dossier
 from node.flow.document.aliases import aliases_in
 from node.flow.duties.duty import NODE_SYSTEM
-from node.flow.receive.uploads import LargeBodies
+from node.flow.signals import Signals
 from node.flow.submit import store
 from node.flow.submit.batching import Batcher
 from node.flow.submit.check import address, check_submission, require_served
+from node.flow.submit.large import LargeSubmit
 from node.flow.submit.sealing import Sealed, seal_packet, seal_packet_quickly
 from node.flow.submit.store import Draft, Signed, TooEarly
 from node.model.code import parse_code
@@ -41,34 +42,25 @@ ZIP_WEIGHT_BYTES = 1024 * 1024
 
 
 class Intake:
-    """Takes packets from offices.
-
-    `on_outbox` is told for which nodes something durable waits then, `on_duty` that the node itself may owe a status now, `on_notice`
-    that there may be something to tell a system of.
-    """
+    """Takes packets from offices."""
 
     def __init__(
         self,
         ports: Ports,
         policy: Policy,
-        wrapper: Wrapper,
-        large: LargeBodies,
-        body_files: BodyFiles,
+        signals: Signals,
         counters: Counters,
-        on_outbox: Callable[[set[str]], None],
-        on_duty: Callable[[], None],
-        on_notice: Callable[[], None],
+        wrapper: Wrapper,
+        body_files: BodyFiles,
     ) -> None:
         self._ports = ports
-        self._node_id = ports.keys.node_id
         self._policy = policy
-        self._body_files = body_files
-        self._traffic = counters
+        self._node_id = ports.keys.node_id
+        self._signals = signals
+        self._counters = counters
         self._wrapper = wrapper
-        self._large = large
-        self._on_outbox = on_outbox
-        self._on_duty = on_duty
-        self._on_notice = on_notice
+        self._body_files = body_files
+        self._large = LargeSubmit(ports, policy, body_files)
         self._submits: Batcher[Draft, SubmitResult] = Batcher(
             self._store_drafts,
             size_max=policy.submit_group_max,
@@ -82,7 +74,7 @@ class Intake:
         try:
             return await self._take(system, submission, packet)
         except Fault as fault:
-            self._traffic.refused[fault.reason] += 1
+            self._counters.refused[fault.reason] += 1
             raise
 
     async def _take(self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]) -> SubmitResult:
@@ -92,7 +84,7 @@ class Intake:
         else:
             head, rest = await self._large.head(packet, SMALL_PACKET_BYTES_MAX)
             if rest is not None:
-                with self._traffic.uploading("office"):
+                with self._counters.uploading("office"):
                     return await self._submit_large(system, submission, head, rest)
             sealed = await self._seal_small(head)
         try:
@@ -102,7 +94,7 @@ class Intake:
             first = await self._first_answer(system, submission, sealed)
             if first is None:
                 raise
-            self._traffic.repeated += 1
+            self._counters.repeated += 1
             return first
 
     async def _first_answer(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult | None:
@@ -131,7 +123,7 @@ class Intake:
             await self._body_files.drop([body_sha256])
 
     async def _seal_small(self, packet: bytes) -> Sealed:
-        self._large.check_size(len(packet))
+        require_size(len(packet), self._policy)
         content_key, now_ms = self._ports.entropy.token(32), self._ports.clock.now_ms()
         run = self._ports.workers.run
         sealed = await run(len(packet), lambda: seal_packet_quickly(packet, content_key, now_ms))
@@ -182,7 +174,7 @@ class Intake:
             digest = await self._large.digest(head, rest)
             again = await self._ports.store.transact(lambda tx: store.repeat_of(tx, system, sid, digest))
             assert again is not None
-            self._traffic.repeated += 1
+            self._counters.repeated += 1
             return again
         return await self._hand_over(system, submission, await self._large.seal(head, rest))
 
@@ -195,12 +187,14 @@ class Intake:
             again = [_after(drafts[place], answers[place]) for place in early]
             for place, answer in zip(early, await self._sign_and_store(again), strict=True):
                 answers[place] = answer
-        self._on_outbox({node for draft in drafts for node in draft.addressed.routes.values()} - {self._node_id})
+        self._signals.outbox.send(
+            {node for draft in drafts for node in draft.addressed.routes.values()} - {self._node_id}
+        )
         local = [one for one in drafts if self._node_id in one.addressed.routes.values()]
         if local:
-            self._on_notice()
+            self._signals.notice.send(None)
         if any(acts.may_oblige(one.header) for one in local):
-            self._on_duty()
+            self._signals.duty.send(None)
         return [answer for answer in answers if not isinstance(answer, TooEarly)]
 
     async def _sign_and_store(self, drafts: list[Draft]) -> list[SubmitResult | TooEarly | Exception]:
@@ -222,7 +216,7 @@ class Intake:
         return answers
 
     def _count(self, answers: list[SubmitResult | TooEarly | Exception], stored: list[Signed]) -> None:
-        counters = self._traffic
+        counters = self._counters
         for one in stored:
             counters.submitted[one.envelope.kind, one.draft.system.name == NODE_SYSTEM] += 1
             if one.own_receipt is not None:

@@ -10,9 +10,9 @@ own, signed before it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node.edxml.rules import warning_line
 from node.errors import Fault, Rejected
 from node.flow.bodies import refs
+from node.flow.bodies.summary import sealed_header
 from node.flow.document import acts, dossier
 from node.flow.duties.duty import NODE_SYSTEM
 from node.flow.receive import arrival
@@ -31,9 +31,8 @@ from node.model.receipt import Level, Outcome, Receipt
 from node.ports import Keys, Tx
 from node.rows import keys
 from node.rows.access import load, save
-from node.rows.records import DeliveryRecord, HeaderRecord, PacketRecord, SubmissionRecord
+from node.rows.records import DeliveryRecord, PacketRecord, SubmissionRecord
 from node.seal.signature import ENVELOPE_LABEL
-from node.seal.small import HEADER_LABEL, seal_small
 from node.seal.wrap import Wrapper
 from node.wire import codec, office
 from node.wire.truc.v1 import office_service_pb2
@@ -275,28 +274,3 @@ def deliver_locally(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> None
     receipts.apply_final(tx, believed, now_ms)
     units = [outcome.unit for outcome in believed.receipt.outcomes]
     arrival.deliver(tx, envelope, signed.draft.header, units, now_ms, policy)
-
-
-def sealed_header(
-    content_key: bytes, header: PacketHeader, packet_sha256: bytes, findings: tuple[Finding, ...] = ()
-) -> bytes:
-    """Encrypt what lists show of a header, so that no subject lies open on the disk."""
-    record = HeaderRecord(
-        document_id=header.subject_document_id,
-        document_code=header.document_code,
-        subject=header.subject,
-        sender_name=header.sender_name,
-        status_code=header.status_code,
-        status_description=header.status_description,
-        status_timestamp=header.status_timestamp,
-        business_type=header.business_type,
-        packet_sha256=packet_sha256,
-        promulgation_date=header.promulgation_date,
-        due_date=header.due_date,
-        priority=-1 if header.priority is None else header.priority,
-        document_type_name=header.document_type_name,
-        business_reason=header.business.reason if header.business else "",
-        sender_code=header.sender,
-        warnings=map(warning_line, findings),
-    )
-    return seal_small(content_key, HEADER_LABEL, record.SerializeToString())

@@ -1,14 +1,11 @@
-"""Unseal: showing and handing out what lies encrypted on the disk.
+"""In words: what views have found as rows, told with the words that lie encrypted on the disk, to those who may see them."""
 
-The body stays encrypted until the moment a unit fetches it; then it is opened segment by segment, so that a 500 MB packet needs
-no more memory than a small one, and any damage on the disk is noticed before a single wrong octet leaves (law 4).
-"""
-
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from node.edxml.rules import warning_of
-from node.errors import Broken, Denied, Rejected
+from node.errors import Rejected
+from node.flow.bodies.reading import PacketReader
 from node.flow.document.dossier import Row
 from node.flow.inbox.inbox import Held
 from node.flow.views import deadlines
@@ -17,43 +14,30 @@ from node.flow.views.track import Tracked
 from node.model.calendar import Calendar
 from node.model.deadline import Deadline
 from node.model.delivery import State
-from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, Envelope, envelope_sha256_of
+from node.model.envelope import Envelope
 from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
 from node.model.office import DeliveryView, InboxEntry, System, TrackView
 from node.model.reason import Reason
 from node.model.status import StatusEvent
 from node.ports import Ports
-from node.rows import keys
-from node.rows.records import HeaderRecord, PacketRecord
-from node.seal.body import open_segment
-from node.seal.small import HEADER_LABEL, open_small
-from node.seal.wrap import Wrapper
+from node.rows.records import HeaderRecord
 from node.wire import codec
 
 
-class Unsealer:
-    """Opens what this node has stored for its own units."""
+class Views:
+    """Tells inbox entries, tracked packets and dossiers in words."""
 
-    def __init__(self, ports: Ports, wrapper: Wrapper, calendar: Calendar, urgent_within_ms: int) -> None:
+    def __init__(self, ports: Ports, reader: PacketReader, calendar: Calendar, urgent_within_ms: int) -> None:
         self._ports = ports
-        self._wrapper = wrapper
+        self._reader = reader
         self._calendar = calendar
         self._urgent_within_ms = urgent_within_ms
 
-    def content_key(self, packet: PacketRecord) -> bytes:
-        """Return the content key of a packet that is sealed for this node."""
-        return self._wrapper.unwrap(codec.key_wrap_from_bytes(packet.own_wrap), envelope_sha256_of(packet.envelope))
-
-    def header(self, packet: PacketRecord) -> HeaderRecord:
-        """Return what lists show of a packet."""
-        try:
-            return HeaderRecord.FromString(open_small(self.content_key(packet), HEADER_LABEL, packet.sealed_header))
-        except Denied as fault:
-            raise Broken(Reason.STORE_CORRUPT, f"a stored header cannot be opened: {fault.detail}") from fault
-
     async def entries(self, helds: list[Held]) -> list[InboxEntry]:
         """Return inbox entries in words, each with what its unit owes."""
-        opened = [(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet)) for held in helds]
+        opened = [
+            (held, codec.decode_envelope(held.packet.envelope), self._reader.header(held.packet)) for held in helds
+        ]
         documents = [one for one in opened if deadlines.brings_document(one[2])]
         owed: dict[tuple[str, bytes], tuple[Deadline, ...]] = {}
         if documents:
@@ -74,11 +58,11 @@ class Unsealer:
 
     def entry(self, held: Held) -> InboxEntry:
         """Return an inbox entry in words, without what the unit owes."""
-        return _entry(held, codec.decode_envelope(held.packet.envelope), self.header(held.packet), ())
+        return _entry(held, codec.decode_envelope(held.packet.envelope), self._reader.header(held.packet), ())
 
     def tracked(self, tracked: Tracked, system: System) -> TrackView:
         """Return a tracked packet in words. Raises Rejected(NOT_FOUND) if the system does not speak for its sender."""
-        envelope, header = codec.decode_envelope(tracked.packet.envelope), self.header(tracked.packet)
+        envelope, header = codec.decode_envelope(tracked.packet.envelope), self._reader.header(tracked.packet)
         if envelope.sender_unit not in system.units:
             raise Rejected(
                 Reason.NOT_FOUND, f"packet {tracked.packet_id.hex()} was not submitted by this system's units"
@@ -114,12 +98,12 @@ class Unsealer:
         packet = tracked.status_packets.get(event.packet_id)
         if packet is None:
             return event
-        header = self.header(packet)
+        header = self._reader.header(packet)
         return replace(event, description=header.status_description, timestamp_text=header.status_timestamp)
 
     def dossier(self, found: Found) -> Dossier:
         """Return a document's life in words; the document's own come from the newest packet that brought or updated it."""
-        headers = {packet_id: self.header(packet) for packet_id, packet in found.packets.items()}
+        headers = {packet_id: self._reader.header(packet) for packet_id, packet in found.packets.items()}
         told = [row for row in found.rows if row.packet_id in headers]
         best = max(told, key=lambda row: (row.act in (LifeAct.NEW, LifeAct.UPDATE), row.order), default=None)
         about = headers[best.packet_id] if best is not None else HeaderRecord()
@@ -132,30 +116,6 @@ class Unsealer:
             life=found.life,
             entries=tuple(_dossier_entry(row, found, headers) for row in found.rows),
         )
-
-    async def packet(self, record: PacketRecord, offset_bytes: int) -> AsyncIterator[bytes]:
-        """Yield a packet's exact octets from an offset on, one segment at a time."""
-        if record.body_forgotten:
-            raise Rejected(Reason.NOT_FOUND, "the body of this packet is no longer kept")
-        ref, content_key = codec.decode_envelope(record.envelope).body, self.content_key(record)
-        if not 0 <= offset_bytes <= ref.packet_bytes:
-            raise Rejected(Reason.REQUEST_INVALID, f"offset {offset_bytes} of {ref.packet_bytes} bytes")
-        index, skip = divmod(offset_bytes, ref.segment_bytes)
-        inline = await inline_body(self._ports, ref)
-        while index * ref.segment_bytes < ref.packet_bytes:
-            sealed = await self._segment(ref, index, inline)
-            try:
-                plain = open_segment(content_key, ref, index, sealed)
-            except Denied as fault:
-                raise Broken(Reason.STORE_CORRUPT, f"segment {index} of a stored body is damaged") from fault
-            yield plain[skip:] if skip else plain
-            index, skip = index + 1, 0
-
-    async def _segment(self, ref: BodyRef, index: int, inline: bytes | None) -> bytes:
-        size = ref.segment_bytes + SEGMENT_TAG_BYTES
-        if inline is not None:
-            return inline[index * size : (index + 1) * size]
-        return await self._ports.bodies.read(ref.body_sha256, index * size, size)
 
 
 def _entry(held: Held, envelope: Envelope, header: HeaderRecord, deadlines: tuple[Deadline, ...]) -> InboxEntry:
@@ -202,8 +162,3 @@ def _dossier_entry(row: Row, found: Found, headers: dict[bytes, HeaderRecord]) -
         waits_for_document=row.record.waits,
         by_node=row.record.by_node,
     )
-
-
-async def inline_body(ports: Ports, ref: BodyRef) -> bytes | None:
-    """Return a body that lies in the store, or None if it is a file."""
-    return await ports.store.transact(lambda tx: tx.get(keys.body(ref.body_sha256)))

@@ -11,15 +11,15 @@ nobody: the others are told beside it, and delivery knows nothing of any of this
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from node.errors import Deferred, Fault
-from node.flow.loop import rest
+from node.flow.loop import Tasks, rest
+from node.flow.signals import Signals
 from node.flow.webhooks import notices
 from node.log import get_logger
 from node.model.policy import Policy
 from node.model.webhook import Batch, Hook
-from node.node import Node
 from node.ports import Hooks, Ports
 from node.wire.webhook import message_of
 
@@ -35,30 +35,25 @@ LINGER_S = 0.05
 class Notifier:
     """One loop that starts a telling for every system that is due."""
 
-    def __init__(self, node: Node, ports: Ports, policy: Policy, hooks: Hooks) -> None:
-        self._node = node
+    def __init__(self, ports: Ports, policy: Policy, signals: Signals, hooks: Hooks) -> None:
         self._ports = ports
         self._policy = policy
+        self._signals = signals
         self._hooks = hooks
         self._followed: Mapping[str, Hook] | None = None
         """What the store was told last; None: nothing since the start."""
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks(signals.bug.send)
         self._telling: dict[str, asyncio.Task[None]] = {}
-        self.on_bug: Callable[[Exception], None] = _raise_in_loop
-        """Called with an exception that should not be: our own mistake, of which nothing was lost."""
-        node.on_notice = self._something_happened
+        signals.notice.connect(lambda _: self._something_happened())
 
     async def start(self) -> None:
         """Start with what is due from before."""
-        self._task = asyncio.ensure_future(self._run())
+        self._tasks.spawn(self._run())
 
     async def stop(self) -> None:
         """Stop. What was being told is told again."""
-        tasks = [*self._telling.values(), *([self._task] if self._task else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def _something_happened(self) -> None:
         if self._followed:
@@ -72,7 +67,7 @@ class Notifier:
             except Deferred as fault:
                 wait_s = max(1.0, fault.retry_after_ms / 1000)
             except Exception as bug:
-                self.on_bug(bug)
+                self._signals.bug.send(bug)
                 wait_s = LOOK_S
             await rest(self._ports.clock, self._wake, wait_s)
             if self._followed:
@@ -100,7 +95,7 @@ class Notifier:
     # --- one system -----------------------------------------------------------------------------------------------------
 
     def _begin(self, system: str) -> None:
-        task = asyncio.ensure_future(self._tell(system))
+        task = self._tasks.spawn(self._tell(system))
         self._telling[system] = task
         task.add_done_callback(lambda _: self._ended(system))
 
@@ -117,13 +112,13 @@ class Notifier:
             # Our own store takes nothing now: the same is told again, but not at once.
             await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
         except Exception as bug:
-            self.on_bug(bug)
+            self._signals.bug.send(bug)
             await self._ports.clock.sleep(LOOK_S)
 
     async def _tell_batch(self, told: Batch) -> None:
         ports, system = self._ports, told.system
         try:
-            await self._hooks.post(system, message_of(told, self._node.node_id, ports.clock.now_ms()))
+            await self._hooks.post(system, message_of(told, ports.keys.node_id, ports.clock.now_ms()))
         except Fault as fault:
             await self._put_off(told, fault)
             return
@@ -140,7 +135,3 @@ class Notifier:
             log.debug("notice.refused", system=told.system, reason=reason.name, detail=detail)
         else:
             log.error("notice.given_up", system=told.system, reason=reason.name, detail=detail)
-
-
-def _raise_in_loop(error: Exception) -> None:
-    asyncio.get_running_loop().call_exception_handler({"message": "the notifier failed", "exception": error})

@@ -231,12 +231,12 @@ class Bridge:
     async def _register_agency(self, call: Call) -> Answer:
         _require_private(call)
         body = await call.body.whole(register.BODY_BYTES_MAX)
-        return await register.register_agency(self._context, call.signed, body)
+        return await register.register_agency(self._context.vxp_inbox, self._context.registrar, call.signed, body)
 
     async def _delete_agency(self, call: Call) -> Answer:
         _require_private(call)
         await call.body.whole(SMALL_BODY_BYTES_MAX)
-        return await register.delete_agency(self._context, call.signed)
+        return await register.delete_agency(self._context.vxp_inbox, self._context.registrar, call.signed)
 
 
 def _level(signed: Signed) -> int:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from node.access.systems import Systems
 from node.access.vxp_secrets import VxpSecrets
-from node.flow.inbox.bridge_verbs import VxpInbox
+from node.flow.inbox.vxp_inbox import VxpInbox
 from node.model.directory import Directory
 from node.model.office import InboxEntry, Submission, SubmitResult, System, TrackView
 from node.web.vxp.register import Registrar

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 
 from node.errors import Rejected
-from node.flow.inbox.vxp_inbox import Waiting
+from node.flow.inbox.vxp_inbox import Listed
 from node.model.calendar import moment_of
 from node.model.envelope import PacketKind
 from node.model.office import NO_LEASE, InboxEntry
@@ -71,7 +71,7 @@ async def _waiting(context: BridgeContext, signed: Signed, rows: bytes, start: b
 
 
 @lru_cache(maxsize=4_096)
-def _waiting_row(one: Waiting) -> bytes:
+def _waiting_row(one: Listed) -> bytes:
     word = one.word or INITIAL
     return row(
         {

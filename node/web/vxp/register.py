@@ -15,12 +15,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from node.access.systems import Systems
 from node.directory.zone.zone import ZoneEditor
 from node.directory.zone.zone_lock import editing
 from node.errors import Denied, Rejected
+from node.flow.inbox.vxp_inbox import VxpInbox
 from node.log import get_logger
 from node.model.code import Code, parse_code
 from node.model.directory import Unit
@@ -28,9 +28,6 @@ from node.model.office import System
 from node.model.reason import Reason
 from node.web.vxp.answer import success
 from node.web.vxp.signature import Signed
-
-if TYPE_CHECKING:
-    from node.web.vxp.context import BridgeContext
 
 BODY_BYTES_MAX = 64 * 1024
 WAITS_FOR_OPERATOR = (
@@ -109,28 +106,28 @@ class Registrar:
                 zone.close_unit(code, self._now_ms())
 
 
-async def register_agency(context: "BridgeContext", signed: Signed, body: bytes) -> bytes:
+async def register_agency(vxp_inbox: VxpInbox, registrar: Registrar, signed: Signed, body: bytes) -> bytes:
     """Carry out registerAgency. `body` is the JSON that the library sends unsigned."""
     agency = _agency(body)
     order = _order(signed, b"register", body)
-    if not await context.vxp_inbox.was_carried_out(signed.system, order):
-        await context.registrar.register(signed.system, agency)
-        await context.vxp_inbox.note_carried_out(signed.system, order)
+    if not await vxp_inbox.was_carried_out(signed.system, order):
+        await registrar.register(signed.system, agency)
+        await vxp_inbox.note_carried_out(signed.system, order)
     else:
-        known = await context.registrar.unit(agency.code)
+        known = await registrar.unit(agency.code)
         _require_so(known is not None and not known.valid_to_ms)
     return success(WAITS_FOR_OPERATOR)
 
 
-async def delete_agency(context: "BridgeContext", signed: Signed) -> bytes:
+async def delete_agency(vxp_inbox: VxpInbox, registrar: Registrar, signed: Signed) -> bytes:
     """Carry out deleteAgency."""
     code = parse_code(signed.required("AgencyCode", "agencyCode"))
     order = _order(signed, b"delete", b"")
-    if not await context.vxp_inbox.was_carried_out(signed.system, order):
-        await context.registrar.close(signed.system, code)
-        await context.vxp_inbox.note_carried_out(signed.system, order)
+    if not await vxp_inbox.was_carried_out(signed.system, order):
+        await registrar.close(signed.system, code)
+        await vxp_inbox.note_carried_out(signed.system, order)
     else:
-        known = await context.registrar.unit(code)
+        known = await registrar.unit(code)
         _require_so(known is not None and bool(known.valid_to_ms))
     return success(WAITS_FOR_OPERATOR)
 

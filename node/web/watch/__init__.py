@@ -9,6 +9,6 @@
     pages.py     the three addresses          build.py    behind one door
 
 The rooms between the ports know nothing of this: they keep plain counters (node/flow/counters.py, net's tallies, store/timing.py), and what
-would have to be searched is read in pages (node/flow/views/queue_census.py, store/disk_usage.py). A look costs the same for a
+would have to be searched is read in pages (node/flow/views/queue_counts.py, store/disk_usage.py). A look costs the same for a
 million deliveries as for ten. No label holds a unit's code, a packet's id or anything else that grows with what is sent.
 """

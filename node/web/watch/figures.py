@@ -58,7 +58,7 @@ FIGURES: dict[str, Figure] = {
     "truc_receipts_verified": _counter("Receipts of peers that were believed.", "level"),
     "truc_receipts_refused": _counter("Receipts of peers that did not hold.", "reason"),
     "truc_uploads_in_flight": _gauge("Large bodies that flow just now: from_office, from_peer, to_peer.", "way"),
-    # What waits (node/flow/views/queue_census.py)
+    # What waits (node/flow/views/queue_counts.py)
     "truc_outbox_waiting": _gauge("Things that wait to leave: packets, carried packets and receipts.", "peer", "lane"),
     "truc_outbox_oldest_age_seconds": _gauge("Age of the oldest of them.", "peer", "lane"),
     "truc_outbox_count_age_seconds": _gauge("Age of that count: above 0 only for a queue too long for one scrape."),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.errors import Fault
-from node.flow.views.queue_census import Census, Counted
+from node.flow.views.queue_counts import QueueCounter, QueueCounts
 from node.model.directory import Directory
 from node.model.office import PeerView
 from node.net.errors import Tally
@@ -58,7 +58,7 @@ class Sight:
     units: int
     disk: Disk
     weights: Weights | None
-    waiting: Counted | None
+    waiting: QueueCounts | None
     roads: list[PeerView] | None
 
 
@@ -67,7 +67,7 @@ class Looker:
 
     def __init__(self, watched: Watched, *, look_time_s: float = LOOK_TIME_S) -> None:
         self._watched = watched
-        self._census = Census(watched.node.ports)
+        self._queue_counter = QueueCounter(watched.node.ports)
         self._look_time_s = look_time_s
         self._weighing: asyncio.Future[Weights] | None = None
 
@@ -75,12 +75,12 @@ class Looker:
         """Return what there is to see. Takes no longer than it may, whatever the disk does."""
         node = self._watched.node
         weights = await self._weigh()
-        waiting: Counted | None = None
+        waiting: QueueCounts | None = None
         roads: list[PeerView] | None = None
         try:
             async with asyncio.timeout(self._look_time_s):
                 roads = await node.list_peers(counting=False)
-                waiting = await self._census.take()
+                waiting = await self._queue_counter.take()
         except (Fault, TimeoutError):
             pass  # told as missing
         directory = node.ports.directory.current()

@@ -9,7 +9,6 @@ import pytest
 
 from node.errors import Deferred, Rejected
 from node.flow.bodies import refs
-from node.flow.send.dispatch import Dispatcher
 from node.model.envelope import Envelope
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, PushPacket
@@ -50,7 +49,7 @@ def stolen(packet: bytes, *, target: str = "h49", lane: Lane = Lane.NORMAL) -> t
 
 async def sweep_once(here: Place, *, at_ms: int) -> int:
     here.clock.at_ms = at_ms
-    return await Dispatcher(here.node, here.ports, here.node.policy).sweep_once()
+    return await here.sweeper().sweep_once()
 
 
 def nobody_holds(here: Place) -> bool:
@@ -384,8 +383,8 @@ def test_what_could_not_be_removed_is_removed_by_the_next_sweep() -> None:
         await here.node.body_files.drop([orphan])
         assert await here.bodies.has(orphan), "the store cannot say: who needs it is on its way to the disk"
         gate.full = False
-        dispatcher = Dispatcher(here.node, here.ports, here.node.policy)
-        await dispatcher.sweep_once()
+        sweeper = here.sweeper()
+        await sweeper.sweep_once()
         assert not await here.bodies.has(orphan)
 
     run(story())
@@ -460,10 +459,10 @@ def test_a_sweep_looks_at_a_hundred_uploads_and_the_next_one_goes_on_there() -> 
                 save(tx, keys.upload(number.to_bytes(16, "big")), record)  # type: ignore[arg-type]
 
         await here.do(write)
-        dispatcher = Dispatcher(here.node, here.ports, here.node.policy)
+        sweeper = here.sweeper()
         left = []
         for _ in range(3):
-            await dispatcher.sweep_once()
+            await sweeper.sweep_once()
             left.append(len([key for key in here.rows() if key.startswith(b"u")]))
         assert left == [200, 150, 125]
 
@@ -473,7 +472,7 @@ def test_a_sweep_looks_at_a_hundred_uploads_and_the_next_one_goes_on_there() -> 
 def test_parts_that_nobody_has_touched_for_a_week_are_removed_about_hourly() -> None:
     async def story() -> None:
         here = place("h49", POLICY)
-        dispatcher = Dispatcher(here.node, here.ports, here.node.policy)
+        sweeper = here.sweeper()
 
         async def left_behind(token: bytes, days: int) -> None:
             part = await here.bodies.open_part(token)
@@ -482,14 +481,14 @@ def test_parts_that_nobody_has_touched_for_a_week_are_removed_about_hourly() -> 
 
         await left_behind(b"old" * 5 + b"-", 7)
         await left_behind(b"new" * 5 + b"-", 6)
-        await dispatcher.sweep_once()
+        await sweeper.sweep_once()
         assert list(here.bodies._spool) == [b"new" * 5 + b"-"]
         await left_behind(b"old" * 5 + b"-", 7)
         here.clock.at_ms = NOW + 59 * MINUTE_MS
-        await dispatcher.sweep_once()
+        await sweeper.sweep_once()
         assert len(here.bodies._spool) == 2
         here.clock.at_ms = NOW + 60 * MINUTE_MS
-        await dispatcher.sweep_once()
+        await sweeper.sweep_once()
         assert len(here.bodies._spool) == 1
 
     run(story())

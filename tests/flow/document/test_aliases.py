@@ -23,6 +23,7 @@ from node.model.office import NO_LEASE, Submission, System
 from node.model.policy import Policy
 from node.model.reason import Reason
 from tests.flow.acts import UNIT, Pair, ask_back, id_in, replacement, update, withdrawal
+from tests.flow.receive.test_verify import answer_to, refused_for_good, refused_without_receipt, statement
 from tests.flow.support import (
     NOW,
     Place,
@@ -35,7 +36,6 @@ from tests.flow.support import (
     run,
     status_about,
 )
-from tests.flow.test_judge import answer_to, refused_for_good, refused_without_receipt, statement
 
 OLD = Alias("H49.99", "H49.22")
 ABROAD = Alias("H37.99", "H49.22")

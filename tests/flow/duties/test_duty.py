@@ -19,7 +19,7 @@ from tests.flow.support import NOW, Place, directory, document, place, push_of, 
 
 
 def duty_loop_of(here: Place) -> DutyLoop:
-    return DutyLoop(here.node, here.ports, here.node.policy)
+    return here.duty_loop()
 
 
 async def owed(here: Place) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ def test_a_document_that_reaches_an_inbox_is_reported_as_arrived_with_its_time()
         assert (await owed(here), submitted(here)) == ([], 1)
         packet_id = next(key[1:] for key in here.rows() if key.startswith(b"k") and b"@nut" in here.rows()[key])
         held = await here.do(lambda tx: here_packet(tx, packet_id))
-        octets = b"".join([piece async for piece in here.node.unsealer.packet(held, 0)])
+        octets = b"".join([piece async for piece in here.node.reader.packet(held, 0)])
         header = read_packet(octets).header
         assert (header.status_code, header.response_for[0].organ_id) == ("01", "G14")
         assert header.response_for[0].document_id == "G14,2026/11/22,123/BM-VP"
@@ -164,7 +164,7 @@ def test_a_mistake_of_ours_with_one_duty_is_told_and_the_others_go_on() -> None:
         await here.push(push_of(document("H49.22", "H49"), recipient_units=("H49.22", "H49")))
         here.node.submit = failing(here, AssertionError("ours"))  # type: ignore[arg-type, method-assign]
         duty_loop = duty_loop_of(here)
-        duty_loop.on_bug = bugs.append
+        here.node.signals.bug.connect(bugs.append)
         assert await duty_loop.work() == 0.0
         assert len(bugs) == 1
         assert await owed(here) == [("H49.22", "01")]

@@ -6,7 +6,6 @@ import pytest
 
 from node.flow.expiry import sweep
 from node.flow.send import receipts
-from node.flow.send.dispatch import Dispatcher
 from node.flow.send.reroute import reroute
 from node.model.code import parse_code
 from node.model.delivery import State
@@ -26,7 +25,7 @@ KEEP_MS = 30 * DAY_MS
 
 async def sweep_once(here: Place, *, at_ms: int) -> int:
     here.clock.at_ms = at_ms
-    return await Dispatcher(here.node, here.ports, here.node.policy).sweep_once()
+    return await here.sweeper().sweep_once()
 
 
 async def waiting(*recipients: str, expire_at_ms: int = NOW + 1_000) -> Place:

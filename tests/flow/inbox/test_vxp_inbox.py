@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.errors import Rejected
-from node.flow.inbox.bridge_verbs import VxpInbox
-from node.flow.inbox.vxp_inbox import docket_of, find, octets_of, uuid_of
+from node.flow.inbox.vxp_inbox import VxpInbox, docket_of, find, octets_of, uuid_of
 from node.model.envelope import PacketKind
 from node.model.office import System
 from node.model.reason import Reason

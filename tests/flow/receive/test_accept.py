@@ -7,6 +7,7 @@ from node.model.mesh import Answer, PushPacket
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
+from node.node import Node
 from node.rows import keys
 from node.rows.records import PacketRecord
 from node.store.memory.store import MemoryStore
@@ -103,15 +104,15 @@ def test_nothing_is_answered_before_it_is_durable() -> None:
     async def story() -> None:
         here, disk = place("h49"), SlowDisk()
         store = MemoryStore(disk)
-        here.node.ports = replace(here.ports, store=store)
-        asked = asyncio.ensure_future(here.node.receive_push("g14", [push_of()]))
+        node = Node(replace(here.ports, store=store), here.node.policy)
+        asked = asyncio.ensure_future(node.receive_push("g14", [push_of()]))
         for _ in range(20):
             await asyncio.sleep(0)
         assert store.unsynced == 1
         assert not asked.done()
         assert store.rows_after_crash() == {}
         # A repeat meanwhile reads what is not durable: it waits as well.
-        again = asyncio.ensure_future(here.node.receive_push("g14", [push_of()]))
+        again = asyncio.ensure_future(node.receive_push("g14", [push_of()]))
         for _ in range(20):
             await asyncio.sleep(0)
         assert not again.done()

@@ -9,7 +9,6 @@ from unittest.mock import patch
 import pytest
 
 from node.errors import Rejected
-from node.flow.send.dispatch import Dispatcher
 from node.model.life import LifeAct, LifeState
 from node.model.office import NO_LEASE
 from node.model.policy import DAY_MS, Policy
@@ -25,7 +24,7 @@ DOC = document("H49.22")
 async def after_waiting(pair: Pair) -> None:
     """Let the days pass for which the province waits for a document."""
     pair.province.clock.at_ms += Policy().wait_for_document_ms
-    await Dispatcher(pair.province.node, pair.province.ports, pair.province.node.policy).sweep_once()
+    await pair.province.sweeper().sweep_once()
 
 
 # --- before and after fetching ----------------------------------------------------------------------------------------
@@ -155,7 +154,7 @@ def test_a_withdrawal_whose_document_never_comes_is_shown_after_three_days_and_t
         await pair.submit(DOC, "1")
         request = await pair.send(withdrawal(), "2")
         pair.province.clock.at_ms += 2 * DAY_MS
-        await Dispatcher(pair.province.node, pair.province.ports, pair.province.node.policy).sweep_once()
+        await pair.province.sweeper().sweep_once()
         assert await pair.inbox() == []
         await after_waiting(pair)
         assert await pair.inbox() == [request]
@@ -172,7 +171,7 @@ def test_what_waited_before_the_clock_was_set_back_is_shown_and_does_not_wait_th
         await pair.submit(DOC, "1")
         request = await pair.send(withdrawal(), "2")
         pair.province.clock.at_ms -= 6 * 60 * 60_000
-        await Dispatcher(pair.province.node, pair.province.ports, pair.province.node.policy).sweep_once()
+        await pair.province.sweeper().sweep_once()
         assert await pair.inbox() == [request]
 
     run(story())
@@ -185,7 +184,7 @@ def test_what_waits_keeps_its_body_however_short_bodies_are_kept() -> None:
         request = await pair.send(withdrawal(), "2")
         for _ in range(3):
             pair.province.clock.at_ms += DAY_MS + 1
-            await Dispatcher(pair.province.node, pair.province.ports, pair.province.node.policy).sweep_once()
+            await pair.province.sweeper().sweep_once()
         assert await pair.province.fetch(request, UNIT) == withdrawal()
 
     run(story())

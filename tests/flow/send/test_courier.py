@@ -95,11 +95,11 @@ def test_when_our_own_store_cannot_note_an_answer_the_road_is_not_to_blame() -> 
                 return disk.refused > 0
 
             await eventually(refused)
-            assert not here.dispatcher.peer_health.is_failing("h49")
+            assert not here.loops.dispatcher.peer_health.is_failing("h49")
             here.ports.peers.push = push  # type: ignore[method-assign]
             disk.full = False
             await eventually(lambda: all_delivered(mesh, "1"))
-            assert not here.dispatcher.peer_health.is_failing("h49")
+            assert not here.loops.dispatcher.peer_health.is_failing("h49")
             assert len(mesh.board.pushes) <= 3  # it did not push again and again meanwhile
 
     run(story())
@@ -120,8 +120,8 @@ def test_a_peer_without_a_sealing_key_gets_no_packets_and_is_not_taken_for_unrea
 
             await eventually(says_why)
             source.directory = whole  # type: ignore[attr-defined]
-            mesh["g14"].dispatcher.directory_changed()
-            mesh["g14"].dispatcher.wake({"h49"})
+            mesh["g14"].loops.dispatcher.directory_changed()
+            mesh["g14"].loops.dispatcher.wake({"h49"})
 
     run(story())
 
@@ -157,8 +157,8 @@ def move(mesh: SmallMesh, unit: str, node_id: str, *, without: str = "") -> None
     zones[code] = Zone(code, node_id, {unit: Unit(unit, unit)})
     source.directory = dataclasses.replace(before, version=before.version + 1, zones=zones, nodes=nodes)  # type: ignore[attr-defined]
     for office in mesh.offices.values():
-        office.node.on_outbox(set(nodes))
-        office.dispatcher.directory_changed()
+        office.node.signals.outbox.send(set(nodes))
+        office.loops.dispatcher.directory_changed()
 
 
 def test_a_delivery_follows_its_unit_to_the_node_that_serves_it_now() -> None:

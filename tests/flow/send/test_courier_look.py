@@ -10,13 +10,14 @@ import pytest
 
 from node.errors import Deferred
 from node.flow.send import courier, outbox
+from node.flow.send.plan import Plan
 from node.model.directory import NodeEntry
 from node.model.mesh import Answer, PushItem
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
+from tests.flow.send.test_courier import QUICK, all_delivered
 from tests.flow.support import document, run
-from tests.flow.test_courier import QUICK, all_delivered
 from tests.small_mesh import SmallMesh, eventually, small_mesh
 
 SOON_S = 3.0
@@ -48,7 +49,7 @@ def test_a_row_whose_push_fails_while_the_next_look_waits_for_the_disk_is_sent_s
 
             async def transact_on_a_slow_disk(fn: Callable[[Tx], Any]) -> Any:
                 result = await transact(fn)
-                if getattr(fn, "__name__", "") == "_read_plan" and result.loaded:
+                if isinstance(result, Plan) and result.loaded:
                     here.ports.store.transact = transact  # type: ignore[method-assign]
                     planned.set()
                     await durable.wait()
@@ -62,7 +63,7 @@ def test_a_row_whose_push_fails_while_the_next_look_waits_for_the_disk_is_sent_s
             fails.set()
 
             async def has_failed() -> bool:
-                return here.dispatcher.peer_health.is_failing("h49")
+                return here.loops.dispatcher.peer_health.is_failing("h49")
 
             await eventually(has_failed)
             durable.set()

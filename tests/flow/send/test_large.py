@@ -9,7 +9,7 @@ import pytest
 from node.errors import Deferred
 from node.flow.send import outbox
 from node.flow.send.routing import Road
-from node.flow.send.transfer import Transfer
+from node.flow.send.transfer import load_rows
 from node.model.directory import NodeEntry
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, Want
@@ -69,8 +69,8 @@ async def sender() -> tuple[Place, int]:
 
 async def carry(here: Place, wire: Any) -> bool:
     object.__setattr__(here.ports, "peers", wire)
-    transfer = Transfer("h49", here.node, here.ports, POLICY)
-    rows = await here.do(lambda tx: transfer.load(tx, outbox.ready(tx, "h49", Lane.BULK, b"", 1)))
+    transfer = here.transfer("h49", POLICY)
+    rows = await here.do(lambda tx: load_rows(tx, outbox.ready(tx, "h49", Lane.BULK, b"", 1)))
     road = Road(here.directory.current().nodes["h49"])
     return await transfer.settle(road, await transfer.carry_large(road, rows))
 

@@ -15,8 +15,8 @@ from node.model.mesh import Answer
 from node.model.policy import MINUTE_MS
 from node.rows import keys
 from node.rows.records import HeaderRecord, PacketRecord
+from tests.flow.document.test_status import ministry, report, views
 from tests.flow.support import NOW, Place, document, place, push_of, receipt_for, run, status_about
-from tests.flow.test_status import ministry, report, views
 
 SEND, RECEIPT, REGISTER, DUE = DeadlineKind
 HOUR_MS = 60 * MINUTE_MS

@@ -7,8 +7,7 @@ import pytest
 
 from node.errors import Deferred
 from node.flow.send import outbox
-from node.flow.views.queue_census import Census
-from node.flow.views.queue_counts import Count, add_page, read_page
+from node.flow.views.queue_counts import QueueCounter, Walk, add_page, read_page
 from node.model.lane import Lane
 from node.model.reason import Reason
 from node.ports import Tx
@@ -42,9 +41,9 @@ def test_pages_of_any_size_count_the_same(page_rows: int) -> None:
     async def story() -> None:
         async with small_mesh() as mesh:
             ports = mesh["g14"].ports
-            await mesh["g14"].dispatcher.stop()
+            await mesh["g14"].loops.dispatcher.stop()
             await ports.store.transact(fill)
-            counted = await Census(ports, page_rows=page_rows).take()
+            counted = await QueueCounter(ports, page_rows=page_rows).take()
             assert {place: (one.count, one.oldest_ms) for place, one in counted.places.items()} == EXPECTED
             assert counted.time_ms > 0
 
@@ -55,9 +54,9 @@ def test_a_long_queue_is_counted_over_several_calls_and_the_last_whole_count_is_
     async def story() -> None:
         async with small_mesh() as mesh:
             ports = mesh["g14"].ports
-            await mesh["g14"].dispatcher.stop()
+            await mesh["g14"].loops.dispatcher.stop()
             await ports.store.transact(fill)
-            census = Census(ports, page_rows=4, rows_per_call=9)
+            census = QueueCounter(ports, page_rows=4, rows_per_call=9)
             first = await census.take()
             assert first.time_ms == 0, "there is no whole count yet"
             assert sum(one.count for one in first.places.values()) == 9
@@ -75,7 +74,7 @@ def test_a_long_queue_is_counted_over_several_calls_and_the_last_whole_count_is_
 def test_an_empty_outbox_is_counted_at_once() -> None:
     async def story() -> None:
         async with small_mesh() as mesh:
-            counted = await Census(mesh["g14"].ports).take()
+            counted = await QueueCounter(mesh["g14"].ports).take()
             assert counted.places == {}
             assert counted.time_ms > 0
 
@@ -86,10 +85,10 @@ def test_a_store_that_cannot_be_read_loses_nothing_of_the_walk() -> None:
     async def story() -> None:
         async with small_mesh() as mesh:
             ports = mesh["g14"].ports
-            await mesh["g14"].dispatcher.stop()
+            await mesh["g14"].loops.dispatcher.stop()
             await ports.store.transact(fill)
             store = Failing(ports.store, after=2)
-            census = Census(replace(ports, store=store), page_rows=4)
+            census = QueueCounter(replace(ports, store=store), page_rows=4)
             with pytest.raises(Deferred):
                 await census.take()
             counted = await census.take()
@@ -125,7 +124,7 @@ def test_a_page_costs_its_rows_and_no_more() -> None:
             row = keys.outbox_row("h49", 5, 1, bytes(16), 1)
             return [(row, b"")] * limit
 
-    count = Count(following=keys.OUTBOX)
+    count = Walk(following=keys.OUTBOX)
     add_page(count, read_page(Long(), count.following, 100))  # type: ignore[arg-type]
     assert asked == [100]
     assert count.rows == 100

@@ -3,7 +3,7 @@
 import pytest
 
 from node.errors import Rejected
-from node.flow.send import outbox, relay
+from node.flow.send import outbox, receipts, relay
 from node.model.delivery import State
 from node.model.lane import Lane
 from node.model.mesh import Answer
@@ -172,7 +172,7 @@ async def busy_outbox() -> Place:
     item = push_of(packet_nonce=b"r" * 16)
     packet_id = codec.decode_envelope(item.parcel.signed_envelope.envelope).packet_id
     signed = receipt_for(item.parcel.signed_envelope.envelope, packet_id)
-    believed = relay.receipt.Believed(codec.decode_receipt(signed.receipt), signed)
+    believed = receipts.Believed(codec.decode_receipt(signed.receipt), signed)
     await here.do(lambda tx: relay.send_home(tx, believed, "h37", NOW))
     return here
 
@@ -277,7 +277,7 @@ def test_holding_and_releasing_wakes_the_sending_and_only_known_peers_can_be_hel
     async def story() -> None:
         here = place("g14")
         woken: list[set[str]] = []
-        here.node.on_outbox = woken.append
+        here.node.signals.outbox.connect(woken.append)
         await here.node.hold_peer("h49")
         view = next(view for view in await here.node.list_peers() if view.node_id == "h49")
         assert (view.road, view.reason) == ("held", Reason.HELD)

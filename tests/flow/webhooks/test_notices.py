@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from node.errors import Deferred
-from node.flow.send.dispatch import Dispatcher
 from node.flow.webhooks import notices
 from node.flow.webhooks.notifier import Notifier
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
@@ -284,7 +283,7 @@ async def settle(notifier: Notifier) -> None:
 
 
 def told_of(here: Place, address: Address) -> Notifier:
-    return Notifier(here.node, here.ports, here.node.policy, address)
+    return here.notifier(address)
 
 
 def hook_of(here: Place) -> Hook:
@@ -335,7 +334,7 @@ def test_a_delivery_that_expires_is_told_too() -> None:
         await settle(notifier)
         await here.submit(document("H49.22"))
         here.clock.at_ms += 40 * DAY_MS
-        await Dispatcher(here.node, here.ports, here.node.policy).sweep_once()
+        await here.sweeper().sweep_once()
         await settle(notifier)
         assert (address.kinds()[-1], address.heard[-1]["unit"]) == ("delivery.ended", "H49.22")
 
@@ -369,7 +368,7 @@ def test_a_mistake_of_ours_is_reported_and_loses_nothing(monkeypatch: pytest.Mon
         here = place("h49")
         address, bugs = Address(hook_of(here)), list[Exception]()
         notifier = told_of(here, address)
-        notifier.on_bug = bugs.append
+        here.node.signals.bug.connect(bugs.append)
         monkeypatch.setattr("node.flow.webhooks.notifier.LOOK_S", 0.0)
         address.fault = AssertionError("ours")
         await settle_once(notifier)

@@ -1,0 +1,195 @@
+"""Reception: what peers bring is verified, written in one transaction, and only then answered.
+
+        push             items with their bodies, many together: packets and receipts
+        offer            the announcement of a large packet: decided already, or where its upload goes on
+        body, commit     its octets, then the decision
+
+A fault of one item is its own answer, so that the others are served.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+
+from node.errors import Fault
+from node.flow.bodies.files import BodyFiles, require_size
+from node.flow.counters import Counters
+from node.flow.document.acts import may_oblige
+from node.flow.document.aliases import require_own_name
+from node.flow.receive import accept, verify
+from node.flow.receive.opening import open_parcel
+from node.flow.receive.uploads import Uploads
+from node.flow.send import receipts
+from node.flow.send.peers_seen import PeersSeen
+from node.flow.signals import Signals
+from node.model.envelope import Envelope
+from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.policy import Policy
+from node.model.reason import Reason
+from node.ports import Ports, Tx
+from node.seal.wrap import Wrapper
+
+Brought = verify.Verdict | receipts.Believed | Answer
+"""What an item has come to before anything is written."""
+
+
+class Reception:
+    """Takes from peers. `introduce` returns how this node introduces itself."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        signals: Signals,
+        counters: Counters,
+        wrapper: Wrapper,
+        body_files: BodyFiles,
+        peers_seen: PeersSeen,
+        introduce: Callable[[], Hello],
+    ) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._node_id = ports.keys.node_id
+        self._signals = signals
+        self._counters = counters
+        self._wrapper = wrapper
+        self._peers_seen = peers_seen
+        self._introduce = introduce
+        self._uploads = Uploads(ports, policy, wrapper, body_files)
+
+    async def hello(self, peer_id: str, hello: Hello) -> Hello:
+        """Answer a peer's Hello and remember it."""
+        self._peers_seen.greeted(peer_id, hello)
+        self._called_by(peer_id)
+        return self._introduce()
+
+    def _called_by(self, peer_id: str) -> None:
+        self._peers_seen.called(peer_id)
+        self._signals.contact.send(peer_id)
+
+    async def push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]:
+        """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
+        self._called_by(peer_id)
+        weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
+        brought = await self._ports.workers.run(weight, lambda: [self._verify(peer_id, item) for item in items])
+        answers = await self._uploads.spill(brought, partial(self._settle, peer_id))
+        return self._counters.answered(items, answers)
+
+    async def offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
+        """Answer the announcement of a large packet: decided already, or where the upload goes on."""
+        self._called_by(peer_id)
+        try:
+            envelope = self._check_parcel(peer_id, parcel)
+            before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
+            if before is not None:
+                self._counters.received_again += 1
+                return before
+            if parcel.target_node != self._node_id:
+                # Said before the upload: whether we carry it at all does not depend on the body.
+                require_size(envelope.body.packet_bytes, self._policy)
+                self._verdict(parcel, envelope, None, None)
+            elif envelope.body.packet_bytes > self._policy.packet_bytes_max:
+                opened = verify.Opened(None, b"", Reason.PACKET_TOO_LARGE)
+                verdict = self._verdict(parcel, envelope, opened, None)
+                return (await self._settle(peer_id, [verdict]))[0]
+            return await self._uploads.want(peer_id, envelope)
+        except Fault as fault:
+            return self._counters.refusing(accept.refusal(fault))
+
+    async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
+        """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
+        with self._counters.uploading("peer"):
+            return await self._uploads.receive(peer_id, token, offset_bytes, chunks)
+
+    async def commit(self, peer_id: str, parcel: Parcel) -> Answer:
+        """Decide about a large packet whose body is complete."""
+        self._called_by(peer_id)
+        try:
+            envelope = self._check_parcel(peer_id, parcel)
+        except Fault as fault:
+            return self._counters.refusing(accept.refusal(fault))
+        return self._counters.refusing(
+            await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+        )
+
+    async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
+        before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
+        if before is not None:
+            self._counters.received_again += 1
+            return before
+        await self._uploads.complete(peer_id, envelope)
+        opened = None
+        if parcel.target_node == self._node_id:
+            opened = await self._uploads.open(parcel, envelope, self._node_id)
+        return (await self._settle(peer_id, [self._verdict(parcel, envelope, opened, None)]))[0]
+
+    def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
+        verify.units_served_by(envelope, parcel.target_node, directory)
+        if parcel.target_node == self._node_id:
+            # Not at a relay: its directory may be the oldest, and it delivers nothing.
+            require_own_name(envelope, directory)
+        return envelope
+
+    def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
+        return accept.decided(
+            tx, envelope.packet_id, parcel.signed_envelope.envelope, self._node_id, parcel.target_node
+        )
+
+    def _verify(self, peer_id: str, item: PushItem) -> Brought:
+        """Verify one item; a fault becomes its answer, so that the others are served."""
+        try:
+            if isinstance(item, PushReceipt):
+                return receipts.believe(
+                    item.signed_receipt, self._ports.directory.current(), now_ms=self._ports.clock.now_ms()
+                )
+            envelope = self._check_parcel(peer_id, item.parcel)
+            opened = None
+            if item.parcel.target_node != self._node_id:
+                verify.require_body(envelope, item.body)
+            else:
+                opened = open_parcel(item.parcel, envelope, item.body, self._node_id, self._wrapper)
+            return self._verdict(item.parcel, envelope, opened, item.body)
+        except Fault as fault:
+            return accept.refusal(fault)
+
+    def _verdict(
+        self, parcel: Parcel, envelope: Envelope, opened: verify.Opened | None, body: bytes | None
+    ) -> verify.Verdict:
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        if opened is None:
+            return verify.custody_verdict(parcel, envelope, body, self._node_id, directory, self._policy, now_ms)
+        return verify.delivered_verdict(parcel, envelope, opened, body, self._node_id, directory, now_ms)
+
+    async def _settle(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
+        """Sign the receipts of a group together, write everything in one transaction, and answer in order."""
+        verdicts = [one for one in brought if isinstance(one, verify.Verdict)]
+        signed = receipts.sign_receipts(self._ports.keys, [verdict.receipt for verdict in verdicts])
+        pairs = list(zip(verdicts, signed, strict=True))
+        told = [one for one in brought if isinstance(one, receipts.Believed)]
+        now_ms = self._ports.clock.now_ms()
+
+        def write(tx: Tx) -> tuple[list[Answer], list[Answer], list[Reason]]:
+            ended: list[Reason] = []
+            taken = [accept.take_receipt(tx, one, peer_id, self._node_id, now_ms, ended) for one in told]
+            return accept.store_all(tx, pairs, self._node_id, now_ms, self._policy), taken, ended
+
+        stored, taken, ended = await self._ports.store.transact(write)
+        self._counters.have_ended(ended)
+        for (verdict, mine), answer in zip(pairs, stored, strict=True):
+            self._counters.decided(verdict.envelope.kind, verdict.receipt, mine, answer)
+        targets = {verdict.parcel.target_node for verdict in verdicts} - {self._node_id}
+        if targets:
+            self._signals.outbox.send(targets)
+        if any(one.accepted_units and one.header is not None and may_oblige(one.header) for one in verdicts):
+            self._signals.duty.send(None)
+        self._signals.notice.send(None)
+        by_verdict, by_receipt = iter(stored), iter(taken)
+        return [
+            one
+            if isinstance(one, Answer)
+            else next(by_verdict)
+            if isinstance(one, verify.Verdict)
+            else next(by_receipt)
+            for one in brought
+        ]

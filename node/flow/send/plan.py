@@ -1,0 +1,136 @@
+"""Plan: what of one peer's outbox goes next, and by which road. One transaction function and what it is told.
+
+A look sees nothing of the courier but what stands in `Look`, and changes nothing of it: what it found comes back as a `Plan`, so that
+the function may run twice, in a thread, on another store.
+"""
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
+
+from node.flow.send import outbox
+from node.flow.send.routing import Outlook, Road, choose_road
+from node.flow.send.transfer import Loaded, load_rows
+from node.model.lane import Lane
+from node.model.reason import Reason
+from node.ports import Tx
+from node.rows import keys
+from node.rows.records import PeerRecord
+
+IDLE_S = 30.0
+"""A courier looks at the outbox at least this often even if nobody says that something is there."""
+SKIPPED_PAGES_MAX = 16
+"""So many pages of rows that cannot go now are passed over in search of one that can."""
+PROMOTED_MAX = 256
+"""So many rows whose time has come are taken over at a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a courier knows when it looks.
+
+    `cursor`: where the look at a lane begins, since everything before is in flight or gone; `lanes`: those with room for a push;
+    `alone_first`: a row that travels alone may go now; `record`: what is known of the road to a node.
+    """
+
+    peer_id: str
+    outlook: Outlook
+    cursor: Mapping[Lane, bytes]
+    in_flight: Set[bytes]
+    lanes: tuple[Lane, ...]
+    alone_first: bool
+    record: Callable[[Tx, str], PeerRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do next: send these rows by this road, or wait.
+
+    `reach`: where the next look at each lane begins once they are sent, if nothing has been found to lie before it meanwhile:
+    between the look and the sending there is the wait for the disk. `promoted`: rows that were due and lie in their lanes again.
+    """
+
+    road: Road
+    wait_s: float
+    loaded: list[Loaded] = field(default_factory=list)
+    reach: dict[Lane, bytes] = field(default_factory=dict)
+    promoted: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The rows of one lane that can go now, and the first of those that cannot and so must be looked at again."""
+
+    rows: list[outbox.Row]
+    first_left: bytes | None
+
+
+def lower(cursor: dict[Lane, bytes], key: bytes) -> None:
+    """Let the next look at a row's lane begin no later than at that row."""
+    lane = Lane(keys.parse_outbox_row(key)[1])
+    if key < cursor.get(lane, b""):
+        cursor[lane] = key
+
+
+def read_plan(tx: Tx, look: Look) -> Plan:
+    """Look into the outbox of one peer."""
+    # Most peers have nothing waiting most of the time. Not while there are cursors: this look begins before them, among the
+    # tombstones of what has been sent.
+    if not look.cursor and outbox.is_empty(tx, look.peer_id):
+        return Plan(Road(None), wait_s=IDLE_S)
+    now_ms = look.outlook.now_ms
+    promoted, cursor = outbox.promote(tx, look.peer_id, now_ms, limit=PROMOTED_MAX), dict(look.cursor)
+    for key in promoted:
+        lower(cursor, key)
+    peer = look.outlook.directory.nodes.get(look.peer_id)
+    if peer is None:
+        return Plan(Road(None, reason=Reason.NO_ROUTE), wait_s=IDLE_S, promoted=promoted)
+    road = choose_road(peer, look.outlook, lambda name: look.record(tx, name))
+    if road.call is None:
+        wait_ms = road.wait_until_ms - now_ms if road.wait_until_ms else IDLE_S * 1000
+        return Plan(road, wait_s=min(IDLE_S, max(0.01, wait_ms / 1000)), promoted=promoted)
+    lanes = {lane: _lane(tx, look, lane, cursor.get(lane, b""), road) for lane in look.lanes}
+    chosen = _choose(look, lanes)
+    reach = {lane: _reach(found, chosen, look.peer_id, now_ms) for lane, found in lanes.items() if found.rows}
+    return Plan(road, _until_due_s(tx, look), load_rows(tx, chosen), reach, promoted)
+
+
+def _choose(look: Look, lanes: dict[Lane, Candidates]) -> list[outbox.Row]:
+    fast = [found.rows for lane, found in lanes.items() if lane is not Lane.BULK]
+    chosen = outbox.mix(fast, look.outlook.policy, alone_first=look.alone_first)
+    return chosen + (lanes[Lane.BULK].rows[:1] if Lane.BULK in lanes else [])
+
+
+def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, road: Road) -> Candidates:
+    limit = look.outlook.policy.push_items_max
+    rows: list[outbox.Row] = []
+    first_left: bytes | None = None
+    for _ in range(SKIPPED_PAGES_MAX):
+        page = outbox.ready(tx, look.peer_id, lane, start, limit)
+        for row in page:
+            if row.key in look.in_flight:
+                continue
+            if road.is_relay and row.kind != keys.OUTBOX_PACKET:
+                # Only the origin asks a relay; what a relay carries goes directly to its target.
+                first_left = first_left or row.key
+            else:
+                rows.append(row)
+        if rows or len(page) < limit:
+            break
+        start = page[-1].key + b"\0"
+    return Candidates(rows, first_left)
+
+
+def _until_due_s(tx: Tx, look: Look) -> float:
+    due_ms = outbox.next_due_ms(tx, look.peer_id)
+    return IDLE_S if due_ms is None else min(IDLE_S, max(0.01, (due_ms - look.outlook.now_ms) / 1000))
+
+
+def _reach(found: Candidates, chosen: list[outbox.Row], peer_id: str, now_ms: int) -> bytes:
+    """Return where the next look at a lane begins: at the first row that stays, and never later than this very moment.
+
+    Rows are written in the order of their times, but those of one millisecond in any order.
+    """
+    going = {row.key for row in chosen}
+    left = next((row.key for row in found.rows if row.key not in going), found.rows[-1].key + b"\0")
+    begins = [left, keys.outbox_moment(peer_id, found.rows[0].lane, now_ms)]
+    return min([*begins, found.first_left] if found.first_left else begins)
