@@ -32,7 +32,6 @@ from node.config.listen import (
     Vxp,
     Watch,
 )
-from node.config.listen import is_loopback as is_loopback
 from node.errors import Broken, Rejected
 from node.model.code import parse_code
 from node.model.policy import DAY_MS, KIB, MIB, Policy

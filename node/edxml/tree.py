@@ -141,7 +141,7 @@ class _Walk:
             elif field in values:
                 continue
             elif slot.shape is not None:
-                if slot.element == ENVELOPE_NAME or slot.element == MESSAGE_NAME:
+                if slot.element in (ENVELOPE_NAME, MESSAGE_NAME):
                     self._note(slot, tag)
                 values[field] = self.group(child, slot.shape)
             else:

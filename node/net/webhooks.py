@@ -1,4 +1,4 @@
-"""Webhooks as the operator sets them: <home>/systems/NAME.webhook, mode 0600, JSON:
+"""Webhooks as the operator sets them: <home>/systems/NAME.webhook, mode 0600, JSON.
 
     {url, ca_file ("": the machine's own authorities), set_ms, secret: encrypted (seal/secret.py)}
 

@@ -83,7 +83,7 @@ class Home(Homestead):
         return editing(self.zone)
 
     def admin(self) -> "AdminClient":
-        """Return a client to the node that runs here. Raises Broken: HOME_MISSING, SETTINGS_INVALID, KEY_FILE_MISSING …"""
+        """Return a client to the node that runs here. Raises Broken: HOME_MISSING, SETTINGS_INVALID, KEY_FILE_MISSING and so on."""
         from node.net.admin_client import AdminClient
         from node.seal.files import read_private, read_public
 

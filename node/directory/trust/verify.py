@@ -130,7 +130,8 @@ def verify(anchor: bytes, trusted: Mapping[str, bytes], offered: Offered, now_ms
 
 class _Client(Updater):
     """python-tuf's client with our clock. It is a subclass because two things have no public name there: the reference time,
-    and loading a delegated role by its name (the public way tries every delegation's patterns for every file: quadratic)."""
+    and loading a delegated role by its name (the public way tries every delegation's patterns for every file: quadratic).
+    """
 
     def __init__(self, scratch: Path, offered: Offered, anchor: bytes, now_ms: int) -> None:
         super().__init__(str(scratch), "metadata/", fetcher=offered, bootstrap=anchor)

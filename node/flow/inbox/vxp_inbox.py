@@ -41,7 +41,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A packet that waits for a unit. `word` is what the unit's software said of it last, "" for nothing; times in milliseconds
-    since 1970 UTC."""
+    since 1970 UTC.
+    """
 
     docket: str
     unit: str

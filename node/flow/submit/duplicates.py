@@ -1,4 +1,4 @@
-"""Again: was this document, or another of the same number, sent by this unit before? (NĐ 30/2020 Phụ lục VI III.1.h)
+"""Duplicates: was this document, or another of the same number, sent by this unit before (NĐ 30/2020 Phụ lục VI III.1.h)?
 
 Both are asked in the transaction that stores the packet, so that of two that race one is told. The row of a number says whose it
 is: a document with the same number, notation and year under another DocumentId is another document.

@@ -28,7 +28,7 @@ def check_doors(place: Home, settings: "Settings", now_ms: int) -> Iterator[Chec
 
 
 def _bridge(settings: "Settings", now_ms: int) -> Iterator[Check]:
-    from node.config.settings import is_loopback
+    from node.config.listen import is_loopback
 
     vxp = settings.vxp
     if vxp.certificate is not None and vxp.key is not None:
