@@ -7,13 +7,11 @@ from node.directory.trust.freshness import age_findings
 from node.errors import ADVICE, Fault, Finding
 from node.model.office import HealthView
 from node.model.reason import Reason
+from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
 from node.ports import Clock, DirectorySource, Store
 from node.rows import keys
 from node.seal.tls import TlsIdentity, not_after_ms
 from node.store.embedded.fence import Fence
-
-DISK_FREE_BYTES_MIN = 1024**3
-CERTIFICATE_WARNING_MS = 30 * 86_400_000
 
 
 class FencedStore(Store, Protocol):

@@ -16,10 +16,11 @@ import pytest
 from node.cli.doctor import examine
 from node.model.office import HealthView, PeerView
 from node.model.reason import Reason
+from node.model.thresholds import PEER_SILENT_AFTER_MS
 from node.ops.doctor import clock
 from node.ops.doctor.check import State
 from node.ops.doctor.clock import KernelClock, check_clock, kernel_clock
-from node.ops.doctor.peers import SILENT_AFTER_MS, check_peers
+from node.ops.doctor.peers import check_peers
 from node.ops.doctor.ports import holder
 from node.ops.home import Home
 from tests.cli.conftest import Admitted, Truc
@@ -182,7 +183,7 @@ def test_every_door_of_the_settings_is_looked_at(truc: Truc, admitted: Admitted)
 
 # --- peers ---------------------------------------------------------------------------------------------------------
 
-HEALTH = HealthView(True, (), "h37", "truc 0.4.0", NOW_MS - 2 * SILENT_AFTER_MS, 3, NOW_MS, 5, 1, 1, 1)
+HEALTH = HealthView(True, (), "h37", "truc 0.4.0", NOW_MS - 2 * PEER_SILENT_AFTER_MS, 3, NOW_MS, 5, 1, 1, 1)
 PEER = PeerView(
     "g14", "Bộ", "g14:7401", "open", Reason.NONE, 0, 0, NOW_MS, "", 0, (), -1_500, 3, NOW_MS - 30_000, "truc 0.4.1"
 )
@@ -203,7 +204,7 @@ def test_peers_that_call_us_and_run_what_we_run() -> None:
 
 def test_a_peer_that_we_reach_and_that_does_not_call() -> None:
     never = replace(PEER, node_id="h49", last_contact_ms=0)
-    long_ago = replace(PEER, node_id="h50", last_contact_ms=NOW_MS - 3 * SILENT_AFTER_MS)
+    long_ago = replace(PEER, node_id="h50", last_contact_ms=NOW_MS - 3 * PEER_SILENT_AFTER_MS)
     seen = looked(PEER, never, long_ago)
 
     assert seen["inbound"].state is State.WARNING

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
 from node.web.watch.figures import FIGURES, Kind
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "watch"
@@ -121,3 +122,10 @@ def promtool(*words: str) -> "subprocess.CompletedProcess[str]":
 def test_promtool_accepts_them(words: tuple[str, ...]) -> None:
     done = promtool(*words)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alerts_and_doctor_mean_the_same_disk_and_certificate() -> None:
+    rules = (FOLDER / "truc.rules.yml").read_text("utf-8")
+
+    assert f"truc_disk_free_bytes < {DISK_FREE_BYTES_MIN}\n" in rules
+    assert f"truc_certificate_expiry_timestamp_seconds - time() < {CERTIFICATE_WARNING_MS // 1000}\n" in rules

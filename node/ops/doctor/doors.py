@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from node.errors import ADVICE, Fault
-from node.model.policy import DAY_MS
 from node.model.reason import Reason
+from node.model.thresholds import CERTIFICATE_WARNING_MS, WEBHOOK_FAILING_AFTER_MS
 from node.model.webhook import HookView
 from node.ops.doctor.check import Check, fine, from_fault, warning, wrong
 from node.ops.home import Home, keys_of, passphrase_of
@@ -14,9 +14,6 @@ from node.wording import vietnamese
 if TYPE_CHECKING:
     from node.config.settings import Settings
 
-CERTIFICATE_WARNING_MS = 30 * DAY_MS
-FAILING_FOR_MS = 10 * 60_000
-"""A webhook that fails for less may only be restarting."""
 WILDCARD_HOSTS = ("0.0.0.0", "[::]", "")  # noqa: S104  names for it, nothing listens here
 
 
@@ -123,7 +120,7 @@ def _ill(hook: HookView, now_ms: int) -> Check | None:
         return warning(
             "webhooks", said, f"Văn bản vẫn nằm trong hộp đến. Sửa phần mềm nhận rồi đặt lại: {_set(hook.system)}"
         )
-    if hook.failures and now_ms - hook.first_failure_ms > FAILING_FOR_MS:
+    if hook.failures and now_ms - hook.first_failure_ms > WEBHOOK_FAILING_AFTER_MS:
         said = f"{hook.system}: không nhận từ {vietnamese.when(hook.first_failure_ms)}, {hook.failures} lần; {why}"
         return warning("webhooks", said, ADVICE.get(hook.reason, ADVICE[Reason.HOOK_UNREACHABLE]))
     return None

@@ -11,10 +11,17 @@ from node.errors import ADVICE, Fault
 from node.model.calendar import day_of
 from node.model.directory import EMPTY, Directory, NodeEntry, Role
 from node.model.office import System
-from node.model.policy import DAY_MS, MIB, MINUTE_MS
 from node.model.reason import Reason
+from node.model.thresholds import (
+    CERTIFICATE_WARNING_MS,
+    CLOCK_SKEW_MS_MAX,
+    DISK_FREE_BYTES_GRAVE,
+    DISK_FREE_BYTES_MIN,
+    INODES_FREE_SHARE_MIN,
+    ZONE_WARNING_MS,
+)
 from node.ops.doctor.check import Check, fine, from_fault, warning, wrong
-from node.ops.doctor.doors import CERTIFICATE_WARNING_MS, check_doors
+from node.ops.doctor.doors import check_doors
 from node.ops.home import Home, passphrase_of
 from node.wording import vietnamese
 
@@ -22,11 +29,6 @@ if TYPE_CHECKING:
     from node.config.settings import Settings
     from node.directory.zone.zone import ZoneEditor
 
-ZONE_WARNING_DAYS = 60
-DISK_FREE_BYTES_MIN = 1024 * MIB
-DISK_FREE_BYTES_GRAVE = 100 * MIB
-INODES_FREE_SHARE_MIN = 0.05
-CLOCK_SKEW_MS_MAX = 5 * MINUTE_MS
 CALENDAR_AHEAD_DAYS = 14
 EARLIEST_MS = 1_767_225_600_000
 """2026-01-01: a clock that shows less was never set."""
@@ -139,7 +141,7 @@ def _zone(patient: Patient) -> Iterator[Check]:
         yield from_fault("zone", fault)
         return
     said = f"phiên bản {zone.version}, ký đến {vietnamese.day(expire_at_ms)}"
-    if expire_at_ms - patient.now_ms < ZONE_WARNING_DAYS * DAY_MS:
+    if expire_at_ms - patient.now_ms < ZONE_WARNING_MS:
         yield warning("zone", said, f"Hãy ký lại: truc unit publish {patient.place.path}")
     else:
         yield fine("zone", said)

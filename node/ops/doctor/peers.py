@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from node.model.office import HealthView, PeerView
-from node.model.policy import MINUTE_MS
+from node.model.thresholds import PEER_SILENT_AFTER_MS
 from node.ops.doctor.check import Check, fine, warning
 from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from node.config.settings import Settings
 
-SILENT_AFTER_MS = 10 * MINUTE_MS
-"""Ten Hellos missed; also how long a node must have run before silence means anything."""
 NAMED_MAX = 5
 MINOR_VERSIONS_APART_MAX = 2
 """N and N-2 understand each other."""
@@ -41,9 +39,11 @@ def _inbound(settings: "Settings", health: HealthView, peers: list[PeerView], no
         yield fine("inbound", "mesh.advertise để trống: không nút nào gọi thẳng tới nút này")
         return
     reached = [peer for peer in peers if peer.road == "open"]
-    calling = [peer for peer in reached if peer.last_contact_ms and now_ms - peer.last_contact_ms < SILENT_AFTER_MS]
+    calling = [
+        peer for peer in reached if peer.last_contact_ms and now_ms - peer.last_contact_ms < PEER_SILENT_AFTER_MS
+    ]
     silent = [peer for peer in reached if peer not in calling]
-    if silent and now_ms - health.start_time_ms > SILENT_AFTER_MS:
+    if silent and now_ms - health.start_time_ms > PEER_SILENT_AFTER_MS:
         named = ", ".join(f"{peer.node_id} ({_last(peer)})" for peer in silent[:NAMED_MAX])
         more = f" và {len(silent) - NAMED_MAX} nút nữa" if len(silent) > NAMED_MAX else ""
         advice = f"Ta gọi được họ, họ không gọi được ta: hãy kiểm tra tường lửa và địa chỉ {advertise} từ phía họ."
