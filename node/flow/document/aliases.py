@@ -8,7 +8,7 @@ compared are units only; the packet keeps its octets.
 
 from collections.abc import Iterable
 
-from node.errors import Denied, Rejected
+from node.errors import Rejected
 from node.flow.document.acts import named_besides_to
 from node.model.calendar import moment_of
 from node.model.code import Code, parse_code
@@ -16,7 +16,6 @@ from node.model.directory import Directory
 from node.model.envelope import Envelope
 from node.model.header import PacketHeader
 from node.model.office import System
-from node.model.reason import Reason
 
 
 def aliases_in(header: PacketHeader, directory: Directory, now_ms: int) -> dict[str, str]:
@@ -42,23 +41,12 @@ def names_of(aliases: Iterable[tuple[str, str]], unit: str) -> tuple[str, ...]:
     return (unit, *(code for code, meant in aliases if meant == unit))
 
 
-def require_own_name(envelope: Envelope, directory: Directory) -> None:
-    """Check that the sender may be called as the packet calls it: by its own code, or by an alias that is its to use.
+def sender_names(envelope: Envelope) -> tuple[str, ...]:
+    """Return the codes under which the sender of a packet may have or be known for a document: its own, and the one it is called by.
 
-    That is a code under one of the origin's own prefixes, for which the origin may speak anyway; or one that another zone lists as
-    an alias of the sender, now or in the past: whether it held when the packet was submitted, the origin has judged. Raises
-    Denied(PEER_SPEAKS_FOR_OTHERS), which ends nothing: our directory may be the older one, and the origin tries again.
+    Not every alias that the envelope gives it: what it calls itself is verified (receive/speaker.py), what it is addressed by is not.
     """
-    if not envelope.sender_alias:
-        return
-    code = parse_code(envelope.sender_alias)
-    zone, alias = directory.zone_of(code), directory.alias(code)
-    is_the_origins = zone is not None and zone.node_id == envelope.origin_node
-    if not is_the_origins and (alias is None or alias.unit != envelope.sender_unit):
-        raise Denied(
-            Reason.PEER_SPEAKS_FOR_OTHERS,
-            f"{envelope.origin_node} calls {envelope.sender_unit} by {code}, no alias of it in directory {directory.version}",
-        )
+    return (envelope.sender_unit, *([envelope.sender_alias] if envelope.sender_alias else []))
 
 
 def why_unknown(code: Code, directory: Directory, now_ms: int) -> str:

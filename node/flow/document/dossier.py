@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from node.flow.document.acts import ANSWER_CODES, Deed, deeds_of
-from node.flow.document.aliases import names_of
+from node.flow.document.aliases import names_of, sender_names
 from node.flow.document.life import Fact, Said, answered_by_default
 from node.model.envelope import Envelope, PacketKind
 from node.model.header import PacketHeader
@@ -69,7 +69,7 @@ def author_of(tx: Tx, envelope: Envelope, unit: str, document_sha256: bytes) -> 
 
     Its unit's, unless the document lies under what was a unit's code before it became the alias by which the packet calls it.
     """
-    names = names_of(envelope.aliases, envelope.sender_unit)
+    names = sender_names(envelope)
     if len(names) == 1:
         return names[0]
     return next((name for name in names if head(tx, unit or name, name, document_sha256) is not None), names[0])

@@ -9,7 +9,7 @@ read from there when somebody looks.
 """
 
 from node.flow.document import dossier
-from node.flow.document.aliases import names_of
+from node.flow.document.aliases import names_of, sender_names
 from node.flow.webhooks import notices
 from node.model.envelope import Envelope
 from node.model.header import PacketHeader
@@ -27,7 +27,7 @@ def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, n
     Returns the codes under which author and reporter have the document: those of their units, but for one that was sent before a
     code became an alias (names.py).
     """
-    reporters = names_of(envelope.aliases, envelope.sender_unit)
+    reporters = sender_names(envelope)
     for author in names_of(envelope.aliases, author_unit):
         for reporter in reporters:
             packet_id = _packet_at(tx, author, header.subject_document_id, reporter)

@@ -14,9 +14,9 @@ from node.errors import Fault
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
-from node.flow.document.aliases import require_own_name
 from node.flow.receive import accept, verify
 from node.flow.receive.opening import open_parcel
+from node.flow.receive.speaker import require_speaker, with_known_aliases
 from node.flow.receive.uploads import Uploads
 from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
@@ -125,11 +125,10 @@ class Reception:
     def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
+        carries_only = parcel.target_node != self._node_id
+        require_speaker(envelope, directory, carries_only=carries_only)
         verify.units_served_by(envelope, parcel.target_node, directory)
-        if parcel.target_node == self._node_id:
-            # Not at a relay: its directory may be the oldest, and it delivers nothing.
-            require_own_name(envelope, directory)
-        return envelope
+        return envelope if carries_only else with_known_aliases(envelope, directory)
 
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
         return accept.decided(

@@ -1,12 +1,11 @@
 """Judge: what a pushed packet is worth, before anything is written. Pure: words in, a verdict out.
 
 Bytes come from a peer, the peer from its TLS certificate, everything else must prove itself:
-  1. the envelope is signed by its origin, and the origin serves the sending unit;
+  1. the envelope is signed by its origin, and the origin may speak for the sending unit, under the names it uses (speaker.py);
   2. the peer is the origin itself, or a relay;
   3. the body is the one that the envelope names;
-  4. for our own units: an alias by which the packet calls its sender is the sender's to use (names.py);
-  5. and the body opens with the key that came along, and holds the packet the envelope speaks of.
-What fails 1 to 4, or cannot be opened, is refused without a receipt: it may be a mistake on the road, and the origin tries again.
+  4. for our own units: the body opens with the key that came along, and holds the packet the envelope speaks of.
+What fails 1 to 3, or cannot be opened, is refused without a receipt: it may be a mistake on the road, and the origin tries again.
 What opens and turns out wrong is refused for good, with our signature under it: nothing else would ever end the delivery.
 """
 
@@ -68,9 +67,6 @@ def check_parcel(parcel: Parcel, peer_id: str, directory: Directory, now_ms: int
     signed = parcel.signed_envelope
     if not verify_by(origin, ENVELOPE_LABEL, signed.envelope, signed.signature, now_ms):
         raise Denied(Reason.ENVELOPE_SIGNATURE_INVALID, f"signature of {envelope.origin_node} does not verify")
-    zone = directory.zone_of(parse_code(envelope.sender_unit))
-    if zone is None or zone.node_id != envelope.origin_node:
-        raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"{envelope.origin_node} does not serve {envelope.sender_unit}")
     peer = directory.nodes.get(peer_id)
     if peer_id != envelope.origin_node and (peer is None or Role.RELAY not in peer.roles):
         raise Denied(
