@@ -2,6 +2,7 @@
 
 import email.message
 import email.parser
+import importlib.util
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from tests.real_mesh import ROOT
 
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -53,3 +55,30 @@ def test_all_addresses_are_of_one_repository(metadata: email.message.Message) ->
     assert urls == PROJECT["urls"]
     assert [url for url in urls.values() if not url.startswith(urls["Source"])] == []
     assert metadata["Author"] == "The truc authors"
+
+
+def test_the_page_that_is_shown_by_itself_links_to_files_of_its_own_version(metadata: email.message.Message) -> None:
+    base = f"{PROJECT['urls']['Source']}/blob/v{PROJECT['version']}/"
+    page, readme = str(metadata.get_payload()), (ROOT / "README.md").read_text("utf-8")
+    links = LINK.findall(page)
+    ours = [link.removeprefix(base) for link in links if link.startswith(base)]
+
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert len(ours) > 10
+    assert [file for file in ours if not (ROOT / file.partition("#")[0]).is_file()] == []
+    assert page.replace(base, "").strip() == readme.strip(), "links apart it is the README of the checkout"
+
+
+def test_only_relative_links_are_changed() -> None:
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "deploy" / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    page = "[a](x/y.md) [b](x.md#part) [c](https://h/x) [d](#part) [e](mailto:a@b) [f](/x) ![g](p.svg) `a[0](b c)`"
+
+    assert hook.standing_alone(page, "https://h/v1/") == (
+        "[a](https://h/v1/x/y.md) [b](https://h/v1/x.md#part) [c](https://h/x) [d](#part) [e](mailto:a@b) [f](/x) "
+        "![g](https://h/v1/p.svg) `a[0](b c)`"
+    )
