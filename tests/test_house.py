@@ -182,7 +182,9 @@ def test_the_readme_shows_the_two_commands_and_where_to_go_next() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted([*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f).rglob("*.md"))]), ids=name_of
+    "path",
+    sorted([*ROOT.glob("*.md"), *(p for f in (*FOLDERS, ".github") for p in (ROOT / f).rglob("*.md"))]),
+    ids=name_of,
 )
 def test_links_between_our_pages_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
