@@ -152,8 +152,26 @@ def test_dev_names_the_one_command_that_installs_what_is_missing(
     assert refused.stderr.splitlines()[-1].endswith(f"Install it with: {command}")
 
 
-def test_ci_runs_the_command_of_the_readme() -> None:
-    assert re.search(r"^exec \./dev test\b", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+@pytest.mark.parametrize(
+    ("check", "said", "code"), [(0, ["check", "test"], 3), (1, ["check"], 1)], ids=["check passes", "check refuses"]
+)
+def test_ci_checks_and_only_then_runs_the_command_of_the_readme(
+    tmp_path: Path, check: int, said: list[str], code: int
+) -> None:
+    """The run ends with the code of what ended it: the check's, else that of the tests."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+    programs = {
+        "dev": f'echo "$1"\n[ "$1" = check ] && exit {check}\nexit 3\n',
+        "id": "echo 1000\n",  # not root, so that nothing is installed
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}", "utf-8")
+        (tmp_path / name).chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run([tmp_path / ".ci" / "run"], env=path, cwd="/", check=False, capture_output=True, text=True)
+
+    assert (done.stdout.split(), done.returncode) == (said, code)
 
 
 def test_the_readme_shows_the_two_commands_and_where_to_go_next() -> None:
@@ -164,7 +182,9 @@ def test_the_readme_shows_the_two_commands_and_where_to_go_next() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted([*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f).rglob("*.md"))]), ids=name_of
+    "path",
+    sorted([*ROOT.glob("*.md"), *(p for f in (*FOLDERS, ".github") for p in (ROOT / f).rglob("*.md"))]),
+    ids=name_of,
 )
 def test_links_between_our_pages_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text("utf-8"))

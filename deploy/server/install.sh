@@ -64,6 +64,8 @@ take_arguments() {
     opt=$root/opt/truc
     state=$root/var/lib/truc
     command=$root/usr/local/bin/truc
+    completion_bash=$root/usr/local/share/bash-completion/completions/truc
+    completion_zsh=$root/usr/local/share/zsh/site-functions/_truc
     units=$root/etc/systemd/system
     if [ -n "$root" ]; then
         systemd=no
@@ -136,7 +138,7 @@ verify_owner() {
             die 78 "$folder là của $owner, không phải $user. Nếu đó đúng là dữ liệu của nút: chown -R $user:$user $folder, rồi chạy lại." \
                 "$folder belongs to $owner, not to $user. If it is the node's: chown -R $user:$user $folder, then run this again."
     done
-    if [ -e "$command" ] && ! grep -q '^# truc-installed:' "$command"; then
+    if ! is_ours "$command"; then
         die 78 "$command đã có và không phải do bộ cài này tạo. Hãy đổi tên hoặc xóa nó." "$command is not ours. Rename or remove it."
     fi
 }
@@ -192,10 +194,16 @@ install_release() {
         die 65 "pip không cài được; lý do ở trên. Chưa có gì thay đổi. Hãy lấy lại bộ cài." "pip could not install; nothing has changed. Get the archive anew."
     mkdir -p "$place/share"
     cp -R "$bundle/docs" "$bundle/LICENSE" "$bundle/CHANGELOG.md" "$bundle/install.sh" "$bundle/truc" "$bundle"/*.service "$bundle"/*.timer "$bundle"/*.conf "$place/share/"
-    "$place/bin/truc" --version >/dev/null ||
+    { "$place/bin/truc" --version >/dev/null && write_completion bash && write_completion zsh; } ||
         die 65 "Chương trình vừa cài không chạy được; lý do ở trên. Chưa có gì thay đổi." "What was installed does not run; nothing has changed."
     cp "$bundle/SHA256SUMS" "$place/INSTALLED"
     chmod -R u=rwX,go=rX "$place"
+}
+
+# The mark stands at the end: zsh reads the first line.
+write_completion() {
+    "$place/bin/truc" --show-completion "$1" >"$place/share/completion.$1" &&
+        echo "# truc-installed: replaced by every upgrade" >>"$place/share/completion.$1"
 }
 
 point() {
@@ -210,6 +218,8 @@ switch() {
     sed -e "s|@USER@|$user|; s|@ROOT@|$root|" "$share/truc" >"$command.$$"
     chmod 0755 "$command.$$"
     mv "$command.$$" "$command"
+    complete_with "$share/completion.bash" "$completion_bash"
+    complete_with "$share/completion.zsh" "$completion_zsh"
     point current "$1"
     [ -z "$2" ] || [ "$2" = "$1" ] || point previous "$2"
     [ "$systemd" = yes ] || return 0
@@ -220,6 +230,16 @@ switch() {
     drop_in "$share/passphrase.conf" "$([ -f /etc/truc/passphrase ] && echo wanted)"
     drop_in "$share/back-off.conf" "$([ "$(systemctl --version | awk 'NR == 1 { print int($2) }')" -ge 254 ] && echo wanted)"
     systemctl daemon-reload
+}
+
+is_ours() {
+    [ ! -e "$1" ] || grep -q '^# truc-installed:' "$1"
+}
+
+# complete_with SCRIPT TARGET: the script where the shell looks for it. An older version has none; a target that is not ours is left alone.
+complete_with() {
+    if ! is_ours "$2"; then return 0; fi
+    if [ -e "$1" ]; then install -D -m 0644 "$1" "$2"; else rm -f "$2"; fi
 }
 
 drop_in() {
@@ -321,7 +341,9 @@ do_uninstall() {
         rm -rf "$units/truc.service" "$units/truc.service.d" "$units/truc-refresh.service" "$units/truc-refresh.timer"
         systemctl daemon-reload
     fi
-    if [ -e "$command" ] && grep -q '^# truc-installed:' "$command"; then rm -f "$command"; fi
+    for one in "$command" "$completion_bash" "$completion_zsh"; do
+        if is_ours "$one"; then rm -f "$one"; fi
+    done
     rm -rf "$opt"
     say "đã gỡ truc. Dữ liệu và khóa còn nguyên trong $state; tài khoản $user còn nguyên."
 }

@@ -4,6 +4,7 @@ Exit codes: 0 done; 2 the command line is wrong; by kind of fault 65 (the author
 try again later), 78 (this node's operator); 70 a mistake of ours (TRUC_TRACE=1 shows where); 130 interrupted.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,6 +16,7 @@ from node.cli import (
     ack,
     authority,
     calendar,
+    completion,
     conformance,
     doctor,
     drop,
@@ -38,15 +40,15 @@ from node.cli import (
     withdraw,
 )
 from node.cli import node as nodes
-from node.cli.command import Command, HomeCommand, Noun
+from node.cli.command import Command, HomeCommand
 from node.cli.faults import run_tree
 
 DOCUMENTS, INSTALLATION, OPERATION = "Văn bản", "Danh bạ và cài đặt nút", "Vận hành nút"
 VENDORS = "Nhà cung cấp phần mềm"
 
 
-def _say_version(asked: bool) -> None:
-    if asked:
+def _say_version(ctx: typer.Context, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
         print(f"truc {__version__}")
         raise typer.Exit()
 
@@ -55,6 +57,28 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", help="In phiên bản rồi thoát.", callback=_say_version, is_eager=True)
     ] = False,
+    install_completion: Annotated[
+        str | None,
+        typer.Option(
+            completion.INSTALL,
+            help="Cài gợi ý lệnh bằng phím TAB cho bash hoặc zsh rồi thoát.",
+            metavar="[SHELL]",
+            callback=completion.install,
+            is_eager=True,
+            autocompletion=completion.shells,
+        ),
+    ] = None,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            completion.SHOW,
+            help="In đoạn mã gợi ý lệnh ra rồi thoát.",
+            metavar="[SHELL]",
+            callback=completion.show,
+            is_eager=True,
+            autocompletion=completion.shells,
+        ),
+    ] = None,
 ) -> None:
     """Nút liên thông văn bản: gửi, nhận, theo dõi văn bản edXML giữa các cơ quan, và vận hành nút."""
 
@@ -62,7 +86,7 @@ def _root(
 def _tree() -> typer.Typer:
     """Put the tree together: documents first, then installation, then operation."""
     made = typer.Typer(
-        cls=Noun,
+        cls=completion.Root,
         name="truc",
         epilog="Mã thoát: 0 xong · 2 gõ sai lệnh · 65 nơi gửi phải sửa · 77 sai quyền hoặc danh bạ · 75 hãy thử lại sau · "
         "78 quản trị nút phải xử lý",
@@ -113,6 +137,7 @@ app = _tree()
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    completion.prepare(os.environ)
     return run_tree(app, list(sys.argv[1:] if argv is None else argv) or ["--help"], "truc")
 
 

@@ -114,12 +114,16 @@ class AdminService(AdminServiceServicer):
         page = await self._node.count_statuses(request.from_ms, request.to_ms, request.page_token)
         return wire.statuses_to_proto(*page)
 
+    def authenticate(self, context: Context) -> None:
+        """Raises Denied, at once, unless the call comes from this machine with the administrator's token."""
+        if not is_from_here(context.peer(), self._own_host):
+            raise Denied(Reason.ADMIN_ONLY, "the operator's door opens on the node's own machine only")
+        self._systems.authenticate_admin(authorization(context))
+
     async def _check_caller(self, context: Context) -> None:
-        """Raises Denied unless the call comes from this machine with the administrator's token."""
+        """Raises Denied, after a moment, unless the operator calls."""
         try:
-            if not is_from_here(context.peer(), self._own_host):
-                raise Denied(Reason.ADMIN_ONLY, "the operator's door opens on the node's own machine only")
-            self._systems.authenticate_admin(authorization(context))
+            self.authenticate(context)
         except Denied:
             await asyncio.sleep(self._refusal_delay_s)
             raise

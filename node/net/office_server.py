@@ -19,6 +19,7 @@ from node.model.reason import Reason
 from node.net.admin_server import AdminService
 from node.net.errors import Context, Tally, answering, streaming
 from node.net.listener import Listener, Option
+from node.net.reflection import Reflection, add_reflection
 from node.net.submit_stream import Packet, SubmitCall
 from node.net.tls import office_credentials
 from node.net.tokens import REFUSAL_DELAY_S, authorization
@@ -162,10 +163,14 @@ class OfficeService(OfficeServiceServicer):
         limit = bounded(request.limit, SEARCH_DEFAULT, SEARCH_MAX)
         return wire.found_units_to_proto(await self._node.search_units(request.query, limit))
 
+    def authenticate(self, context: Context) -> System:
+        """Return the calling system. Raises Denied, at once."""
+        return self._systems.authenticate(authorization(context))
+
     async def _caller(self, context: Context) -> System:
         """Return the calling system. A refusal takes a moment, so that guessing is slow. Raises Denied."""
         try:
-            return self._systems.authenticate(authorization(context))
+            return self.authenticate(context)
         except Denied:
             await asyncio.sleep(self._refusal_delay_s)
             raise
@@ -184,11 +189,13 @@ def _check_packet_id(packet_id: bytes) -> None:
 
 
 def office_listener(address: str, identity: TlsIdentity, office: OfficeService, admin: AdminService) -> Listener:
-    """Put the office's server together, with the operator's door in it; `start` it."""
+    """Put the office's server together, with the operator's door and reflection in it; `start` it."""
+    reflection = Reflection(office.authenticate, admin.authenticate, office.tally)
 
     def register(server: grpc.aio.Server) -> None:
         add_OfficeServiceServicer_to_server(office, server)
         add_AdminServiceServicer_to_server(admin, server)
+        add_reflection(reflection, server)
 
     return Listener(
         address, lambda: office_credentials(identity), register, options=OFFICE_OPTIONS, calls_max=CALLS_MAX

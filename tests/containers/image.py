@@ -13,7 +13,7 @@ from tests.containers.hosts import run
 from tests.real_mesh import ROOT
 
 BASE_IMAGE = "truc-base:bookworm"
-GOES_IN = ("pyproject.toml", "README.md", "LICENSE")
+GOES_IN = ("pyproject.toml", "README.md", "LICENSE", "deploy/readme.py")
 DEPLOY_FILES = ("Dockerfile", ".dockerignore", "check-build", "wheels", "base-image", "image", "requirements.lock")
 
 

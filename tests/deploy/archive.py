@@ -1,7 +1,7 @@
 """An archive for install.sh that holds a small program in place of truc: the installer is real, pip is real, the wheel is made here.
 
-The program knows `--version` and `serve --check`. It refuses a home whose file `schema` names a number above its own, as truc
-refuses a store that a newer version has written.
+The program knows `--version`, `--show-completion` and `serve --check`. It refuses a home whose file `schema` names a number above its own,
+as truc refuses a store that a newer version has written.
 """
 
 import hashlib
@@ -21,6 +21,9 @@ import os, pathlib, sys
 def run():
     if sys.argv[1:] == ["--version"]:
         print("truc {version}")
+        return 0
+    if sys.argv[1] == "--show-completion":
+        print("# {version} in", sys.argv[2])
         return 0
     assert sys.argv[1:] == ["serve", "--check"], sys.argv
     known = pathlib.Path(os.environ["TRUC_HOME"], "schema")

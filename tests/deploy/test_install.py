@@ -26,6 +26,11 @@ class Server:
         self.opt = root / "opt" / "truc"
         self.home = root / "var" / "lib" / "truc" / "node"
         self.command = root / "usr" / "local" / "bin" / "truc"
+        share = root / "usr" / "local" / "share"
+        self.completion = {
+            "bash": share / "bash-completion" / "completions" / "truc",
+            "zsh": share / "zsh" / "site-functions" / "_truc",
+        }
 
     def run(self, archive: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run install.sh of an archive."""
@@ -110,6 +115,36 @@ def test_install_again_upgrade_back_and_forth_and_remove(server: Server, archive
     assert not server.opt.exists()
     assert not server.command.exists()
     assert (server.home / "schema").read_text() == "1"
+
+
+def test_shells_complete_the_commands_of_the_version_that_is_current(server: Server, archives: Path) -> None:
+    def said() -> list[str]:
+        return [file.read_text("utf-8").splitlines()[0] for file in server.completion.values()]
+
+    server.installed(archives / "truc-1.0")
+    assert said() == ["# 1.0 in bash", "# 1.0 in zsh"]
+    assert {file.stat().st_mode & 0o777 for file in server.completion.values()} == {0o644}
+    server.installed(archives / "truc-1.1")
+    assert said() == ["# 1.1 in bash", "# 1.1 in zsh"]
+
+    for file in (server.opt / "1.0" / "share").glob("completion.*"):
+        file.unlink()  # as a version that knew nothing of it
+    server.installed(server.opt / "current" / "share", "rollback")
+    assert [file.exists() for file in server.completion.values()] == [False, False]
+
+    server.installed(archives / "truc-1.1")
+    server.installed(server.opt / "current" / "share", "uninstall")
+    assert [file.exists() for file in server.completion.values()] == [False, False]
+
+
+def test_completion_that_is_not_ours_is_left_alone(server: Server, archives: Path) -> None:
+    own = server.completion["bash"]
+    own.parent.mkdir(parents=True)
+    own.write_text("# của tôi\n", "utf-8")
+    server.installed(archives / "truc-1.0")
+    assert (own.read_text("utf-8"), server.completion["zsh"].exists()) == ("# của tôi\n", True)
+    server.installed(server.opt / "current" / "share", "uninstall")
+    assert (own.exists(), server.completion["zsh"].exists()) == (True, False)
 
 
 def test_a_version_that_cannot_read_the_store_is_refused_on_both_roads(server: Server, archives: Path) -> None:
