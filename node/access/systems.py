@@ -5,7 +5,7 @@ octets, is shown once and kept by nobody here; a digest suffices because there i
 at the folder at most once a second, and at once when somebody is refused, so `truc system add` works while it runs.
 
 A system that calls by the VXP bridge has a second file beside it, NAME.vxp (vxp_secrets.py), and one that wants to be told of events
-a third, NAME.webhook (hooks.py); they go with their system.
+a third, NAME.webhook (webhooks.py); they go with their system.
 
 The administrator proves with <home>/admin.token that he can read the node's folder.
 """

@@ -12,4 +12,9 @@
 It can be made from the author's side and from a recipient's, through the office's own door: whoever may not read a document cannot
 archive it either. What the node no longer keeps is named as missing, and everything else is there. The same input gives the same octets:
 nothing in it tells when it was made.
+
+    write.py      all of it, in order                 sink.py       where it is written: a folder or a zip, whole or not at all
+    collect.py    packets out of the node             receipts.py   receipts as files
+    facts.py      what stays in memory of them        metadata.py   the fields of the decree
+    document.py   thong-tin.json, sieu-du-lieu.json   history.py    lich-su.csv        index.py   muc-luc.html
 """

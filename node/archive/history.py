@@ -8,10 +8,10 @@ import io
 from dataclasses import dataclass
 
 from node.archive.facts import Facts, PacketFacts
-from node.cli.output import clean
 from node.model.delivery import State
 from node.wording import vietnamese
 from node.wording.plain import iso_time
+from node.wording.vietnamese import clean
 
 COLUMNS = ("thời điểm", "đơn vị", "việc", "gói số", "nội dung")
 BYTE_ORDER_MARK = "\ufeff"

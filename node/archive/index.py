@@ -10,11 +10,10 @@ from urllib.parse import quote
 from node.archive.facts import Facts, PacketFacts
 from node.archive.history import events
 from node.archive.sink import CHECKSUMS
-from node.cli.output import clean
 from node.model.office import DeliveryView
 from node.model.status import status_name
 from node.wording import vietnamese
-from node.wording.vietnamese import LIVES
+from node.wording.vietnamese import LIVES, clean
 
 _PAGE = """<!DOCTYPE html>
 <html lang="vi">

@@ -1,10 +1,12 @@
-"""The `truc` command: what operators and offices do by hand. One noun or verb per file; the demo is a user of the same parts.
+"""The `truc` command: verbs only. A verb takes its options, makes one call into the library, and puts the outcome into words.
 
-    main.py       the command tree, exit codes, and how a fault is told
-    command.py    options that all commands share; HOME may come from --home or TRUC_HOME
-    output.py     one JSON document for programs, tables for people
-    plain.py      words of the model as JSON; times          words.py   words of the model in Vietnamese
-    config/home.py       a node's folder and how it is made         office.py  packets named by a few digits, files with safe names
+    main.py      the command tree, exit codes         command.py   options that all share; HOME from --home or TRUC_HOME
+    faults.py    how a failure is told                output.py    one JSON document for programs, tables for people
 
-Everything heavy (grpc, tuf, cryptography, rich) is imported by the function that needs it, so that `truc --help` answers at once.
+There is one file for each noun or verb, with the parts of a large noun beside it (node_keys.py, unit_search.py, sandbox_run.py …), and
+some for words that several show (findings.py, deadlines.py). The work is done elsewhere: what offices do in node/office/, node/drop/ and
+node/archive/, what operators do in node/ops/, so that the console can do it without a command line. A test keeps files out of here that
+touch neither typer nor rich nor those helpers.
+
+Everything heavy (grpc, tuf, cryptography, lxml, rich) is imported by the function that needs it, so that `truc --help` answers at once.
 """

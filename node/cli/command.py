@@ -181,14 +181,6 @@ def read_input(path: Path) -> bytes:
         raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error.strerror}") from error
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder that the user named, if it is not there. Raises Rejected(REQUEST_INVALID)."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Rejected(Reason.REQUEST_INVALID, f"{folder}: {error.strerror}") from error
-
-
 def codes(texts: list[str]) -> list[Code]:
     """Read identifier codes in either form. Raises Rejected(CODE_MALFORMED)."""
     return [parse_code(text) for text in texts]

@@ -11,10 +11,11 @@ import typer
 
 from node.cli.command import Json, now_ms, run_async
 from node.cli.output import BAD, GOOD, QUIET, STRONG, WARNING, console, facts, line, mark, show, tell, text
+from node.cli.sandbox_door import Endpoint, remote
 from node.errors import EXIT_OK, Deferred, Rejected
 from node.model.policy import MIB
 from node.model.reason import Reason
-from node.sandbox.remote import Endpoint, Remote, remote
+from node.sandbox.remote import Remote
 
 if TYPE_CHECKING:
     from node.conformance.checks import Check

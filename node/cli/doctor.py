@@ -1,13 +1,6 @@
-"""truc doctor: says in words what is missing or wrong, and what to do about it. Changes nothing.
+"""truc doctor: says in words what is missing or wrong, and what to do about it (node/ops/doctor/). Changes nothing."""
 
-checkup.py          what a finding is            checkup_home.py     settings, keys, zone, directory, disk
-checkup_doors.py    the bridge, webhooks         checkup_mesh.py     the running node, roads to the peers, what waits
-checkup_clock.py    is the clock kept right?     checkup_files.py    owners, modes, ages of keys
-checkup_ports.py    who listens where            checkup_peers.py    do peers find us, versions
-"""
-
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -23,32 +16,12 @@ if TYPE_CHECKING:
 
 def doctor(home: Home, as_json: Json = False) -> None:
     """Khám một nút: còn thiếu gì, sai gì, phải làm gì. Không thay đổi gì cả."""
-    checks = examine(Place(home))
+    from node.ops.doctor.examine import examine, told
+
+    checks = examine(Place(home), now_ms())
     grave = [check for check in checks if check.state is State.WRONG]
     tell(as_json, told(home, checks), lambda: _shown(checks))
     raise typer.Exit(Broken.exit_code if grave else EXIT_OK)
-
-
-def told(home: Path, checks: list[Check]) -> dict[str, Any]:
-    """Return findings as programs read them."""
-    return {
-        "home": str(home),
-        "healthy": not any(check.state is State.WRONG for check in checks),
-        "checks": [
-            {"name": one.name, "state": one.state.value, "said": one.said, "advice": one.advice} for one in checks
-        ],
-    }
-
-
-def examine(place: Place) -> list[Check]:
-    """Look at everything, as far as what was found before allows."""
-    from node.ops.doctor.clock import check_clock
-    from node.ops.doctor.files import check_files
-    from node.ops.doctor.home import Patient, check_home
-    from node.ops.doctor.mesh import check_mesh
-
-    patient = Patient(place, now_ms())
-    return [*check_home(patient), *check_files(patient), *check_clock(), *check_mesh(patient)]
 
 
 def _shown(checks: list[Check]) -> list["RenderableType"]:

@@ -56,14 +56,13 @@ async def _work(folder: Path, credential: Path, once: bool, every_s: float, say:
     import asyncio
     import signal
 
-    from node.cli.drop_papers import Papers
     from node.client import AsyncOffice, Patience
     from node.drop.folder import DropFolder
     from node.drop.places import Places
 
     async with AsyncOffice(credential, patience=Patience(limit_s=PATIENCE_S)) as office:
         with Places(folder).prepared():
-            at_work = DropFolder(folder, office, Papers(), say)
+            at_work = DropFolder(folder, office, say)
             at_work.begin()
             working = asyncio.ensure_future(at_work.run_once() if once else at_work.run(every_s))
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,9 +1,7 @@
-"""truc export: a document with its packets, statuses, receipts and history as one folder or zip (node/cli/archive/ tells what is in it)."""
+"""truc export: a document with its packets, statuses, receipts and history as one folder or zip (node/archive/ tells what is in it)."""
 
-import json
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +9,10 @@ from node.cli.command import As, Json, run_async
 from node.cli.output import STRONG, WARNING, line, mark, tell, text
 from node.model.code import parse_code
 from node.model.life import Dossier
-from node.office.naming import ID_DIGITS_SHOWN, is_packet_id, office_of, safe_file_name
+from node.office.naming import is_packet_id, office_of
 
 if TYPE_CHECKING:
-    from node.archive.collect import ArchiveOffice
     from node.archive.facts import Facts
-    from node.archive.sink import Sink
     from node.net.client import OfficeClient
 
 ZIP_ENDING = ".zip"
@@ -57,6 +53,8 @@ def export(
 async def _export(
     credential: Path, name: str, unit: str, author: str, out: Path | None, as_zip: bool
 ) -> tuple[Path, "Facts"]:
+    from node.archive.write import default_name, write
+
     async with office_of(credential) as office:
         dossier = await _dossier(office, name, unit, author)
         zipped = as_zip or (out is not None and out.suffix.lower() == ZIP_ENDING)
@@ -68,37 +66,6 @@ async def _dossier(office: "OfficeClient", name: str, unit: str, author: str) ->
     if is_packet_id(name):
         return await office.dossier(unit=unit, author_unit=author, packet_id=bytes.fromhex(name))
     return await office.dossier(unit=unit, author_unit=author, document_id=name)
-
-
-def default_name(dossier: Dossier) -> str:
-    """Return a name for the archive: số ký hiệu, the unit that keeps it, and the first digits of the first packet."""
-    first = dossier.entries[0].packet_id.hex()[:ID_DIGITS_SHOWN] if dossier.entries else "trong"
-    return f"{safe_file_name(dossier.document_code or dossier.document_id)}-{safe_file_name(dossier.unit)}-{first}"
-
-
-async def write(office: "ArchiveOffice", dossier: Dossier, path: Path, *, as_zip: bool) -> "Facts":
-    """Write an archive. Raises Broken(ALREADY_EXISTS), Broken(IO_FAILED), Deferred(DISK_FULL), and what the office raises."""
-    from node.archive.collect import collect
-    from node.archive.sink import archive_at
-
-    with archive_at(path, as_zip=as_zip) as sink, tempfile.TemporaryDirectory(prefix="truc-") as scratch:
-        facts = await collect(office, dossier, sink, Path(scratch))
-        _describe(sink, facts)
-    return facts
-
-
-def _describe(sink: "Sink", facts: "Facts") -> None:
-    """Write what tells people and programs of the rest."""
-    from node.archive import document, history, index
-
-    sink.add_text("sieu-du-lieu.json", _as_json(document.metadata(facts)))
-    sink.add_text("thong-tin.json", _as_json(document.information(facts)))
-    sink.add_text("lich-su.csv", history.as_csv(facts))
-    sink.add_text("muc-luc.html", index.page(facts))
-
-
-def _as_json(said: dict[str, Any]) -> str:
-    return json.dumps(said, ensure_ascii=False, indent=2) + "\n"
 
 
 def _shown(path: Path, facts: "Facts") -> list[object]:

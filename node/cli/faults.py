@@ -10,10 +10,11 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from node.cli.output import BAD, QUIET, clean, console, line, mark, text
+from node.cli.output import BAD, QUIET, console, line, mark, text
 from node.errors import EXIT_BUG, EXIT_OK, Fault, kind_of
 from node.model.reason import Reason
 from node.wording import vietnamese
+from node.wording.vietnamese import clean
 
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 TRACE_VARIABLE = "TRUC_TRACE"

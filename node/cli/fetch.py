@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.command import As, Json, make_folder, now_ms, run_async
-from node.cli.output import QUIET, STRONG, clean, console, line, mark, next_steps, tell, text
+from node.cli.command import As, Json, now_ms, run_async
+from node.cli.output import QUIET, STRONG, console, line, mark, next_steps, tell, text
 from node.errors import Broken, Fault
 from node.model.code import parse_code
 from node.model.office import InboxEntry
 from node.model.reason import Reason
 from node.office.naming import find_packet, office_of, packet_file_name, whole_inbox
+from node.office.packet_file import make_folder
 from node.wording import vietnamese
 from node.wording.plain import plain
+from node.wording.vietnamese import clean
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from node.cli.output import BAD, QUIET, WARNING, line, table, text
-from node.model.finding import Finding, Severity
+from node.model.finding import Finding, Severity, counted
 from node.wording.plain import plain
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ def shown(findings: Sequence[Finding]) -> list["RenderableType"]:
         where = line(text(one.sentence), "\n", text(one.path, QUIET), "\n", text(one.source, QUIET))
         rows.add_row(line(text(one.code), "\n", text(name, style)), where)
     return [rows]
-
-
-def counted(findings: Sequence[Finding]) -> tuple[int, int]:
-    """Return how many errors and how many warnings there are."""
-    errors = sum(one.severity is Severity.ERROR for one in findings)
-    return errors, len(findings) - errors
 
 
 def said(findings: Sequence[Finding]) -> dict[str, Any]:

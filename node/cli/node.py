@@ -8,7 +8,7 @@ import typer
 from node.cli import node_keys, node_rollback
 from node.cli.command import Home, HomeAndPathCommand, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
-from node.errors import Broken, Deferred, Rejected
+from node.errors import Deferred, Rejected
 from node.model.directory import EMPTY, Directory
 from node.model.reason import Reason
 from node.ops import home as homes
@@ -105,6 +105,8 @@ def join(
     as_json: Json = False,
 ) -> None:
     """Tin danh bạ lần đầu: nhận gốc tin cậy, hiện dấu vân tay để đối chiếu, nạp danh bạ."""
+    from node.ops.join import bootstrap
+
     place = homes.Home(home)
     place.require_real()
     settings, public = place.settings(), _need_folder(public_folder)
@@ -134,28 +136,6 @@ def join(
             next_steps([("Chạy nút:", f"truc serve {home}"), ("Thêm đơn vị:", f"truc unit add {home} MÃ TÊN")]),
         ],
     )
-
-
-def bootstrap(place: homes.Home, public: Path, fingerprint: str, at_ms: int) -> tuple[str, Directory]:
-    """Trust the root in a public folder and load the directory; return the fingerprint and the directory.
-
-    Raises Broken(DIRECTORY_INVALID) if there is no root or its fingerprint is not the one that was told, and what
-    TrustedFolder raises.
-    """
-    from node.directory.files import read_file
-    from node.directory.layout import root_path
-    from node.directory.root import root_fingerprint
-    from node.directory.trust.trust import TrustedFolder
-
-    root = read_file(public / root_path(1))
-    if root is None:
-        raise Broken(Reason.DIRECTORY_INVALID, f"{public} holds no {root_path(1)}")
-    found = root_fingerprint(root)
-    if fingerprint and _digits(fingerprint) != _digits(found):
-        raise Broken(Reason.DIRECTORY_INVALID, f"the root's fingerprint is {found}, not {fingerprint}")
-    trusted = TrustedFolder(place.directory)
-    trusted.bootstrap(root)
-    return found, trusted.update_from(public, at_ms)
 
 
 @app.command(cls=HomeAndPathCommand)
@@ -243,10 +223,6 @@ def _need_folder(public_folder: Path | None) -> Path:
     if not public_folder.is_dir():
         raise Rejected(Reason.REQUEST_INVALID, f"{public_folder} is not a folder")
     return public_folder
-
-
-def _digits(fingerprint: str) -> str:
-    return "".join(c for c in fingerprint.lower() if c.isalnum())
 
 
 def _directory_facts(directory: Directory, settings: "Settings") -> dict[str, object]:

@@ -1,13 +1,4 @@
-"""truc node certificate and passphrase: what becomes of a node's key files after its first day.
-
-A TLS certificate is replaced without a moment in which the others refuse the node (node/seal/next_tls.py). The command goes a step, or
-says what the next one is:
-
-    CURRENT    good for long enough          nothing; --new goes on anyway
-    PREPARED   made now, waiting             publish
-    WAITING    the directory lacks it        publish, or wait until the authority has published
-    READY      the directory lists it        restart the node: it takes the new one
-"""
+"""truc node certificate and passphrase: what becomes of a node's key files after its first day (node/ops/keys.py)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,19 +8,12 @@ import typer
 from node.cli.command import Home, Json, now_ms
 from node.cli.output import WARNING, line, mark, next_steps, tell, text
 from node.errors import Broken
-from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.ops import home as homes
 from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from node.config.settings import Settings
-
-CURRENT, PREPARED, WAITING, READY = "current", "prepared", "waiting", "ready"
-EARLY_MS = 90 * DAY_MS
-"""How long before its end a certificate is replaced without being asked twice."""
 
 
 def certificate(
@@ -38,6 +22,8 @@ def certificate(
     as_json: Json = False,
 ) -> None:
     """Đổi chứng thư TLS không gián đoạn: làm cái mới, công bố, chạy lại nút. Gõ lại lúc nào cũng được để xem tới bước nào."""
+    from node.ops.keys import renew
+
     place = homes.Home(home)
     place.require_real()
     state, expire_at_ms = renew(place, place.settings(), now_ms(), even_early=new)
@@ -45,31 +31,9 @@ def certificate(
     tell(as_json, document, lambda: _told(home, state, expire_at_ms))
 
 
-def renew(place: homes.Home, settings: "Settings", at_ms: int, *, even_early: bool = False) -> tuple[str, int]:
-    """Go a step of the table above; return where we are and until when the certificate that it is about is valid.
-
-    Raises what reading settings, keys, zone and directory raises, and what writing key files raises.
-    """
-    from node.directory.trust.trust import TrustedFolder
-    from node.seal import next_tls
-    from node.seal.tls import create_certificate, load_tls, not_after_ms, write_tls
-
-    passphrase = homes.passphrase_of(settings)
-    in_use, *waiting = (load_tls(folder, passphrase).certificate_der for folder in next_tls.folders(place.keys))
-    if waiting:
-        listed = TrustedFolder(place.directory).load().certificates_of(settings.node_id)
-        homes.describe_anew(place)
-        return READY if waiting[0] in listed else WAITING, not_after_ms(waiting[0])
-    if not even_early and not_after_ms(in_use) - at_ms > EARLY_MS:
-        return CURRENT, not_after_ms(in_use)
-    hosts = homes.certificate_hosts(settings.mesh.advertise, settings.mesh.listen, settings.office.listen)
-    made = create_certificate(settings.node_id, hosts, homes.CERTIFICATE_DAYS, at_ms)
-    write_tls(next_tls.next_folder(place.keys), made, passphrase)
-    homes.describe_anew(place)
-    return PREPARED, not_after_ms(made.certificate_der)
-
-
 def _told(home: Path, state: str, expire_at_ms: int) -> "list[RenderableType]":
+    from node.ops.keys import CURRENT, PREPARED, READY
+
     until = f"có giá trị đến {vietnamese.day(expire_at_ms)}"
     if state == CURRENT:
         return [line(mark(True), f" Chứng thư đang dùng {until}, chưa cần đổi (--new: vẫn đổi).")]
@@ -114,6 +78,7 @@ def passphrase(
     as_json: Json = False,
 ) -> None:
     """Đặt hoặc đổi mật khẩu cho mọi khóa riêng của nút; nút đang chạy không bị ảnh hưởng cho tới lần chạy sau."""
+    from node.ops.keys import PASSPHRASE_BYTES_MIN, encrypt_keys
     from node.seal.files import read_private
 
     place = homes.Home(home)
@@ -148,23 +113,3 @@ def passphrase(
 
 def _name_the_file(file: Path) -> "RenderableType":
     return next_steps([("Cho nút biết tệp mật khẩu, trong node.toml mục [keys]:", f'passphrase_file = "{file}"')])
-
-
-PASSPHRASE_BYTES_MIN = 32
-"""OpenSSL stretches a passphrase only little (node/seal/keyring.py): it has to be a random one, not a word."""
-
-
-def encrypt_keys(place: homes.Home, settings: "Settings", new: bytes) -> list[Path]:
-    """Write every private key under a new passphrase; return the files that changed.
-
-    Cut short between two files, the command may be given again: what is under the new passphrase already stays as it is. Raises
-    what reading and writing key files raises, before anything has changed if a key opens with neither.
-    """
-    from node.seal.files import replace_file
-    from node.seal.keyring import under_passphrase
-
-    now = homes.passphrase_of(settings)
-    changed = {path: pem for path in place.private_keys() if (pem := under_passphrase(path, now, new))}
-    for path, pem in changed.items():
-        replace_file(path, pem)
-    return list(changed)

@@ -5,9 +5,10 @@ to move the cursor) and are never read as markup.
 """
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from node.wording.vietnamese import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Document = dict[str, Any]
-
-_NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories that have no picture of their own: control, direction and join marks, surrogates, line separators."""
 
 GOOD, WARNING, BAD, QUIET, STRONG = "green", "yellow", "red", "dim", "bold"
 
@@ -42,11 +40,6 @@ def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
-
-
-def clean(text: str) -> str:
-    """Return a text from outside as it may be shown: one line, nothing but characters that can be seen."""
-    return "".join(" " if unicodedata.category(c) in _NOT_SHOWN else c for c in text)
 
 
 def text(value: object, style: str = "") -> "Text":

@@ -1,7 +1,7 @@
 """truc sandbox: a mesh on this machine for those who write document software, with a clock that can be put forward.
 
-    sandbox.py        its verbs                 sandbox_run.py     start and stop it      sandbox_world.py   its folders
-    sandbox_show.py   what it tells people      sandbox_door.py    the way to the one that runs
+    sandbox.py        its verbs                 sandbox_run.py       start and stop it
+    sandbox_show.py   what it tells people      sandbox_door.py      which one a command means
     sandbox_console.py                          what is typed into its terminal
 
 What is here is loaded with every command; all that is heavy waits until a sandbox is started.
@@ -16,9 +16,9 @@ import typer
 from node.cli import sandbox_show
 from node.cli.command import Command, Json, Noun
 from node.cli.output import tell
+from node.cli.sandbox_door import Endpoint, remote
 from node.errors import Rejected
 from node.model.policy import MIB
-from node.sandbox.remote import Endpoint, remote
 
 app = typer.Typer(cls=Noun)
 

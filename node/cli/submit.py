@@ -9,13 +9,14 @@ import typer
 
 from node.cli import findings
 from node.cli.command import As, Json, run_async
-from node.cli.output import BAD, QUIET, STRONG, clean, console, line, mark, next_steps, table, tell, text
+from node.cli.output import BAD, QUIET, STRONG, console, line, mark, next_steps, table, tell, text
 from node.errors import ADVICE, EXIT_OK, kind_of
 from node.model.office import SubmitResult
 from node.model.reason import Reason
 from node.office.naming import office_of, submission_id_of
 from node.wording import vietnamese
 from node.wording.plain import plain
+from node.wording.vietnamese import clean
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

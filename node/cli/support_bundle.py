@@ -1,4 +1,4 @@
-"""truc support-bundle: one zip for whoever helps from afar, with nothing in it that is nobody's business (node/cli/support/)."""
+"""truc support-bundle: one zip for whoever helps from afar, with nothing in it that is nobody's business (node/ops/support/)."""
 
 import os
 from pathlib import Path

@@ -9,11 +9,8 @@ from node.cli import vxp as bridge
 from node.cli import webhook
 from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
-from node.errors import Broken, Denied, Fault
-from node.model.code import Code, parse_code
-from node.model.reason import Reason
+from node.model.code import parse_code
 from node.ops.home import Home as Place
-from node.ops.home import office_address
 from node.wording import vietnamese
 from node.wording.plain import iso_time, plain
 
@@ -36,11 +33,13 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Nối một hệ thống vào nút và cấp tệp xác thực (chỉ chủ tệp đọc được). Nút đang chạy nhận ra ngay."""
+    from node.ops.connect import connect, grant, units_not_listed
+
     place, path = Place(home), out or Path(f"{name}.json")
     units = codes(unit)
     unknown = units_not_listed(place, units)
     connect(place, name, units, path, address)
-    granted = bridge.grant(place, name) if vxp else None
+    granted = grant(place, name) if vxp else None
     document = {"system": name, "units": sorted(str(code) for code in units), "credential": str(path)}
     tell(
         as_json,
@@ -60,37 +59,6 @@ def _not_listed(place: Place, code: str) -> str:
     if found is not None:
         return f"! {code} chỉ là mã tương đương; hãy nối hệ thống với đơn vị {found.unit}."
     return f"! {code} chưa có trong vùng của nút; hãy thêm bằng 'truc unit add'."
-
-
-def units_not_listed(place: Place, units: list[Code]) -> list[str]:
-    """Return those units that the zone does not list (yet). Raises Denied(PEER_SPEAKS_FOR_OTHERS) for one under another's prefix."""
-    zone = place.zone_editor()
-    for code in units:
-        if not any(code.is_under(prefix) for prefix in zone.prefixes):
-            own = ", ".join(map(str, zone.prefixes)) or "none"
-            raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"{code} is under none of this node's prefixes ({own})")
-    return [code.text for code in units if zone.unit(code) is None]
-
-
-def connect(place: Place, name: str, units: list[Code], path: Path, address: str = "") -> None:
-    """Create a system and write its credential file; nothing stays if the file cannot be written.
-
-    Raises Broken(ALREADY_EXISTS) if the system or the file exists, Rejected(REQUEST_INVALID) for a name.
-    """
-    from node.access.credential import Credential
-    from node.seal.files import read_public
-
-    if path.exists():
-        raise Broken(Reason.ALREADY_EXISTS, str(path))
-    certificate = read_public(place.keys / "tls.crt").decode()
-    called = address or office_address(place.settings())
-    systems = place.systems()
-    secret = systems.create(name, [code.text for code in units])
-    try:
-        Credential(called, certificate, name, secret).save(path)
-    except Fault:
-        systems.revoke(name)
-        raise
 
 
 @app.command("list", cls=HomeCommand)
@@ -130,7 +98,9 @@ def revoke(home: Home, name: Name, as_json: Json = False) -> None:
 @app.command(cls=HomeCommand)
 def vxp(home: Home, name: Name, as_json: Json = False) -> None:
     """Cấp secret mới cho cầu VXP cho một hệ thống đã nối; secret cũ hết hiệu lực ngay."""
-    granted = bridge.grant(Place(home), name)
+    from node.ops.connect import grant
+
+    granted = grant(Place(home), name)
     tell(
         as_json,
         {"system": name, "vxp": granted},

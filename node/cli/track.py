@@ -8,13 +8,11 @@ import typer
 from node.cli import deadlines, findings
 from node.cli.command import As, Json, OptionalHome, now_ms, run_async
 from node.cli.output import BAD, QUIET, STRONG, WARNING, console, facts, line, mark, table, tell, text
-from node.errors import Rejected
 from node.model.delivery import State
 from node.model.life import LifeState
 from node.model.office import DeliveryView, TrackView
-from node.model.reason import Reason
 from node.model.status import StatusEvent, status_name
-from node.office.naming import ID_DIGITS_SHOWN, is_packet_id, office_of
+from node.office.naming import ID_DIGITS_SHOWN, find, office_of
 from node.office.proof import BY_US, verified_by
 from node.ops.home import Home as Place
 from node.wording import vietnamese
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from node.model.directory import Directory
-    from node.net.client import OfficeClient
 
 LOOK_EVERY_S = 1.0
 OVERDUE_NAMED_MAX = 5
@@ -71,20 +68,6 @@ async def _watch(credential: Path, name: str, directory: "Directory | None") -> 
                 if all(delivery.state.is_final for delivery in view.deliveries):
                     return view
                 await asyncio.sleep(LOOK_EVERY_S)
-
-
-async def find(office: "OfficeClient", name: str) -> TrackView:
-    """Return a packet by whichever of its three names this is. Raises Rejected(NOT_FOUND)."""
-    ways: list[dict[str, str | bytes]] = [{"submission_id": name}, {"document_id": name}]
-    if is_packet_id(name):
-        ways.insert(0, {"packet_id": bytes.fromhex(name)})
-    for way in ways:
-        try:
-            return await office.track(**way)  # type: ignore[arg-type]  # each way has one name of the right type
-        except Rejected as error:
-            if error.reason is not Reason.NOT_FOUND:
-                raise
-    raise Rejected(Reason.NOT_FOUND, f"no packet, submission or document {name!r} of this system")
 
 
 def document_of(view: TrackView, directory: "Directory | None") -> dict[str, object]:

@@ -135,9 +135,11 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Ký vùng (đơn vị, khóa, địa chỉ của nút) thành một tệp để gửi cơ quan vận hành danh bạ."""
+    from node.ops.zone import sign_zone
+
     place = Place(home)
     described_anew = describe_anew(place)
-    update, version, units = sign_zone(place)
+    update, version, units = sign_zone(place, now_ms())
     aliases = len(place.zone_editor().aliases())
     path = out or home / f"zone-update-{version:04}.truc"
     _write(path, update)
@@ -162,18 +164,6 @@ def publish(
             line(mark(True), f" Đã công bố trong danh bạ phiên bản {published}") if authority else next_steps(steps),
         ],
     )
-
-
-def sign_zone(place: Place) -> tuple[bytes, int, int]:
-    """Sign the zone, under the prefixes that the directory grants now; return (zone update, its version, units)."""
-    from node.directory.trust.trust import TrustedFolder
-
-    directory = TrustedFolder(place.directory).load()
-    with place.editing_zone() as zone:
-        granted = directory.prefixes_of(zone.node_id)
-        if zone.node_id in directory.nodes and granted != zone.prefixes:
-            zone.set_prefixes(granted)
-        return zone.update(now_ms()), zone.version, len(zone.units())
 
 
 app.command("search", cls=Command)(unit_search.search)

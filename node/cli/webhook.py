@@ -1,4 +1,4 @@
-"""truc system webhook: the address at which a system is told of events (node/net/webhooks.py), and how the telling goes.
+"""truc system webhook: the address at which a system is told of events (node/access/webhooks.py), and how the telling goes.
 
 Address and secret lie in the node's folder, so they are set whether the node runs or not; how it goes only the running node knows.
 """
@@ -20,7 +20,7 @@ from node.wording import vietnamese
 from node.wording.plain import plain
 
 if TYPE_CHECKING:
-    from node.net.webhooks import HookFile, HookFiles
+    from node.access.webhooks import HookFile, HookFiles
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
 
@@ -154,7 +154,7 @@ async def _post(place: Place, name: str, found: "HookFile") -> tuple[int, float]
 
 
 def _files(place: Place) -> "HookFiles":
-    from node.net.webhooks import HookFiles
+    from node.access.webhooks import HookFiles
 
     return HookFiles(place.systems_folder, keys_of(place))
 

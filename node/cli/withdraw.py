@@ -1,23 +1,13 @@
 """truc withdraw: take a document back (QĐ 28/2018 Điều 8 khoản 2), by a packet of edXML type 1 or by status 13 to each recipient."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from node.cli.command import As, Json, run_async
 from node.cli.submit import Submitted, tell_submitted
-from node.model.office import SubmitResult
-from node.model.packet import Bussiness, Code, Organ, PromulgationInfo
-from node.office.naming import office_of, submit_once
-from node.office.sent import WITHDRAWAL, Sent, chosen, find, submit_about
-from node.wording.plain import in_vietnam
-
-if TYPE_CHECKING:
-    from node.net.client import OfficeClient
-
-ASK_BACK = "13"
+from node.office.naming import office_of
 
 
 def withdraw(
@@ -41,32 +31,12 @@ def withdraw(
 
 
 async def _withdraw(credential: Path, name: str, reason: str, to: list[str], by_status: bool) -> Submitted:
+    from node.office import changes
+    from node.office.sent import written_as
+
     async with office_of(credential) as office:
-        sent = await find(office, name)
-        recipients = await chosen(office, sent.recipients, to)
+        document = written_as(name)
         if by_status:
-            return [(one.organ_id, await _ask_back(office, sent, one, reason)) for one in recipients]
-        business = Bussiness(
-            document_id=sent.header.document_id, bussiness_doc_type=WITHDRAWAL, bussiness_doc_reason=reason, paper="0"
-        )
-        said = (sent.key, reason, *(one.organ_id for one in recipients))
-        return [(name, await submit_about(office, replace(sent.header, to=recipients), business, [], *said))]
-
-
-async def _ask_back(office: "OfficeClient", sent: Sent, recipient: Organ, reason: str) -> SubmitResult:
-    from node.edxml.compose import compose_status
-
-    header = sent.header
-    sender = header.sender or Organ()
-    packet = compose_status(
-        sender=sender.organ_id,
-        sender_name=sender.organ_name,
-        author=recipient.organ_id,
-        document_id=header.document_id,
-        code=(header.code or Code()).text,
-        date=(header.promulgation_info or PromulgationInfo()).promulgation_date,
-        status_code=ASK_BACK,
-        description=reason,
-        timestamp=in_vietnam().strftime("%Y/%m/%d %H:%M:%S"),
-    )
-    return await submit_once(office, packet, "ask-back", sent.key, recipient.organ_id, reason)
+            asked = await changes.ask_back(office, document, reason, to)
+            return [(recipient.organ_id, result) for recipient, result in asked]
+        return [(name, await changes.withdraw(office, document, reason, to))]

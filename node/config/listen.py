@@ -28,7 +28,11 @@ def _address(text: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Tell whether "host:port" is reached from this machine only."""
-    host = address.rpartition(":")[0].strip("[]")
+    return is_loopback_host(address.rpartition(":")[0].strip("[]"))
+
+
+def is_loopback_host(host: str) -> bool:
+    """Tell whether a host (a name or an address, without brackets and port) is this machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

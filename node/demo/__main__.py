@@ -1,8 +1,5 @@
 """./dev demo: a ministry, two provinces and a centre on this machine; documents travel, statuses come back, everything is checked.
 
-    demo_world.py   the folders          demo_nodes.py   the processes        demo_letters.py   the documents
-    demo_story.py   what happens         demo_show.py    how it is told        demo_bridge.py    software that speaks VXP
-
 Everything lives in a temporary folder and is gone afterwards, processes included, whatever happens; `--keep` leaves it running.
 """
 

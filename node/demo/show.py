@@ -16,8 +16,8 @@ from node.wording import vietnamese
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from node.demo.figures import Figures
     from node.demo.nodes import Running
-    from node.demo.story import Figures
 
 INDENT = 3
 

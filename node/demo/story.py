@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from node.cli.command import now_ms
 from node.client.reporting import about_of, report
 from node.demo.bridge import STATUSES, Bridged
+from node.demo.figures import Figures
 from node.demo.letters import LETTERS, Letter, compose, compose_report
 from node.demo.nodes import Nodes, StoryBroken
 from node.demo.show import Teller
@@ -26,24 +27,6 @@ from node.office.proof import BY_US, verified_by
 if TYPE_CHECKING:
     from node.model.directory import Directory
     from node.net.client import OfficeClient
-
-
-@dataclass(slots=True)
-class Figures:
-    """What happened, counted. A packet is a document or a status; it is delivered when every one of its recipients has it."""
-
-    packets_sent: int = 0
-    packets_delivered: int = 0
-    packets_relayed: int = 0
-    statuses_returned: int = 0
-    receipts_verified: int = 0
-    bytes_identical: bool = True
-    seconds: float = 0.0
-    documents_sent: int = 0
-    copies_compared: int = 0
-    deliveries: int = 0
-    bridged: int = 0
-    """Packets that one commune's software sent and got through the VXP bridge."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,4 +12,10 @@ den/ (law 1). Everything moves by renaming within one file system, so nobody eve
 
 Whoever may write into the folder may send for the system's units, and no more: only plain files in gui/ are taken, links are not followed,
 names in forms lead nowhere else, names from packets are made harmless.
+
+    folder.py        one round after another            places.py      the folders, and one process in them
+    sending.py       from gui/ to the node              receiving.py   from the node to den/
+    consignment.py   one thing on its way, on disk      following.py   receipts that follow deliveries and statuses
+    quiet.py         is a file finished?                watching.py    when to look
+    paperwork.py     packets of forms; what is told     texts.py       sentences for the clerk
 """

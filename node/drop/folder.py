@@ -10,7 +10,7 @@ from pathlib import Path
 
 from node.client import AsyncOffice
 from node.drop.following import Follower
-from node.drop.paperwork import Event, Paperwork, Tell
+from node.drop.paperwork import Event, Tell
 from node.drop.places import Places
 from node.drop.quiet import QUIET_MS, Quiet
 from node.drop.receiving import Receiver
@@ -42,15 +42,13 @@ class Times:
 class DropFolder:
     """One folder and one system's connection to its node. Use within `Places.prepared`."""
 
-    def __init__(
-        self, root: Path, office: AsyncOffice, paperwork: Paperwork, tell: Tell, times: Times | None = None
-    ) -> None:
+    def __init__(self, root: Path, office: AsyncOffice, tell: Tell, times: Times | None = None) -> None:
         self._places = places = Places(root)
         self._times = times or Times()
         self._tell = tell
-        self._receiver = Receiver(places, office, paperwork, tell)
+        self._receiver = Receiver(places, office, tell)
         self._follower = Follower(places, office, tell)
-        self._sender = Sender(places, office, paperwork, tell, self._follower.add, Quiet(QUIET_MS))
+        self._sender = Sender(places, office, tell, self._follower.add, Quiet(QUIET_MS))
         self._trouble = ""
 
     def begin(self) -> None:

@@ -1,38 +1,16 @@
-"""What the drop folder has done by those who know packets and letters; `truc packet` does the same for people. And what it tells."""
+"""The drop folder's paperwork: packets made of forms with the files that lie beside them; and how it tells what happened."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
+from node.edxml.letter import File
+from node.errors import Rejected
 from node.model.finding import Finding
-
-
-@dataclass(frozen=True, slots=True)
-class Extracted:
-    """One attachment of a packet: its name, and why it could not be taken out (Vietnamese; "": it was)."""
-
-    name: str
-    fault: str = ""
-
-
-class Paperwork(Protocol):
-    """Makes packets of forms, and takes the files out of packets."""
-
-    def attachments_of(self, form: Path) -> list[str]:
-        """Return the files that a form attaches, as they are written there. Raises Rejected(REQUEST_INVALID)."""
-        ...
-
-    def compose(self, form: Path, attached: Sequence[Path], aim: Path) -> Sequence[Finding]:
-        """Write the packet of a form with these files in place of those it names; with an error among the findings nothing is written.
-
-        Raises Rejected(REQUEST_INVALID), Broken(IO_FAILED).
-        """
-        ...
-
-    def extract(self, packet: Path, folder: Path) -> list[Extracted]:
-        """Take all attachments out into a folder; what cannot be is told, the others are taken. Raises Rejected, Broken(IO_FAILED)."""
-        ...
+from node.model.reason import Reason
+from node.office.letters import make, read_letter
+from node.wording.plain import in_vietnam
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +27,29 @@ class Event:
 
 
 Tell = Callable[[Event], None]
+
+
+def attachments_of(form: Path) -> list[str]:
+    """Return the files that a form attaches: names of files beside it; anything else as it is written. Raises Rejected(REQUEST_INVALID)."""
+    paths = [Path(one.path) for one in read_letter(form).attachments]
+    return [path.name if path.parent == form.parent else str(path) for path in paths]
+
+
+def compose(form: Path, attached: Sequence[Path], aim: Path) -> list[Finding]:
+    """Write the packet of a form; its own paths are not followed, they only say which of these files is meant.
+
+    With an error among the findings nothing is written. Raises Rejected(REQUEST_INVALID), Broken(IO_FAILED).
+    """
+    letter = read_letter(form)
+    here = {composed(path.name): path for path in attached}
+    files = letter.attachments or tuple(File(path.name) for path in attached)
+    missing = [one.path for one in files if composed(Path(one.path).name) not in here]
+    if missing:
+        raise Rejected(Reason.REQUEST_INVALID, f"{missing[0]} is not beside the form")
+    meant = [replace(one, path=str(here[composed(Path(one.path).name)])) for one in files]
+    return make(replace(letter, attachments=tuple(meant)), aim, in_vietnam())
+
+
+def composed(name: str) -> str:
+    """Return a name in NFC: forms and file systems may write the same letters in different ways."""
+    return unicodedata.normalize("NFC", name)

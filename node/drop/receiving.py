@@ -10,12 +10,13 @@ from pathlib import Path
 from node.client import AsyncOffice
 from node.directory.files import disk_faults, sync_folder
 from node.drop import texts
-from node.drop.paperwork import Event, Extracted, Paperwork, Tell
+from node.drop.paperwork import Event, Tell
 from node.drop.places import PRIVATE_MODE, STOP_ALL, Places, free, make_durable, open_to_all
 from node.errors import Fault, Rejected
 from node.model.envelope import PacketKind
 from node.model.naming import packet_name
 from node.model.office import NO_LEASE, InboxEntry
+from node.office.packet_file import Extracted, extract_all
 
 ATTACHMENTS, SUMMARY = "tep-dinh-kem", "thong-tin.txt"
 
@@ -26,7 +27,6 @@ class Receiver:
 
     places: Places
     office: AsyncOffice
-    paperwork: Paperwork
     tell: Tell
     _said: dict[bytes, str] = field(default_factory=dict)
     """What was said about packets that stay in the inbox: said once."""
@@ -91,7 +91,7 @@ class Receiver:
             if folder.exists():
                 shutil.rmtree(folder)
         try:
-            files = self.paperwork.extract(packet, folder)
+            files = list(extract_all(packet, folder))
         except Rejected as rejected:
             return [], rejected.advice
         with disk_faults(folder):

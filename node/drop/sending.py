@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 from node.client import AsyncOffice
 from node.directory.files import disk_faults, write_file
-from node.drop import consignment, texts
+from node.drop import consignment, paperwork, texts
 from node.drop.consignment import OURS, RECEIPT, RECEIPT_TEXT, REFUSAL, REFUSAL_TEXT, Consignment
-from node.drop.paperwork import Event, Paperwork, Tell
+from node.drop.paperwork import Event, Tell, composed
 from node.drop.places import STOP_ALL, Places, is_plain
 from node.drop.quiet import Quiet, is_whole_packet
 from node.errors import Denied, Fault, Rejected
@@ -33,7 +32,6 @@ class Sender:
 
     places: Places
     office: AsyncOffice
-    paperwork: Paperwork
     tell: Tell
     on_accepted: Callable[[Path], None]
     """Told the folder of each consignment that the node has accepted, in da-gui/."""
@@ -118,7 +116,7 @@ class Sender:
 
     def _attached(self, form: Path) -> list[Path] | None:
         """Return the files of a form: those it names, or else those that have its name with another ending. Raises Rejected."""
-        names = self.paperwork.attachments_of(form)
+        names = paperwork.attachments_of(form)
         for name in names:
             if Path(name).name != name or is_hidden(name) or name in OURS:
                 raise Rejected(Reason.REQUEST_INVALID, f"{name!r} is no name of a file beside the form")
@@ -177,7 +175,7 @@ class Sender:
             return await self.office.submit(one.packet, submission_id=submission_id)
         files = [one.folder / name for name in one.attached]
         with disk_faults(one.folder):
-            await asyncio.to_thread(one.compose, lambda aim: self.paperwork.compose(one.folder / one.main, files, aim))
+            await asyncio.to_thread(one.compose, lambda aim: paperwork.compose(one.folder / one.main, files, aim))
         return await self.office.submit_once(one.packet, submission_id)
 
     def _refuse(self, one: Consignment, fault: Fault) -> None:
@@ -204,11 +202,6 @@ class Sender:
 def shown(name: str) -> str:
     """Return a name with a question mark for every octet that is no UTF-8."""
     return name.encode(errors="replace").decode()
-
-
-def composed(name: str) -> str:
-    """Return a name in NFC: forms and file systems may write the same letters in different ways."""
-    return unicodedata.normalize("NFC", name)
 
 
 def is_hidden(name: str) -> bool:

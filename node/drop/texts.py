@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from node.drop.paperwork import Extracted
 from node.errors import Fault, kind_of
 from node.model.delivery import State
 from node.model.finding import Finding, Severity
 from node.model.office import DeliveryView, InboxEntry, SubmitResult, TrackView
 from node.model.reason import Reason
 from node.model.status import status_name
+from node.office.packet_file import Extracted
 from node.wording.plain import plain
 from node.wording.vietnamese import PACKET_KINDS, cause, size, when
 
@@ -125,7 +125,7 @@ def summary(entry: InboxEntry, files: Sequence[Extracted], fault: str) -> str:
         ("Cỡ", size(entry.packet_bytes)),
     )
     lines = [f"{name}: {value}" for name, value in facts if value]
-    attached = [f"  {one.name}" + (f": KHÔNG lấy ra được, {one.fault}" if one.fault else "") for one in files]
+    attached = [f"  {one.path.name if one.path else one.name}{_left_in(one)}" for one in files]
     broken = [f"Không mở được gói tin để lấy tệp: {fault} Gói tin vẫn còn nguyên bên cạnh."] if fault else []
     return _text([*lines, *(["Tệp đính kèm:", *attached] if attached else []), *broken])
 
@@ -133,3 +133,7 @@ def summary(entry: InboxEntry, files: Sequence[Extracted], fault: str) -> str:
 def _text(lines: Sequence[str]) -> str:
     """Lines that a clerk's editor shows; nothing from outside may move the cursor."""
     return "".join(f"{''.join(c if c.isprintable() or c == chr(10) else ' ' for c in line)}\n" for line in lines)
+
+
+def _left_in(one: Extracted) -> str:
+    return f": KHÔNG lấy ra được, {one.fault.advice}" if one.fault else ""

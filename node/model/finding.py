@@ -40,7 +40,13 @@ class RulesBroken(Rejected):
         self.findings = tuple(findings)
 
 
+def counted(findings: Sequence[Finding]) -> tuple[int, int]:
+    """Return how many errors and how many warnings there are."""
+    errors = sum(one.severity is Severity.ERROR for one in findings)
+    return errors, len(findings) - errors
+
+
 def require_no_errors(findings: Sequence[Finding]) -> None:
-    """Raises RulesBroken if one of them is an error."""
-    if any(one.severity is Severity.ERROR for one in findings):
+    """Raise RulesBroken if one of them is an error."""
+    if counted(findings)[0]:
         raise RulesBroken(findings)

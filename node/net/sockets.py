@@ -1,7 +1,6 @@
-"""Listening on an address of the settings, or saying why not; and which names are this very machine's."""
+"""Listening on an address of the settings, or saying why not."""
 
 import errno
-import ipaddress
 import socket
 
 from node.errors import Broken
@@ -31,11 +30,3 @@ def listening_socket(address: str, backlog: int = 1) -> socket.socket:
             raise Broken(Reason.PORT_IN_USE, f"{address}: {error}") from error
         raise Broken(Reason.SETTINGS_INVALID, f"cannot listen on {address}: {error}") from error
     return listening
-
-
-def is_loopback_host(host: str) -> bool:
-    """Tell whether a host (a name or an address, without brackets and port) is this machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,18 +1,18 @@
-"""What the office's commands share: packets named by their first digits, and files with harmless names."""
+"""How an office names things: a packet by a few digits or any of its names, a file harmlessly, a submission by what it hands in."""
 
 import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from node.errors import Rejected
 from node.model.naming import FILE_NAME_CHARACTERS_MAX as FILE_NAME_CHARACTERS_MAX
-from node.model.naming import ID_DIGITS, packet_name, submission_id_for, submission_id_of_words
+from node.model.naming import ID_DIGITS, packet_name, submission_id_for
 from node.model.naming import ID_DIGITS_SHOWN as ID_DIGITS_SHOWN
 from node.model.naming import safe_file_name as safe_file_name
-from node.model.office import InboxEntry, SubmitResult
+from node.model.office import FoundUnit, InboxEntry, SubmitResult, TrackView
 from node.model.reason import Reason
 
 if TYPE_CHECKING:
@@ -22,6 +22,22 @@ ID_DIGITS_MIN = 6
 PAGE_SIZE = 1_000
 
 _SOME_DIGITS = re.compile(r"[0-9a-fA-F]{6,32}")
+
+
+class Desk(Protocol):
+    """What is asked of the node for it. `OfficeClient` can do it, and `AsyncOffice` with patience."""
+
+    async def track(self, *, packet_id: bytes = b"", submission_id: str = "", document_id: str = "") -> TrackView:
+        """Show a packet's deliveries. Raises Rejected(NOT_FOUND)."""
+        ...
+
+    async def search_units(self, query: str, limit: int = 0) -> list[FoundUnit]:
+        """Find units by code or words of their name."""
+        ...
+
+    async def submit_once(self, packet: bytes | Path, submission_id: str) -> SubmitResult:
+        """Hand in a packet that says what its id stands for, once."""
+        ...
 
 
 @asynccontextmanager
@@ -51,6 +67,20 @@ async def whole_inbox(office: "OfficeClient", unit: str = "", limit: int = 0) ->
             return entries, bool(page_token)
 
 
+async def find(office: Desk, name: str) -> TrackView:
+    """Return a packet that was sent, by whichever of its three names this is. Raises Rejected(NOT_FOUND)."""
+    ways: list[dict[str, str | bytes]] = [{"submission_id": name}, {"document_id": name}]
+    if is_packet_id(name):
+        ways.insert(0, {"packet_id": bytes.fromhex(name)})
+    for way in ways:
+        try:
+            return await office.track(**way)  # type: ignore[arg-type]  # each way has one name of the right type
+        except Rejected as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+    raise Rejected(Reason.NOT_FOUND, f"no packet, submission or document {name!r} of this system")
+
+
 async def find_packet(office: "OfficeClient", name: str, unit: str = "") -> bytes:
     """Return the packet id that begins with these digits; fewer than 32 must name exactly one in the inbox.
 
@@ -74,14 +104,6 @@ async def find_packet(office: "OfficeClient", name: str, unit: str = "") -> byte
 def packet_file_name(entry: InboxEntry) -> str:
     """Return the name of a fetched packet's file."""
     return f"{packet_name(entry)}.edxml"
-
-
-async def submit_once(office: "OfficeClient", packet: "bytes | Path", kind: str, *said: str) -> SubmitResult:
-    """Submit a packet that says something, once: saying the same again gets the packet id of the first time.
-
-    Raises what `OfficeClient.submit` raises.
-    """
-    return await office.submit_once(packet, submission_id_of_words(kind, *said))
 
 
 def submission_id_of(path: Path) -> str:

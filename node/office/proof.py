@@ -1,4 +1,4 @@
-"""Whether a delivery's receipt really says that it arrived: asked of the receipt itself, and of the directory if we have it.
+"""Proof that a delivery arrived: what its receipt says is asked of the receipt itself, and of the directory if we have it.
 
 The node has verified every receipt before it called a delivery final (law 2). Whoever has a node's folder can do it again, without
 trusting the running process: signature by the key that the directory names, right packet, right unit, right outcome.

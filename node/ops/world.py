@@ -10,10 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.cli import vxp
-from node.cli.node import bootstrap
-from node.cli.system import connect
-from node.cli.unit import sign_zone
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
 from node.ops.home import Home, NewNode, create_home
@@ -84,6 +80,8 @@ class World:
 def build(folder: Path, authority_name: str, places: Sequence[Place], now_ms: int) -> World:
     """Make everything in an empty folder. Raises what the parts raise."""
     from node.directory.authority.authority import Authority
+    from node.ops.join import bootstrap
+    from node.ops.zone import sign_zone
 
     authority = Authority.create(folder / AUTHORITY, authority_name, now_ms)
     ports = iter(free_ports(3 * len(places)))
@@ -94,7 +92,7 @@ def build(folder: Path, authority_name: str, places: Sequence[Place], now_ms: in
         add_settings(home, _settings(place, bridge))
         bridges |= _connect_all(folder, home, place)
         authority.admit(home.join_request.read_bytes(), None, set(place.roles), now_ms)
-        authority.take(sign_zone(home)[0], now_ms)
+        authority.take(sign_zone(home, now_ms)[0], now_ms)
     version = authority.publish(now_ms)
     for place in places:
         bootstrap(Home(folder / place.node_id), authority.public, authority.fingerprint(), now_ms)
@@ -140,11 +138,13 @@ def add_settings(home: Home, settings: Mapping[str, Iterable[str]]) -> None:
 
 
 def _connect_all(folder: Path, home: Home, place: Place) -> dict[str, Mapping[str, str]]:
+    from node.ops.connect import connect, grant
+
     granted: dict[str, Mapping[str, str]] = {}
     for one in place.systems:
         connect(home, one.name, [parse_code(code) for code in one.units], folder / one.file)
         if one.bridged:
-            granted[one.name] = vxp.grant(home, one.name)
+            granted[one.name] = grant(home, one.name)
     return granted
 
 

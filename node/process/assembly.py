@@ -16,6 +16,7 @@ from node import __version__
 from node.access.systems import Systems
 from node.access.tls_files import TlsFiles
 from node.access.vxp_secrets import VxpSecrets
+from node.access.webhooks import HookFiles
 from node.config.calendar import load_calendar
 from node.config.home import Homestead
 from node.directory.trust.feed import DirectoryFeed
@@ -31,7 +32,7 @@ from node.net.mesh_server import MeshService, mesh_listener
 from node.net.office_server import OfficeService, office_listener
 from node.net.peers import GrpcPeers
 from node.net.webhook_client import HookClient
-from node.net.webhooks import HookFiles, HttpHooks
+from node.net.webhooks import HttpHooks
 from node.node import Node
 from node.ports import Clock, Ports
 from node.process.health import Health

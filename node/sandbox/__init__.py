@@ -8,6 +8,7 @@ real mesh: an authority of its own, prefixes that nobody has, doors on this mach
     papers.py         documents and statuses to write   writing.py      as packets of every style (pdf.py)
     counterparts.py   units that answer                 writers.py      units that write
     watch.py          what was refused at the door      publishing.py   changes of zones reach everybody
-    site.py           what is on disk                   running.py      all of it together
-    door.py           HTTP for people and for vendors' own tests
+    site.py           what is on disk                   world.py        how that is made, once
+    running.py        all of it together                door.py         HTTP for people and for vendors' own tests
+    remote.py         the way to that door, for commands
 """

@@ -4,26 +4,16 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
-
-import typer
 
 from node.errors import Deferred, Rejected, fault
 from node.model.reason import Reason
 
 SANDBOX_VARIABLE = "TRUC_SANDBOX"
+"""Names a sandbox's door to the commands that speak with it."""
 ANSWER_S = 60.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
-
-Endpoint = Annotated[
-    str,
-    typer.Option(
-        help="Cửa của hộp cát, do 'truc sandbox' in ra; mặc định hộp cát đang chạy trên máy này.",
-        envvar=SANDBOX_VARIABLE,
-        metavar="URL",
-    ),
-]
 
 
 class Remote:
@@ -75,11 +65,6 @@ def _checked(answer: Any) -> dict[str, Any]:
     return answer
 
 
-def remote(endpoint: str) -> Remote:
-    """Return the sandbox at an address, "" the one that runs here. Raises typer.BadParameter if none was started."""
-    return Remote(endpoint or _noted())
-
-
 def note(endpoint: str) -> None:
     """Let later commands of this account find the sandbox; where that cannot be written, they are given --endpoint."""
     with contextlib.suppress(OSError):
@@ -90,19 +75,18 @@ def note(endpoint: str) -> None:
 
 
 def forget(endpoint: str) -> None:
-    """The sandbox has ended: nobody shall look for it there any more."""
+    """Let nobody look for a sandbox there any more: it has ended."""
     with contextlib.suppress(OSError):
         if _pointer().read_text("ascii") == endpoint:
             _pointer().unlink()
 
 
-def _noted() -> str:
+def noted() -> str:
+    """Return the door of the sandbox that was noted last, "" if none is."""
     try:
         return _pointer().read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(
-            "không có hộp cát nào đang chạy ở đây; hãy chạy 'truc sandbox', hoặc ghi --endpoint URL"
-        ) from error
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _pointer() -> Path:

@@ -1,1 +1,1 @@
-"""Wording: the model's words for people, in Vietnamese (vietnamese.py), and for programs (plain.py)."""
+"""Wording: the model's words for people, in Vietnamese (vietnamese.py), and for programs (plain.py); used by every door that shows them."""

@@ -1,5 +1,6 @@
 """Words of the model in Vietnamese, as tables and sentences show them."""
 
+import unicodedata
 from datetime import datetime
 
 from node.errors import ADVICE
@@ -33,7 +34,14 @@ LIVES = {
 }
 BUSINESS_TYPES = {0: "", 1: "thu hồi", 2: "cập nhật", 3: "thay thế"}
 
+_NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories that have no picture of their own: control, direction and join marks, surrogates, line separators."""
 _UNITS = ("byte", "KB", "MB", "GB", "TB")
+
+
+def clean(text: str) -> str:
+    """Return a text from outside as it may be shown: one line, nothing but characters that can be seen."""
+    return "".join(" " if unicodedata.category(c) in _NOT_SHOWN else c for c in text)
 
 
 def size(octets: int) -> str:

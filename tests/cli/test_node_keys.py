@@ -73,7 +73,7 @@ def test_a_certificate_is_replaced_only_when_the_directory_lists_both(truc: Truc
 def test_a_certificate_near_its_end_is_replaced_without_being_asked_twice(
     truc: Truc, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.cli.node_keys.EARLY_MS", 1_100 * DAY_MS)
+    monkeypatch.setattr("node.ops.keys.EARLY_MS", 1_100 * DAY_MS)
 
     assert state_of(truc, home) == "prepared"
 

@@ -9,15 +9,15 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from node.cli.node import bootstrap
-from node.cli.system import connect
-from node.cli.unit import sign_zone
 from node.client import AsyncOffice, Credential, Patience
 from node.config.settings import load_settings
 from node.directory.authority.authority import Authority
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
+from node.ops.connect import connect
 from node.ops.home import Home, NewNode, create_home, describe_anew
+from node.ops.join import bootstrap
+from node.ops.zone import sign_zone
 from tests.containers.hosts import MESH_PORT, NORTH, OFFICE_PORT, SOUTH, Host, Hosts, Place, Volume
 from tests.containers.lines import Line
 from tests.real_mesh import now_ms, wait_for
@@ -109,7 +109,7 @@ class Mesh:
         assert before in text
         home.settings_file.write_text(text.replace(before, f"{alias}:{MESH_PORT}"), "utf-8")
         assert describe_anew(home)
-        self.authority.take(sign_zone(home)[0], now_ms())
+        self.authority.take(sign_zone(home, now_ms())[0], now_ms())
         self.authority.publish(now_ms())
         self.hosts.own(self[name].volume.folder)
         self.hosts.own(self.authority.public)
@@ -155,5 +155,5 @@ class Mesh:
         units = UNITS.get(name, ())
         if units:
             home.zone_editor().add_units(Unit(code, f"Đơn vị mẫu {code}") for code in units)
-            self.authority.take(sign_zone(home)[0], now_ms())
+            self.authority.take(sign_zone(home, now_ms())[0], now_ms())
         connect(home, "qlvb", [parse_code(code) for code in units or ("W00",)], self.folder / f"{name}.json")

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from node.cli.drop_papers import Papers
 from node.client import AsyncOffice, Patience
 from node.drop.folder import DropFolder, Times
 from node.drop.paperwork import Event
@@ -44,7 +43,7 @@ class Worked:
     def __init__(self, root: Path, office: AsyncOffice) -> None:
         self.root, self.office, self.hands = root, office, Hands()
         self.events: list[Event] = []
-        self.folder = DropFolder(root, office, Papers(), self.events.append, self.hands)
+        self.folder = DropFolder(root, office, self.events.append, self.hands)
 
     async def look(self, later_ms: int = 10_000) -> bool:
         """Let some time pass, then work one round."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.drop_papers import Papers
 from node.client import AsyncOffice, Broken, Reason, Rejected
 from node.drop.places import Places
 from node.edxml.document import read_packet
@@ -160,11 +159,11 @@ def test_only_plain_files_are_taken_and_what_stays_is_told_once(pair: RealMesh, 
 def test_a_file_that_vanishes_is_told_and_the_files_of_its_form_stay(
     pair: RealMesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def asked(papers: Papers, form: Path) -> list[str]:
+    def asked(form: Path) -> list[str]:
         form.unlink()
         return ["tệp.pdf"]
 
-    monkeypatch.setattr(Papers, "attachments_of", asked)
+    monkeypatch.setattr("node.drop.paperwork.attachments_of", asked)
 
     async def story() -> None:
         async with worked(pair, "g14", tmp_path) as here:
@@ -237,7 +236,7 @@ def test_a_packet_that_cannot_be_opened_comes_home_all_the_same(
     def refuse(*_: object, **__: object) -> None:
         raise Rejected(Reason.PACKET_TOO_COMPLEX, "too deep")
 
-    monkeypatch.setattr("node.cli.drop_papers.extract_all", refuse)
+    monkeypatch.setattr("node.drop.receiving.extract_all", refuse)
 
     async def story() -> Path:
         async with AsyncOffice(pair["g14"].credential) as office, worked(pair, "h49", tmp_path) as there:

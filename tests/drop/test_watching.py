@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.drop_papers import Papers
 from node.client import AsyncOffice, Patience
 from node.drop.folder import DropFolder
 from node.drop.paperwork import Event
@@ -31,7 +30,7 @@ async def work(mesh: RealMesh, root: Path, every_s: float, events: list[Event], 
     """Let a drop folder run while a story is told."""
     async with AsyncOffice(mesh["g14"].credential, patience=Patience(limit_s=0)) as office:
         with Places(root).prepared():
-            at_work = DropFolder(root, office, Papers(), events.append)
+            at_work = DropFolder(root, office, events.append)
             at_work.begin()
             running = asyncio.ensure_future(at_work.run(every_s))
             try:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from node.cli.node_keys import CURRENT, PREPARED, READY, WAITING, renew
 from node.directory.zone.zone import ZoneEditor
 from node.net.client import OfficeClient
 from node.ops.home import Home, describe_anew
+from node.ops.keys import CURRENT, PREPARED, READY, WAITING, renew
 from node.seal.tls import load_tls
 from tests.mesh.support import QUICK, delivered, directory_of, document, eventually, run
 from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, RealNode, now_ms

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from node.access.webhooks import HookFiles
 from node.config.home import Homestead
 from node.model.webhook import HookView
-from node.net.webhooks import HookFiles
 from node.seal.keyring import load_keys
 from tests.hook_receiver import Receiver
 from tests.mesh.support import QUICK, delivered, document, eventually, run, whole_inbox

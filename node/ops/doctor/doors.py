@@ -85,7 +85,7 @@ def _is_named(host: str, names: list[str]) -> bool:
 
 
 def _hook_files(place: Home) -> Iterator[Check]:
-    from node.net.webhooks import HookFiles
+    from node.access.webhooks import HookFiles
 
     if not any(place.systems_folder.glob("*.webhook")):
         return

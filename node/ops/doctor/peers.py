@@ -1,6 +1,6 @@
 """Check-up of peers as a running node has seen them: do they find us, which programs do they run, do our clocks agree?
 
-Whether we reach them is told beside the roads (checkup_mesh.py). Whether they reach us is seen by their calls: every peer that may dial
+Whether we reach them is told beside the roads (mesh.py). Whether they reach us is seen by their calls: every peer that may dial
 us says Hello about once a minute. A peer that reaches us only through a relay does not call, and none does if we advertise no address.
 """
 

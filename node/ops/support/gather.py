@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from node import __version__
 from node.archive.sink import Sink
 from node.errors import Deferred, Fault
+from node.ops.doctor.examine import examine, told
 from node.ops.home import Home
 from node.ops.support import machine
 from node.ops.support.logs import read_log
@@ -71,7 +72,7 @@ def gather(sink: Sink, place: Home, logs: list[Path], now_ms: int) -> Bundle:
     bundle = Bundle(place, now_ms, redactor_of(place, settings), settings)
     node_id = settings.node_id if settings else "?"
     sink.add_text("README.txt", NOTE.format(node_id=node_id, time=iso_time(now_ms), version=__version__))
-    bundle.part(sink, "doctor.json", lambda: _doctor(place))
+    bundle.part(sink, "doctor.json", lambda: _doctor(place, now_ms))
     bundle.part(sink, "settings.json", lambda: _dumped(place))
     bundle.part(sink, "versions.json", machine.versions)
     bundle.part(sink, "system.json", lambda: machine.system(place))
@@ -105,10 +106,8 @@ def _settings(place: Home) -> "Settings | None":
         return None  # the doctor says why
 
 
-def _doctor(place: Home) -> dict[str, Any]:
-    from node.cli.doctor import examine, told
-
-    return told(place.path, examine(place))
+def _doctor(place: Home, now_ms: int) -> dict[str, Any]:
+    return told(place.path, examine(place, now_ms))
 
 
 def _dumped(place: Home) -> dict[str, Any]:

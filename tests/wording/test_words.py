@@ -1,14 +1,9 @@
-"""What people and programs read: times, sizes, names of files, receipts."""
+"""What people and programs read: times, sizes, states, receipts."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from node.cli.output import clean
-from node.errors import Rejected
 from node.model.delivery import State
 from node.model.directory import Role
 from node.model.envelope import PacketKind, Signature
@@ -16,11 +11,10 @@ from node.model.lane import Lane
 from node.model.office import DeliveryView, InboxEntry, PeerView
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
-from node.office.naming import FILE_NAME_CHARACTERS_MAX, packet_file_name, safe_file_name, submission_id_of
-from node.office.proof import BY_NODE, verified_by
 from node.wire.receipt import encode_receipt
 from node.wording import vietnamese
 from node.wording.plain import iso_time, plain
+from node.wording.vietnamese import clean
 
 PACKET_ID = bytes(range(16))
 AT_MS = 1_795_345_200_123
@@ -115,55 +109,6 @@ def test_every_reason_has_a_short_cause() -> None:
     assert not [cause for cause in causes if cause.endswith(".")]
 
 
-@given(st.text(max_size=300))
-def test_no_text_makes_a_file_name_that_leaves_its_folder(name: str) -> None:
-    safe = safe_file_name(name)
-
-    assert safe == Path(safe).name
-    assert not safe.startswith((".", "-"))
-    assert 0 < len(safe) <= FILE_NAME_CHARACTERS_MAX
-    assert safe.isprintable()
-
-
-def test_a_packet_is_named_after_its_document_and_its_id() -> None:
-    status = replace(ENTRY, status_code="03")
-    evil = replace(ENTRY, document_code="../../etc/passwd")
-
-    assert packet_file_name(ENTRY) == "12-BNV-VP-0001020304.edxml"
-    assert packet_file_name(status) == "trang-thai-03-12-BNV-VP-0001020304.edxml"
-    assert packet_file_name(evil) == "etc-passwd-0001020304.edxml"
-
-
 def test_a_subject_cannot_move_the_cursor() -> None:
     assert clean("a\x1b[2Jb\u202ec\nd\u2028e") == "a [2Jb c d e"
     assert clean("Tiếng Việt đủ dấu") == "Tiếng Việt đủ dấu"
-
-
-def test_the_same_file_has_the_same_submission_id_and_other_octets_another(tmp_path: Path) -> None:
-    path = tmp_path / "công văn.edxml"
-    path.write_bytes(b"one")
-    first = submission_id_of(path)
-    path.write_bytes(b"two")
-
-    assert first != submission_id_of(path)
-    path.write_bytes(b"one")
-    assert submission_id_of(path) == first
-    assert first.isprintable()
-    with pytest.raises(Rejected):
-        submission_id_of(tmp_path / "absent")
-
-
-def test_a_receipt_counts_only_for_its_own_packet_unit_and_outcome() -> None:
-    delivered = replace(WAITING, state=State.DELIVERED, reason=Reason.NONE, end_time_ms=AT_MS)
-    other_unit = signed(outcomes=(Outcome("H37.02", Reason.NONE),))
-    refused = signed(outcomes=(Outcome("H37.01", Reason.RECIPIENT_UNKNOWN),))
-    failed = replace(delivered, state=State.FAILED, reason=Reason.RECIPIENT_UNKNOWN)
-
-    assert verified_by(WAITING, PACKET_ID, None) is None
-    assert verified_by(replace(delivered, signed_receipt=signed()), PACKET_ID, None) == BY_NODE
-    assert verified_by(replace(delivered, signed_receipt=signed()), bytes(16), None) is None
-    assert verified_by(replace(delivered, signed_receipt=other_unit), PACKET_ID, None) is None
-    assert verified_by(replace(delivered, signed_receipt=refused), PACKET_ID, None) is None
-    assert verified_by(replace(delivered, signed_receipt=signed(level=Level.CUSTODY)), PACKET_ID, None) is None
-    assert verified_by(replace(failed, signed_receipt=refused), PACKET_ID, None) == BY_NODE
-    assert verified_by(replace(failed, signed_receipt=signed()), PACKET_ID, None) is None

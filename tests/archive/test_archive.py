@@ -22,7 +22,7 @@ import pytest
 
 from node.archive.metadata import Field, fields
 from node.archive.sink import archive_at
-from node.cli.export import default_name, write
+from node.archive.write import default_name, write
 from node.edxml.compose import compose_document, compose_status
 from node.edxml.document import read_packet
 from node.errors import Broken, Deferred, Rejected

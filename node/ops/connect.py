@@ -1,0 +1,59 @@
+"""Connecting an office's software: a credential file for gRPC, written once, and the secret of the VXP bridge, shown once."""
+
+from pathlib import Path
+
+from node.access.credential import Credential
+from node.access.vxp_secrets import VxpSecrets
+from node.config.settings import Settings
+from node.errors import Broken, Denied, Fault
+from node.model.code import Code
+from node.model.reason import Reason
+from node.ops.home import Home, keys_of, office_address
+from node.seal.files import read_public
+
+PATH = "/vxp"
+"""As node/web/vxp/build.py serves it."""
+
+
+def units_not_listed(place: Home, units: list[Code]) -> list[str]:
+    """Return those units that the zone does not list (yet). Raises Denied(PEER_SPEAKS_FOR_OTHERS) for one under another's prefix."""
+    zone = place.zone_editor()
+    for code in units:
+        if not any(code.is_under(prefix) for prefix in zone.prefixes):
+            own = ", ".join(map(str, zone.prefixes)) or "none"
+            raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"{code} is under none of this node's prefixes ({own})")
+    return [code.text for code in units if zone.unit(code) is None]
+
+
+def connect(place: Home, name: str, units: list[Code], path: Path, address: str = "") -> None:
+    """Create a system and write its credential file; nothing stays if the file cannot be written.
+
+    Raises Broken(ALREADY_EXISTS) if the system or the file exists, Rejected(REQUEST_INVALID) for a name.
+    """
+    if path.exists():
+        raise Broken(Reason.ALREADY_EXISTS, str(path))
+    certificate = read_public(place.keys / "tls.crt").decode()
+    called = address or office_address(place.settings())
+    systems = place.systems()
+    secret = systems.create(name, [code.text for code in units])
+    try:
+        Credential(called, certificate, name, secret).save(path)
+    except Fault:
+        systems.revoke(name)
+        raise
+
+
+def grant(place: Home, name: str) -> dict[str, str]:
+    """Make a system's VXP secret, in place of any older one; return what goes into its software's settings.
+
+    Raises Rejected(NOT_FOUND) if there is no such system, and what reading settings and keys raises.
+    """
+    settings, keys = place.settings(), keys_of(place)
+    secret = VxpSecrets(place.systems_folder, keys).create(name, keys.public_keys().sealing[0])
+    return {"endpoint": endpoint(settings), "systemid": name, "secret": secret}
+
+
+def endpoint(settings: Settings) -> str:
+    """Return the endpoint as software on this machine would write it; "" while the bridge is off."""
+    vxp = settings.vxp
+    return f"{'https' if vxp.certificate else 'http'}://{vxp.listen}{PATH}" if vxp.listen else ""

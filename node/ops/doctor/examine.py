@@ -1,0 +1,28 @@
+"""The whole check-up, in order: settings, keys and folders first, then files, the clock, and the mesh as far as those allow."""
+
+from pathlib import Path
+from typing import Any
+
+from node.ops.doctor.check import Check, State
+from node.ops.doctor.clock import check_clock
+from node.ops.doctor.files import check_files
+from node.ops.doctor.home import Patient, check_home
+from node.ops.doctor.mesh import check_mesh
+from node.ops.home import Home
+
+
+def examine(place: Home, now_ms: int) -> list[Check]:
+    """Look at everything, as far as what was found before allows."""
+    patient = Patient(place, now_ms)
+    return [*check_home(patient), *check_files(patient), *check_clock(), *check_mesh(patient)]
+
+
+def told(home: Path, checks: list[Check]) -> dict[str, Any]:
+    """Return findings as programs read them."""
+    return {
+        "home": str(home),
+        "healthy": not any(check.state is State.WRONG for check in checks),
+        "checks": [
+            {"name": one.name, "state": one.state.value, "said": one.said, "advice": one.advice} for one in checks
+        ],
+    }
