@@ -20,6 +20,8 @@ from node.model.reason import Reason
 from node.model.status import STATUS_NAMES
 from node.net.client import OfficeClient, Progress
 from node.net.client_fetch import Fetched
+from node.office import changes
+from node.office.sent import Named
 
 T = TypeVar("T")
 
@@ -178,6 +180,49 @@ class AsyncOffice:
             return taken(await report(office, entry, about, code, note))
 
         return await self._call(attempt)
+
+    async def withdraw(self, document: Named, reason: str, *, recipients: Sequence[str] = ()) -> SubmitResult:
+        """Take a document back that the system has sent, from these recipients (codes in either form), or from all.
+
+        `document`: its packet id in octets, a text (packet id, submission id or DocumentId), or the path of its packet file. Where it was
+        not fetched it goes out of the inbox at once, elsewhere the recipient is asked: `track` and `dossier` show the answers. The same
+        withdrawal again is the same withdrawal. Raises as `submit`, and Rejected: REQUEST_INVALID without a reason or for what is no
+        packet file, NOT_FOUND for what this system has not sent, RECIPIENT_UNKNOWN for a unit to which it did not go.
+        """
+        return taken(await changes.withdraw(self, document, reason, recipients))
+
+    async def update(
+        self,
+        document: Named,
+        reason: str = "",
+        *,
+        add: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        attach: Sequence[Path] = (),
+        subject: str = "",
+        content: str = "",
+        document_type: str = "",
+        due: str = "",
+        priority: str = "",
+    ) -> SubmitResult:
+        """Mend a document that the system has sent (named as in `withdraw`), add recipients to it, or drop some; what is "" stays.
+
+        `add`: codes, also "H49.22=Sở mẫu"; who is added gets the document itself, so name its packet file then, or `attach` its files. A
+        packet file keeps all that is not mended, its attachments too; of a document that is only named, the node remembers what `track`
+        shows. `due`: 2026-10-05 or 05/10/2026; `priority`: 0 to 4 or its name. The same update again is the same update. Raises as
+        `withdraw`, and Rejected: REQUEST_INVALID if nothing would change, PACKET_NO_RECIPIENT if all are dropped.
+        """
+        wish = changes.Changes(tuple(add), tuple(drop), tuple(attach), subject, content, document_type, due, priority)
+        return taken(await changes.update(self, document, wish, reason))
+
+    async def replace(self, documents: Named | Sequence[Named], new: bytes | Path, reason: str = "") -> SubmitResult:
+        """Send a new document in place of others that the system has sent (named as in `withdraw`).
+
+        `new`: a packet, or the path of its file or of a form (.toml, as `truc packet new` takes), which without recipients goes to all that
+        have the old ones. The same replacement again is the same replacement. Raises as `withdraw`.
+        """
+        old = [documents] if isinstance(documents, Named) else list(documents)
+        return taken(await changes.replace(self, old, new, reason))
 
     async def track(self, *, packet_id: bytes = b"", submission_id: str = "", document_id: str = "") -> TrackView:
         """Show where a packet is, for each recipient; named by exactly one of three names. Raises Rejected(NOT_FOUND)."""

@@ -20,6 +20,7 @@ from node.model.life import Dossier
 from node.model.office import FoundUnit, InboxEntry, SubmitResult, TrackView
 from node.net.client import Progress
 from node.net.client_fetch import Fetched
+from node.office.sent import Named
 
 T = TypeVar("T")
 
@@ -118,6 +119,44 @@ class Office:
     def send_status(self, packet_id: bytes, code: str, note: str = "", *, unit: str = "") -> SubmitResult:
         """Report what has become of a document; see AsyncOffice.send_status."""
         return self._wait(lambda: self._office.send_status(packet_id, code, note, unit=unit))
+
+    def withdraw(self, document: Named, reason: str, *, recipients: Sequence[str] = ()) -> SubmitResult:
+        """Take a document back that the system has sent; see AsyncOffice.withdraw."""
+        return self._wait(lambda: self._office.withdraw(document, reason, recipients=recipients))
+
+    def update(
+        self,
+        document: Named,
+        reason: str = "",
+        *,
+        add: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        attach: Sequence[Path] = (),
+        subject: str = "",
+        content: str = "",
+        document_type: str = "",
+        due: str = "",
+        priority: str = "",
+    ) -> SubmitResult:
+        """Mend a document that the system has sent, add recipients to it, or drop some; see AsyncOffice.update."""
+        return self._wait(
+            lambda: self._office.update(
+                document,
+                reason,
+                add=add,
+                drop=drop,
+                attach=attach,
+                subject=subject,
+                content=content,
+                document_type=document_type,
+                due=due,
+                priority=priority,
+            )
+        )
+
+    def replace(self, documents: Named | Sequence[Named], new: bytes | Path, reason: str = "") -> SubmitResult:
+        """Send a new document in place of others that the system has sent; see AsyncOffice.replace."""
+        return self._wait(lambda: self._office.replace(documents, new, reason))
 
     def track(self, *, packet_id: bytes = b"", submission_id: str = "", document_id: str = "") -> TrackView:
         """Show where a packet is; see AsyncOffice.track."""
