@@ -23,7 +23,7 @@ class Credential:
 
     @property
     def token(self) -> str:
-        """What the authorization header carries after "Bearer "."""
+        """The text that the authorization header carries after "Bearer "."""
         return f"{self.system}.{self.secret}"
 
     def save(self, path: Path) -> None:

@@ -207,7 +207,7 @@ def _alone(folder: Path) -> Iterator[None]:
 class Marks:
     """Tells whether files of a folder have changed. Asked every second on the loop, so it is as cheap as it gets.
 
-    Whoever makes, replaces or removes a file changes its folder, and one look at that is enough; each of several hundred looks at files
+    A file that is made, replaced or removed changes its folder, and one look at that is enough; each of several hundred looks at files
     would let go of the interpreter and wait for it. A file that was written into where it lies is seen when `EVERY_S` have passed, and
     so is what happened within the same tick of the file system's clock as the last look.
     """

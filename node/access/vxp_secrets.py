@@ -31,7 +31,7 @@ LOOK_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class _Known:
-    """What a file held when it was last read, how it looked, and when it was last looked at."""
+    """A file's secret when it was last read, how it looked, and when it was last looked at."""
 
     secret: bytes
     mark: tuple[int, int, int]

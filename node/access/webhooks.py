@@ -33,7 +33,7 @@ _URL = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class HookFile:
-    """What a system's file says. `secret` is what the HMAC is computed with: the octets, not their text."""
+    """A system's file, read. `secret` is what the HMAC is computed with: the octets, not their text."""
 
     url: str
     ca_file: str

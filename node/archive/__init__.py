@@ -10,7 +10,7 @@
     SHA256SUMS        digests of all the others; `sha256sum -c SHA256SUMS` checks them
 
 It can be made from the author's side and from a recipient's, through the office's own door: whoever may not read a document cannot
-archive it either. What the node no longer keeps is named as missing, and everything else is there. The same input gives the same octets:
+archive it either. A packet that the node no longer keeps is named as missing, and all else is there. The same input gives the same octets:
 nothing in it tells when it was made.
 
     write.py      all of it, in order                 sink.py       where it is written: a folder or a zip, whole or not at all

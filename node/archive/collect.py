@@ -41,7 +41,7 @@ _STATUS_PACKETS = (LifeAct.STATUS, LifeAct.ASK_BACK)
 
 
 class ArchiveOffice(Protocol):
-    """What the archive asks of a node; OfficeClient can do it."""
+    """An office's connection, as far as the archive needs one; OfficeClient is one."""
 
     async def track(self, *, packet_id: bytes = b"") -> TrackView: ...
     async def fetch_to(self, packet_id: bytes, path: Path, unit: str = "", *, lease_ms: int = 0) -> InboxEntry: ...

@@ -1,4 +1,4 @@
-"""What the archive knows of a document: packets with their files, deliveries, receipts. Index, JSON and history are made from it."""
+"""Facts: all that is known of a document: packets with files, deliveries, receipts. Index, JSON and history are made from it."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class PacketFacts:
 
     @property
     def title(self) -> str:
-        """What the packet did, in Vietnamese."""
+        """The packet's deed, in Vietnamese."""
         act = ACTS[self.entry.act]
         if not self.entry.status_code:
             return act

@@ -1,7 +1,7 @@
 """The document's metadata, under the field names of NĐ 30/2020/NĐ-CP Phụ lục VI (the table of outgoing and incoming documents).
 
-DocCode is the name of TT 02/2019/TT-BNV for the document's identifier. What a packet does not say (the file it belongs to, its arrival
-number in the register) stays empty for the archivist. A value that is longer than the table allows is kept whole and marked:
+DocCode is the name of TT 02/2019/TT-BNV for the document's identifier. Fields that no packet tells (the file it belongs to, its
+arrival number in the register) stay empty for the archivist. A value that is longer than the table allows is kept whole and marked:
 OrganId there has 13 characters, while QĐ 20/2020 allows 35.
 """
 

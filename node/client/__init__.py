@@ -22,7 +22,7 @@ packet id or its packet file, and the same request again is the same request.
     asynchronous.py   AsyncOffice      content.py     what is handed in, with its submission id    patience.py   trying again
     synchronous.py    Office           reporting.py   a status about a document
 
-It is thin: every call is one of node/net/client.py's. What it adds is patience (patience.py): what the node or the road cannot do just now
+It is thin: every call is one of node/net/client.py's. It adds patience (patience.py): what the node or the road cannot do just now
 (Deferred) is tried again, which is safe because the submission id is chosen before the first try (content.py), and whatever cannot be done
 is raised, as a fault of node.errors: also a packet that the node refuses, so that nobody can overlook it.
 """

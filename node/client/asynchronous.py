@@ -113,7 +113,7 @@ class AsyncOffice:
     async def inbox(self, unit: str = "", *, page_entries: int = PAGE_ENTRIES) -> AsyncIterator[InboxEntry]:
         """Go through what waits for a unit, the most urgent first; pages are fetched as they are needed.
 
-        What is acknowledged meanwhile does not disturb it; what arrives meanwhile may be met or not.
+        Acknowledging meanwhile does not disturb it; packets that arrive meanwhile may be met or not.
         """
         page_token = ""
         while True:

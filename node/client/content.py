@@ -1,4 +1,4 @@
-"""What is handed in: octets, a file or a stream, with the submission id that follows from it.
+"""Content that is handed in: octets, a file or a stream, with the submission id that follows from it.
 
 The id is there before the first try, so every retry, and the same content handed in again after a crash of the caller, is the same
 submission (law 3). A stream can be read only once, so one of more than a mebibyte is first written into a temporary file.

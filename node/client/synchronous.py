@@ -194,6 +194,6 @@ class Office:
             raise
 
     def _refuse_own_thread(self) -> None:
-        """Whoever waited there for something to be done there would wait for ever."""
+        """Refuse to wait in the very thread that would do the work: that would last for ever."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("an Office must not be called from its own progress callback")

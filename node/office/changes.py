@@ -56,7 +56,7 @@ FORM_ENDING = ".toml"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an update changes; whatever is empty stays as it is.
+    """The changes of an update; whatever is empty stays as it is.
 
     `add`: codes of new recipients, also "H49.22=Sở mẫu" with the name; `drop`: of those who shall not have it any more; `attach`: files
     in place of those of the packet file. `due` in any usual form, `priority` 0 to 4 or its name, the others as they shall stand there.

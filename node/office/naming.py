@@ -25,7 +25,7 @@ _SOME_DIGITS = re.compile(r"[0-9a-fA-F]{6,32}")
 
 
 class Desk(Protocol):
-    """What is asked of the node for it. `OfficeClient` can do it, and `AsyncOffice` with patience."""
+    """An office's connection to its node, as far as this room needs one: `OfficeClient`, or `AsyncOffice`, which is patient."""
 
     async def track(self, *, packet_id: bytes = b"", submission_id: str = "", document_id: str = "") -> TrackView:
         """Show a packet's deliveries. Raises Rejected(NOT_FOUND)."""

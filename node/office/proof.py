@@ -1,6 +1,6 @@
 """Proof that a delivery arrived: what its receipt says is asked of the receipt itself, and of the directory if we have it.
 
-The node has verified every receipt before it called a delivery final (law 2). Whoever has a node's folder can do it again, without
+The node has verified every receipt before it called a delivery final (law 2). A node's folder lets one do it again, without
 trusting the running process: signature by the key that the directory names, right packet, right unit, right outcome.
 """
 

@@ -1,4 +1,4 @@
-"""What was sent, as it is needed to change it: the document's own words, where it went, and how a repeat is known.
+"""A document that was sent, as it is needed to change it: its own words, where it went, and how a repeat is known.
 
 A document is named by its packet file, which says everything, or by a name under which the node knows it: then its words are those that
 the node remembers, and where it went is known for sure. The node is never asked for the body: it keeps it only until the document is

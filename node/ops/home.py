@@ -41,7 +41,7 @@ class Home(Homestead):
 
     @property
     def join_request(self) -> Path:
-        """What the authority needs to admit the node."""
+        """The file by which the authority admits the node."""
         return self.path / "join-request.truc"
 
     def private_keys(self) -> list[Path]:
@@ -104,7 +104,7 @@ def office_address(settings: "Settings") -> str:
 
 @dataclass(frozen=True, slots=True)
 class NewNode:
-    """What a new node is to be; addresses as "host:port". `advertise` "": nobody can dial it."""
+    """A node that is to be made; addresses as "host:port". `advertise` "": nobody can dial it."""
 
     node_id: str
     name: str

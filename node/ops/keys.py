@@ -1,4 +1,4 @@
-"""What becomes of a node's key files after its first day: a new TLS certificate, a passphrase for all private keys.
+"""Key files of a node after its first day: a new TLS certificate, a passphrase for all private keys.
 
 A TLS certificate is replaced without a moment in which the others refuse the node (node/seal/next_tls.py). `renew` goes a step, or says
 what the next one is:

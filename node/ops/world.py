@@ -55,7 +55,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What was made, and where. `bridges`: what each bridged system's software must be told, by system."""
+    """A world that was made, and where. `bridges`: what each bridged system's software must be told, by system."""
 
     folder: Path
     fingerprint: str

@@ -1,4 +1,4 @@
-"""What a node lists, signed for the authority: its units, keys and addresses, under the prefixes that it was granted."""
+"""The zone, signed for the authority: a node's units, keys and addresses, under the prefixes that it was granted."""
 
 from node.directory.trust.trust import TrustedFolder
 from node.ops.home import Home

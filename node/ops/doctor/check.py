@@ -1,4 +1,4 @@
-"""What a check-up finds: one row, with what was seen and what to do."""
+"""One finding of a check-up: a row, with what was seen and what to do."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -36,7 +36,7 @@ class _Timex(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class KernelClock:
-    """What the kernel says of its clock; the error is the greatest that it may have, microseconds."""
+    """The kernel's word on its clock; the error is the greatest that it may have, microseconds."""
 
     synchronised: bool
     error_us: int

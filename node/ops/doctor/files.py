@@ -1,7 +1,7 @@
 """Check-up of who owns what lies in a node's folder, and who may read or change it.
 
-A node runs under one account, the owner of its folder. What root has written there (by running a command with sudo) that account cannot
-read; a volume of a container that another account owns it cannot write; and what others may write, they may replace.
+A node runs under one account, the owner of its folder. Files that root has written there (by running a command with sudo) that account
+cannot read; a volume of a container that another account owns it cannot write; and what others may write, they may replace.
 """
 
 import os

@@ -190,7 +190,7 @@ def _admission(patient: Patient) -> Iterator[Check]:
 
 
 def _entry(patient: Patient, settings: "Settings", entry: NodeEntry) -> Iterator[Check]:
-    """What the directory tells others about us must be what we are."""
+    """Compare what the directory tells others about us with what we are."""
     publish = f"Hãy công bố lại: truc unit publish {patient.place.path}"
     differing = _differing_keys(patient, settings, entry)
     for what in differing:
@@ -252,7 +252,7 @@ def _units_and_systems(patient: Patient) -> Iterator[Check]:
 
 
 def _aliases(patient: Patient, zone: "ZoneEditor") -> Iterator[Check]:
-    """Whether every other code of the zone leads to somebody: its unit may be another node's, which closes it without asking."""
+    """See that every other code of the zone leads to somebody: its unit may be another node's, which closes it without asking."""
     from node.model.code import parse_code
 
     directory, now_ms = patient.directory, patient.now_ms
@@ -305,7 +305,7 @@ def _clock(patient: Patient) -> Check:
 
 
 def _calendar(patient: Patient) -> Iterator[Check]:
-    """Whether the holidays of this year, and at its end those of the next, are known."""
+    """See that the holidays of this year, and at its end those of the next, are known."""
     from node.config.calendar import load_calendar
 
     if patient.settings is None:

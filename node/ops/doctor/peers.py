@@ -1,7 +1,7 @@
 """Check-up of peers as a running node has seen them: do they find us, which programs do they run, do our clocks agree?
 
-Whether we reach them is told beside the roads (mesh.py). Whether they reach us is seen by their calls: every peer that may dial
-us says Hello about once a minute. A peer that reaches us only through a relay does not call, and none does if we advertise no address.
+Our reaching them is told beside the roads (mesh.py). Their reaching us is seen by their calls: every peer that may dial us says
+Hello about once a minute. A peer that reaches us only through a relay does not call, and none does if we advertise no address.
 """
 
 import re

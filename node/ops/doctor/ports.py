@@ -1,6 +1,6 @@
 """Check-up of ports: which ones a node listens on, whether they answer, and who holds one that is not free.
 
-Who holds a port is read from the kernel's tables; another account's program shows its name to root only.
+The holder of a port is read from the kernel's tables; another account's program shows its name to root only.
 """
 
 import asyncio

@@ -44,7 +44,7 @@ manifest.json kê các tệp và những phần không lấy được.
 
 @dataclass(slots=True)
 class Bundle:
-    """What is being gathered. `problems` says what could not be, by part."""
+    """A bundle that is being gathered. `problems` says what could not be, by part."""
 
     place: Home
     now_ms: int

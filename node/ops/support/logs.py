@@ -1,8 +1,8 @@
 """Log lines for a bundle: what a node has logged, cut down to the fields that a log may have at all (node/log.py) and a few less.
 
 Details and submission ids are words of others: a fault's detail may quote what it is about, and software is free to put a subject into
-its ids. Details are left out, ids stand as digests, so that lines about the same submission still find each other. Whatever is no line
-of a node's log (a console's, another program's) is left out and counted.
+its ids. Details are left out, ids stand as digests, so that lines about the same submission still find each other. A line that is
+none of a node's log (a console's, another program's) is left out and counted.
 """
 
 import hashlib
