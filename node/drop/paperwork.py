@@ -1,4 +1,6 @@
-"""What the drop folder has done by those who know packets and letters; `truc packet` does the same for people. And what it tells."""
+"""Paperwork that others do for the drop folder, because they know packets and letters (`truc packet` does it for people), and the
+events that the folder tells.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ class Paperwork(Protocol):
         ...
 
     def extract(self, packet: Path, folder: Path) -> list[Extracted]:
-        """Take all attachments out into a folder; what cannot be is told, the others are taken. Raises Rejected, Broken(IO_FAILED)."""
+        """Take all attachments out into a folder; one that cannot be is told, the others are taken. Raises Rejected, Broken(IO_FAILED)."""
         ...
 
 
