@@ -153,7 +153,7 @@ def _mistaken_statuses(statuses: Sequence[Seen], subjects: Mapping[str, Subject]
 
 
 def _mistaken_identifiers(documents: Sequence[Seen]) -> list[str]:
-    """Find one DocumentId on two documents, and one document under two. Withdrawals and updates, which bear their document's, do not count."""
+    """Find one DocumentId on two documents, and one document under two; withdrawals and updates, which bear another's, are passed over."""
     by_id: dict[str, tuple[str, str]] = {}
     by_code: dict[tuple[str, str, str], tuple[str, str]] = {}
     found = []

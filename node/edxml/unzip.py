@@ -220,7 +220,8 @@ def _promised_crc(stream: _Stream, entry: Entry) -> _Steps[int]:
     crc = int.from_bytes((yield from stream.exactly(4)), "little")
     yield from stream.exactly(8)
     if (yield from stream.peek(4)) not in (_CENTRAL_MARK, LOCAL_MARK):
-        yield from stream.exactly(8)  # no record begins here, so the sizes have eight octets each (zip64, APPNOTE 4.3.9)
+        # No record begins here, so the sizes have eight octets each (zip64, APPNOTE 4.3.9).
+        yield from stream.exactly(8)
     return crc
 
 

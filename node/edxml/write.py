@@ -107,7 +107,8 @@ def _base64(content: Content) -> Iterator[bytes]:
     rest = b""
     for piece in (content,) if isinstance(content, bytes) else content:
         rest += piece
-        whole = len(rest) // 3 * 3  # three octets make four characters; an = in the middle would end the content for every reader
+        # Three octets make four characters; an = in the middle would end the content for every reader.
+        whole = len(rest) // 3 * 3
         if whole:
             yield b64encode(rest[:whole])
             rest = rest[whole:]

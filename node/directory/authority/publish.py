@@ -38,7 +38,8 @@ def publish(draft: Draft, grants: Sequence[Grant], online: CryptoSigner, now_ms:
     """Publish the draft; return the new version."""
     version = published_version(draft) + 1
     snapshot = signed(_snapshot(draft, grants, version, now_ms), [online])
-    keep = _named_paths(draft, grants)  # before the first public file is written: it refuses a draft that does not fit together
+    # Before the first public file is written: it refuses a draft that does not fit together.
+    keep = _named_paths(draft, grants)
     draft.publish_decided()
     _put(draft, snapshot, version, online, now_ms)
     draft.finish(keep)

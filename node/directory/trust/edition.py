@@ -114,7 +114,8 @@ def write_edition(home: Path, index: Index, files: Mapping[str, bytes], before: 
                 _put(part / path, data, _same(before, path, index))
             write_file(part / "index.json", json.dumps({"format": FORMAT, **asdict(index)}, indent=1).encode())
             folder = editions / f"{index.version:010d}-{digest(files['metadata/timestamp.json'])[:8]}"
-            if folder.exists():  # written before, but never made current (a crash), or `current` was removed because it was damaged
+            # Written before, but never made current (a crash), or `current` was removed because it was damaged.
+            if folder.exists():
                 shutil.rmtree(folder)
             part.chmod(0o755)  # mkdtemp makes it 0700, and editions are there to be carried to others
             part.rename(folder)
