@@ -40,7 +40,7 @@ SERVE = (sys.executable, "-m", "node.cli.main", "serve")
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """What a node of the mesh is."""
+    """The specification of a node of the mesh."""
 
     node_id: str
     prefix: str = ""

@@ -89,7 +89,7 @@ class FixedDirectory:
 
 @dataclass
 class Switchboard:
-    """Who can reach whom: pairs in `cut` get no answer."""
+    """The lines between nodes: pairs in `cut` get no answer."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     cut: set[tuple[str, str]] = field(default_factory=set)

@@ -46,7 +46,7 @@ PIECE_BYTES = 50 * KB
 
 @dataclass
 class Seen:
-    """What the systems saw."""
+    """All that the systems saw."""
 
     lists_ms: list[float] = field(default_factory=list)
     ended_s: list[float] = field(default_factory=list)

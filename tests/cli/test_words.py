@@ -1,4 +1,4 @@
-"""What people and programs read: times, sizes, names of files, receipts."""
+"""Words that people and programs read: times, sizes, names of files, receipts."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -43,7 +43,7 @@ def good() -> Files:
 
 
 def own() -> ResponseFor:
-    """What a 13 says: the author's own document, and the recipient who is asked for it."""
+    """A 13 names the author's own document, and the recipient who is asked for it."""
     return ResponseFor(CONFORMANCE.code, PAPER.code, PAPER.own_id, PAPER.date)
 
 

@@ -1,4 +1,4 @@
-"""Which files are finished."""
+"""Quiet: which files are finished."""
 
 from pathlib import Path
 

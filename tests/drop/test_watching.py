@@ -1,4 +1,4 @@
-"""What is put into gui/ leaves at once though the next look is far off; and where the machine tells of nothing, looking goes on."""
+"""A file put into gui/ leaves at once though the next look is far off; and where the machine tells of nothing, looking goes on."""
 
 import asyncio
 import time

@@ -274,21 +274,21 @@ class Place:
         return load_rows(tx, outbox.mix(lanes, self.node.policy))
 
     def transfer(self, peer_id: str, policy: Policy | None = None) -> Transfer:
-        """What carries to one peer."""
+        """Return the transfer to one peer."""
         node = self.node
         parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, node.signals)
         return Transfer(peer_id, self.ports, policy or node.policy, parts)
 
     def sweeper(self) -> Sweeper:
-        """The sweeper of the node, without its loop."""
+        """Return the sweeper of the node, without its loop."""
         return Sweeper(self.ports, self.node.policy, self.node.signals, self.node.counters, self.node.body_files)
 
     def duty_loop(self) -> DutyLoop:
-        """What does the node's duties, without its loop."""
+        """Return the duty loop of the node, without its loop."""
         return DutyLoop(self.ports, self.node.policy, self.node.signals, self.node.reader.header, self.node.submit)
 
     def notifier(self, hooks: Hooks) -> Notifier:
-        """What tells systems, without its loop."""
+        """Return the notifier of systems, without its loop."""
         return Notifier(self.ports, self.node.policy, self.node.signals, hooks)
 
 

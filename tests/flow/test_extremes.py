@@ -1,4 +1,4 @@
-"""What is unusual but allowed goes through a node octet for octet; what is too much is refused in few words."""
+"""Extremes: unusual packets that are allowed go through a node octet for octet; those that are too much are refused in few words."""
 
 import unicodedata
 from dataclasses import replace

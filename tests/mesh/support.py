@@ -1,4 +1,4 @@
-"""What the tests of the real mesh share: quick settings, papers, and small ways to ask and wait."""
+"""Common ground of the tests of the real mesh: quick settings, papers, and small ways to ask and wait."""
 
 import asyncio
 import os

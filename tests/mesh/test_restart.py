@@ -1,4 +1,4 @@
-"""What a node knew before it ended it knows when it starts again: outbox, back-off, holds; and late comers get everything."""
+"""Restart: a node knows what it knew before it ended: outbox, back-off, holds; and late comers get everything."""
 
 from collections.abc import Iterator
 from pathlib import Path

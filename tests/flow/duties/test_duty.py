@@ -1,4 +1,4 @@
-"""What the node owes in a unit's name: once for each duty, through crashes and refusals, and not for units that do it themselves."""
+"""Duties of the node in a unit's name are done once for each duty, through crashes and refusals, not for units that do it themselves."""
 
 from collections.abc import Callable
 from typing import Any

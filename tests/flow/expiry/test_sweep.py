@@ -1,4 +1,4 @@
-"""What is due: deliveries that fail for good with our signature under it, and bodies that nobody needs any more."""
+"""The sweep of what is due: deliveries that fail for good with our signature under it, and bodies that nobody needs any more."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What waits for a unit: leased while one fetches, gone when acknowledged, never there twice."""
+"""The inbox of a unit: packets are leased while one fetches, gone when acknowledged, never there twice."""
 
 import pytest
 

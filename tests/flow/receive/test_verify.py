@@ -1,4 +1,4 @@
-"""What a pushed packet is worth: each refusal, and whether it comes with a signature or without one.
+"""Verifying a pushed packet: each refusal, and whether it comes with a signature or without one.
 
 Without: it may be a mistake on the road, nothing is stored, the origin tries again. With: it is refused for good.
 """

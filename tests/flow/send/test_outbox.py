@@ -1,4 +1,4 @@
-"""What waits to leave: its order, its bounds, and an index that always says where each thing is."""
+"""The outbox: its order, its bounds, and an index that always says where each thing is."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What breaks a rule does not get in, and says what; what is only doubtful gets in, and the doubts stay with it."""
+"""Rules at the door: a packet that breaks one does not get in, and is told which; a doubtful one gets in, and the doubts stay with it."""
 
 import asyncio
 import zipfile

@@ -1,4 +1,4 @@
-"""What a sender sees of its packet, and what an operator sees of the outbox and the roads."""
+"""Track: what a sender sees of its packet; and what an operator sees of the outbox and the roads."""
 
 import pytest
 
