@@ -32,7 +32,8 @@ from node.edxml.compose import compose_document
 from node.model.directory import Unit
 from tests.bench.load import KB
 from tests.bench.report import Report
-from tests.real_mesh import MINISTRY, NodeSpec, RealNode, now_ms
+from tests.clocks import now_ms
+from tests.real_mesh import MINISTRY, NodeSpec, RealNode
 from tests.web.real_bridge import BridgedMesh, bridged_mesh
 from tests.web.sdk import Sdk
 

@@ -11,7 +11,7 @@ import pytest
 from node.ops.support.logs import read_log
 from node.ops.support.redact import CUT, Redactor
 from tests.cli.conftest import Admitted, Outcome, Truc
-from tests.flow.support import document
+from tests.papers import document
 
 SUBJECT = "Kế hoạch bí mật về Nguyễn Văn A"
 TOKEN_IN_TEXT = "mat-khau-go-nham-vao-cau-hinh"

@@ -12,7 +12,8 @@ from node.drop.folder import DropFolder
 from node.drop.paperwork import Event
 from node.drop.places import Places
 from node.drop.watching import Watch
-from tests.flow.support import document, run
+from tests.flow.support import run
+from tests.papers import document
 from tests.real_mesh import RealMesh
 
 FAR_S = 60.0

@@ -28,13 +28,14 @@ from node.model.packet import (
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.wire import codec
-from tests.flow.support import Place, place, status_about
+from tests.flow.support import Place, place
+from tests.papers import status_about
 
 MINISTRY, UNIT = "G14", "H49.22"
 
 
 def id_of(number: str, sender: str = MINISTRY) -> str:
-    """The DocumentId that `support.document` gives a number."""
+    """The DocumentId that `papers.document` gives a number."""
     return f"{sender},2026/11/22,{number}/BM-VP"
 
 

@@ -14,7 +14,8 @@ from node.model.policy import Policy
 from node.model.reason import Reason
 from tests.flow.large_support import POLICY, pieces
 from tests.flow.submit.test_rules_at_the_door import changed, codes
-from tests.flow.support import Place, directory, document, place, run
+from tests.flow.support import Place, directory, place, run
+from tests.papers import document
 
 NFC = unicodedata.normalize("NFC", "Quyết định ưu đãi")
 NFD = unicodedata.normalize("NFD", "Quyết định ưu đãi")

@@ -7,7 +7,8 @@ import pytest
 
 from node.model.office import OutboxView, PeerView
 from node.model.reason import Reason
-from tests.mesh.support import QUICK, delivered, document, each, eventually, run, views, whole_inbox
+from tests.mesh.support import QUICK, delivered, each, eventually, run, views, whole_inbox
+from tests.papers import document
 from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
 
 SLOW = """[times]

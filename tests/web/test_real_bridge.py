@@ -10,8 +10,8 @@ import pytest
 from node.access.tls_files import TlsFiles
 from node.errors import Broken
 from node.model.reason import Reason
-from tests.flow.support import document, status_about
 from tests.mesh.support import QUICK, eventually, run
+from tests.papers import document, status_about
 from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE
 from tests.web.real_bridge import bridged_mesh, certificate
 from tests.web.sdk import Sdk, unpadded_hex

@@ -15,7 +15,9 @@ from node.ports import Tx
 from node.rows import keys
 from node.rows.access import require
 from node.rows.records import PacketRecord
-from tests.flow.support import NOW, Place, directory, document, place, push_of, run
+from tests.clocks import NOW
+from tests.flow.support import Place, directory, place, push_of, run
+from tests.papers import document
 
 
 def duty_loop_of(here: Place) -> DutyLoop:

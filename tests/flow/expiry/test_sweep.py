@@ -18,7 +18,9 @@ from node.rows import keys
 from node.rows.access import require
 from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord
 from node.wire import codec
-from tests.flow.support import NOW, Place, document, place, push_of, receipt_for, run
+from tests.clocks import NOW
+from tests.flow.support import Place, place, push_of, receipt_for, run
+from tests.papers import document
 
 KEEP_MS = 30 * DAY_MS
 

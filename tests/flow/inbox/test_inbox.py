@@ -17,7 +17,9 @@ from node.rows import keys
 from node.rows.access import require, save
 from node.rows.records import PacketRecord
 from node.wire import codec
-from tests.flow.support import NOW, Place, document, envelope_for, parcel_for, place, push_of, run
+from tests.clocks import NOW
+from tests.flow.support import Place, envelope_for, parcel_for, place, push_of, run
+from tests.papers import document
 
 LEASE_MS = Policy().lease_ms
 
