@@ -1,4 +1,4 @@
-"""What all tests share: what tests leave as the properties "scenario" and "figure" is shown at the end, whichever worker ran them."""
+"""Common to all tests: the properties "scenario" and "figure" that tests leave are shown at the end, whichever worker ran them."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ from typing import Any
 
 
 def verified(secret: str, headers: Any, body: bytes, now_s: float) -> dict[str, Any]:
-    """What deploy/webhook.md tells vendors to do; raises AssertionError for a message that is not the node's."""
+    """Do what deploy/webhook.md tells vendors to do; raise AssertionError for a message that is not the node's."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     right = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

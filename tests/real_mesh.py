@@ -29,6 +29,7 @@ from node.net.admin_client import AdminClient
 from node.net.client import OfficeClient
 from node.seal.keyring import create_keys, load_keys
 from node.seal.tls import create_certificate, load_tls, write_tls
+from tests.clocks import now_ms
 from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +41,7 @@ SERVE = (sys.executable, "-m", "node.cli.main", "serve")
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """What a node of the mesh is."""
+    """The specification of a node of the mesh."""
 
     node_id: str
     prefix: str = ""
@@ -55,10 +56,6 @@ class NodeSpec:
 CENTRE = NodeSpec("centre", roles=frozenset({Role.RELAY, Role.DIRECTORY}), toml="[relay]\ncarry_for_others = true\n")
 MINISTRY = NodeSpec("g14", "G14", ("G14", "G14.01"))
 PROVINCE = NodeSpec("h49", "H49", ("H49", "H49.22", "H49.22.05"))
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:

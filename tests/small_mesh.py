@@ -9,15 +9,11 @@ simulator (tests/sim) is the place for faults; tests/mesh has real processes, so
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any, TypeVar
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.errors import Deferred
 from node.model.code import parse_code
@@ -30,11 +26,13 @@ from node.model.webhook import Hook, HookMessage
 from node.node import Node
 from node.ports import Ports
 from node.process.loops import Loops
+from node.process.system import SystemClock
 from node.seal.keyring import Keyring
 from node.store.memory.bodies import MemoryBodies
 from node.store.memory.store import MemoryStore
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
+from tests.keyrings import new_keyring
 
 T = TypeVar("T")
 
@@ -50,17 +48,6 @@ UNITS = {
     "h37": [("H37", "UBND tỉnh mẫu 37"), ("H37.10", "Xã mẫu 10")],
 }
 PREFIX = {"g14": "G14", "h49": "H49", "h37": "H37"}
-
-
-class WallClock:
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def call_later(self, seconds: float, fn: Callable[[], None]) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(seconds, fn)
 
 
 class OsEntropy:
@@ -89,7 +76,7 @@ class FixedDirectory:
 
 @dataclass
 class Switchboard:
-    """Who can reach whom: pairs in `cut` get no answer."""
+    """The lines between nodes: pairs in `cut` get no answer."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     cut: set[tuple[str, str]] = field(default_factory=set)
@@ -236,7 +223,7 @@ async def small_mesh(
 ) -> AsyncIterator[SmallMesh]:
     """Start a centre (relay), a ministry and two provinces; stop them at the end."""
     policy = policy or IMPATIENT
-    keyrings = {name: Keyring(name, Ed25519PrivateKey.generate(), [X25519PrivateKey.generate()]) for name in UNITS}
+    keyrings = {name: new_keyring(name) for name in UNITS}
     roles = {"centre": frozenset({Role.RELAY, Role.DIRECTORY})}
     nodes = [
         entry_of(name, keyring, roles.get(name, frozenset()), (via_relays or {}).get(name, ()))
@@ -253,7 +240,7 @@ async def small_mesh(
         disk = FillableDisk()
         store, bodies = MemoryStore(disk), MemoryBodies()
         ports = Ports(
-            WallClock(),
+            SystemClock(),
             OsEntropy(),
             store,
             bodies,

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from node.edxml.compose import compose_document, compose_status
+from node.edxml.compose import compose_status
 from node.errors import Denied, Rejected
 from node.flow.send.receipts import believe
 from node.model.delivery import State
@@ -16,23 +16,8 @@ from node.model.life import LifeState
 from node.model.office import InboxEntry
 from node.model.reason import Reason
 from node.model.receipt import Level
+from tests.papers import document
 from tests.small_mesh import SmallMesh, eventually, small_mesh
-
-
-def document(
-    *recipients: str, sender: str = "G14", number: str = "123", subject: str = "V/v liên thông văn bản", **more: object
-) -> bytes:
-    return compose_document(
-        sender=sender,
-        sender_name="Bộ mẫu",
-        recipients=[(code, f"Đơn vị {code}") for code in recipients],
-        document_id=f"{sender},2026/11/22,{number}/BM-VP",
-        number=number,
-        notation="BM-VP",
-        subject=subject,
-        date="2026/11/22",
-        **more,  # type: ignore[arg-type]
-    )
 
 
 async def delivered(mesh: SmallMesh, sender: str, submission_id: str = "1") -> bool:
@@ -56,7 +41,7 @@ def test_a_document_reaches_a_commune_and_its_status_comes_back() -> None:
 
             # The commune finds it in its inbox and fetches exactly the octets that the ministry made.
             [entry] = await eventually(lambda: mesh["h49"].inbox("H49.22.05"))
-            assert entry.subject == "V/v liên thông văn bản"
+            assert entry.subject == "V/v thử nghiệm"
             assert entry.document_code == "123/BM-VP"
             assert await mesh["h49"].fetch(entry.packet_id, "H49.22.05") == packet
             assert await mesh["h49"].node.acknowledge(mesh["h49"].system, [entry.packet_id], "H49.22.05") == 1

@@ -1,4 +1,4 @@
-"""Acts: how each point about what the software receives is found out. Each sends its own document and waits for what should come of it."""
+"""Acts: how each point about what the software receives is found out. Each sends a document of its own and waits for what should follow."""
 
 import unicodedata
 from collections.abc import Awaitable, Callable
@@ -18,14 +18,14 @@ _NOT_IN_TIME = ("hết giờ mà chưa thấy", "not seen in time")
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a run goes. `settle_s`: how long to look on for what should not come."""
+    """The manner of a run. `settle_s`: how long to look on for what should not come; `largest_bytes`: 0 for the usual size."""
 
     settle_s: float = 10.0
     largest_bytes: int = 0
 
 
 async def handles_a_document(scene: Scene, manner: Manner) -> Verdicts:
-    """One document from its arrival to its end."""
+    """Send one document and follow it from its arrival to its end."""
     posted = await scene.send(scene.paper(1, "Hãy tiếp nhận, phân công, xử lý và hoàn thành (03, 04, 05, 06)"), "01")
     is_taken = await scene.until(lambda: posted.is_acknowledged)
     verdicts = {checks.FETCHES: _taken(posted, is_taken)}
@@ -53,7 +53,7 @@ async def _reports(scene: Scene, posted: Posted, codes: tuple[str, ...]) -> Verd
 
 
 async def refuses(scene: Scene, manner: Manner) -> Verdicts:
-    """A document that is to be refused."""
+    """Send a document that is to be refused."""
     posted = await scene.send(scene.paper(6, "Hãy TỪ CHỐI văn bản này (02) và nêu lý do"), "06")
     if not await scene.until(lambda: posted.is_fetched):
         return {checks.REFUSES: unseen(*_NOT_FETCHED)}
@@ -72,7 +72,7 @@ def _refused_without_reason(scene: Scene) -> bool:
 
 
 async def gives_back(scene: Scene, manner: Manner) -> Verdicts:
-    """A document that is withdrawn by a packet after it was fetched."""
+    """Withdraw a document by a packet after it was fetched."""
     posted = await scene.send(scene.paper(7, "Văn bản này sẽ bị thu hồi"), "07")
     if not await scene.until(lambda: posted.is_fetched):
         return {checks.TAKEN_BACK: unseen(*_NOT_FETCHED)}
@@ -84,7 +84,7 @@ async def gives_back(scene: Scene, manner: Manner) -> Verdicts:
 
 
 async def gives_back_when_asked(scene: Scene, manner: Manner) -> Verdicts:
-    """A document that is asked back by status 13 after it was fetched."""
+    """Ask a document back by status 13 after it was fetched."""
     posted = await scene.send(scene.paper(8, "Văn bản này sẽ bị lấy lại bằng trạng thái 13"), "08")
     if not await scene.until(lambda: posted.is_fetched):
         return {checks.ASKED_BACK: unseen(*_NOT_FETCHED)}
@@ -107,7 +107,7 @@ async def _answered(scene: Scene, posted: Posted, request: Posted) -> Verdict:
 
 
 async def takes_an_update(scene: Scene, manner: Manner) -> Verdicts:
-    """A document whose words are changed."""
+    """Change the words of a document after it was fetched."""
     posted = await scene.send(scene.paper(9, "Văn bản này sẽ được cập nhật"), "09")
     if not await scene.until(lambda: posted.is_fetched):
         return {checks.UPDATED: unseen(*_NOT_FETCHED)}
@@ -117,7 +117,7 @@ async def takes_an_update(scene: Scene, manner: Manner) -> Verdicts:
 
 
 async def takes_a_replacement(scene: Scene, manner: Manner) -> Verdicts:
-    """A document that is replaced by another."""
+    """Replace a document by another after it was fetched."""
     posted = await scene.send(scene.paper(10, "Văn bản này sẽ bị thay thế"), "10")
     if not await scene.until(lambda: posted.is_fetched):
         return {checks.REPLACED: unseen(*_NOT_FETCHED)}
@@ -127,7 +127,7 @@ async def takes_a_replacement(scene: Scene, manner: Manner) -> Verdicts:
 
 
 async def registers_once(scene: Scene, manner: Manner) -> Verdicts:
-    """The same packet, octet for octet, comes twice."""
+    """Send the same packet, octet for octet, twice."""
     paper = scene.paper(11, "Văn bản này đến hai lần, chỉ vào sổ một lần")
     first = await scene.send(paper, "11")
     if not await scene.until(lambda: first.is_fetched):
@@ -160,7 +160,7 @@ def takes(point: int, subject: str, style: Style, *, by_old_code: bool = False) 
 
 
 _DECOMPOSED_ID = unicodedata.normalize("NFD", "Sở Nội vụ & «Đường»")
-"""DocumentIds are compared letter by letter (domain.md 3.7); whoever writes this one in another form answers for no document."""
+"""DocumentIds are compared letter by letter (domain.md 3.7); software that writes this one in another form answers for no document."""
 
 
 async def _accepted(scene: Scene, posted: Posted) -> Verdict:

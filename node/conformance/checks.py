@@ -1,4 +1,4 @@
-"""The checklist. Numbers are stable and never reused: vendors quote them, programs match on them."""
+"""Checks: the checklist. Numbers are stable and never reused: vendors quote them, programs match on them."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Check:
 
     @property
     def code(self) -> str:
-        """How it is quoted."""
+        """The code by which it is quoted, e.g. KT-07."""
         return f"KT-{self.number:02}"
 
 

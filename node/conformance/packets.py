@@ -1,7 +1,7 @@
-"""Points about packets that the software sends: by the rules of edXML, each finding under one point, and by holding packets together.
+"""Packets that the software sends, and the points about them: by the rules of edXML, and by holding packets together.
 
-Judged are the packets that came, those that the node refused to take (they never travel: their findings are all that is known), or the
-files of a folder. Each finding counts under one point only, so that one mistake is told once.
+The packets judged are those that came, those that the node refused to take (they never travel: their findings are all that is known),
+or the files of a folder. Each finding counts under one point only, so that one mistake is told once.
 """
 
 import unicodedata
@@ -25,14 +25,14 @@ _POINT_OF = {
     **dict.fromkeys(("EDXML-013",), checks.IDENTIFIERS),
     **dict.fromkeys((f"EDXML-{number}" for number in range(100, 107)), checks.BUSINESS),
 }
-"""Which point a rule belongs to; all others are of RULES."""
+"""The point that a rule belongs to; all others are of RULES."""
 _COUNT_AS_FAULTS = frozenset({checks.ABOUT, checks.INFORMATION, checks.BUSINESS})
 """Points at which a warning is a fault: the mesh carries such a packet, but software that makes it is not finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A packet that the software has sent: what it is called in evidence, its words, what the rules find in it."""
+    """A packet that the software has sent: its name in evidence, its words, the rules' findings."""
 
     name: str
     packet: Packet
@@ -153,7 +153,7 @@ def _mistaken_statuses(statuses: Sequence[Seen], subjects: Mapping[str, Subject]
 
 
 def _mistaken_identifiers(documents: Sequence[Seen]) -> list[str]:
-    """Find one DocumentId on two documents, and one document under two DocumentIds; what acts on a document has its id."""
+    """Find one DocumentId on two documents, and one document under two; withdrawals and updates, which bear another's, are passed over."""
     by_id: dict[str, tuple[str, str]] = {}
     by_code: dict[tuple[str, str, str], tuple[str, str]] = {}
     found = []
@@ -172,7 +172,7 @@ def _mistaken_identifiers(documents: Sequence[Seen]) -> list[str]:
 
 
 def _about(packet: Packet) -> ResponseFor:
-    """Of several the last counts, as in the programs in use."""
+    """Return the document that a status is about: of several the last counts, as in the programs in use."""
     return next(iter(packet.header.response_for[-1:]), ResponseFor())
 
 

@@ -1,6 +1,6 @@
-"""A run: all acts at once, one pair of eyes, a time limit; at the end what the software has sent is judged. Or a folder of packets alone.
+"""Run: all acts at once, one pair of eyes, a time limit; at the end the software's packets are judged. Or a folder of packets alone.
 
-A point is told as soon as it is known (`tell`), so that whoever watches sees where he stands.
+A point is told as soon as it is known (`tell`), so that the people who watch see where they stand.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Tell = Callable[[Check, Verdict], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a run works with: the two credentials, the unit that writes, the unit under test, the sandbox's time, and its door."""
+    """The two sides of a run: credentials, the unit that writes (`own`), the unit under test, the sandbox's time and its door."""
 
     writer: Credential
     watcher: Credential
@@ -45,7 +45,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of it, by number of the point."""
+    """The verdicts of a run, by number of the point."""
 
     verdicts: dict[int, Verdict]
 
@@ -91,7 +91,7 @@ async def run(target: Target, limit: Limit, manner: Manner, tell: Tell, only: Se
 
 
 async def _watched(scene: Scene, acts: Sequence[Coroutine[Any, Any, None]], manner: Manner) -> None:
-    """Play all acts, then wait for a document of the software's, with somebody watching all the time. Raises the first fault of any."""
+    """Play all acts, then wait for a document of the software's, while the scene is watched. Raises the first fault of any."""
 
     async def play() -> None:
         await asyncio.gather(*acts)

@@ -1,10 +1,11 @@
-"""The scene of a run: sending test documents to the unit under test, and what has been seen of the software so far.
+"""Scene of a run: sending test documents to the unit under test, and what has been seen of the software so far.
 
     the writer     the sandbox's own unit: sends, tracks, receives what the software sends to it
     the watcher    a second system at the software's node: sees its inbox, takes nothing out of it
     the door       the sandbox: what its node refused to take
 
-Looked at again and again; whoever waits for something is woken by every look. Time is the machine's, as the software's is.
+The scene is looked at again and again, and every look wakes all acts that wait for something. Time limits are by the machine's clock,
+as the software's are.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ LOOK_EVERY_S = 0.4
 
 
 class Limit:
-    """When a run ends; whoever has seen enough may end it sooner."""
+    """The end of a run; a person who has seen enough may bring it forward."""
 
     def __init__(self, limit_s: float) -> None:
         self.end_s = time.monotonic() + limit_s
@@ -49,7 +50,7 @@ class Posted:
     packet_id: bytes
     paper: Paper
     is_there: bool = False
-    """It is in the unit's inbox, or was."""
+    """True if it is in the unit's inbox, or was."""
     is_fetched: bool = False
     is_acknowledged: bool = False
 
@@ -62,7 +63,7 @@ class Status:
     note: str
     about: ResponseFor
     is_by_node: bool = False
-    """The node has said it in the unit's name."""
+    """True if the node has said it in the unit's name."""
 
 
 @dataclass(slots=True)
@@ -154,7 +155,7 @@ class Scene:
     # --- looking -----------------------------------------------------------------------------------------------------
 
     async def watch(self) -> None:
-        """Look for ever. Ends by cancellation."""
+        """Look for ever. It ends by cancellation."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK_EVERY_S)
@@ -173,7 +174,7 @@ class Scene:
             if not one.is_there:
                 view = await self.writer.track(packet_id=one.packet_id)
                 one.is_there = all(delivery.state is State.DELIVERED for delivery in view.deliveries)
-        # Who was there before this list was made and is not on it has been acknowledged.
+        # A packet that was there before this list was made, and is not on it, has been acknowledged.
         there = [one for one in open_ones if one.is_there]
         if not there:
             return
@@ -184,7 +185,7 @@ class Scene:
             one.is_acknowledged = entry is None
 
     async def _look_at_own_inbox(self) -> None:
-        """Take what the software has sent out of the inbox, so that nobody judges it again."""
+        """Take the software's packets out of the inbox, so that no later run judges them again."""
         own = [entry async for entry in self.writer.inbox(self.own.code) if entry.sender_unit == self.unit.code]
         for entry in own:
             fetched = await self.writer.fetch(entry.packet_id, self.own.code, lease_ms=-1)
@@ -209,11 +210,12 @@ class Scene:
         self.seen.append(Seen(name, packet, tuple(findings)))
 
     def _is_of_this_run(self, about: Iterable[ResponseFor]) -> bool:
-        """Late answers to an earlier run's documents are nothing to this one."""
+        """Tell whether a status is about this run's documents, or none of ours: late answers to an earlier run's count for nothing."""
         named = [one.document_id.strip() for one in about][-1:]
         return not (named and "/KT-" in named[0] and f"/KT-{self.run}" not in named[0])
 
     def _take_refused(self, refused: list[dict[str, Any]]) -> None:
+        # The door tells all of them each time, so those of the last look are replaced.
         self.turned_away = [one for one in self.turned_away if one.name != _AT_THE_DOOR]
         for one in refused:
             if self.unit.code in one["units"] and one["time_ms"] >= self.begun_ms:

@@ -5,12 +5,12 @@ from enum import Enum
 
 
 class Outcome(Enum):
-    """How a point came out."""
+    """The ways in which a point may come out."""
 
     PASS = "pass"  # noqa: S105  no password
     FAIL = "fail"
     UNSEEN = "unseen"
-    """Nothing happened by which it could be judged."""
+    """Nothing has happened by which it could be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,15 @@ class Verdict:
 
 
 def passed(evidence: str, evidence_en: str) -> Verdict:
-    """It is as it should be."""
+    """Return the verdict that a point is as it should be."""
     return Verdict(Outcome.PASS, evidence, evidence_en)
 
 
 def failed(evidence: str, evidence_en: str) -> Verdict:
-    """It is not."""
+    """Return the verdict that it is not."""
     return Verdict(Outcome.FAIL, evidence, evidence_en)
 
 
 def unseen(evidence: str, evidence_en: str) -> Verdict:
-    """It cannot be told."""
+    """Return the verdict that it cannot be told."""
     return Verdict(Outcome.UNSEEN, evidence, evidence_en)

@@ -1,4 +1,4 @@
-"""Grants as TUF delegations: how the authority's `targets` says who may sign what, and how it is read again.
+"""Delegations of TUF, which are the grants: how the authority's `targets` says who may sign what, and how it is read again.
 
 One delegated role per node, terminating, threshold 1, with exact paths (no patterns), the granted roles in `truc_roles`.
 """
@@ -16,7 +16,7 @@ _ROLE_NAMES = {role: role.name.lower() for role in Role}
 
 
 def delegate(targets: Targets, grant: Grant, key: Key) -> None:
-    """Write a grant into `targets`, in place of an older one for the same node."""
+    """Write a grant into `targets`, in place of an older one for the same node; `key` is the node's zone key."""
     withdraw(targets, grant.node_id)
     names = sorted(_ROLE_NAMES[role] for role in grant.roles)
     role = DelegatedRole(grant.node_id, [], 1, True, grant.targets(), None, {ROLES_FIELD: names})
@@ -34,12 +34,14 @@ def withdraw(targets: Targets, node_id: str) -> None:
 
 
 def key_of_node(targets: Targets, node_id: str) -> Key:
-    """Return the zone key that a node's grant names."""
+    """Return the zone key that a node's grant names. Raises ValueError if the node has none."""
     return targets.get_key(targets.get_delegated_role(node_id).keyids[0])
 
 
 def grants_of(targets: Targets) -> list[Grant]:
     """Read all grants, in order of admission. Raises Broken(DIRECTORY_INVALID) if they are not what `delegate` writes."""
+    # The authority's signature alone does not do: TUF would follow patterns, hash bins and shared prefixes just as well, and then
+    # it would hang on the order of the delegations whose word counts.
     if targets.delegations is None:
         return []
     if targets.delegations.roles is None:

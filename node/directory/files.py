@@ -1,7 +1,7 @@
 """Files on disk: whole or not at all.
 
-A file is written beside its place, made durable, and then renamed; the folder is made durable after it. What a crash leaves
-behind is the old file or the new one, and at worst a forgotten `.part`.
+A file is written beside its place, made durable, and then renamed; the folder is made durable after it. A crash leaves behind
+the old file or the new one, and at worst a forgotten `.part`.
 """
 
 import errno
@@ -34,10 +34,11 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file atomically and durably; folders above it are made. Raises Deferred(DISK_FULL), Broken(IO_FAILED)."""
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Hidden, so that whoever lists the folder's files passes over one that was never finished.
         descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), mode)
+                os.fchmod(file.fileno(), mode)  # mkstemp makes it 0600, and a directory is for everybody
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -49,7 +50,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable. Raises OSError."""
+    """Make the names in a folder durable; without it a rename may be undone by a power cut. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -58,7 +59,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_file(path: Path) -> bytes | None:
-    """Return a file's octets, or None if it does not exist. Raises Broken(IO_FAILED), and so for files over 64 MiB."""
+    """Return a file's octets, or None if it does not exist. Raises Broken(IO_FAILED), also for a file over 64 MiB."""
     with disk_faults(path):
         try:
             with path.open("rb") as file:
@@ -70,5 +71,5 @@ def read_file(path: Path) -> bytes | None:
 
 
 def folder_files(folder: Path) -> Files:
-    """Read the files of a folder by their paths."""
+    """Return a reader of a folder's files by their paths; it raises as `read_file`."""
     return lambda path: read_file(folder / path)

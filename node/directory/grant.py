@@ -1,4 +1,4 @@
-"""Who was granted what: the authority's decisions in words.
+"""Grants: the authority's decisions in words, which node may speak for which prefixes and in which roles.
 
 A prefix has one holder. A longer prefix below it may be granted to somebody else; from then on the longer one decides, and units
 that the shorter zone still lists there are hidden.
@@ -14,7 +14,7 @@ from node.model.directory import Role
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the authority grants to one node."""
+    """One node's grant: the prefixes it may sign zones for, and its roles (relay, directory)."""
 
     node_id: str
     prefixes: tuple[Code, ...]

@@ -1,4 +1,4 @@
-"""Names of the directory's files, how long signatures live, and how large things may be."""
+"""Layout: names of the directory's files, how long signatures live, and how large things may be."""
 
 import re
 
@@ -34,6 +34,7 @@ NAME_FIELD = "truc_name"
 
 _NODE_ID = re.compile(r"[a-z0-9-]{1,64}")
 _TUF_ROLES = frozenset({"root", "targets", "snapshot", "timestamp"})
+"""Ids that no node may have: its role's file would take the place of TUF's own."""
 
 
 def check_node_id(node_id: str) -> str:
@@ -44,25 +45,25 @@ def check_node_id(node_id: str) -> str:
 
 
 def root_path(version: int) -> str:
-    """Path of one root in the chain of roots."""
+    """Return the path of one root in the chain of roots."""
     return f"metadata/{version}.root.json"
 
 
 def role_path(node_id: str) -> str:
-    """Path of a node's role metadata."""
+    """Return the path of a node's role metadata."""
     return f"metadata/{node_id}.json"
 
 
 def node_target(node_id: str) -> str:
-    """TUF target path of a node's file."""
+    """Return the TUF target path of a node's file."""
     return f"nodes/{node_id}"
 
 
 def zone_target(prefix: Code) -> str:
-    """TUF target path of a zone's file."""
+    """Return the TUF target path of a zone's file."""
     return f"zones/{prefix.text}"
 
 
 def target_path(target: str) -> str:
-    """Path under which a target's file lies and travels."""
+    """Return the path under which a target's file lies and travels."""
     return f"targets/{target}"

@@ -1,4 +1,4 @@
-"""The root of trust: which keys count, and how they are exchanged.
+"""Root, the beginning of trust: which keys count, and how they are exchanged.
 
 Root is signed by a threshold of root keys and needed only here: when the authority is made and when a key is exchanged. After that
 the files `keys/root-*.pem` can be carried away and locked up (each by another person, if the threshold is above one).
@@ -18,7 +18,7 @@ _ONLINE = ("snapshot", "timestamp")
 
 
 def first_root(name: str, roots: Sequence[Key], threshold: int, targets: Key, online: Key, now_ms: int) -> Root:
-    """Return root version 1: these root keys, one targets key, one online key for snapshot and timestamp."""
+    """Return root version 1, unsigned: these root keys, one targets key, one online key for snapshot and timestamp."""
     assert 1 <= threshold <= len(roots)
     root = Root(version=1, expires=expires(now_ms, ROOT_DAYS), consistent_snapshot=False)
     root.unrecognized_fields[NAME_FIELD] = name
@@ -32,7 +32,7 @@ def first_root(name: str, roots: Sequence[Key], threshold: int, targets: Key, on
 
 
 def with_online_key(root: Root, online: Key, now_ms: int) -> Root:
-    """Return the next version of root, in which another key is the online one."""
+    """Return the next version of root, unsigned, in which another key is the online one."""
     following = Root.from_dict(root.to_dict())
     following.version += 1
     following.expires = expires(now_ms, ROOT_DAYS)

@@ -1,7 +1,7 @@
-"""What a node file and a zone file may say.
+"""Rules on what a node file and a zone file may say.
 
-A signature tells who said something, not that it makes sense. The same rules hold where the node writes (zone.py), where the
-authority takes (authority.py) and where every other node reads (judge.py); the reader trusts nobody to have kept them before.
+A signature tells who said something, not that it makes sense. The same rules hold where the node writes (zone/), where the
+authority takes (authority/) and where every other node reads (trust/believe.py); the reader trusts nobody to have kept them before.
 All raise Broken(DIRECTORY_INVALID) naming the file and what is wrong in it.
 """
 
@@ -28,6 +28,7 @@ from node.wire.truc.v1 import directory_pb2 as pb
 NAME_CHARACTERS_MAX = 500
 KEY_BYTES = 32
 SUITE = 1
+"""The one suite of keys there is yet: Ed25519 for signing, X25519 for sealing."""
 KEYS_MAX = 16
 CERTIFICATE_BYTES_MAX = 16 * 1024
 
@@ -110,7 +111,7 @@ def check_alias(prefix: Code, alias: pb.Alias) -> None:
 def check_aliases(prefix: Code, units: Iterable[pb.Unit | Unit], aliases: Collection[pb.Alias | Alias]) -> None:
     """Check that no code of a zone is a unit's and an alias at one time, and that no alias leads to an alias.
 
-    Whether an alias leads to an alias of another zone is not for one zone to say; there it leads nowhere (Directory.resolve).
+    One zone cannot say whether its alias leads to an alias of another; if it does, it leads nowhere (Directory.resolve, decision 0010).
     """
     if not aliases:
         return
@@ -139,6 +140,7 @@ def _begins_before(from_ms: int, to_ms: int) -> bool:
 
 
 def _check_order(where: str, what: str, codes: Iterable[str]) -> None:
+    # In order, because one pass then finds doubles, and lookup/units.py searches the codes as they come, by halves.
     before = ""
     for code in codes:
         if code <= before:
@@ -180,6 +182,7 @@ def _check_code(where: str, text: str) -> str:
         code = parse_code(text)
     except Rejected as error:
         raise Broken(Reason.DIRECTORY_INVALID, f"{where}: {error.detail}") from error
+    # Two spellings of one code would be two units to everything that compares texts.
     if code.text != text:
         refuse(where, f"code {text!r} is not in its canonical form {code.text}")
     return text

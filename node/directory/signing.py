@@ -1,4 +1,4 @@
-"""Keys that sign the directory: PEM files of mode 0600, and TUF metadata signed with them.
+"""Signing: the directory's keys, PEM files of mode 0600, and TUF metadata signed with them.
 
 A key's id is the SHA-256 of its 32 raw octets, as everywhere in truc. TUF does not check that, so we do: all nodes' keys stand in
 one table of the authority's `targets`, where a key under another's id would take that other's place.
@@ -34,7 +34,7 @@ def key_of(public_hex: str) -> SSlibKey:
 
 
 def key_to_json(key: Key) -> bytes:
-    """Write a public key as it stands in a join request and beside the zone key."""
+    """Return a public key as it stands in a join request and beside the zone key: TUF's JSON, with the key's id."""
     return json.dumps({"keyid": key.keyid, **key.to_dict()}, sort_keys=True).encode()
 
 

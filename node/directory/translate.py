@@ -1,4 +1,7 @@
-"""Node files, zone files, units and aliases: protobuf messages of directory.proto <-> model words. Nothing is judged here (rules.py)."""
+"""Translation of node files, zone files, units and aliases: messages of directory.proto <-> model words. Nothing is judged (rules.py).
+
+Names become NFC both ways: they are compared and searched, and Vietnamese is typed in either form.
+"""
 
 import unicodedata
 from collections.abc import Iterable
@@ -72,7 +75,7 @@ def alias_message(word: Alias) -> pb.Alias:
 
 
 def zone_bytes(prefix: Code, node_id: str, units: Iterable[Unit], aliases: Iterable[Alias] = ()) -> bytes:
-    """Return a zone file, its units and its aliases in order of code."""
+    """Return the octets of a zone file, its units and its aliases in order of code."""
     file = pb.ZoneFile(
         prefix=prefix.text,
         node_id=node_id,
@@ -83,7 +86,7 @@ def zone_bytes(prefix: Code, node_id: str, units: Iterable[Unit], aliases: Itera
 
 
 def to_bytes(message: pb.ZoneFile | pb.NodeFile | pb.JoinRequest | pb.ZoneUpdate) -> bytes:
-    """Serialise so that the same words always give the same octets."""
+    """Serialise so that the same words always give the same octets, and so the same digest in what is signed."""
     return message.SerializeToString(deterministic=True)
 
 

@@ -1,7 +1,7 @@
-"""The names of python-tuf and securesystemslib that this room uses: the one place to look when they change.
+"""TUF's API: the names of python-tuf and securesystemslib that this room uses, the one place to look when they change.
 
 Both libraries export them without saying so to mypy (no `__all__`), hence the ignores. tuf.ngclient is not here: it brings an HTTP
-client along, and only verify.py needs it.
+client along, and only trust/verify.py needs it.
 """
 
 from securesystemslib.exceptions import Error as SslibError

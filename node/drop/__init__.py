@@ -10,12 +10,13 @@ All state is in these folders (consignment.py): whatever moment the process or t
 where. Nothing is sent twice, because the submission id follows from the content (law 3); nothing is acknowledged before it is durable in
 den/ (law 1). Everything moves by renaming within one file system, so nobody ever sees half of anything.
 
-Whoever may write into the folder may send for the system's units, and no more: only plain files in gui/ are taken, links are not followed,
-names in forms lead nowhere else, names from packets are made harmless.
+A person who may write into the folder may send for the system's units, and no more: only plain files in gui/ are taken, links are not
+followed, names in forms lead nowhere else, names from packets are made harmless.
 
-    folder.py        one round after another            places.py      the folders, and one process in them
-    sending.py       from gui/ to the node              receiving.py   from the node to den/
-    consignment.py   one thing on its way, on disk      following.py   receipts that follow deliveries and statuses
-    quiet.py         is a file finished?                watching.py    when to look
-    paperwork.py     packets of forms; what is told     texts.py       sentences for the clerk
+    folder.py          the rounds: receive, send, follow
+      receiving.py     from the node to den/
+      sending.py       from gui/ to the node          consignment.py   one packet on its way    quiet.py   which files are finished
+      following.py     receipts in da-gui/ kept up to date
+    places.py          the folders, and how a disk is changed           watching.py   waking when something changes in gui/
+    texts.py           what clerks read                                 paperwork.py  packets of forms; events that are told
 """

@@ -1,4 +1,4 @@
-"""A consignment (lượt nộp): the files of one packet on their way from gui/ to da-gui/ or loi/, in a folder of its own below dang-gui/.
+"""Consignment (lượt nộp): the files of one packet on their way from gui/ to da-gui/ or loi/, in a folder of its own below dang-gui/.
 
     claimed     .phieu.json says which files; it is written when all of them have been moved here. A folder without it was being filled
                 when we were stopped: its files go back to gui/
@@ -42,21 +42,24 @@ class Consignment:
 
     @property
     def is_form(self) -> bool:
-        """Whether the packet has to be made first."""
+        """True if the packet has to be made first."""
         return self.main.lower().endswith(".toml")
 
     @property
     def packet(self) -> Path:
-        """What is handed in."""
+        """The packet file that is handed in."""
         return self.folder / (COMPOSED if self.is_form else self.main)
 
     def submission_id(self) -> str:
-        """Return the id that follows from the files' content, whatever they are called. Raises Rejected(REQUEST_INVALID)."""
+        """Return the id that follows from the files' content and the names of those attached, not from the packet's or form's own name.
+
+        Raises Rejected(REQUEST_INVALID) if a file cannot be read.
+        """
         digests = [_digest(self.folder / name) for name in (self.main, *self.attached)]
         return submission_id_of_words("thu-muc", *digests, *self.attached)
 
     def compose(self, write: Callable[[Path], Sequence[Finding]]) -> None:
-        """Have the packet written, once: what was handed in must not change when it is handed in again. Raises RulesBroken, OSError."""
+        """Have the packet written, once: handed in again, it must be the same octets. Raises RulesBroken, OSError."""
         if self.packet.exists():
             return
         part = self.folder / f".{COMPOSED}"
@@ -69,7 +72,7 @@ class Consignment:
         """Move the folder to where its outcome belongs, and return where it is now; None: there is no outcome yet. Raises OSError."""
         for outcome, aim in ((RECEIPT, places.sent), (REFUSAL, places.refused)):
             if (self.folder / outcome).exists():
-                open_to_all(self.folder, aim)
+                open_to_all(self.folder, aim)  # before it is there: a clerk who sees it may look into it
                 return move(self.folder, aim)
         return None
 
@@ -80,6 +83,7 @@ def claim(places: Places, main: Path, attached: Sequence[Path]) -> Consignment:
     try:
         for path in (*attached, main):
             aim = folder / path.name
+            # Looked at only now, where nobody else can exchange it for a link any more.
             os.rename(path, aim)
             if not is_plain(aim):
                 raise Rejected(Reason.REQUEST_INVALID, f"{path.name} is no plain file")
@@ -93,7 +97,7 @@ def claim(places: Places, main: Path, attached: Sequence[Path]) -> Consignment:
 
 
 def under_way(places: Places) -> list[Consignment]:
-    """Return what was claimed; what was being claimed when we were stopped goes back. Raises OSError."""
+    """Return all that is claimed; files that were being claimed when we were stopped go back. Raises OSError."""
     found = []
     for folder in sorted(path for path in places.sending.iterdir() if path.is_dir()):
         ticket = read_document(folder / TICKET)

@@ -1,4 +1,4 @@
-"""The drop folder at work: one round after another brings home what came, sends what lies ready, and looks after what was sent.
+"""Folder at work: one round after another brings home what came, sends what lies ready, and looks after what was sent.
 
 A round that is broken off anywhere is simply followed by the next one: all state is in the folders.
 """
@@ -58,7 +58,7 @@ class DropFolder:
     async def run(self, every_s: float) -> None:
         """Work until cancelled: everything each `every_s`, and gui/ at once when something changes there.
 
-        What the world does is told, and tried again.
+        Faults of the world (the road, the disk) are told, and the work is tried again.
         """
         async with Watch(self._places.to_send, self._tell) as watch:
             due_ms = self._times.steady_ms()

@@ -1,7 +1,7 @@
-"""The receipts in da-gui/ follow what becomes of each packet, the young ones often, the old ones seldom, until nothing more is expected.
+"""Following: the receipts in da-gui/ tell what becomes of each packet, the young ones often, the old ones seldom, until all is done.
 
-Which are open stands in the receipts themselves; they are read once at the start. A clerk may move or remove a folder at any time: then
-its receipt is not followed any more.
+The receipts themselves say whether they are open; they are read once at the start. A clerk may move or remove a folder at any time:
+then its receipt is not followed any more.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from node.model.reason import Reason
 
 PAUSE_MS_MIN, PAUSE_MS_MAX = 2_000, 3_600_000
 AGE_PER_PAUSE = 10
-"""A packet that was sent so many minutes ago is looked at every minute."""
+"""A packet that was sent so many minutes ago is looked at once a minute."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Follower:
         self._due_ms[folder] = 0
 
     async def round(self, now_ms: int, wall_ms: int) -> None:
-        """Look at what is due. Raises Deferred, Denied, Broken."""
+        """Look at all receipts that are due. Raises Deferred, Denied, Broken."""
         for folder in [folder for folder, due_ms in self._due_ms.items() if due_ms <= now_ms]:
             pause_ms = await self._look(folder, wall_ms)
             if pause_ms is None:
@@ -55,7 +55,7 @@ class Follower:
                 self._due_ms[folder] = now_ms + pause_ms
 
     async def _look(self, folder: Path, wall_ms: int) -> int | None:
-        """Bring one receipt up to date; return when to look again, None for never."""
+        """Bring one receipt up to date; return in how many milliseconds to look again, None for never."""
         with disk_faults(folder):
             document = read_document(folder / RECEIPT)
         if document is None:

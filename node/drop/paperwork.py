@@ -1,4 +1,4 @@
-"""The drop folder's paperwork: packets made of forms with the files that lie beside them; and how it tells what happened."""
+"""Paperwork of the drop folder: packets made of forms with the files that lie beside them, and the events that it tells."""
 
 import unicodedata
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Where everything lies, and the few ways in which the drop folder changes a disk: all durable, all atomic."""
+"""Places of everything, and the few ways in which the drop folder changes a disk: all durable, all atomic."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ SAME_NAME_MAX = 1_000
 STOP_ALL = frozenset(
     {Reason.PEER_UNREACHABLE, Reason.PEER_TLS_FAILED, Reason.CREDENTIAL_MISSING, Reason.CREDENTIAL_WRONG}
 )
-"""What is the matter with the road or with us, not with one packet."""
+"""Faults of the road or of ours, not of one packet: the next one would meet them as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Places:
 
     @property
     def to_send(self) -> Path:
-        """Files that people have put there."""
+        """Files that people have put there to be sent."""
         return self.root / "gui"
 
     @property
@@ -96,7 +96,7 @@ def move(path: Path, folder: Path) -> Path:
     """
     aim = free(folder, path.name, "" if path.is_dir() else path.suffix)
     os.rename(path, aim)
-    sync_folder(folder)
+    sync_folder(folder)  # the new place first: after a power cut it may lie in both, never in none
     sync_folder(path.parent)
     return aim
 
@@ -111,7 +111,7 @@ def free(folder: Path, name: str, ending: str = "") -> Path:
 
 
 def open_to_all(folder: Path, like: Path) -> None:
-    """Let whoever may look into `like` look into a folder that was ours alone. Raises OSError."""
+    """Let those who may look into `like` look into a folder that was ours alone. Raises OSError."""
     folder.chmod(stat.S_IMODE(like.stat().st_mode))
 
 

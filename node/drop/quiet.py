@@ -1,7 +1,7 @@
-"""Which files are finished: half-written ones are left alone.
+"""Quiet files, which are finished: half-written ones are left alone.
 
 A file is quiet if its size and time of change were the same at two looks some time apart; a file that was moved or renamed stays what
-it was, for it is known by its inode. A packet whose last words are the end of edXML is finished at once: whoever renames it into place
+it was, for it is known by its inode. A packet whose last words are the end of edXML is finished at once: one that is renamed into place
 need not wait, and one that is copied does not end so before it is whole.
 """
 
@@ -19,7 +19,7 @@ _END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?edXML\s*>\s*\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How a file was when it was looked at."""
+    """A file's state when it was looked at."""
 
     size_bytes: int
     changed_ns: int
@@ -33,7 +33,7 @@ class Quiet:
         self._seen: dict[int, tuple[_Look, int]] = {}
 
     def look(self, paths: Iterable[Path], now_ms: int) -> set[Path]:
-        """Look at all files of a folder; return those that are finished. What has vanished meanwhile is not among them."""
+        """Look at all files of a folder; return those that are finished. Files that have vanished meanwhile are not among them."""
         seen: dict[int, tuple[_Look, int]] = {}
         finished = set()
         for path in paths:
@@ -52,6 +52,7 @@ class Quiet:
 
 def is_whole_packet(path: Path) -> bool:
     """Tell whether a file ends as a packet does. Raises OSError."""
+    # Anybody may put a link or a pipe there: a link is not followed, and opening a pipe must not wait for its other end.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(descriptor, "rb") as file:
         file.seek(max(0, os.fstat(descriptor).st_size - END_BYTES))

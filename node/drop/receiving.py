@@ -1,4 +1,4 @@
-"""From the node to den/: fetch, take the attachments out, make it all durable, give it its name, and only then acknowledge (law 1)."""
+"""Receiving, from the node to den/: fetch, take the attachments out, make all durable, give it its name, only then acknowledge (law 1)."""
 
 import asyncio
 import hashlib
@@ -29,10 +29,10 @@ class Receiver:
     office: AsyncOffice
     tell: Tell
     _said: dict[bytes, str] = field(default_factory=dict)
-    """What was said about packets that stay in the inbox: said once."""
+    """Words about packets that stay in the inbox, each said once."""
 
     async def round(self, wall_ms: int) -> None:
-        """Bring everything home. Raises what stops all: Deferred, Denied, Broken; what is about one packet is told."""
+        """Bring everything home. Raises what stops all: Deferred, Denied, Broken; a fault of one packet is told."""
         waiting = set()
         async for entry in self.office.inbox():
             waiting.add(_stage_name(entry))

@@ -1,4 +1,4 @@
-"""From gui/ to the node: what is finished is claimed, made a packet if it is a form, handed in, and laid where its outcome belongs."""
+"""Sending, from gui/ to the node: finished files are claimed, made a packet if need be, handed in, and laid where their outcome belongs."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from node.model.reason import Reason
 
 PACKET_ENDING, FORM_ENDING = ".edxml", ".toml"
 UNFINISHED_ENDINGS = (".part", ".tmp", ".crdownload", ".partial", ".filepart", ".swp")
-"""Names under which programs write what they will rename when it is whole."""
+"""Names under which programs write a file that they will rename when it is whole."""
 UNFINISHED_BEGINNINGS = (".", "~")
 GONE = "đã biến mất trước khi kịp gửi."
 
@@ -37,12 +37,12 @@ class Sender:
     """Told the folder of each consignment that the node has accepted, in da-gui/."""
     quiet: Quiet = field(default_factory=Quiet)
     _left: dict[str, str] = field(default_factory=dict)
-    """What was said about files that stay where they are: said once."""
+    """Words about files that stay where they are, each said once."""
     _finished: set[Path] = field(default_factory=set)
-    """What the last look at gui/ found finished."""
+    """Files that the last look at gui/ found finished."""
 
     async def round(self, now_ms: int) -> None:
-        """Go on with what is under way, and take up what is finished.
+        """Go on with consignments under way, and take up finished files.
 
         A file that cannot be taken is told and does not stop the others. Raises what stops all: Deferred, Denied, Broken.
         """
@@ -70,7 +70,7 @@ class Sender:
         return any(path.name not in self._left and not is_hidden(path.name) for path in paths)
 
     def _ready(self, now_ms: int) -> list[Path]:
-        """Look at gui/; return packets and forms that are finished, forms first: what a form attaches is not sent for itself."""
+        """Look at gui/; return packets and forms that are finished, forms first: a file that a form attaches is not sent for itself."""
         with disk_faults(self.places.to_send):
             paths = sorted(self.places.to_send.iterdir())
             self._finished = self.quiet.look(paths, now_ms)
@@ -210,6 +210,6 @@ def is_hidden(name: str) -> bool:
 
 
 def write_outcome(folder: Path, name: str, document: dict[str, Any], text_name: str, text: str) -> None:
-    """Write what became of a consignment: the text first, for the document is what counts. Raises Deferred(DISK_FULL), Broken."""
+    """Write what became of a consignment: the text first, for the document is the outcome. Raises Deferred(DISK_FULL), Broken."""
     write_file(folder / text_name, text.encode())
     write_file(folder / name, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""What the drop folder writes for clerks, in Vietnamese, and the same for programs. Both follow from what the node says, word for word."""
+"""Texts that the drop folder writes for clerks, in Vietnamese, and the same for programs. Both repeat the node's words, one by one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -67,7 +67,7 @@ def _delivery(one: DeliveryView) -> dict[str, Any]:
 
 
 def _line(one: DeliveryView) -> str:
-    """One recipient, without what changes from moment to moment."""
+    """Return the line of one recipient, without what changes from moment to moment: a receipt is written anew only if it has news."""
     sign = {State.WAITING: "…", State.DELIVERED: "✓", State.FAILED: "✗"}[one.state]
     held = f" (nút {one.custody_node} đang giữ hộ)" if one.custody_node else ""
     why = f": {cause(one.reason)}" if one.reason else ""
@@ -131,7 +131,7 @@ def summary(entry: InboxEntry, files: Sequence[Extracted], fault: str) -> str:
 
 
 def _text(lines: Sequence[str]) -> str:
-    """Lines that a clerk's editor shows; nothing from outside may move the cursor."""
+    """Return lines as one text for a clerk's editor; nothing from outside may move the cursor."""
     return "".join(f"{''.join(c if c.isprintable() or c == chr(10) else ' ' for c in line)}\n" for line in lines)
 
 

@@ -1,6 +1,6 @@
-"""Waking when something changes in gui/, so that a packet leaves at once and not with the next look.
+"""Watching gui/, to wake when something changes there, so that a packet leaves at once and not with the next look.
 
-Only that: what has changed is found by looking, as before, and looking goes on every few seconds whatever happens here. For the machine
+It does no more: changes are found by looking, as before, and looking goes on every few seconds whatever happens here. For the machine
 tells of changes by its own programs only: on a network share nobody hears of a file that another machine has put there, and the number
 of watches is limited. Measured: 0.03 % of a processor while nothing happens, a quarter of a second from a file to its being seen.
 """
@@ -15,7 +15,7 @@ from watchfiles import awatch
 from node.drop.paperwork import Event, Tell
 
 STEP_MS = 200
-"""How often the library's thread looks for what the machine has told it."""
+"""The pause of the library's thread between two looks for what the machine has told it."""
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""Making attachments: in which form a file travels, as the vendor's library has it (edxml.md section 1).
+"""Attaching files: in which form a file travels, as the vendor's library has it (edxml.md section 1).
 
 By the ending of its name a file goes in raw or, mostly, in a zip of one entry; the Reference is written before that is found out
 and always says application/zip.
@@ -23,6 +23,7 @@ _ENDING = re.compile(r"\.([A-Za-z0-9]+)$")
 _RAW_TYPES = {kind: f"application/{kind}" for kind in ("pdf", "doc", "docx", "xsl", "xslx", "zip")}
 """By the name's ending, spelled as the vendor's library spells them. Everything else travels as a zip of one file."""
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""The oldest that a zip can tell; with the real time the same file would make another packet each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def attach_file(path: Path, scratch: Path, name: str = "", description: str = ""
 
 
 def again(path: Path, packet: Packet) -> list[NewAttachment]:
-    """Return the attachments of a packet file (and what was read of it) as they travel in it, for another packet."""
+    """Return the attachments of a packet file (`packet` is what was read of it) as they travel in it, for another packet."""
     references = packet.references or ()
     made = []
     for index, words in enumerate(packet.attachments):
@@ -73,7 +74,7 @@ def again(path: Path, packet: Packet) -> list[NewAttachment]:
 
 
 class _Pieces:
-    """A file's octets, as often as they are asked for."""
+    """Gives out a file's octets, as often as they are asked for."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -98,7 +99,7 @@ def _words(
 
 
 def travelling(name: str, data: bytes, own_id: str) -> tuple[str, bytes]:
-    """Return the type and the octets under which a file travels."""
+    """Return the type and the octets under which a file travels; `own_id` becomes the name in its zip, if it gets one."""
     kind = _kind_of(name)
     # An empty file must not travel raw: without content the vendor's parser fails on the whole packet.
     if kind in _RAW_TYPES and data:
@@ -121,7 +122,7 @@ def _zip(entry: str, path: Path, aim: Path) -> None:
 
 
 def _zipped(entry: str, data: bytes) -> bytes:
-    """One entry without a folder in its name, as receivers expect."""
+    """Return a zip of one entry without a folder in its name, as receivers expect."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr(zipfile.ZipInfo(entry, _ZIP_TIME), data, zipfile.ZIP_DEFLATED)

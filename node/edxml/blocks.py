@@ -1,4 +1,4 @@
-"""The parser under both streaming readers: octets in, blocks of one size to libxml2, and every fault in our own words.
+"""Blocks: the parser under both streaming readers. Octets come in, libxml2 gets blocks of one size, and faults are in our own words.
 
 A packet comes from outside, so nothing in it is obeyed: a DOCTYPE or an undeclared entity is refused, no file and no host is
 ever asked for, and every size has a limit (limits.py). However the packet was cut up, the parser sees blocks of one size, so
@@ -31,7 +31,7 @@ _LONE_MARK_CODES = frozenset({etree.ErrorTypes.ERR_NAME_REQUIRED, etree.ErrorTyp
 
 
 class Target(Protocol):
-    """What hears of every tag and piece of text, and may raise Rejected at each."""
+    """Hears of every tag and piece of text, and may raise Rejected at each."""
 
     calls: int
     """Grows with every element and piece of text."""
@@ -52,23 +52,23 @@ class Target(Protocol):
         ...
 
     def doctype(self, name: str, public_id: str | None, system_id: str | None) -> None:
-        """A DOCTYPE was seen."""
+        """Hear that there is a DOCTYPE."""
         ...
 
     def start(self, tag: str, attributes: Mapping[str, str], nsmap: Mapping[str | None, str] | None = None) -> None:
-        """An element begins."""
+        """Hear that an element begins; `tag` is "{namespace}name", as lxml writes it."""
         ...
 
     def end(self, tag: str) -> None:
-        """An element ends."""
+        """Hear that the innermost element ends."""
         ...
 
     def data(self, text: str) -> None:
-        """A piece of text comes."""
+        """Hear the next piece of a text."""
         ...
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Hear that nothing more comes."""
         ...
 
 
@@ -84,6 +84,7 @@ class _Listener:
     def doctype(self, name: str, public_id: str | None, system_id: str | None) -> None:
         self._tell(self._target.doctype, name, public_id, system_id)
 
+    # The three that hear of every tag and text do not go through `_tell`, which would be a call more each time.
     def start(self, tag: str, attributes: Mapping[str, str], nsmap: Mapping[str | None, str] | None = None) -> None:
         if self.raised is None:
             try:
@@ -141,7 +142,7 @@ class BlockParser:
         self._refusal: Rejected | None = None
 
     def feed(self, data: bytes) -> None:
-        """Read on."""
+        """Take the next octets, cut anywhere."""
         self._check_not_refused()
         rest = memoryview(data)
         while rest:
@@ -172,7 +173,7 @@ class BlockParser:
             self._parser.close()
 
     def __del__(self) -> None:
-        """Whoever has fed it may have gone away in the middle."""
+        """Close the parser, for a caller may go away in the middle."""
         self._let_go()
 
     def _check_not_refused(self) -> None:
@@ -240,11 +241,12 @@ class BlockParser:
             raise _not_xml(_code(error), error.msg) from error
 
     def _ended_early(self) -> bool:
-        """True if more octets could have made it whole: inside the root, or in what looks like XML before the root."""
+        """Tell whether more octets could have made it whole: inside the root, or in what looks like XML before the root."""
         if not self._target.root_seen:
             return b"<" in self._head
         # The parser may have been waiting since a fault far before the end, with the rest of the packet all there.
         end = f"{self._target.root_name}>".encode()
+        # Without zero octets, so that it is found in UTF-16 as well.
         return bool(self._target.path) and not self._tail.replace(b"\0", b"").rstrip().endswith(end)
 
 
@@ -253,7 +255,7 @@ def _code(error: etree.XMLSyntaxError) -> int:
 
 
 def _first_line(message: str | None) -> str:
-    """What comes after the first line may be a piece of the packet's text, which has no business in a log."""
+    """Return the first line: the next ones may be a piece of the packet's text, which has no business in a log."""
     return (message or "").partition("\n")[0][:300]
 
 

@@ -1,4 +1,4 @@
-"""The thorough way of reading: libxml2 calls for every tag and piece of text, and the grammar says what becomes of it.
+"""Collecting, the thorough way of reading: libxml2 calls for every tag and piece of text, and the grammar says what becomes of it.
 
 An attachment's content passes through as pieces of which only size and beginning are kept, so memory does not grow with the packet.
 Everything that a packet can be refused for while it is being parsed is refused here; what it says or leaves out is for others.
@@ -39,8 +39,8 @@ _IGNORED = _Frame(None, None, {})
 class PacketCollector:
     """The target that lxml calls. `root` and `signs` are whole after the end.
 
-    `on_content` hears the contents of attachments; `on_envelope` gets an envelope that can be carried as soon as it has ended, for
-    what nobody can carry need not be read any further. Both may raise Rejected.
+    `on_content` hears the contents of attachments; `on_envelope` gets an envelope that can be carried as soon as it has ended, so that
+    the attachments behind it need not be read if it is refused. Both may raise Rejected.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class PacketCollector:
         raise Rejected(Reason.PACKET_HAS_DTD, f"DOCTYPE {str(name)[:60]!r} before the root element")
 
     def start(self, tag: str, attributes: Mapping[str, str], nsmap: Mapping[str | None, str] | None = None) -> None:
-        """An element begins."""
+        """Begin an element: find its place in the grammar, or ignore it with all that is in it."""
         self.calls += 1
         self._elements += 1
         self._tags.append(tag)
@@ -101,7 +101,7 @@ class PacketCollector:
             self._open.append(self._begun_root(tag, nsmap or {}))
 
     def end(self, tag: str) -> None:
-        """An element ends."""
+        """End the innermost element: build what it says, and put it into the one around it."""
         self.calls += 1
         if self._opaque is not None:
             self._end_opaque(self._opaque)
@@ -110,7 +110,7 @@ class PacketCollector:
         self._tags.pop()
 
     def data(self, text: str) -> None:
-        """A piece of text comes."""
+        """Take a piece of text, if it belongs to an element that is wanted."""
         self.calls += 1
         if self._opaque is not None:
             self._count(len(text))
@@ -125,7 +125,7 @@ class PacketCollector:
             inner.pieces.append(text)
 
     def close(self) -> None:
-        """Called by lxml at the end and after a fault; there is nothing to do."""
+        """Do nothing; lxml calls it at the end and after a fault."""
 
     def _begun_root(self, tag: str, nsmap: Mapping[str | None, str]) -> _Frame:
         if self.signs.note_root(tag, nsmap):
@@ -141,6 +141,7 @@ class PacketCollector:
             return _IGNORED
         if slot.is_content:
             return self._begun_content(outer, slot)
+        # The first one counts, as for the vendor's parser: a second Subject must not show us what the recipient will not see.
         if not slot.many and slot.field in outer.values:
             return _IGNORED
         if slot.is_opaque:
@@ -265,7 +266,7 @@ class PacketCollector:
 
 
 def _unescaped(attributes: Mapping[str, str]) -> dict[str, str]:
-    """While it may not resolve entities, libxml2 hands on the & of an attribute as &#38;, however it was written."""
+    """Return attributes with their &: while it may not resolve entities, libxml2 hands it on as &#38;, however it was written."""
     return {name: value.replace("&#38;", "&") for name, value in attributes.items()}
 
 

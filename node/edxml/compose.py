@@ -1,8 +1,8 @@
-"""Writing edXML packets exactly as the vendor's library does (edxml.md sections 1 and 4): for the demo, tests and benches, and
-wherever the node has to speak edXML itself.
+"""Composing plain packets exactly as the vendor's library writes them (edxml.md sections 1 and 4): for the demo, tests and benches,
+and wherever the node has to speak edXML itself.
 
-Byte for byte the same for the same arguments: ids come from the content, times from the caller. CRLF, two spaces of indent, the
-prefix edXML, no element for an empty text, SteeringType an integer, dates with slashes: programs of other makers look for just that.
+The same arguments give the same octets: ids come from the content, times from the caller. CRLF, two spaces of indent, the prefix
+edXML, no element for an empty text, SteeringType an integer, dates with slashes: programs of other makers look for just that.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Attachment contents as they stand in a packet: base64, read as leniently as the programs in use read it.
+"""Contents of attachments as they stand in a packet: base64, read as leniently as the programs in use read it.
 
 Everything that is not of the alphabet is passed over (line ends, blanks, rubbish), and the first = ends the content
 (edxml.md section 3). Pieces may be cut anywhere.
@@ -17,7 +17,7 @@ _RUBBISH = bytes(
 
 
 class _Characters:
-    """The characters that count, piece by piece."""
+    """Picks out the characters that count, piece by piece."""
 
     __slots__ = ("_ended",)
 
@@ -52,12 +52,12 @@ class Measure(_Characters):
 
     @property
     def size_bytes(self) -> int:
-        """How many octets it is, decoded."""
+        """The number of octets, decoded."""
         return self._characters * 3 // 4
 
     @property
     def beginning(self) -> bytes:
-        """The first octets."""
+        """The first octets, decoded, BEGINNING_BYTES at most."""
         return _decode_end(self._first)[:BEGINNING_BYTES]
 
 
@@ -73,7 +73,7 @@ class Decoder(_Characters):
     def feed(self, text: str) -> bytes:
         """Take the next piece and return what can be decoded of it."""
         plain = self._rest + self._of(text)
-        whole = len(plain) & ~3
+        whole = len(plain) & ~3  # four characters make three octets; the others wait for the next piece
         self._rest = plain[whole:]
         return a2b_base64(plain[:whole])
 

@@ -1,4 +1,4 @@
-"""Telling in which dialect a packet is written, by what shows on the way through it (edxml.md section 6)."""
+"""Dialects: telling in which one a packet is written, by what shows on the way through it (edxml.md section 6)."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from node.model.reason import Reason
 
 QCVN_102 = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 ENVELOPE_TAG = f"{{{QCVN_102}}}edXMLEnvelope"
-"""Of the envelope that can be carried; it stands below another root."""
+"""The tag of the envelope that can be carried; it stands below another root."""
 
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _OLDER = {
@@ -46,7 +46,7 @@ class Signs:
         return self._root_is_soap or self._root_is_envelope
 
     def note_envelope(self, tag: str) -> bool:
-        """True if it is an edXML envelope in a namespace that is known; only the first one may be told here."""
+        """Take note of an envelope, which must be the first one; True if it is edXML's in a namespace that is known."""
         namespace, _, name = tag[1:].rpartition("}")
         known = name in _ENVELOPES and (namespace == QCVN_102 or namespace in _OLDER)
         if known:

@@ -1,8 +1,8 @@
-"""Reading a whole packet into words, and the contents of its attachments as streams.
+"""Documents for people: reading a whole packet into words, and the contents of its attachments as streams.
 
-`read_packet` is for those who want to know all that a packet says, whether it could be carried or not (`truc packet show`, the
-archive); the node's door is reader.py. Memory is flat: a content is never held, and `content_pieces` and `content` go through the packet
-anew and give out what they pass. All of it is tolerant as edxml.md sections 3, 5 and 6 ask: any prefix, any order, older dialects.
+`read_packet` tells all that a packet says, whether it could be carried or not (`truc packet show`, the archive); the node's door is
+reader.py. Memory is flat: a content is never held, and `content_pieces` and `content` go through the packet anew and give out what
+they pass. All of it is tolerant as edxml.md sections 3, 5 and 6 ask: any prefix, any order, older dialects.
 """
 
 from collections.abc import Iterable, Iterator
@@ -63,6 +63,7 @@ def content_pieces(source: Source, limits: Limits = LIMITS) -> Iterator[tuple[in
     sink = _Sink()
     reader = PacketReader(limits, sink.take)
     for piece in pieces_of(source):
+        # Block by block, even where the whole packet is one piece: else the sink would hold a whole content.
         for start in range(0, len(piece), BLOCK_BYTES):
             reader.feed(piece[start : start + BLOCK_BYTES])
             yield from sink.given_out()
@@ -73,7 +74,7 @@ def content_pieces(source: Source, limits: Limits = LIMITS) -> Iterator[tuple[in
 def content(source: Source, index: int, limits: Limits = LIMITS) -> Iterator[bytes]:
     """Give out the content of one attachment (from 0), decoded and otherwise as it travels; the packet is read no further than that.
 
-    Raises Rejected(NOT_FOUND) if the packet has no such attachment, else as `PacketReader`. One without content gives nothing.
+    An attachment without content gives nothing. Raises Rejected(NOT_FOUND) if the packet has no such attachment, else as `PacketReader`.
     """
     sink = _Sink()
     reader = PacketReader(limits, sink.take)

@@ -1,8 +1,8 @@
-"""The files of a packet: what an attachment really is, whatever its type says.
+"""Extracting the files of a packet: what an attachment really is, whatever its type says.
 
 Types and names lie in all directions (edxml.md sections 1, 3 and 6): zip data typed application/pdf, a docx typed application/zip,
-names without an ending. So the content decides: what begins like a zip under a name that is none travels zipped and is unzipped;
-a file that is a zip by its own nature (docx, ods, jar …) shows that by what its first entry is called.
+names without an ending. So the content decides: a content that begins like a zip under a name that is none travels zipped and is
+unzipped; a file that is a zip by its own nature (docx, ods, jar …) shows that by what its first entry is called.
 """
 
 import re
@@ -54,8 +54,8 @@ def extract(
 ) -> Iterator[bytes]:
     """Give out the file of one attachment (from 0), unzipped if it travels zipped; `packet` is what was read from the same source.
 
-    Raises Rejected(NOT_FOUND) if there is no such attachment, else as `content` and `unzip_one`: what was given out before a
-    fault is not to be trusted.
+    Raises Rejected(NOT_FOUND) if there is no such attachment, else as `content` and `unzip_one`. The octets given out before a fault
+    are not to be trusted.
     """
     if not 0 <= index < len(packet.attachments):
         found = len(packet.attachments)
@@ -81,7 +81,7 @@ def ending_of(name: str) -> str:
 
 
 def _shortened(name: str) -> str:
-    """File systems take 255 octets; the ending is kept."""
+    """Return a name that file systems take, of 255 octets at most; the ending is kept."""
     stem, dot, ending = name.rpartition(".") if ending_of(name) else (name, "", "")
     room = _NAME_BYTES_MAX - len((dot + ending).encode())
     return stem.encode()[:room].decode(errors="ignore") + dot + ending

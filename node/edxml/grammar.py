@@ -1,4 +1,4 @@
-"""The standard's elements in the order in which the vendor's library writes them, and the model's word for each.
+"""Grammar: the standard's elements in the order in which the vendor's library writes them, and the model's word for each.
 
 One table serves both ways: readers find elements in it by local name, in any order; the writer (write.py) goes through it from
 top to bottom. shape.py says what it is made of; plan.py cuts out of it what a header needs. Source: edxml.md sections 1 and 2.
@@ -12,7 +12,7 @@ from node.model import packet as words
 
 
 def _texts(make: type[Any], elements: str, **more: Any) -> Shape:
-    """A shape of texts only: its fields in order, named by `elements`."""
+    """Return a shape of texts only: the fields of `make` in order, their elements named by `elements`."""
     named = zip(elements.split(), (each.name for each in fields(make)), strict=False)
     return Shape(make, *(Slot(element, name) for element, name in named), **more)
 
@@ -67,7 +67,7 @@ DOCUMENT_SLOTS = (
     Slot("ApplicationType", "application_type"),
     Slot("ToPlaces", "to_places", _TO_PLACES),
 )
-"""Of a document's MessageHeader."""
+"""The slots of a document's MessageHeader."""
 
 _STATUS_ONLY = (
     Slot("StaffInfo", "staff_info", _STAFF),
@@ -77,7 +77,7 @@ _STATUS_ONLY = (
 )
 
 STATUS_SLOTS = (_SENDER, _RESPONSES, *_STATUS_ONLY)
-"""Of a status's MessageHeader."""
+"""The slots of a status's MessageHeader."""
 
 _RECEIVERS = Shape(
     words.ReceiverList,

@@ -1,7 +1,7 @@
 """A letter: a document as a clerk thinks of it, and the packet that the vendor's library would make of it.
 
-For offices without software, and for whoever has to say something about a document that exists. A letter comes from options or from
-a small table (TOML); what is wrong with the table is told all at once. Whether the packet may be sent is for the rules.
+It serves offices without software, and commands that have to say something about a document that exists. A letter comes from options
+or from a small table (TOML), whose faults are told all at once. The rules (rules/) say later whether the packet may be sent.
 """
 
 import re
@@ -33,7 +33,7 @@ from node.model.packet import (
 from node.model.reason import Reason
 
 PRIORITIES = ("thường", "khẩn", "thượng khẩn", "hỏa tốc", "hỏa tốc hẹn giờ")
-"""By their numbers (QĐ 28/2018 Điều 10.2.k)."""
+"""Degrees of urgency by their numbers (QĐ 28/2018 Điều 10.2.k)."""
 
 _DAY_FIRST = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})", re.ASCII)
 _ORGAN_KEYS = {"code": "organ_id", "name": "organ_name", "address": "organ_add", "email": "email", "phone": "telephone"}
@@ -51,7 +51,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What the clerk fills in. `date` and `due` in any usual form; `priority` 0 to 4 or its name; all others as they shall stand there.
+    """The form that the clerk fills in. `date` and `due` in any usual form, `priority` 0 to 4 or its name, all else as it shall stand.
 
     Without `document_id` it is made as is the custom: code of the sender, date, number and notation (edxml.md section 1).
     """
@@ -172,7 +172,7 @@ def priority_of(text: str) -> str:
 def packet_of_letter(
     letter: Letter, at: datetime, files: Sequence[NewAttachment] = (), business: Bussiness | None = None
 ) -> Packet:
-    """Make the packet; `files` are the letter's attachments, `at` is now in Vietnam, `business` what is done with the document.
+    """Make the packet; `files` are the letter's attachments, `at` is now in Vietnam, `business` says what is done with the document.
 
     Raises Rejected(REQUEST_INVALID) for dates and degrees of urgency that are none.
     """

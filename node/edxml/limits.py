@@ -1,4 +1,4 @@
-"""How much a packet may ask of its reader. All of these are far above what any office sends, and keep memory small and flat."""
+"""Limits on what a packet may ask of its reader. All of them are far above what any office sends, and keep memory small and flat."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A packet beyond any of these is Rejected(PACKET_TOO_COMPLEX)."""
+    """The limits; a packet beyond any of them is Rejected(PACKET_TOO_COMPLEX)."""
 
     elements_max: int = 200_000
     depth_max: int = 32

@@ -19,38 +19,39 @@ Lines = list[str]
 
 
 def element(name: str, inner: Iterable[Sequence[str]], attributes: str = "") -> Lines:
-    """An element around others, each given by its lines."""
+    """Return an element around others, each given by its lines; `attributes` as `attribute` writes them."""
     lines = [f"  {line}" for child in inner for line in child]
     return [f"<{name}{attributes}>", *lines, f"</{name}>"] if lines else [f"<{name}{attributes} />"]
 
 
 def group(name: str, *inner: Lines) -> Lines:
-    """An element of the envelope around others."""
+    """Return an element of the envelope around others."""
     return element(f"edXML:{name}", inner)
 
 
 def text(name: str, value: str) -> Lines:
-    """An element of the envelope with text; nothing at all if the text is empty."""
+    """Return an element of the envelope with text; nothing at all if the text is empty. Raises as `plain`."""
     return plain(f"edXML:{name}", value)
 
 
 def plain(name: str, value: str, attributes: str = "") -> Lines:
-    """An element with text; nothing at all if the text is empty. Raises Rejected(REQUEST_INVALID) as `escape`."""
+    """Return an element with text; nothing at all if the text is empty. Raises Rejected(REQUEST_INVALID) as `escape`."""
     written = escape(value.strip(" \t\r\n"))
     return [f"<{name}{attributes}>{written}</{name}>"] if written else []
 
 
 def attribute(name: str, value: str) -> str:
-    """An attribute with a blank before it. Raises Rejected(REQUEST_INVALID) as `escape`."""
+    """Return an attribute with a blank before it. Raises Rejected(REQUEST_INVALID) as `escape`."""
     written = escape(value).replace(END_OF_LINE, "&#xA;").replace("\t", "&#x9;").replace('"', "&quot;")
     return f' {name}="{written}"'
 
 
 def escape(value: str) -> str:
-    """Write a text. Raises Rejected(REQUEST_INVALID) for a character that XML does not allow."""
+    """Return a text as it stands in XML. Raises Rejected(REQUEST_INVALID) for a character that XML does not allow."""
     wrong = _NOT_XML_1_0.search(value)
     if wrong:
         raise Rejected(Reason.REQUEST_INVALID, f"character U+{ord(wrong[0]):04X} is not allowed in XML")
     for character, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#xD;"), ("\n", END_OF_LINE)):
         value = value.replace(character, written)
+    # By number, as JDOM2 writes them: our packets are to be its packets, octet for octet.
     return _BEYOND_16_BITS.sub(lambda found: f"&#x{ord(found[0]):x};", value)

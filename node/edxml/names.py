@@ -1,8 +1,8 @@
 """Names of elements and attributes: libxml2 keeps every name that a thread has ever met, for as long as the thread lives.
 
-Programs write the same few dozen names, so nobody notices; whoever makes up new ones in every packet could make a node grow without
-end. So a packet in memory is looked through before it is parsed: a name that was met before costs nothing, some thousand new ones are
-learnt, and a packet with others is parsed in a thread that ends with it. One that flows has a limit on its names instead (limits.py).
+Programs write the same few dozen names, so nobody notices; a stranger who makes up new ones in every packet could make a node grow
+without end. So a packet in memory is looked through before it is parsed: a name that was met before costs nothing, some thousand new ones
+are learnt, and a packet with others is parsed in a thread that ends with it. A streamed packet has a limit on its names (limits.py).
 """
 
 import re
@@ -34,6 +34,7 @@ _as_written: set[bytes] = set()
 
 def are_usual(packet: bytes, limits: Limits) -> bool:
     """Tell whether parsing a packet costs no lasting memory but for names that are now learnt, and is surely within the limit on them."""
+    # The names are looked for as octets: a packet in UTF-16 or another encoding does not show them.
     if not packet.startswith(_USUAL_BEGINNING):
         beginning = packet[:_DECLARATION_BYTES]
         if b"\0" in beginning or _ENCODING.search(beginning):
@@ -73,7 +74,7 @@ def _learn(tags: set[bytes]) -> bool:
 
 
 def aside(work: Callable[[], T]) -> T:
-    """Do something in a thread that ends with it, and return or raise what it does."""
+    """Do something in a thread that ends with it, and return or raise what it does; the caller's thread waits."""
     done: list[T] = []
     failed: list[BaseException] = []
 

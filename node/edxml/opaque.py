@@ -1,4 +1,4 @@
-"""An element that is only carried, as octets: built anew from what the parser tells of it, so that both ways of reading give the same."""
+"""Opaque elements, which are only carried, as octets: built anew from what the parser tells, so that both ways of reading give the same."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -9,7 +9,7 @@ _NO_NAME = "no-name"
 
 
 class Opaque:
-    """One such element, told tag by tag."""
+    """Builds one such element, told tag by tag."""
 
     __slots__ = ("_builder", "_open")
 
@@ -19,10 +19,10 @@ class Opaque:
         """The names under which elements were begun."""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """An element begins: this one, or one in it.
+        """Begin an element: this one, or one in it.
 
-        What is no name (`a:b:c`) or in a namespace that is no URI is left out here: the parser tells of it before it refuses the
-        packet for it.
+        A tag that is no name (`a:b:c`), or in a namespace that is no URI, is replaced here: the parser tells of it before it refuses
+        the packet for it.
         """
         namespace = tag[1:].partition("}")[0] if tag.startswith("{") else ""
         nsmap = {None: namespace} if namespace and not self._open else {}
@@ -35,11 +35,11 @@ class Opaque:
         self._open.append(tag)
 
     def data(self, text: str) -> None:
-        """A piece of text comes."""
+        """Take a piece of text."""
         self._builder.data(text)
 
     def end(self) -> bytes | None:
-        """The innermost element ends; with the last one its octets are there, b"" if it was empty."""
+        """End the innermost element; return the octets with the last one (b"" if it was empty), else None."""
         self._builder.end(self._open.pop())
         if self._open:
             return None

@@ -1,4 +1,4 @@
-"""What is taken out of a packet when only its header is wanted: a cut of the grammar, for who carries it and does not judge it.
+"""Plan of a header: the cut of the grammar by which a node reads a packet that it carries and does not judge.
 
     any root
       edXMLEnvelope                 in the namespace of QCVN 102; everything below by local name alone, in any order
@@ -6,9 +6,9 @@
           MessageHeader             From, To*, DocumentId, Code, PromulgationInfo, DocumentType, Subject, DueDate, OtherInfo,
                                     ResponseFor*, and of a status StatusCode, Description, Timestamp
           TraceHeaderList           Bussiness or Business: what is done with the document, and with which
-        edXMLBody                   only whether it is there: a status has none
+        edXMLBody                   whether it is there, no more: a status has none
 
-Whatever is read by it says the same as the whole packet would (words.py, and a test holds them against each other).
+A header read by it says the same as the whole packet would (words.py; a test holds them against each other).
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from node.edxml.shape import Grammar, Shape, Slot
 
 
 def _cut(shape: Shape, element: str, *wanted: str | Slot) -> Slot:
-    """The slot of an element with a smaller shape."""
+    """Return the slot of an element with a smaller shape."""
     slot = shape.slot(element)
     return replace(slot, shape=_group(slot).only(*wanted))
 
@@ -67,4 +67,4 @@ _ENVELOPE = _cut(
 )
 
 HEADER = Grammar(root=WHOLE.root.only(_ENVELOPE), older_envelope=_group(_ENVELOPE), tells_dialect=False)
-"""What the header needs; a packet with an older envelope is refused, however much of it is read."""
+"""All that the header needs; a packet with an older envelope is refused, however much of it is read."""

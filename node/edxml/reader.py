@@ -1,9 +1,9 @@
-"""Reading edXML packets: the only door from packet bytes to model words.
+"""Reader of edXML packets: a node's only door from packet bytes to model words.
 
 Two ways through the same grammar (grammar.py) to the same words (words.py): a packet that is in memory is read quickly (tree.py);
 one that comes piece by piece is never held for more than a block (blocks.py, collect.py). Both give the same words and the same
-faults, however the packet was cut up. Who only carries a packet reads its header, a cut of the grammar (plan.py); who judges it
-reads all that it says, and gets the header from the same pass.
+faults, however the packet was cut up. A node that only carries a packet reads its header, a cut of the grammar (plan.py); the node
+that judges it reads all that it says, and gets the header from the same pass (decision 0009).
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ __all__ = ["BLOCK_BYTES", "HeaderReader", "Whole", "WholeReader", "read_header",
 
 
 class Whole(NamedTuple):
-    """What routing needs of a packet, and all that it says."""
+    """A packet's header, which is what routing needs, and all that it says."""
 
     header: PacketHeader
     packet: Packet
@@ -50,7 +50,8 @@ def read_whole(
 ) -> Whole:
     """Return the words of a whole packet. Raises Rejected as `HeaderReader`.
 
-    `listen` makes who hears the contents of attachments; it may be called again, and what was heard before is then to be forgotten.
+    `listen` makes a listener to the contents of attachments. It may be called twice: the quick way gives up in the middle, the thorough
+    one begins anew, and what the first listener has heard is to be forgotten.
     """
     if not are_usual(packet, limits):
         return aside(lambda: _streamed_whole(packet, limits, listen()))

@@ -1,4 +1,4 @@
-"""What a grammar is made of: a Shape is an element that holds others, a Slot one place in it.
+"""Shapes, of which a grammar is made: a Shape is an element that holds others, a Slot one place in it.
 
 Both ways of reading (tree.py, collect.py) gather the values of a shape's slots by field, and `build` makes the model's word of them.
 Elements are found by local name, whatever their prefix; of several where one is meant the first counts, as for the vendor's parser
@@ -28,7 +28,7 @@ class Slot:
     count_limit: str = ""
     """Name of the limit on how many there may be; else only the limit on all elements counts."""
     fallback: str = ""
-    """What the vendor's library writes for a text that nobody set."""
+    """The text that the vendor's library writes where nobody set one."""
     is_content: bool = False
     """An attachment's base64, of which only size and beginning are kept."""
     is_opaque: bool = False
@@ -39,7 +39,7 @@ class Slot:
     """A text that may be there once: most of them are."""
 
     def __post_init__(self) -> None:
-        """Find out what it is for whoever is in a hurry."""
+        """Find out once what the busiest loop (tree.py) asks of every slot."""
         plain = self.shape is None and not (self.many or self.is_content or self.is_opaque)
         object.__setattr__(self, "is_text", plain)
 
@@ -113,7 +113,7 @@ def _nothing(slot: Slot) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What is read: the shape of the root, with that of an envelope of QCVN 102 in it, and that of an older envelope."""
+    """A choice of what is read: the shape of the root, with an envelope of QCVN 102 in it, and that of an older envelope."""
 
     root: Shape
     older_envelope: Shape

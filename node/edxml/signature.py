@@ -1,4 +1,4 @@
-"""The packet's Signature element, which is only carried: octets out of the reader, lines into the writer.
+"""Signature, the packet's element, which is only carried: octets out of the reader, lines into the writer.
 
 Nothing here looks at what it says. It is written as the vendor's library writes it, in the namespace of QCVN 102 and without
 prefixes; one with text between its elements or with prefixed attributes is not touched and goes on one line as it was read.

@@ -1,8 +1,8 @@
-"""The quick way of reading: a small, plainly written packet becomes a tree in C, and the grammar is walked over it.
+"""Tree, the quick way of reading: a small, plainly written packet becomes a tree in C, and the grammar is walked over it.
 
-It only ever says yes. Whatever is not quite ordinary (another encoding, a comment, a CDATA section, a fault of any kind) makes
-it return None, and the stream reader, which knows every rule, judges the packet from the start. So there is one place that
-refuses, and the two ways cannot differ in what they refuse.
+It never refuses. Anything that is not quite ordinary (another encoding, a comment, a CDATA section, a fault of any kind) makes it
+return None, and the stream reader, which knows every rule, reads the packet from the start. So there is one place that refuses, and
+the two ways cannot differ in what they refuse.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ _EXACT_PARSER = _parser(remove_blank_text=False)
 
 
 class Tree(NamedTuple):
-    """What was read of an ordinary packet, and what tells its dialect."""
+    """The words of an ordinary packet, and the signs that tell its dialect."""
 
     root: Root
     signs: Signs
@@ -82,7 +82,7 @@ def read_tree(
 
 
 def _is_ordinary(packet: bytes, limits: Limits) -> bool:
-    """Small enough to be within the limits that are not counted here, UTF-8, and without any of <!DOCTYPE, <!--, <![CDATA[, <?."""
+    """Tell whether it is small enough for the limits that are not counted here, UTF-8, and without <!DOCTYPE, <!--, <![CDATA[ and <?."""
     bytes_max = min(
         TREE_BYTES_MAX,
         limits.elements_max * _ELEMENT_BYTES_MIN,
@@ -193,7 +193,7 @@ class _Walk:
             self._on_content(self._attachments - 1, None)
 
     def _opaque(self, element: etree._Element) -> bytes:
-        """Octets with every blank in them: the packet is parsed once more, which few packets need."""
+        """Return an element's octets with every blank in them: the packet is parsed once more, which few packets need."""
         self.signs.note_signature(element.tag)
         if not len(element) and not element.text:
             return b""

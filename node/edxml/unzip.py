@@ -3,8 +3,8 @@
 The programs in use read such a zip from its beginning and take the first entry, under the entry's name (edxml.md section 3). So
 does this, and it refuses what would harm them or hide something: a name with a path, more entries than one, a table of contents
 that tells of another file, encryption, a checksum that does not hold, and more octets than the zip can honestly stand for.
-Nothing is kept but a small window, and nothing is written anywhere. Who has the zip takes pieces of the file (`unzip_one`); who is
-given it piece by piece pushes them in (`Unzipper`). Source of the form: PKWARE APPNOTE 6.3, sections 4.3 and 4.4.
+Nothing is kept but a small window, and nothing is written anywhere. A caller that has the zip takes pieces of the file (`unzip_one`);
+one that is given it piece by piece pushes them in (`Unzipper`). Source of the form: PKWARE APPNOTE 6.3, sections 4.3 and 4.4.
 """
 
 import struct
@@ -32,7 +32,7 @@ _STEP_BYTES = 64 * KIB
 
 @dataclass(frozen=True, slots=True)
 class UnzipLimits:
-    """What unzipping may yield: up to `free_bytes` always, then `ratio_max` octets for each octet of the zip, `bytes_max` at most."""
+    """Bounds on what unzipping yields: `free_bytes` always, then `ratio_max` octets for each octet of the zip, `bytes_max` at most."""
 
     free_bytes: int = 16 * MIB
     ratio_max: int = 200
@@ -91,7 +91,7 @@ class Unzipper:
         return self._until_hungry()
 
     def finish(self) -> Iterator[bytes]:
-        """Nothing more comes; give out the rest."""
+        """Give out the rest; nothing more comes."""
         self._stream.ended = True
         return self._until_hungry()
 
@@ -122,7 +122,7 @@ def _unzip(stream: "_Stream", limits: UnzipLimits) -> _Steps[None]:
 
 
 class _Stream:
-    """What has come of the zip and was not looked at yet."""
+    """The octets of the zip that have come and were not looked at yet."""
 
     def __init__(self) -> None:
         self._window = b""
@@ -130,7 +130,7 @@ class _Stream:
         self.ended = False
 
     def add(self, octets: bytes) -> None:
-        """More has come."""
+        """Take the next octets."""
         self._window += octets
 
     def some(self) -> _Steps[bytes]:
@@ -141,7 +141,7 @@ class _Stream:
         return taken
 
     def give_back(self, octets: bytes) -> None:
-        """Take octets that were too many."""
+        """Take back octets that were too many: deflate tells only afterwards where it ended."""
         self.read_bytes -= len(octets)
         self._window = octets + self._window
 
@@ -220,12 +220,13 @@ def _promised_crc(stream: _Stream, entry: Entry) -> _Steps[int]:
     crc = int.from_bytes((yield from stream.exactly(4)), "little")
     yield from stream.exactly(8)
     if (yield from stream.peek(4)) not in (_CENTRAL_MARK, LOCAL_MARK):
-        yield from stream.exactly(8)  # sizes of eight octets each
+        # No record begins here, so the sizes have eight octets each (zip64, APPNOTE 4.3.9).
+        yield from stream.exactly(8)
     return crc
 
 
 def _check_end(stream: _Stream, entry: Entry) -> _Steps[None]:
-    """After the file there is the table of contents with this file in it, and nothing else."""
+    """Check that the table of contents follows, with this file in it and nothing else: programs that read it must see the same file."""
     if (yield from stream.peek(4)) == LOCAL_MARK:
         raise _unsound("it holds several files")
     mark, name_bytes, extra_bytes, comment_bytes = _CENTRAL.unpack((yield from stream.exactly(_CENTRAL.size)))

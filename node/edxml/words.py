@@ -1,4 +1,4 @@
-"""What was read means: who sends, to whom, what, and whether that is enough to carry the packet.
+"""Words: the meaning of what was read: who sends, to whom, what, and whether that is enough to carry the packet.
 
 A packet is a status if it is to nobody and has a StatusCode (or answers something and has no body, which is a status whose code
 was forgotten); everything else is a document. Sources: edxml.md sections 1 to 3, domain.md sections 3 and 4.
@@ -30,7 +30,7 @@ _NO_TYPE, _NO_BUSSINESS = words.DocumentType("", ""), words.Bussiness()
 
 
 class Address(NamedTuple):
-    """What a packet must have to be carried. See PacketHeader for the fields."""
+    """The words without which a packet cannot be carried. See PacketHeader for the fields."""
 
     kind: PacketKind
     sender: str
@@ -58,7 +58,7 @@ def address_of(envelope: Envelope) -> Address:
 
 
 def header_of(root: Root) -> PacketHeader:
-    """Return the words that routing needs. Raises Rejected as `address_of`. There must be an envelope."""
+    """Return the words that routing needs, of a root with an envelope. Raises Rejected as `address_of`."""
     envelope = root.envelope
     assert envelope is not None
     address = address_of(envelope)
@@ -137,7 +137,7 @@ def _business(business: words.Bussiness) -> Business:
 
 
 def _codes(written: Iterable[str]) -> tuple[str, ...]:
-    """Codes trimmed, without repeats and empty ones."""
+    """Return codes trimmed, without repeats and empty ones."""
     return tuple(dict.fromkeys(code for code in map(str.strip, written) if code))
 
 
@@ -162,7 +162,7 @@ def _check(address: Address, envelope: Envelope) -> None:
 
 
 def _found(envelope: Envelope, element: str) -> str:
-    """What was there in place of the missing OrganId, for people."""
+    """Say, for people, what was there in place of the missing OrganId."""
     message = envelope.header.message if envelope.header else None
     if message is None:
         return "no MessageHeader"

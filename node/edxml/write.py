@@ -1,8 +1,8 @@
 """Writing a whole packet exactly as the vendor's library writes it (edxml.md sections 1, 2 and 4).
 
 The grammar is gone through from top to bottom. Contents of attachments are streams that are turned into base64 as they pass, so
-memory does not grow with them. What a .NET program adds (mustUnderstand, actor, xlink:href) is not written, and every dialect
-comes out as QCVN 102, so whatever is written here the programs in use can read.
+memory does not grow with them. The additions of .NET programs (mustUnderstand, actor, xlink:href) are not written, and every dialect
+comes out as QCVN 102, so the programs in use can read whatever is written here.
 """
 
 from base64 import b64encode
@@ -18,7 +18,7 @@ from node.model.envelope import PacketKind
 from node.model.packet import Attachment, Packet
 
 Content = bytes | Iterable[bytes]
-"""What an attachment holds, as it is to travel: the file itself, or a zip of it."""
+"""The content of an attachment as it is to travel: the file itself, or a zip of it."""
 
 _READ_ONLY = frozenset({"mustUnderstand", "actor", "href"})
 _EDXML = f' xmlns:edXML="{QCVN_102}"'
@@ -92,6 +92,7 @@ def _attachment(attachment: Attachment, pieces: Iterator[bytes]) -> Iterator[byt
         for line in plain(slot.element, getattr(attachment, slot.field))
     ]
     first = next(pieces, b"")
+    # An empty content has no element, as the vendor's library has it (edxml.md section 1).
     if not first:
         yield _octets(_indented(element("Attachment", [words]), 2))
         return
@@ -102,10 +103,11 @@ def _attachment(attachment: Attachment, pieces: Iterator[bytes]) -> Iterator[byt
 
 
 def _base64(content: Content) -> Iterator[bytes]:
-    """Base64 on one line; nothing for an empty content."""
+    """Give out base64, all on one line; nothing for an empty content."""
     rest = b""
     for piece in (content,) if isinstance(content, bytes) else content:
         rest += piece
+        # Three octets make four characters; an = in the middle would end the content for every reader.
         whole = len(rest) // 3 * 3
         if whole:
             yield b64encode(rest[:whole])

@@ -4,11 +4,11 @@ A vendor connects his software to a node that is whole and real, on loopback, an
 clock can be put forward, and units that exist only here answer by themselves, each in a manner of its own. Nothing in it can reach the
 real mesh: an authority of its own, prefixes that nobody has, doors on this machine only.
 
-    cast.py           who lives there (pure)            clock.py        the machine's time, put forward by hand
-    papers.py         documents and statuses to write   writing.py      as packets of every style (pdf.py)
-    counterparts.py   units that answer                 writers.py      units that write
-    watch.py          what was refused at the door      publishing.py   changes of zones reach everybody
-    site.py           what is on disk                   world.py        how that is made, once
-    running.py        all of it together                door.py         HTTP for people and for vendors' own tests
-    remote.py         the way to that door, for commands
+    world.py            makes it on disk                    site.py         what is on disk then
+    running.py          all of it together, running
+      counterparts.py   units that answer                   writers.py      units that write
+      publishing.py     changes of zones reach everybody    watch.py        what was refused at the door
+      papers.py         documents and statuses to write     writing.py      as packets of every style (pdf.py)
+      cast.py           who lives there (pure)              clock.py        the machine's time, put forward by hand
+    door.py             HTTP for people and for vendors' own tests          remote.py   the same door, seen from the command line
 """

@@ -1,4 +1,4 @@
-"""Who lives in the sandbox: three nodes that run, one that never does, and units each with a manner of its own. Pure.
+"""Cast of the sandbox: three nodes that run, one that never does, and units each with a manner of its own. Pure.
 
         tinh-thu   H99    the vendor's node: his software speaks for its test units
         bo-thu     G99    units that receive: one finishes, one refuses, one is silent ...; and the unit that conformance runs write from
@@ -42,7 +42,7 @@ class Step:
 
 
 class Writes(Enum):
-    """What a unit sends by itself."""
+    """The packets that a unit sends by itself."""
 
     NOTHING = ""
     LIFE = "new, update, withdraw, replace"
@@ -55,8 +55,8 @@ class Writes(Enum):
 class Counterpart:
     """A unit that acts by itself.
 
-    `steps`: what it reports of each document; `on_request`: its answer (15, 16) to a withdrawal, a status 13 or an update of what it has
-    fetched, "" none; without `takes` it never looks into its inbox.
+    `steps`: what it reports of each document; `on_request`: its answer (15, 16) to a withdrawal, a status 13 or an update of a document
+    that it has fetched, "" none; without `takes` it never looks into its inbox.
     """
 
     unit: Member
@@ -68,7 +68,7 @@ class Counterpart:
     on_request: str = "15"
     takes: bool = True
     reports_arrival: bool = True
-    """01 is reported, by its node."""
+    """Its node reports 01 for it."""
     writes: Writes = Writes.NOTHING
 
 

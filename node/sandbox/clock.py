@@ -1,8 +1,8 @@
-"""The sandbox's clock: the machine's time, put forward by hand. It is the Clock port of every node in the sandbox.
+"""Clock of the sandbox: the machine's time, put forward by hand. It is the Clock port of every node in the sandbox.
 
-All nodes share one, so they agree. Whoever sleeps sleeps by this clock: when it is put forward, everybody whose time has come meanwhile
-wakes at once, so a deadline in three days is over as soon as three days have been added. It never goes back. How far it is ahead
-is kept beside the sandbox's nodes before it counts, or a sandbox that is started again would live before its own records.
+All nodes share one, so they agree. They sleep by this clock: when it is put forward, everybody whose time has come meanwhile wakes at
+once, so a deadline in three days is over as soon as three days have been added. It never goes back. Its lead over the machine is written
+beside the sandbox's nodes before it counts, or a sandbox that is started again would live before its own records.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from node.model.policy import DAY_MS
 from node.model.reason import Reason
 
 STEP_MS_MAX = 3_650 * DAY_MS
-"""At once; a slip of the finger must not make the sandbox useless."""
+"""The most in one step: a slip of the finger must not make the sandbox useless."""
 AHEAD_MS_MAX = 36_500 * DAY_MS
 
 _UNITS_MS = {
@@ -46,13 +46,13 @@ def span_ms(text: str) -> int:
 
 
 class SandboxClock:
-    """The clock. `state` is the file that remembers how far it is ahead."""
+    """The clock. `state` is the file that remembers its lead."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
         self._alarms: set[_Alarm] = set()
         self.ahead_ms = _remembered(state)
-        """How far it is ahead of the machine's."""
+        """Its lead over the machine's clock."""
 
     def now_ms(self) -> int:
         """Return the sandbox's time in milliseconds since 1970 UTC."""
@@ -99,14 +99,14 @@ class _Alarm:
         self._set()
 
     def look(self) -> None:
-        """The time has changed, or has come: call if it is over, else go on waiting."""
+        """Look at the clock, which has changed, or has come so far: call if the time is over, else go on waiting."""
         if self._timer is not None:
             self._timer.cancel()
         if self in self._all_set:
             self._set()
 
     def cancel(self) -> None:
-        """Let it not come."""
+        """Call it off."""
         self._all_set.discard(self)
         if self._timer is not None:
             self._timer.cancel()

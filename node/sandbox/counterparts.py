@@ -5,7 +5,7 @@
     report    each status whose time has come; its submission id and its octets follow from the packet, so a repeat is once
     let go    acknowledge when nothing is left to report
 
-What is not acknowledged is found again when the sandbox is started anew, and its plan with it: nothing is kept in memory that matters.
+A packet that is not acknowledged is found again when the sandbox is started anew, and its plan with it: nothing in memory matters.
 """
 
 from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ log = get_logger()
 
 @dataclass(slots=True)
 class Plan:
-    """What is still to be reported of one packet. `own_code`: the unit's code as the packet wrote it."""
+    """The statuses still to be reported of one packet. `own_code`: the unit's code as the packet wrote it."""
 
     entry: InboxEntry
     about: ResponseFor
@@ -64,7 +64,7 @@ class Counterparts:
         self._plans: dict[tuple[bytes, str], Plan] = {}
 
     async def run(self) -> None:
-        """Answer for ever. Ends by cancellation, which loses nothing."""
+        """Answer for ever. It ends by cancellation, which loses nothing."""
         while self._cast:
             try:
                 wait_s = await self.turn()
@@ -144,7 +144,7 @@ class Counterparts:
         except Deferred:
             raise
         except Fault as fault:
-            # The author cannot be told: it is his packet that says so (a unit that is no longer there). The others go on.
+            # The author cannot be told: his own packet names something that is no longer there. The other plans go on.
             log.warning("counterpart.refused", unit=unit.code, reason=fault.reason.name, detail=fault.detail)
 
     def _drop_others(self, plan: Plan) -> None:

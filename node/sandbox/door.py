@@ -1,4 +1,4 @@
-"""The sandbox's own door: HTTP on loopback, for people and for a vendor's own tests in any language.
+"""Door of the sandbox's own: HTTP on loopback, for people and for a vendor's own tests in any language.
 
     GET  /TOKEN/state        what it is, its time, its units, how to connect
     POST /TOKEN/advance      body: 2d          put the clock forward
@@ -6,7 +6,8 @@
     GET  /TOKEN/refused      packets of the vendor's that were not taken, and why
     GET  /TOKEN/conformance  the credentials that a conformance run works with
 
-Who knows the token may do all of it; there is nothing real behind it. Answers are JSON; a fault is {"error": …} with an HTTP status.
+A caller that knows the token may do all of it; there is nothing real behind it. Answers are JSON; a fault is {"error": …} with an
+HTTP status.
 """
 
 import json
@@ -38,7 +39,7 @@ Answer = Callable[[Request], Awaitable[Any]]
 
 
 class Door:
-    """What the door answers."""
+    """Answers at the door, and the same for callers in this process."""
 
     def __init__(self, sandbox: Sandbox, *, kept: bool = False) -> None:
         """`kept`: its folder stays when it ends."""

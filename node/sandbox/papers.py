@@ -24,12 +24,12 @@ from node.model.policy import MIB
 from node.sandbox.cast import Member
 
 LARGEST_BYTES = 50 * MIB
-"""What integrators of the national axis hold to be the largest packet (domain.md 3.6); no decree gives a figure."""
+"""The largest packet, by what integrators of the national axis believe (domain.md 3.6); no decree gives a figure."""
 NEW, WITHDRAWAL, UPDATE, REPLACEMENT = "0", "1", "2", "3"
 
 
 class Style(Enum):
-    """Which kind of paper."""
+    """The kinds of papers."""
 
     PLAIN = "plain"
     MINIMAL = "minimal"
@@ -40,7 +40,7 @@ class Style(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A document. `at_ms`: when it is written; `document_id` "": as is the custom; `by_old_code`: codes in their older written form.
+    """A document. `at_ms`: time of writing; `document_id` "": as is the custom; `by_old_code`: codes in their older written form.
 
     `size_bytes` is LARGEST's size as a packet.
     """
@@ -74,7 +74,7 @@ class Paper:
         return self.document_id or f"{self.sender.code},{self.date},{self.code}"
 
     def written(self, member: Member) -> str:
-        """A unit's code in the form that this paper writes."""
+        """Return a unit's code in the form that this paper writes."""
         return member.old_code if self.by_old_code else member.code
 
     def about(self, business: Bussiness, subject: str, at_ms: int) -> "Paper":
@@ -89,12 +89,12 @@ class Paper:
 
 
 def withdrawal(reason: str) -> Bussiness:
-    """Return what takes a document back."""
+    """Return the business block that takes a document back."""
     return Bussiness(bussiness_doc_type=WITHDRAWAL, bussiness_doc_reason=reason, paper="0")
 
 
 def update(reason: str) -> Bussiness:
-    """Return what changes a document's words."""
+    """Return the business block that changes a document's words."""
     info = BussinessDocumentInfo(document_info="1", document_receiver="0")
     return Bussiness(
         bussiness_doc_type=UPDATE, bussiness_doc_reason=reason, paper="0", bussiness_document_infos=(info,)
@@ -102,7 +102,7 @@ def update(reason: str) -> Bussiness:
 
 
 def replacement(old: Paper, reason: str) -> Bussiness:
-    """Return what puts a paper in the place of an older one."""
+    """Return the business block that puts a paper in the place of an older one."""
     replaced = ReplacementInfo(old.own_id, OrganIdList((old.written(old.to),)))
     return Bussiness(
         bussiness_doc_type=REPLACEMENT,

@@ -1,4 +1,4 @@
-"""A PDF of one page, made of nothing: what the sandbox and the demo attach to their documents. Small but whole, or as large as wanted."""
+"""PDFs of one page, made of nothing, which the sandbox and the demo attach to their documents: small but whole, or as large as wanted."""
 
 from collections.abc import Iterator
 

@@ -33,7 +33,7 @@ class Publisher:
         self._renewed_s = float("-inf")
 
     async def run(self) -> None:
-        """Publish for ever. Ends by cancellation."""
+        """Publish for ever. It ends by cancellation."""
         while True:
             try:
                 await asyncio.to_thread(self.turn)
@@ -50,12 +50,12 @@ class Publisher:
         authority, now_ms = Authority.open(self._authority), time.time_ns() // 1_000_000
         for zone in changed:
             authority.take(ZoneEditor.open(zone).update(now_ms), now_ms)
-            self._seen[zone] = _marks(zone)
+            self._seen[zone] = _marks(zone)  # after taking: a zone that was refused is tried again at the next look
         authority.publish(now_ms)
         self._renewed_s = time.monotonic()
         return True
 
 
 def _marks(zone: Path) -> dict[str, int]:
-    """Return when each file of the zone's units was written; what signing writes is not among them."""
+    """Return when each file of the zone's units was written. Signing writes other files, or each update would call for the next."""
     return {path.name: path.stat().st_mtime_ns for path in (zone / "units").glob("*")}

@@ -1,4 +1,4 @@
-"""The running sandbox: three nodes in one process on one clock, and those who act by themselves beside them.
+"""Running: three nodes of a sandbox in one process on one clock, and units that act by themselves beside them.
 
     nodes -> counterparts, writers, publisher (one task each) -> the door;  stopped in the reverse order
 
@@ -33,7 +33,7 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How it runs. `every_s`: between two packets that come by themselves, by the sandbox's clock; 0: none come."""
+    """Options. `every_s`: time between two packets that come by themselves, by the sandbox's clock; 0: none come."""
 
     every_s: float = 300.0
     largest_bytes: int = LARGEST_BYTES
@@ -88,7 +88,7 @@ class Sandbox:
 
     @property
     def office_address(self) -> str:
-        """Where the vendor's software reaches OfficeService."""
+        """The address, host:port, at which the vendor's software reaches OfficeService."""
         return self._running[VENDOR_NODE].office_address
 
     def advance(self, by_ms: int) -> int:

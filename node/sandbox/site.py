@@ -25,7 +25,7 @@ VENDOR_CREDENTIAL, WATCHER_CREDENTIAL, CONFORMANCE_CREDENTIAL = "qlvb.json", "th
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """What goes into the settings of software that calls by the VXP library."""
+    """Entries for the settings of software that calls by the VXP library."""
 
     endpoint: str
     systemid: str
@@ -49,11 +49,11 @@ class Site:
 
     @property
     def clock_file(self) -> Path:
-        """Where the clock remembers how far it is ahead."""
+        """The file in which the clock remembers its lead."""
         return self.folder / CLOCK_FILE
 
     def save(self) -> None:
-        """Write the file. Raises Broken(IO_FAILED), Deferred(DISK_FULL)."""
+        """Write the file, for its owner's eyes only. Raises Broken(IO_FAILED), Deferred(DISK_FULL)."""
         fields = {key: value for key, value in asdict(self).items() if key != "folder"}
         replace_file(self.folder / FILE, json.dumps(fields, ensure_ascii=False, indent=2).encode() + b"\n")
 

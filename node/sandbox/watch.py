@@ -1,4 +1,4 @@
-"""Watch: what the vendor's software hands in, and what becomes of it at the door. For the vendor's eyes and for conformance runs.
+"""Watch on what the vendor's software hands in and what becomes of it at the door, for the vendor's eyes and for conformance runs.
 
 A packet that a rule stops never travels, so nobody but the node it was handed to knows that it was ever made. The sandbox's nodes keep
 the newest of such answers in memory; never the packets.
@@ -36,7 +36,7 @@ class WatchedNode(Node):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.refused: deque[Refused] = deque(maxlen=KEPT_MAX)
-        """The newest, oldest first."""
+        """The newest KEPT_MAX refusals, the oldest of them first."""
 
     async def submit(
         self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]

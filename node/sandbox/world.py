@@ -1,4 +1,4 @@
-"""The sandbox's world on disk: who lives there (node/sandbox/cast.py) as places with homes, systems and secrets; made once, kept or not."""
+"""World of the sandbox on disk: its cast (cast.py) as places with homes, systems and secrets; made once, kept or not."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from node.sandbox.site import (
 
 AUTHORITY_NAME = "HỘP CÁT – không phải mạng thật"
 FIRST_PORT = 7481
-"""Of its door; the next two are OfficeService and the bridge. Taken if all are free: a vendor's settings then stay as they are."""
+"""Port of its door; the next two are OfficeService and the bridge. Taken if all are free: a vendor's settings then stay as they are."""
 MARK_TEXT = (
     "Nút của hộp cát truc (truc sandbox); không dùng cho mạng thật. A node of a truc sandbox; not for the real mesh.\n"
 )
@@ -61,7 +61,7 @@ def make_site(
     for place in places:
         home = world.home(place.node_id)
         home.sandbox_mark.write_text(MARK_TEXT, "utf-8")
-        # Nobody shall be able to hand it to a real authority.
+        # Gone, so that nobody can hand it to a real authority.
         home.join_request.unlink()
     bridges = tuple(Bridge(**granted) for granted in world.bridges.values())
     site = Site(folder, f"127.0.0.1:{door}", new_token(), tuple(units), bridges)

@@ -19,12 +19,12 @@ from node.sandbox.papers import LARGEST_BYTES, Paper, Style, replacement, update
 from node.sandbox.writing import packet_of
 
 Send = Callable[[str, Member, str, AsyncIterator[bytes]], Awaitable[SubmitResult]]
-"""(node, unit, submission id, packet) -> what became of it."""
+"""(node, unit, submission id, packet) -> the node's answer."""
 
 ODD_STYLES = (Style.MINIMAL, Style.FULL, Style.CHARACTERS, Style.LARGEST)
 LIFE = ("new", "old-code", "update", "withdraw", "replace")
 KINDS = (*LIFE, *(style.value for style in ODD_STYLES), "odd")
-"""What may be asked for; odd: all that are."""
+"""Kinds of packets that may be asked for; "odd" is all that are odd."""
 _SUBJECTS = {
     "new": "V/v báo cáo định kỳ (mẫu)",
     "old-code": "V/v rà soát danh mục, gửi theo mã định danh cũ (mẫu)",
@@ -51,7 +51,7 @@ class Sent:
 
 
 class Writers:
-    """All that writes by itself. `every_s` 0: nothing of its own accord."""
+    """All units that write. `every_s` 0: nothing of their own accord."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Writers:
         """By unit: the newest document that is in force, and ("old-code") the newest by older codes."""
 
     async def run(self) -> None:
-        """Send the life of documents, one packet at a time, for ever. Ends by cancellation."""
+        """Send the life of documents, one packet at a time, for ever. It ends by cancellation."""
         turns = itertools.cycle(itertools.product(self._units, LIFE))
         while self._every_s:
             unit, kind = next(turns)
@@ -88,13 +88,14 @@ class Writers:
         try:
             await self.send("odd", unit)
         except Fault as fault:
-            # Once is what was asked for: what did not go is told, and not begun again.
+            # The vendor has asked for them once: a fault is told, and the round is not begun again.
             log.warning("counterpart.delayed", unit=author, reason=fault.reason.name, detail=fault.detail)
 
     async def send(self, kind: str, unit: Member) -> list[Sent]:
-        """Send one kind of packet, or all odd ones, to a unit; return what was sent. What is done with a document needs one: it goes first.
+        """Send one kind of packet, or all odd ones, to a unit; return what was sent.
 
-        Raises Rejected(REQUEST_INVALID), and as Node.submit.
+        An update, withdrawal or replacement needs a document: if there is none, a new one goes first. Raises Rejected(REQUEST_INVALID),
+        and as Node.submit.
         """
         if kind not in KINDS:
             raise Rejected(Reason.REQUEST_INVALID, f"{kind!r} is none of {', '.join(KINDS)}")

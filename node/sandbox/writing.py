@@ -1,6 +1,6 @@
 """Writing papers as packets: what each style of paper puts into the fields of edXML, and what it attaches.
 
-A Signature is in none of them: a false one would teach vendors to accept false ones.
+None of them bears a Signature: a false one would teach vendors to accept false ones.
 """
 
 import unicodedata
@@ -179,6 +179,7 @@ def _files(paper: Paper) -> list[NewAttachment]:
     }.get(paper.style, [("cong-van.pdf", "")])
     files = [_file(paper, place, name, words) for place, (name, words) in enumerate(named)]
     if paper.style is Style.LARGEST:
+        # Base64 makes four characters of three octets; the rest is room for all that is not the attachment.
         files[0] = replace(files[0], content=_Large(paper.code, paper.size_bytes * 3 // 4 - 6_000))
     return files
 

@@ -311,7 +311,7 @@ def test_an_empty_packet_has_all_fields_empty() -> None:
 
 
 class Links(HTMLParser):
-    """What a page links to, and which elements it has."""
+    """Finds the links of a page, and its elements."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -32,7 +32,8 @@ from node.edxml.compose import compose_document
 from node.model.directory import Unit
 from tests.bench.load import KB
 from tests.bench.report import Report
-from tests.real_mesh import MINISTRY, NodeSpec, RealNode, now_ms
+from tests.clocks import now_ms
+from tests.real_mesh import MINISTRY, NodeSpec, RealNode
 from tests.web.real_bridge import BridgedMesh, bridged_mesh
 from tests.web.sdk import Sdk
 
@@ -46,7 +47,7 @@ PIECE_BYTES = 50 * KB
 
 @dataclass
 class Seen:
-    """What the systems saw."""
+    """All that the systems saw."""
 
     lists_ms: list[float] = field(default_factory=list)
     ended_s: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a bench prints and writes: a table for people, one JSON form for programs.
+"""Report of a bench, as it is printed and written: a table for people, one JSON form for programs.
 
     {"bench", "machine", "results": [{"name", "value", "unit", "min", "max", "runs", "goal", "holds"}]}
 

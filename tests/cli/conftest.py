@@ -1,4 +1,4 @@
-"""What the tests of the command share: calling it in this process, and small worlds of files."""
+"""Common ground of the command's tests: calling it in this process, and small worlds of files."""
 
 import json
 import os

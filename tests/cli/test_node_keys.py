@@ -36,7 +36,7 @@ def in_use(home: Path) -> bytes:
 
 
 def start(home: Path) -> None:
-    """What a node does with its certificates when it starts."""
+    """Do with the certificates what a node does when it starts."""
     adopt(home / "keys", listed(home), None)
 
 

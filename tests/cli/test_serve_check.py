@@ -1,4 +1,4 @@
-"""truc serve --check: may this version run that node? What an upgrade and a way back ask before they change anything."""
+"""truc serve --check: may this version run that node? An upgrade and a way back ask it before they change anything."""
 
 import asyncio
 import json

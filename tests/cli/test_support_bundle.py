@@ -8,7 +8,7 @@ from typing import Any
 
 from node.ops.support.redact import CUT
 from tests.cli.conftest import Admitted, Outcome, Truc
-from tests.flow.support import document
+from tests.papers import document
 
 SUBJECT = "Kế hoạch bí mật về Nguyễn Văn A"
 TOKEN_IN_TEXT = "mat-khau-go-nham-vao-cau-hinh"

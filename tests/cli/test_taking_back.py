@@ -1,4 +1,4 @@
-"""What a clerk does about a document that was sent: withdraw it, by either road, update it, replace it. Against a running node."""
+"""Taking back: a clerk withdraws a document that was sent, by either road, updates it, replaces it. Against a running node."""
 
 import time
 from pathlib import Path

@@ -11,8 +11,9 @@ from node.ops.doctor.doors import check_hooks
 from node.seal.tls import create_certificate
 from tests.cli.conftest import Admitted, Truc
 from tests.cli.test_doctor import found
+from tests.clocks import now_ms
 from tests.hook_receiver import Receiver
-from tests.real_mesh import now_ms, wait_for
+from tests.real_mesh import wait_for
 
 DAY_MS = 86_400_000
 

@@ -7,8 +7,8 @@ import pytest
 
 from node.client import AsyncOffice, Deferred, Patience
 from tests.client.conftest import credential_of
-from tests.flow.support import document
 from tests.mesh.support import eventually, run
+from tests.papers import document
 from tests.real_mesh import RealMesh
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from node import client
 from node.client import Office
 from tests.client.conftest import credential_of
-from tests.flow.support import document
+from tests.papers import document
 from tests.real_mesh import ROOT, RealMesh, wait_for
 
 

@@ -18,7 +18,7 @@ from node.net.client_submit import WHOLE_BYTES_MAX
 from node.office.naming import submission_id_of
 from tests.client.conftest import credential_of
 from tests.edxml.packets import changed
-from tests.flow.support import document
+from tests.papers import document
 from tests.real_mesh import ROOT, RealMesh, wait_for
 
 LARGE = os.urandom(WHOLE_BYTES_MAX)

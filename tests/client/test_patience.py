@@ -1,4 +1,4 @@
-"""How long the client tries again, under virtual time."""
+"""Patience: how long the client tries again, under virtual time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -59,7 +59,7 @@ class KeepsSilentWhenAskedBack(Vendor):
 
 
 def leaves(business: str) -> type[Vendor]:
-    """What many programs do with packets whose BussinessDocType is not 0."""
+    """Leave a packet lying, as many programs do if its BussinessDocType is not 0."""
 
     class Leaves(Vendor):
         async def handle(self, packet: Packet) -> bool:

@@ -43,7 +43,7 @@ def good() -> Files:
 
 
 def own() -> ResponseFor:
-    """What a 13 says: the author's own document, and the recipient who is asked for it."""
+    """A 13 names the author's own document, and the recipient who is asked for it."""
     return ResponseFor(CONFORMANCE.code, PAPER.code, PAPER.own_id, PAPER.date)
 
 
@@ -73,7 +73,7 @@ def status(status_code: str, note: str = "x", **changes: str) -> Callable[[Files
     return add
 
 
-def document(octets: bytes) -> Callable[[Files], None]:
+def file_of(octets: bytes) -> Callable[[Files], None]:
     def add(files: Files) -> None:
         files["wrong.edxml"] = octets
 
@@ -92,15 +92,15 @@ WITHOUT_REASON = Bussiness(bussiness_doc_type="1", paper="0")
         (checks.ABOUT, status("03", organ_id="G99.91")),
         (checks.ABOUT, status("03", document_id="")),
         (checks.RULES, status("3")),
-        (checks.RULES, document(b"<html>502 Bad Gateway</html>")),
-        (checks.RULES, document(written(OTHER)[:-300])),
-        (checks.RULES, document(written(OTHER).replace(b"G99.90", "Đ99.90".encode()))),
-        (checks.ATTACHMENTS, document(written(OTHER).replace(b"<AttachmentName>cong-van.pdf", b"<AttachmentName>"))),
-        (checks.INFORMATION, document(written(OTHER).replace("Công văn".encode(), b""))),
-        (checks.INFORMATION, document(written(OTHER).replace(b"<edXML:Priority>0", b"<edXML:Priority>"))),
-        (checks.IDENTIFIERS, document(written(replace(OTHER, document_id=PAPER.own_id)))),
-        (checks.IDENTIFIERS, document(written(replace(PAPER, document_id="2026-1")))),
-        (checks.BUSINESS, document(written(PAPER.about(WITHOUT_REASON, "Thu hồi", NOW_MS)))),
+        (checks.RULES, file_of(b"<html>502 Bad Gateway</html>")),
+        (checks.RULES, file_of(written(OTHER)[:-300])),
+        (checks.RULES, file_of(written(OTHER).replace(b"G99.90", "Đ99.90".encode()))),
+        (checks.ATTACHMENTS, file_of(written(OTHER).replace(b"<AttachmentName>cong-van.pdf", b"<AttachmentName>"))),
+        (checks.INFORMATION, file_of(written(OTHER).replace("Công văn".encode(), b""))),
+        (checks.INFORMATION, file_of(written(OTHER).replace(b"<edXML:Priority>0", b"<edXML:Priority>"))),
+        (checks.IDENTIFIERS, file_of(written(replace(OTHER, document_id=PAPER.own_id)))),
+        (checks.IDENTIFIERS, file_of(written(replace(PAPER, document_id="2026-1")))),
+        (checks.BUSINESS, file_of(written(PAPER.about(WITHOUT_REASON, "Thu hồi", NOW_MS)))),
     ],
 )
 def test_one_mistake_fails_at_one_point(tmp_path: Path, number: int, spoil: Callable[[Files], None]) -> None:

@@ -1,4 +1,4 @@
-"""The checklist against software in a real sandbox: what is right passes, and whoever gets one thing wrong fails at just that point."""
+"""The checklist against software in a real sandbox: good software passes, and one that gets one thing wrong fails at just that point."""
 
 import asyncio
 import time

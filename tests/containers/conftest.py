@@ -1,4 +1,4 @@
-"""Which engine makes the hosts, one mesh for all scenarios that leave it whole, and the table at the end.
+"""The engine that makes the hosts, one mesh for all scenarios that leave it whole, and the table at the end.
 
 TRUC_HOSTS=docker or netns chooses the engine; without it Docker is taken where an engine answers, else namespaces, else the tests are
 skipped, saying why.
@@ -55,7 +55,7 @@ def meshes(make_hosts: MakeHosts) -> Iterator[Meshes]:
 
 @pytest.fixture
 def stage(meshes: Meshes, record_property: Callable[[str, object], None]) -> Stage:
-    """Where a test plays its scenario."""
+    """The stage on which a test plays its scenario."""
     return Stage(meshes.get(), lambda row: record_property("scenario", row))
 
 

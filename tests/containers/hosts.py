@@ -1,7 +1,7 @@
 """Hosts: machines of their own for nodes, with their own addresses, clocks and disks, that can be killed, paused and cut off.
 
 Two engines make them: Docker (docker_hosts.py) and network namespaces (netns_hosts.py). The scenarios know only what stands here.
-What happens to the lines between hosts (lines.py) is done by the same commands for both, run within a host's network.
+Changes of the lines between hosts (lines.py) are made by the same commands for both, run within a host's network.
 
     north            centre            south        two networks that do not see each other; only `centre` is on both.
     g14, h49      <--------->     h37, h49-22       The tests' own machine reaches every host: it is where the offices are.
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Volume:
-    """What a host keeps when it is killed. The node's home lies in it."""
+    """The disk that a host keeps when it is killed. The node's home lies in it."""
 
     folder: Path
     mounts: Mapping[Path, str] = field(default_factory=dict)

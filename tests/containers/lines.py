@@ -1,4 +1,4 @@
-"""What happens to the line of a host: cut, refused, lossy, slow, far. The same commands for every engine, and healed without a trace.
+"""Lines of hosts, and what is done to them: cut, refused, lossy, slow, far. The same commands for every engine, and healed without a trace.
 
 Rules stand in chains of our own, hooked into the host's; only what goes to or comes from other hosts is touched, never what the
 offices say to their node: they are in the same building.
@@ -77,7 +77,7 @@ class Line:
         unmarked, redirect = ("-m", "mark", "!", "--mark", str(forwarder.MARK)), ("--to-ports", str(FORWARDER_PORT))
         self._tables("nat", "-A", "TRUC-CALL", *call, *unmarked, "-j", "REDIRECT", *redirect)
         self._tables("nat", "-A", "TRUC-CALLED", *call, "-j", "REDIRECT", *redirect)
-        # What still bears the mesh's port was connected before, past the forwarder.
+        # A connection that still bears the mesh's port was made before, past the forwarder.
         reset = ("-j", "REJECT", "--reject-with", "tcp-reset")
         self._filter("TRUC-OUT", *call, *unmarked, *reset)
         self._filter("TRUC-IN", *call, "!", "-i", "lo", *reset)

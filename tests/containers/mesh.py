@@ -18,9 +18,10 @@ from node.ops.connect import connect
 from node.ops.home import Home, NewNode, create_home, describe_anew
 from node.ops.join import bootstrap
 from node.ops.zone import sign_zone
+from tests.clocks import now_ms
 from tests.containers.hosts import MESH_PORT, NORTH, OFFICE_PORT, SOUTH, Host, Hosts, Place, Volume
 from tests.containers.lines import Line
-from tests.real_mesh import now_ms, wait_for
+from tests.real_mesh import wait_for
 
 READY_S = 30.0
 CENTRE = "centre"

@@ -24,7 +24,7 @@ LONG = bool(os.environ.get("TRUC_LONG"))
 SETTLE_S = 60.0
 """After all is healed, everything that waits is delivered within this time."""
 MISTAKES = re.compile(r"call\.failed|courier\.failed|Traceback|STORE_CORRUPT|ROLLED_BACK")
-"""What no node's log may hold, whatever is done to it."""
+"""Words that no node's log may hold, whatever is done to it."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Row:
 
 
 class Story:
-    """What a scenario works with."""
+    """The means of a scenario."""
 
     def __init__(self, mesh: Mesh, traffic: Traffic) -> None:
         self.mesh = mesh

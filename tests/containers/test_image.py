@@ -1,4 +1,4 @@
-"""The image: small, nobody's root, ready in seconds; and what it is built from, or on, if that is wrong, is refused in a sentence."""
+"""The image: small, nobody's root, ready in seconds; and wrong things to build it from, or on, are refused in a sentence."""
 
 import shutil
 import subprocess
@@ -99,7 +99,7 @@ def test_a_volume_of_another_user_is_refused_in_a_sentence(tag: str, volume: str
 
 @pytest.fixture
 def context(tag: str, tmp_path: Path) -> Path:
-    """What the image was built from, to be spoilt."""
+    """The things that the image was built from, to be spoilt."""
     for name in ("Dockerfile", "check-build", ".dockerignore"):
         shutil.copy(ROOT / "deploy" / name, tmp_path / name)
     if not (ROOT / "deploy" / "build" / "wheels").exists():

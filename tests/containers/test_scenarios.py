@@ -20,7 +20,7 @@ from tests.containers.truth import check_outbox
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 AWAY = ("PEER_UNREACHABLE", "IN_CUSTODY")
-"""What waits for a node that is away says so, or that the centre keeps it."""
+"""Reasons of deliveries to a node that is away: that it is, or that the centre keeps them."""
 OTHERS = {CENTRE, "g14", "h37", "h49-22"}
 NEAR = {
     "g14": {*UNITS["g14"], *UNITS["h49"]},
@@ -33,7 +33,7 @@ PAUSE_S = 60 if LONG else 12
 """How long a node stands still; the shorter time is enough for its peers to give up on it."""
 
 long = pytest.mark.skipif(not LONG, reason="the short form of these scenarios; TRUC_LONG=1 plays this one, too")
-"""What differs little from another scenario, or takes long, is played when asked for."""
+"""A scenario that differs little from another, or takes long, is played when asked for."""
 
 
 @long

@@ -16,7 +16,7 @@ from node.model.envelope import PacketKind
 from node.model.office import InboxEntry
 from tests.containers.ledger import ANSWERED, Ledger, Sent
 from tests.containers.mesh import NODE_OF_UNIT, OFFICES, UNITS, Mesh
-from tests.flow.support import document, status_about
+from tests.papers import document, status_about
 
 SIZES, WEIGHTS = (0, 2_000, 30_000, 90_000, 1_200_000), (40, 40, 20, 8, 1)
 """Octets of attachments: bodies in the store, in files, and in the bulk lane."""

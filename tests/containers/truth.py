@@ -25,7 +25,7 @@ REASONS_TO_WAIT = {
     "STORE_STALLED",
     "SHUTTING_DOWN",
 }
-"""What a scenario may make a delivery wait for. Anything else is a word for something that has not happened."""
+"""Reasons for which a scenario may make a delivery wait. Anything else is a word for something that has not happened."""
 OUTBOX_LIMIT = 1_000
 
 Views = dict[tuple[bytes, str], DeliveryView]
@@ -34,7 +34,7 @@ Views = dict[tuple[bytes, str], DeliveryView]
 
 @dataclass(frozen=True)
 class Waiting:
-    """What the command said, by packet (hex) and node."""
+    """The command's words, by packet (hex) and node."""
 
     reasons: dict[tuple[str, str], str]
 
@@ -86,7 +86,7 @@ async def views_of(traffic: Traffic, name: str, acknowledged: Iterable[Sent]) ->
 
 
 async def _delivered_is_delivered(mesh: Mesh, traffic: Traffic, views: Views) -> None:
-    """What Track calls delivered lies in the recipient's inbox, as far as the recipient can be asked."""
+    """Hold that a packet which Track calls delivered lies in the recipient's inbox, as far as the recipient can be asked."""
     delivered = {key for key, view in views.items() if view.state is State.DELIVERED} - traffic.ledger.received.keys()
     for node in sorted({views[key].node_id for key in delivered}):
         if mesh[node].is_running() and node not in traffic.away:

@@ -28,7 +28,7 @@ HANDS = {
     "systemctl enable --now truc": "true",  # there is no systemd here: the test starts `truc serve`
     "MÃ-DẤU-VÂN-TAY": "",  # what the authority reads out by telephone
 }
-"""What the book says -> what is done here instead."""
+"""Commands of the book -> what is done here instead."""
 
 NEIGHBOUR = """set -eu
 cd /truc-* && ./install.sh --no-systemd
@@ -195,7 +195,7 @@ def test_from_the_unpacked_archive_to_the_first_document_at_a_neighbour(
 
 
 def admit(tinh: Host, bo: Host, folder: Path) -> None:
-    """What the authority's people do with the two files, and the stick that comes back."""
+    """Do with the two files what the authority's people do, and return the stick that comes back."""
     for name in ("node/join-request.truc", "vung-tinh-mau.truc"):
         tinh.take(f"/var/lib/truc/{name}", bo, "/tmp/", folder)
     bo.run(ADMIT)

@@ -29,7 +29,7 @@ def commands(page: Path) -> list[str]:
 
 
 def complaint(command: str) -> str:
-    """What is wrong with a command of the book, or "". An ellipsis stands for the rest."""
+    """Return what is wrong with a command of the book, or "". An ellipsis stands for the rest."""
     at: object = get_command(app)
     for word in shlex.split(command.replace("…", ""))[1:]:
         if isinstance(at, TyperGroup):

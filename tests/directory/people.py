@@ -1,4 +1,4 @@
-"""Who takes part in the stories of this folder: an authority, nodes, and a country on paper."""
+"""People of the stories in this folder: an authority, nodes, and a country on paper."""
 
 import hashlib
 from dataclasses import dataclass

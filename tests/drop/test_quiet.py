@@ -1,4 +1,4 @@
-"""Which files are finished."""
+"""Quiet: which files are finished."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from node.drop.quiet import Quiet, is_whole_packet
 from tests.edxml.packets import NAMES, SAMPLES
-from tests.flow.support import document
+from tests.papers import document
 
 
 def test_a_file_is_quiet_after_two_looks_without_a_change(tmp_path: Path) -> None:

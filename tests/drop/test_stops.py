@@ -16,8 +16,8 @@ from node.client import AsyncOffice
 from node.net.client import OfficeClient
 from tests.drop.conftest import Worked, document_in, worked
 from tests.drop.test_story import FORM, PDF, names
-from tests.flow.support import document
 from tests.mesh.support import eventually, run
+from tests.papers import document
 from tests.real_mesh import ROOT, RealMesh, wait_for
 
 KILLS = int(os.environ.get("TRUC_KILLS", "8"))

@@ -11,8 +11,8 @@ from node.drop.places import Places
 from node.edxml.document import read_packet
 from tests.drop.conftest import document_in, worked
 from tests.edxml.packets import changed
-from tests.flow.support import document
 from tests.mesh.support import run
+from tests.papers import document
 from tests.real_mesh import RealMesh
 
 PDF = b"%PDF-1.4 m\xe1\xba\xabu"

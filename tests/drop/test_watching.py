@@ -1,4 +1,4 @@
-"""What is put into gui/ leaves at once though the next look is far off; and where the machine tells of nothing, looking goes on."""
+"""A file put into gui/ leaves at once though the next look is far off; and where the machine tells of nothing, looking goes on."""
 
 import asyncio
 import time
@@ -11,7 +11,8 @@ from node.drop.folder import DropFolder
 from node.drop.paperwork import Event
 from node.drop.places import Places
 from node.drop.watching import Watch
-from tests.flow.support import document, run
+from tests.flow.support import run
+from tests.papers import document
 from tests.real_mesh import RealMesh
 
 FAR_S = 60.0

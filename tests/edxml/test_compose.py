@@ -1,4 +1,4 @@
-"""What is composed is what the vendor's library would have written, and reads as the words it was made of."""
+"""Composed packets are what the vendor's library would have written, and read as the words they were made of."""
 
 import io
 import re

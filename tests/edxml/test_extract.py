@@ -1,4 +1,4 @@
-"""What an attachment really is comes out of it, whatever its type says; and a hostile zip comes out as nothing but a refusal."""
+"""The file that an attachment really is comes out of it, whatever its type says; and a hostile zip comes out as nothing but a refusal."""
 
 import io
 import struct

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from node.edxml.compose import compose_document
 from node.edxml.document import read_packet
 from node.edxml.reader import read_header
 from tests.edxml.packets import sample, streamed
+from tests.papers import document
 
 HOUSE = Path(__file__).parent.parent.parent
 MIB = 1 << 20
@@ -63,30 +63,12 @@ def test_5000_recipients_are_read_in_order() -> None:
 def test_a_subject_of_64_kib_is_read_whole() -> None:
     subject = "Quyết định " * 6_000
     assert 64 * 1024 < len(subject) < len(subject.encode())
-    packet = document(subject=subject)
+    packet = document("H49", subject=subject)
     assert read_header(packet).subject == streamed(packet).subject == subject.strip()
 
 
 def test_a_thousand_attachments_are_listed() -> None:
     files = [(f"phụ lục {number}.pdf", b"%PDF" + bytes(number)) for number in range(1_000)]
-    words = read_packet(document(attachments=files))
+    words = read_packet(document("H49", attachments=files))
     found = [(each.attachment_name, each.size_bytes) for each in words.attachments]
     assert found == [(name, len(data)) for name, data in files]
-
-
-def document(
-    recipients: list[tuple[str, str]] | None = None,
-    subject: str = "",
-    attachments: list[tuple[str, bytes]] | None = None,
-) -> bytes:
-    return compose_document(
-        sender="G22",
-        sender_name="Văn phòng Chính phủ",
-        recipients=recipients or [("H49", "")],
-        document_id="1",
-        number="1",
-        notation="VPCP",
-        subject=subject,
-        date="2026/10/05",
-        attachments=attachments or [],
-    )

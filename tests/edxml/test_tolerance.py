@@ -1,4 +1,4 @@
-"""What other makers' programs write is read as well, and means the same: edxml.md sections 3, 5 and 6."""
+"""Packets that other makers' programs write are read as well, and mean the same: edxml.md sections 3, 5 and 6."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is written is what the vendor's library would have written, and reads as what it was made of."""
+"""Written packets are what the vendor's library would have written, and read as the words they were made of."""
 
 from dataclasses import replace
 

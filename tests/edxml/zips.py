@@ -1,4 +1,4 @@
-"""Judging the zips of a packet at one go, for tests; a node's judge listens while the packet is read (rules/contents.py)."""
+"""Zips of a packet judged at one go, for tests; a node's judge listens while the packet is read (node/edxml/rules/contents.py)."""
 
 from node.edxml.document import PacketReader, Source, pieces_of
 from node.edxml.rules.contents import ZipJudge

@@ -28,13 +28,14 @@ from node.model.packet import (
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.wire import codec
-from tests.flow.support import Place, place, status_about
+from tests.flow.support import Place, place
+from tests.papers import status_about
 
 MINISTRY, UNIT = "G14", "H49.22"
 
 
 def id_of(number: str, sender: str = MINISTRY) -> str:
-    """The DocumentId that `support.document` gives a number."""
+    """The DocumentId that `papers.document` gives a number."""
     return f"{sender},2026/11/22,{number}/BM-VP"
 
 
@@ -102,7 +103,7 @@ class Pair:
         return id_in(item)
 
     async def work(self) -> list[str]:
-        """Let the province's clerk do what is owed, and all its statuses come to the ministry; return their codes."""
+        """Let the province's duty loop do what is owed, and all its statuses come to the ministry; return their codes."""
         duty_loop = self.province.duty_loop()
         while not await duty_loop.work():
             pass
@@ -135,7 +136,7 @@ class Pair:
         await self.province.fetch(packet_id, unit)
 
     async def views(self, name: str = "1") -> dict[str, DeliveryView]:
-        """What the author's Track shows, by unit."""
+        """Return the author's Track, by unit."""
         return {view.unit: view for view in (await self.ministry.track(name)).deliveries}
 
     async def dossier(self, unit: str = UNIT, number: str = "123") -> Dossier:

@@ -7,7 +7,8 @@ from node.model.envelope import Envelope
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, Want
 from node.model.policy import KIB, Policy
-from tests.flow.support import Place, document, envelope_for, parcel_for
+from tests.flow.support import Place, envelope_for, parcel_for
+from tests.papers import document
 
 CHUNK = 64 * KIB
 POLICY = Policy(inline_body_bytes_max=4 * KIB, push_body_bytes_max=128 * KIB, chunk_bytes=CHUNK)

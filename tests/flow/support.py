@@ -1,4 +1,4 @@
-"""Papers, parcels and places for the tests of the flow: everything real but the line, and every field open to forgery.
+"""Support of the flow's tests, with parcels and places: everything real but the line, and every field open to forgery.
 
 A `Place` is one node over a store in memory, with a clock that the test sets and no couriers: what comes is what the test hands
 it. A `Book` is a store without a loop, for functions that take a transaction.
@@ -10,10 +10,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
-from node.edxml.compose import compose_document, compose_status
 from node.errors import Deferred
 from node.flow.duties.duty_loop import DutyLoop
 from node.flow.expiry.sweeper import Sweeper
@@ -41,52 +37,20 @@ from node.store.embedded.overlay import OverlayTx
 from node.store.memory.bodies import MemoryBodies
 from node.store.memory.store import InstantDisk, MemoryEngine, MemoryStore
 from node.wire import codec
+from tests.clocks import NOW, SetClock
+from tests.keyrings import new_keyring
+from tests.papers import document
 from tests.small_mesh import PREFIX, UNITS, FixedDirectory, InlineWorkers, OsEntropy, entry_of
 
 T = TypeVar("T")
 
-NOW = 1_800_000_000_000
-"""Milliseconds since 1970 UTC; where the clocks of these tests begin."""
-KEYS = {name: Keyring(name, Ed25519PrivateKey.generate(), [X25519PrivateKey.generate()]) for name in UNITS}
-STRANGER = Keyring("stranger", Ed25519PrivateKey.generate(), [X25519PrivateKey.generate()])
+KEYS = {name: new_keyring(name) for name in UNITS}
+STRANGER = new_keyring("stranger")
 ROLES = {"centre": frozenset({Role.RELAY, Role.DIRECTORY})}
 
 
 def run(story: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(asyncio.wait_for(story, 30))
-
-
-# --- papers ---------------------------------------------------------------------------------------------------------
-
-
-def document(*recipients: str, sender: str = "G14", number: str = "123", **more: Any) -> bytes:
-    return compose_document(
-        sender=sender,
-        sender_name="Bộ mẫu",
-        recipients=[(code, f"Đơn vị {code}") for code in recipients],
-        document_id=f"{sender},2026/11/22,{number}/BM-VP",
-        number=number,
-        notation="BM-VP",
-        subject=more.pop("subject", "V/v thử nghiệm"),
-        date="2026/11/22",
-        **more,
-    )
-
-
-def status_about(
-    number: str, code: str, *, sender: str = "H49.22", author: str = "G14", description: str = ""
-) -> bytes:
-    return compose_status(
-        sender=sender,
-        sender_name="Sở mẫu",
-        author=author,
-        document_id=f"{author},2026/11/22,{number}/BM-VP",
-        code=f"{number}/BM-VP",
-        date="2026/11/22",
-        status_code=code,
-        description=description,
-        timestamp="2026/11/23 08:00:00",
-    )
 
 
 # --- the directory ----------------------------------------------------------------------------------------------------
@@ -187,22 +151,6 @@ def receipt_for(
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
-class SetClock:
-    """A clock that stands still until the test moves it."""
-
-    def __init__(self, now_ms: int = NOW) -> None:
-        self.at_ms = now_ms
-
-    def now_ms(self) -> int:
-        return self.at_ms
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def call_later(self, seconds: float, fn: Callable[[], None]) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(seconds, fn)
-
-
 class ScriptedPeers:
     """Peers that answer a push with what the test has laid ready."""
 
@@ -274,21 +222,21 @@ class Place:
         return load_rows(tx, outbox.mix(lanes, self.node.policy))
 
     def transfer(self, peer_id: str, policy: Policy | None = None) -> Transfer:
-        """What carries to one peer."""
+        """Return the transfer to one peer."""
         node = self.node
         parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, node.signals)
         return Transfer(peer_id, self.ports, policy or node.policy, parts)
 
     def sweeper(self) -> Sweeper:
-        """The sweeper of the node, without its loop."""
+        """Return the sweeper of the node, without its loop."""
         return Sweeper(self.ports, self.node.policy, self.node.signals, self.node.counters, self.node.body_files)
 
     def duty_loop(self) -> DutyLoop:
-        """What does the node's duties, without its loop."""
+        """Return the duty loop of the node, without its loop."""
         return DutyLoop(self.ports, self.node.policy, self.node.signals, self.node.reader.header, self.node.submit)
 
     def notifier(self, hooks: Hooks) -> Notifier:
-        """What tells systems, without its loop."""
+        """Return the notifier of systems, without its loop."""
         return Notifier(self.ports, self.node.policy, self.node.signals, hooks)
 
 

@@ -1,4 +1,4 @@
-"""What is unusual but allowed goes through a node octet for octet; what is too much is refused in few words."""
+"""Extremes: unusual packets that are allowed go through a node octet for octet; those that are too much are refused in few words."""
 
 import unicodedata
 from dataclasses import replace
@@ -14,7 +14,8 @@ from node.model.policy import Policy
 from node.model.reason import Reason
 from tests.flow.large_support import POLICY, pieces
 from tests.flow.submit.test_rules_at_the_door import changed, codes
-from tests.flow.support import Place, directory, document, place, run
+from tests.flow.support import Place, directory, place, run
+from tests.papers import document
 
 NFC = unicodedata.normalize("NFC", "Quyết định ưu đãi")
 NFD = unicodedata.normalize("NFD", "Quyết định ưu đãi")

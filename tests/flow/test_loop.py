@@ -1,4 +1,4 @@
-"""Resting: whoever is told wakes, whoever is not wakes by himself, and nothing is left behind."""
+"""Loops rest: one that is told wakes, one that is not wakes by itself, and nothing is left behind."""
 
 import asyncio
 

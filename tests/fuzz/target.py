@@ -1,4 +1,4 @@
-"""What must hold for any octets that somebody hands in as a packet.
+"""Target of the fuzzing: what must hold for any octets that somebody hands in as a packet.
 
 Nothing but Rejected comes out of any reader; the quick way and the streaming one say the same, however deep they read; the rules
 judge whatever could be read; a zip is refused by the judge at the door exactly if it cannot be extracted; all of it in time.

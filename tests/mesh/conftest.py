@@ -8,7 +8,7 @@ from tests.mesh.support import QUICK
 from tests.real_mesh import CENTRE, NO_ARRIVALS, NodeSpec, RealMesh
 
 PACKET_BYTES_MAX = 4_000_000
-"""What every node of the common mesh takes."""
+"""Settings of every node of the common mesh."""
 
 SPECS = (
     CENTRE,

@@ -1,4 +1,4 @@
-"""What the tests of the real mesh share: quick settings, papers, and small ways to ask and wait."""
+"""Common ground of the tests of the real mesh: quick settings, papers, and small ways to ask and wait."""
 
 import asyncio
 import os
@@ -15,10 +15,9 @@ from node.model.directory import Directory
 from node.model.office import DeliveryView, InboxEntry, SubmitResult
 from node.net.client import OfficeClient
 from node.seal.keyring import Keyring, load_keys
-from tests.flow.support import document, status_about
 from tests.real_mesh import RealNode
 
-__all__ = ["QUICK", "delivered", "directory_of", "document", "eventually", "keys_of", "run", "status_about"]
+__all__ = ["QUICK", "delivered", "directory_of", "eventually", "keys_of", "run"]
 
 T = TypeVar("T")
 

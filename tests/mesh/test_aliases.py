@@ -7,7 +7,8 @@ import pytest
 from node.cli.main import run as truc
 from node.client import AsyncOffice
 from node.model.life import LifeState
-from tests.mesh.support import QUICK, delivered, document, entry_of, eventually, run, status_about, views
+from tests.mesh.support import QUICK, delivered, entry_of, eventually, run, views
+from tests.papers import document, status_about
 from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh
 
 

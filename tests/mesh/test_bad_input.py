@@ -11,7 +11,8 @@ from node.model.office import SubmitResult
 from node.model.reason import Reason
 from node.net.client import OfficeClient
 from tests.mesh.conftest import PACKET_BYTES_MAX
-from tests.mesh.support import delivered, document, eventually, run, views
+from tests.mesh.support import delivered, eventually, run, views
+from tests.papers import document
 from tests.real_mesh import RealMesh
 
 GOOD = document("H49.22", number="200")

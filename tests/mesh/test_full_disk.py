@@ -12,7 +12,8 @@ from node.errors import Deferred
 from node.model.policy import MIB
 from node.model.reason import Reason
 from node.net.client import OfficeClient
-from tests.mesh.support import QUICK, Ledger, delivered, document, each, eventually, run, whole_inbox
+from tests.mesh.support import QUICK, Ledger, delivered, each, eventually, run, whole_inbox
+from tests.papers import document
 from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
 
 DISK_MIB, BALLAST_MIB = 112, 64

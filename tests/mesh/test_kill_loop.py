@@ -15,7 +15,8 @@ import pytest
 from node.errors import Deferred, Fault
 from node.model.reason import Reason
 from node.net.client import OfficeClient
-from tests.mesh.support import QUICK, Ledger, delivered, document, each, eventually, run, whole_inbox
+from tests.mesh.support import QUICK, Ledger, delivered, each, eventually, run, whole_inbox
+from tests.papers import document
 from tests.real_mesh import MINISTRY, PROVINCE, RealMesh
 
 KILLS = int(os.environ.get("TRUC_KILLS", "20"))

@@ -7,7 +7,8 @@ from node.model.life import LifeAct, LifeState
 from node.model.reason import Reason
 from node.net.client import OfficeClient
 from tests.flow.acts import id_of, withdrawal
-from tests.mesh.support import QUICK, document, entry_of, eventually, run, views, whole_inbox
+from tests.mesh.support import QUICK, entry_of, eventually, run, views, whole_inbox
+from tests.papers import document
 from tests.real_mesh import MINISTRY, PROVINCE, RealMesh
 
 UNIT = "H49.22"

@@ -8,8 +8,10 @@ from node.net.client import OfficeClient
 from node.ops.home import Home, describe_anew
 from node.ops.keys import CURRENT, PREPARED, READY, WAITING, renew
 from node.seal.tls import load_tls
-from tests.mesh.support import QUICK, delivered, directory_of, document, eventually, run
-from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, RealNode, now_ms
+from tests.clocks import now_ms
+from tests.mesh.support import QUICK, delivered, directory_of, eventually, run
+from tests.papers import document
+from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, RealNode
 
 
 async def letter(ministry: OfficeClient, number: int) -> None:

@@ -1,4 +1,4 @@
-"""What a node knew before it ended it knows when it starts again: outbox, back-off, holds; and late comers get everything."""
+"""Restart: a node knows what it knew before it ended: outbox, back-off, holds; and late comers get everything."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from node.model.office import OutboxView, PeerView
 from node.model.reason import Reason
-from tests.mesh.support import QUICK, delivered, document, each, eventually, run, views, whole_inbox
+from tests.mesh.support import QUICK, delivered, each, eventually, run, views, whole_inbox
+from tests.papers import document
 from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
 
 SLOW = """[times]

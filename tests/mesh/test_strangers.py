@@ -20,9 +20,11 @@ from node.seal.signature import ENVELOPE_LABEL
 from node.seal.tls import TlsIdentity, create_certificate, load_tls
 from node.seal.wrap import Wrapper
 from node.wire import codec
+from tests.clocks import now_ms
 from tests.flow.support import envelope_for, receipt_for
-from tests.mesh.support import QUICK, directory_of, document, keys_of, run, whole_inbox
-from tests.real_mesh import CENTRE, MINISTRY, PROVINCE, NodeSpec, RealMesh, RealNode, now_ms
+from tests.mesh.support import QUICK, directory_of, keys_of, run, whole_inbox
+from tests.papers import document
+from tests.real_mesh import CENTRE, MINISTRY, PROVINCE, NodeSpec, RealMesh, RealNode
 
 HELLO = Hello("g14", 1, 1, 0, 0)
 

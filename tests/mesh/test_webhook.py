@@ -10,9 +10,11 @@ from node.access.webhooks import HookFiles
 from node.config.home import Homestead
 from node.model.webhook import HookView
 from node.seal.keyring import load_keys
+from tests.clocks import now_ms
 from tests.hook_receiver import Receiver
-from tests.mesh.support import QUICK, delivered, document, eventually, run, whole_inbox
-from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh, RealNode, admin_client, now_ms
+from tests.mesh.support import QUICK, delivered, eventually, run, whole_inbox
+from tests.papers import document
+from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, RealMesh, RealNode, admin_client
 
 WAIT_S = 20.0
 

@@ -10,8 +10,10 @@ from node.model.lane import Lane
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.net.client import OfficeClient
-from tests.mesh.support import delivered, directory_of, document, entry_of, eventually, run, status_about, views
-from tests.real_mesh import RealMesh, admin_client, now_ms
+from tests.clocks import now_ms
+from tests.mesh.support import delivered, directory_of, entry_of, eventually, run, views
+from tests.papers import document, status_about
+from tests.real_mesh import RealMesh, admin_client
 
 
 async def arrived(client: OfficeClient, packet_id: bytes, unit: str):  # type: ignore[no-untyped-def]

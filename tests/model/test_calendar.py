@@ -1,4 +1,4 @@
-"""Which days Vietnamese offices work, and when a working morning or a day ends."""
+"""Calendar: which days Vietnamese offices work, and when a working morning or a day ends."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""How completely a recipient reports: the four classes of the 2019 report, for a delivery and for a unit."""
+"""Completeness of a recipient's reports: the four classes of the 2019 report, for a delivery and for a unit."""
 
 import pytest
 from hypothesis import given

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.access.systems import Systems
 from node.access.webhooks import SECRET_PREFIX, HookFiles
@@ -20,12 +18,12 @@ from node.model.reason import Reason
 from node.model.webhook import HookMessage
 from node.net.webhook_client import HookClient, signature_headers
 from node.net.webhooks import HttpHooks
-from node.seal.keyring import Keyring
 from node.wire.webhook import trial_message
 from tests.hook_receiver import Receiver, Rude
+from tests.keyrings import new_keyring
 from tests.web.real_bridge import certificate
 
-KEYS = Keyring("h49", Ed25519PrivateKey.generate(), [X25519PrivateKey.generate()])
+KEYS = new_keyring("h49")
 SEALING = KEYS.public_keys().sealing[0]
 
 

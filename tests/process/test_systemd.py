@@ -1,4 +1,4 @@
-"""What a service manager is told: the datagrams themselves, and by the real process between its start and its end."""
+"""Messages to a service manager: the datagrams themselves, and by the real process between its start and its end."""
 
 import asyncio
 import os

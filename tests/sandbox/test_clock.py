@@ -1,4 +1,4 @@
-"""The sandbox's clock: the machine's time, put forward by hand; who sleeps wakes when his time has come."""
+"""The sandbox's clock: the machine's time, put forward by hand; a sleeper wakes when its time has come."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What writes by itself: a document's whole life for one unit after the other, at the sandbox's pace, each packet about the right one."""
+"""Writers write by themselves: a document's whole life for one unit after the other, at the sandbox's pace, each about the right one."""
 
 import asyncio
 from collections.abc import AsyncIterator

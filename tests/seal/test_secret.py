@@ -1,4 +1,4 @@
-"""A secret that has to be known again lies encrypted, bound to its owner, and opens with the node's older keys, too."""
+"""Secrets that have to be known again lie encrypted, bound to its owner, and opens with the node's older keys, too."""
 
 import json
 

@@ -13,6 +13,7 @@ from node.model.reason import Reason
 from node.seal import wrap as room
 from node.seal.keyring import Keyring, create_keys, load_keys
 from node.seal.wrap import NONCE_BYTES, Wrapper
+from tests.clocks import SetClock
 
 CONTENT_KEY, ENVELOPE, OTHER_ENVELOPE = b"c" * 32, b"e" * 32, b"f" * 32
 
@@ -34,24 +35,14 @@ class CountingKeys:
         return self.keyring.decapsulate(key_id, encapsulation)
 
 
-class Hand:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.ms = 1_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-
 def keys_of(folder: Path, node_id: str) -> CountingKeys:
     create_keys(folder / node_id, None)
     return CountingKeys(load_keys(folder / node_id, node_id, None))
 
 
 @pytest.fixture
-def clock() -> Hand:
-    return Hand()
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
@@ -64,19 +55,19 @@ def province(tmp_path: Path) -> CountingKeys:
     return keys_of(tmp_path, "tinh-h49")
 
 
-def test_a_wrapped_key_opens_at_its_node(ministry: CountingKeys, province: CountingKeys, clock: Hand) -> None:
+def test_a_wrapped_key_opens_at_its_node(ministry: CountingKeys, province: CountingKeys, clock: SetClock) -> None:
     wrap = Wrapper(ministry, clock.now_ms).wrap(CONTENT_KEY, "tinh-h49", province.public, ENVELOPE)
     assert Wrapper(province, clock.now_ms).unwrap(wrap, ENVELOPE) == CONTENT_KEY
     assert CONTENT_KEY not in wrap.encapsulation + wrap.wrapped_key
 
 
-def test_a_node_wraps_for_itself_and_opens_it_after_a_restart(ministry: CountingKeys, clock: Hand) -> None:
+def test_a_node_wraps_for_itself_and_opens_it_after_a_restart(ministry: CountingKeys, clock: SetClock) -> None:
     wrap = Wrapper(ministry, clock.now_ms).wrap(CONTENT_KEY, "bo-noi-vu", ministry.public, ENVELOPE)
     assert Wrapper(ministry, clock.now_ms).unwrap(wrap, ENVELOPE) == CONTENT_KEY
 
 
 def test_many_wraps_share_an_encapsulation_and_never_a_nonce(
-    ministry: CountingKeys, province: CountingKeys, clock: Hand
+    ministry: CountingKeys, province: CountingKeys, clock: SetClock
 ) -> None:
     wrapper, opener = Wrapper(ministry, clock.now_ms), Wrapper(province, clock.now_ms)
     wraps = [wrapper.wrap(bytes([n]) * 32, "tinh-h49", province.public, ENVELOPE) for n in range(100)]
@@ -86,7 +77,7 @@ def test_many_wraps_share_an_encapsulation_and_never_a_nonce(
 
 
 def test_threads_that_wrap_at_once_never_share_a_nonce(
-    ministry: CountingKeys, province: CountingKeys, clock: Hand
+    ministry: CountingKeys, province: CountingKeys, clock: SetClock
 ) -> None:
     wrapper = Wrapper(ministry, clock.now_ms, uses_max=100)
     with ThreadPoolExecutor(8) as pool:
@@ -96,7 +87,7 @@ def test_threads_that_wrap_at_once_never_share_a_nonce(
 
 
 def test_every_recipient_key_has_an_encapsulation_of_its_own(
-    ministry: CountingKeys, province: CountingKeys, clock: Hand
+    ministry: CountingKeys, province: CountingKeys, clock: SetClock
 ) -> None:
     wrapper = Wrapper(ministry, clock.now_ms)
     one = wrapper.wrap(CONTENT_KEY, "tinh-h49", province.public, ENVELOPE)
@@ -106,14 +97,14 @@ def test_every_recipient_key_has_an_encapsulation_of_its_own(
 
 
 def test_an_encapsulation_is_renewed_after_its_uses_and_after_its_time(
-    ministry: CountingKeys, province: CountingKeys, clock: Hand
+    ministry: CountingKeys, province: CountingKeys, clock: SetClock
 ) -> None:
     wrapper = Wrapper(ministry, clock.now_ms, uses_max=3, age_max_ms=1_000)
     encapsulations = []
     for _ in range(4):
         encapsulations.append(wrapper.wrap(CONTENT_KEY, "n", province.public, ENVELOPE).encapsulation)
     for step_ms in (999, 1, -500):  # still good; over; the clock jumped back
-        clock.ms += step_ms
+        clock.at_ms += step_ms
         encapsulations.append(wrapper.wrap(CONTENT_KEY, "n", province.public, ENVELOPE).encapsulation)
     first, *_, fourth, fifth, sixth, seventh = encapsulations
     assert encapsulations[:3] == [first] * 3
@@ -140,7 +131,7 @@ def altered(wrap: KeyWrap) -> list[KeyWrap]:
 
 
 def test_an_altered_wrap_or_one_for_another_envelope_does_not_open(
-    ministry: CountingKeys, province: CountingKeys, clock: Hand
+    ministry: CountingKeys, province: CountingKeys, clock: SetClock
 ) -> None:
     wrap = Wrapper(ministry, clock.now_ms).wrap(CONTENT_KEY, "tinh-h49", province.public, ENVELOPE)
     opener = Wrapper(province, clock.now_ms)
@@ -152,7 +143,7 @@ def test_an_altered_wrap_or_one_for_another_envelope_does_not_open(
 
 
 def test_a_wrap_relabelled_for_the_node_that_can_open_its_encapsulation_does_not_open(
-    ministry: CountingKeys, province: CountingKeys, clock: Hand
+    ministry: CountingKeys, province: CountingKeys, clock: SetClock
 ) -> None:
     wrap = Wrapper(ministry, clock.now_ms).wrap(CONTENT_KEY, "another-node", province.public, ENVELOPE)
     with pytest.raises(Denied):
@@ -160,7 +151,7 @@ def test_a_wrap_relabelled_for_the_node_that_can_open_its_encapsulation_does_not
 
 
 def test_a_relay_cannot_open_what_it_carries(ministry: CountingKeys, province: CountingKeys, tmp_path: Path) -> None:
-    clock, relay = Hand(), keys_of(tmp_path, "truc-trung-uong")
+    clock, relay = SetClock(), keys_of(tmp_path, "truc-trung-uong")
     wrap = Wrapper(ministry, clock.now_ms).wrap(CONTENT_KEY, "tinh-h49", province.public, ENVELOPE)
     relabelled = dataclasses.replace(
         wrap,
@@ -173,7 +164,7 @@ def test_a_relay_cannot_open_what_it_carries(ministry: CountingKeys, province: C
 
 
 def test_what_is_remembered_is_bounded(
-    ministry: CountingKeys, province: CountingKeys, clock: Hand, monkeypatch: pytest.MonkeyPatch
+    ministry: CountingKeys, province: CountingKeys, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "REMEMBERED_MAX", 2)
     wrapper = Wrapper(ministry, clock.now_ms, uses_max=1)

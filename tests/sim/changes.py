@@ -1,4 +1,4 @@
-"""What authors do with documents they have sent: withdraw them by either road, update them, add and drop recipients, replace them, send
+"""Changes by authors to documents they have sent: they withdraw them by either road, update, add and drop recipients, replace, send
 them again. Which, when and for whom follows from the seed; the ledger keeps the order in which the author's node took them."""
 
 import random

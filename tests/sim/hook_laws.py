@@ -15,7 +15,7 @@ from tests.sim.world import World
 
 @dataclass(frozen=True)
 class Event:
-    """What has happened, as the system itself has seen it."""
+    """An event as the system itself has seen it."""
 
     kind: NoticeKind
     unit: str

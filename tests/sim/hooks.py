@@ -30,7 +30,7 @@ class Receiver:
     refuses: float = 0.0
     loses_answer: float = 0.0
     taken: dict[str, bytes] = field(default_factory=dict)
-    """What it has taken, by message id."""
+    """Messages that it has taken, by id."""
     notices: dict[str, dict[str, Any]] = field(default_factory=dict)
     """All notices in them, by their own ids."""
     repeats: int = 0
@@ -39,7 +39,7 @@ class Receiver:
 
     @property
     def hooks(self) -> Mapping[str, Hook]:
-        """What the operator has set."""
+        """Return what the operator has set."""
         return {self.system.name: Hook(self.system.name, self.system.units, SET_MS)}
 
     def take(self, message: HookMessage) -> None:

@@ -186,7 +186,7 @@ def _check_secrets(world: World, ledger: Ledger, name: str) -> None:
 
 
 def _check_bodies(world: World, ledger: Ledger, name: str) -> None:
-    """Who needs a body says so and has it; small bodies that nobody needs are gone."""
+    """A packet that needs a body names it and has it; small bodies that nobody needs are gone."""
     disk = world.machines[name].disk
     rows = disk.store.rows_after_crash(disk.store.unsynced)
     needed = set()

@@ -60,7 +60,7 @@ class Ledger:
     finals: dict[tuple[bytes, str], tuple[State, SignedReceipt | None]] = field(default_factory=dict)
     """Final states as Track showed them, by packet id and unit."""
     views: dict[bytes, TrackView] = field(default_factory=dict)
-    """What Track showed last, by packet id."""
+    """Track's answers of last time, by packet id."""
     statuses: dict[tuple[bytes, str], tuple[str, ...]] = field(default_factory=dict)
     """Status codes as Track showed them last, by packet id and unit."""
     made_by_nodes: dict[tuple[str, bytes], InboxEntry] = field(default_factory=dict)

@@ -33,10 +33,10 @@ class Life:
     acts: list[Sent]
     """The author's packets about it that went to this unit, in the author's order."""
     views: dict[bytes, DeliveryView]
-    """What Track says of each of them here, by packet id."""
+    """Track's words on each of them here, by packet id."""
 
     def does(self, sent: Sent) -> str:
-        """What a packet does to the document here."""
+        """Tell what a packet does to the document here."""
         return sent.paper.does(self.unit, self.document_id)
 
     def state(self, sent: Sent) -> State:
@@ -117,7 +117,7 @@ def _check_agreement(ledger: Ledger, life: Life, dossier: Dossier | None) -> Non
 
 
 def _check_requests(ledger: Ledger, life: Life) -> None:
-    """Who is asked answers, and the author sees which request that answers. The node answers only for what nobody has read."""
+    """A recipient that is asked answers, and the author sees which request that answers. The node answers only for what nobody has read."""
     for sent in life.acts:
         if life.does(sent) != "take back" or life.state(sent) is not State.DELIVERED:
             continue
@@ -129,7 +129,7 @@ def _check_requests(ledger: Ledger, life: Life) -> None:
 
 
 def _check_unread(ledger: Ledger, life: Life, request: Sent) -> None:
-    """What the node has agreed to give back nobody has read since the last time that the document was given back, nor reads now."""
+    """Nobody has read what the node agreed to give back since the last time that the document was given back, nor reads it now."""
     older = life.acts[: life.acts.index(request)]
     ends = [at for at, sent in enumerate(older) if life.does(sent) == "take back" and "15" in life.answers(sent)]
     for sent in older[ends[-1] + 1 if ends else 0 :]:
@@ -171,7 +171,7 @@ def _check_reports(ledger: Ledger, life: Life) -> None:
 
 
 def _check_tombstones(ledger: Ledger, life: Life, dossier: Dossier) -> None:
-    """What came after a newer act that takes it back is in the inbox only if the unit had read the document, or had refused."""
+    """A packet that came after a newer act which takes it back is in the inbox only if the unit had read the document, or had refused."""
     place = {entry.packet_id: at for at, entry in enumerate(dossier.entries)}
     order = {sent.result.packet_id: at for at, sent in enumerate(life.acts)}
     for late in life.acts:

@@ -76,7 +76,7 @@ class SimClock:
 
 
 class Skew:
-    """How wrong a machine's clock is. Outlives its processes."""
+    """The error of a machine's clock. It outlives its processes."""
 
     def __init__(self, skew_ms: int) -> None:
         self.skew_ms = skew_ms

@@ -120,7 +120,7 @@ def read_is_not_remembered() -> Iterator[None]:
 
 @contextmanager
 def duty_not_durable() -> Iterator[None]:
-    """A node whose clerk keeps what is owed in its head: the rows go when it looks at them, before anything is submitted."""
+    """A node whose duty loop keeps what is owed in its head: the rows go when it looks at them, before anything is submitted."""
     real = duty.due
 
     def look(tx: Tx, now_ms: int, limit: int) -> tuple[list[duty.Duty], int | None]:

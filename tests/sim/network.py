@@ -2,8 +2,8 @@
 
 A call is two legs. The request's leg may lose it (the caller waits in vain until its bound) or find the address closed (refused
 at once, as a crashed machine does). The reply's leg may lose the answer after the peer has done the work: the caller learns
-nothing, and tries again. PeerHealth can be cut in one direction only; a cut that drops is a half-open link. What travels is octets
-made and read by node/wire/, so nothing is shared by reference and the codecs are exercised. Who calls is known as TLS would
+nothing, and tries again. Roads can be cut in one direction only; a cut that drops is a half-open link. Messages travel as octets
+made and read by node/wire/, so nothing is shared by reference and the codecs are exercised. The caller is known as TLS would
 tell: it is not in the message.
 """
 
@@ -52,7 +52,7 @@ class Weather:
 
 @dataclass
 class Counts:
-    """What happened on the network."""
+    """Counts of what happened on the network."""
 
     calls: int = 0
     lost: int = 0
@@ -72,7 +72,7 @@ class Network:
         self.cuts: dict[tuple[str, str], str] = {}
         """Directed roads that are cut: "drop" (silence) or "reject" (refused at once)."""
         self.walls: set[tuple[str, str]] = set()
-        """PeerHealth that never existed: healing does not open them."""
+        """Roads that never existed: healing does not open them."""
         self.on_reply: Callable[[str, str, bytes], None] = lambda name, verb, reply: None
         self.busiest = (0, "", "", 0)
         """Most calls in one minute over one road: calls, origin, target, minute."""
@@ -240,7 +240,7 @@ class Network:
 
 
 Serve = Callable[[Any], Coroutine[Any, Any, bytes]]
-"""What the target's node does with a request; gets the node, returns the reply's octets."""
+"""The target's answer to a request; gets the node, returns the reply's octets."""
 ServeUpload = Callable[[Any, AsyncIterator[bytes]], Coroutine[Any, Any, bytes]]
 
 

@@ -1,4 +1,4 @@
-"""What the simulated offices write: edXML packets, each with a secret that no disk of a relay may ever show.
+"""Papers that the simulated offices write: edXML packets, each with a secret that no disk of a relay may ever show.
 
 Made by hand and not by node/edxml/, so that the simulation does not believe the room it tests.
 """
@@ -29,7 +29,7 @@ class Paper:
     expire_after_ms: int = 0
     all_or_nothing: bool = False
     kind_of_act: str = "new"
-    """What it does to a document: new, update, replace, withdraw, ask back; "status" if nothing."""
+    """Its act on a document: new, update, replace, withdraw, ask back; "status" if nothing."""
     replaced: tuple[str, ...] = ()
     """DocumentIds that it replaces."""
     added: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Paper:
     """Units that a replacement names only because the replaced document had gone there."""
 
     def does(self, unit: str, document_id: str) -> str:
-        """What it does to one document at one of its recipients: bring, update, take back, replace; "" nothing."""
+        """Tell what it does to one document at one of its recipients: bring, update, take back, replace; "" nothing."""
         if self.kind_of_act == "replace" and document_id in self.replaced:
             return "replace"
         if (self.kind is PacketKind.STATUS and self.kind_of_act != "ask back") or document_id != self.document_id:

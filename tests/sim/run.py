@@ -24,7 +24,7 @@ DAYS_MAX_S = 30 * 3600.0
 
 @dataclass
 class Verdict:
-    """What one seed has shown."""
+    """The outcome of one seed."""
 
     seed: int
     broken: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Options:
-    """How a seed is run. Tests of the simulator itself take something out of the nodes or of the watch."""
+    """Options of a run. Tests of the simulator itself take something out of the nodes or of the watch."""
 
     show: bool = False
     make_store: StoreMaker = SimStore
@@ -58,7 +58,7 @@ class Options:
 
 
 def run_seed(seed: int, options: Options | None = None) -> Verdict:
-    """Live through the day of one seed and judge it. Never raises for what a node does: that is a broken law."""
+    """Live through the day of one seed and judge it. It never raises for what a node does: that is a broken law."""
     options = options or Options()
     verdict = Verdict(seed)
     began_s = time.process_time()
@@ -150,7 +150,7 @@ async def _say_what_waits(world: World, ledger: Ledger, scenario: Scenario) -> N
 
 
 async def _lose_power_everywhere(world: World, ledger: Ledger, scenario: Scenario) -> None:
-    """What was answered must still be there when only the disks are left."""
+    """Cut all power at once: what was answered must still be there when only the disks are left."""
     numbers = stream(world.seed, "last crash")
     for machine in world.machines.values():
         machine.crash()

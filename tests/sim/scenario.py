@@ -28,7 +28,7 @@ STRANGERS = ("H77.01", "H49.2.99", "G99")
 
 @dataclass(frozen=True)
 class Plan:
-    """What one seed has in store. Times in seconds of virtual time, means of exponential draws; 0: never."""
+    """The plan of one seed. Times in seconds of virtual time, means of exponential draws; 0: never."""
 
     lasts_s: float
     papers: int
@@ -43,7 +43,7 @@ class Plan:
     sync_s: float
     hold_every_s: float
     changes: float
-    """How likely an author is to do something with a document that it has sent."""
+    """Probability that an author does something with a document that it has sent."""
     deaf_every_s: float = 0.0
     """The address of a system takes nothing for a while."""
 
@@ -71,7 +71,7 @@ def plan_for(seed: int) -> Plan:
 
 @dataclass
 class Troubles:
-    """How much went wrong."""
+    """Counts of what went wrong."""
 
     crashes: int = 0
     cuts: int = 0

@@ -70,7 +70,7 @@ POLICY = Policy(
 
 @contextmanager
 def tight_limits() -> Iterator[None]:
-    """Let small packets flow as large ones do, and whoever idles look seldom, which shows every wake-up that was forgotten."""
+    """Let small packets flow as large ones do, and idlers look seldom, which shows every wake-up that was forgotten."""
     with (
         patch("node.flow.submit.intake.SMALL_PACKET_BYTES_MAX", 5_000),
         patch("node.flow.send.plan.IDLE_S", 900.0),

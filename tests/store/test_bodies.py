@@ -1,4 +1,4 @@
-"""What every keeper of large bodies promises (ports.Bodies and Part): the same tests for memory and files."""
+"""Bodies: promises of every keeper of large ones (ports.Bodies and Part), the same tests for memory and files."""
 
 import asyncio
 import hashlib

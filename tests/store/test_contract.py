@@ -1,4 +1,4 @@
-"""What every store promises (ports.Store): the same tests for the one in memory and the one on RocksDB."""
+"""Contract of every store (ports.Store): the same tests for the one in memory and the one on RocksDB."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Scales and histograms: what lies in a home is weighed without walking through everything at once, and times are counted right."""
+"""Disk usage and histograms: what lies in a home is weighed without walking through everything at once, and times are counted right."""
 
 from pathlib import Path
 

@@ -11,8 +11,9 @@ from node.access.vxp_secrets import VxpSecrets
 from node.config.home import Homestead
 from node.seal.keyring import load_keys
 from node.seal.tls import create_certificate
+from tests.clocks import now_ms
 from tests.ports import free_ports
-from tests.real_mesh import READY_LIMIT_S, NodeSpec, RealMesh, RealNode, now_ms, wait_for
+from tests.real_mesh import READY_LIMIT_S, NodeSpec, RealMesh, RealNode, wait_for
 from tests.web.sdk import Sdk
 
 

@@ -82,7 +82,7 @@ class Sdk:
     timestamp: str = ""
     open_lists: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
     pools: bool = False
-    """Whether sendEdoc uses the pool; who owns the object closes it then, on the same loop."""
+    """True if sendEdoc uses the pool; the owner of the object closes it then, on the same loop."""
     pool: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
     """Idle connections of sendEdoc."""
     attempts: int = 0

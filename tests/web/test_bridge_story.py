@@ -3,7 +3,7 @@
 import base64
 from pathlib import Path
 
-from tests.flow.support import document, status_about
+from tests.papers import document, status_about
 from tests.web.sdk import Said, Sdk
 from tests.web.support import eventually, run, two_bridges
 

@@ -10,7 +10,7 @@ import pytest
 from node.edxml.compose import compose_document
 from node.model.code import parse_code
 from node.model.directory import Alias, Unit, directory_of
-from tests.flow.support import document
+from tests.papers import document
 from tests.small_mesh import SmallMesh
 from tests.web.sdk import LISTS, Said, Sdk, unpadded_hex
 from tests.web.support import Bridged, eventually, run, two_bridges

@@ -12,7 +12,7 @@ from node.model.policy import Policy
 from node.web import body, protocol
 from node.web.protocol import HEADER_BYTES_MAX
 from node.web.throttle import Brake
-from tests.flow.support import document
+from tests.papers import document
 from tests.small_mesh import eventually, small_mesh
 from tests.web.sdk import PREFIX, Said, Sdk, built, gson, read_answer, sign, unpadded_hex
 from tests.web.support import Bridged, bridged, run, two_bridges

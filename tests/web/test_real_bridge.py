@@ -10,8 +10,8 @@ import pytest
 from node.access.tls_files import TlsFiles
 from node.errors import Broken
 from node.model.reason import Reason
-from tests.flow.support import document, status_about
 from tests.mesh.support import QUICK, eventually, run
+from tests.papers import document, status_about
 from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE
 from tests.web.real_bridge import bridged_mesh, certificate
 from tests.web.sdk import Sdk, unpadded_hex
@@ -65,7 +65,7 @@ def test_documents_and_statuses_go_both_ways_between_real_nodes(tmp_path: Path, 
                 run(stranger.call("countReceiveEdoc"))
         for node in ("g14", "h49"):
             assert mesh[node].stop() == 0
-            # Who holds on to his connection while the node stops is let go of after the grace, and uvicorn says so.
+            # A client that holds on to its connection while the node stops is let go of after the grace, and uvicorn says so.
             log = [one for one in mesh[node].log().splitlines() if "timeout graceful shutdown exceeded" not in one]
             for mistake in ("call.failed", "library.reported", "Traceback"):
                 assert not any(mistake in one for one in log), log

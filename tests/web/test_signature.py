@@ -1,4 +1,4 @@
-"""What a signature proves, and what is believed without one: nothing."""
+"""Signatures: what one proves, and what is believed without one: nothing."""
 
 import hashlib
 import hmac

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from node.web.watch.figures import FIGURES, Kind
-from tests.mesh.support import QUICK, delivered, document, eventually, run
+from tests.mesh.support import QUICK, delivered, eventually, run
+from tests.papers import document
 from tests.ports import free_ports
 from tests.real_mesh import MINISTRY, NO_ARRIVALS, PROVINCE, NodeSpec, RealMesh, wait_for
 from tests.web.watching import Scrape, get, lose_witness, scrape, wait_until_open, watch_toml

@@ -143,7 +143,7 @@ async def _beat(longest_s: list[float]) -> None:
 
 
 def test_counting_costs_a_packet_about_a_microsecond() -> None:
-    """What a packet costs the counters on its whole way, against a bound that only a mistake of another kind would break."""
+    """The counters' cost for a packet on its whole way, against a bound that only a mistake of another kind would break."""
     counters, calls = Counters(), PeerTally().calls
     receipt = Receipt(bytes(16), bytes(32), "h49", Level.DELIVERED, (Outcome("H49.22", Reason.NONE),), 1)
     signed = SignedReceipt(bytes(100), Signature(bytes(8), bytes(64), 0, 1, ()))

@@ -1,4 +1,4 @@
-"""What tests of the watch share: asking a node's watch port, and reading what it says."""
+"""Common ground of the watch's tests: asking a node's watch port, and reading what it says."""
 
 import http.client
 import socket

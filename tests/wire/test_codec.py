@@ -47,7 +47,7 @@ Edit = Callable[[envelope_pb2.Envelope], object]
 
 
 def carried(message: M) -> M:
-    """What the other side parses out of the octets."""
+    """Return what the other side parses out of the octets."""
     return type(message).FromString(message.SerializeToString())
 
 

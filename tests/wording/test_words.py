@@ -1,4 +1,4 @@
-"""What people and programs read: times, sizes, states, receipts."""
+"""Words that people and programs read: times, sizes, states, receipts."""
 
 from dataclasses import replace
 

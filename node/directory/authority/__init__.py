@@ -1,5 +1,7 @@
 """Authority: the centre's side. It admits nodes, takes their zones, revokes, and publishes editions; it signs no unit of a province.
 
-authority.py  admit, take, revoke            draft.py    what is decided and not yet published
-publish.py    an edition, file by file       summary.py  what an edition holds, in words
+authority.py    the verbs: admit, grant, take, revoke, publish
+  publish.py    an edition, file by file
+  draft.py      the two folders: what is decided, what is published
+  summary.py    all of it at a glance, for people
 """

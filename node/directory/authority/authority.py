@@ -1,4 +1,4 @@
-"""The authority (cơ quan vận hành danh bạ): admits nodes, takes their zones, publishes the directory. A folder, not a server.
+"""Authority (cơ quan vận hành danh bạ): admits nodes, takes their zones, publishes the directory. It is a folder, not a server.
 
     keys/      root-*.pem, targets-*.pem, online-*.pem; mode 0600
     draft/     decided, not yet published
@@ -51,6 +51,7 @@ class Authority:
         """Make an authority with new keys and publish its first, empty directory. Raises Broken(ALREADY_EXISTS)."""
         if folder.exists() and any(folder.iterdir()):
             raise Broken(Reason.ALREADY_EXISTS, str(folder))
+        # Made aside and renamed, so that a creation that breaks off leaves nothing that `open` would take for an authority.
         with disk_faults(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
@@ -139,20 +140,23 @@ class Authority:
             self._write_targets(self._targets()[0], now_ms)
 
     def publish(self, now_ms: int) -> int:
-        """Publish everything decided; return the directory's new version. Without changes: a fresh timestamp."""
+        """Publish everything decided; return the directory's new version. Without changes it gets a fresh timestamp."""
         with self._draft.locked():
             return publish(self._draft, self._targets()[1], self._online(self._root()), now_ms)
 
     def refresh(self, now_ms: int) -> int:
         """Give what is published a fresh timestamp and return the directory's new version; nobody sees what is only decided.
 
-        For every day, by itself: nodes warn of a directory that is older than a day (freshness.py).
+        It is called every day, by a timer: nodes warn of a directory that is older than a day (trust/freshness.py).
         """
         with self._draft.locked():
             return refresh(self._draft, self._online(read_root(self._draft.published(ROOT))), now_ms)
 
     def replace_online_key(self, now_ms: int) -> None:
-        """Exchange the online key (lost, or in wrong hands); needs a threshold of root keys in keys/. Publish afterwards."""
+        """Exchange the online key (lost, or in wrong hands); publish afterwards.
+
+        Raises Broken(KEY_FILE_MISSING) unless a threshold of root keys is in keys/.
+        """
         with self._draft.locked():
             root = self._root()
             following = with_online_key(root, self._new_key("online"), now_ms)
@@ -191,7 +195,7 @@ class Authority:
             self._draft.write(name, data)
 
     def _check_certificates(self, node: pb.NodeFile, others: list[Grant]) -> None:
-        """A pinned certificate says who is calling, so it may stand for one node only."""
+        """Refuse a certificate of another node: a pinned one says who is calling, so it may stand for one node only."""
         for other in others:
             data = self._draft.need(target_path(node_target(other.node_id)))
             if set(node.tls_certificates) & set(check_node_file(data, other.node_id).tls_certificates):

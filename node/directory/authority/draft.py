@@ -1,4 +1,4 @@
-"""The authority's two folders: `draft/` holds what has been decided, `public/` what has been published.
+"""Draft and public, the authority's two folders: `draft/` holds what has been decided, `public/` what has been published.
 
 Everything is written to the draft first. Publishing copies it over, then writes snapshot, and timestamp last of all: until that one
 rename nothing has changed for anybody who checks, and after it everything is there. A publication that broke off is done again.
@@ -42,15 +42,16 @@ class Draft:
         return data
 
     def write(self, path: str, data: bytes) -> None:
-        """Decide a file."""
+        """Write a file into the draft: it is decided. Raises Deferred(DISK_FULL), Broken(IO_FAILED)."""
         write_file(self._draft / path, data)
 
     def next_version(self, path: str, version: int) -> int:
         """Return the version that a file gets when it is decided anew; `version` is the one that `read` sees."""
+        # Nobody has seen the draft's version, so it is used again: versions rise by publications, not by decisions.
         return version if (self._draft / path).exists() else version + 1
 
     def changed(self) -> list[str]:
-        """Return the paths of all decided files, in order."""
+        """Return the paths of all decided files that differ from what is published, in order."""
         return [path for path in _paths(self._draft) if read_file(self._draft / path) != read_file(self.public / path)]
 
     def publish_decided(self) -> None:
@@ -63,7 +64,7 @@ class Draft:
         write_file(self.public / path, data)
 
     def finish(self, keep: set[str]) -> None:
-        """After the timestamp is out: forget the draft, and remove public files that nothing names any more."""
+        """Remove public files that nothing names any more, and forget the draft; for when the timestamp is out."""
         with disk_faults(self._folder):
             for path in _paths(self.public):
                 if path not in keep:

@@ -38,6 +38,7 @@ def publish(draft: Draft, grants: Sequence[Grant], online: CryptoSigner, now_ms:
     """Publish the draft; return the new version."""
     version = published_version(draft) + 1
     snapshot = signed(_snapshot(draft, grants, version, now_ms), [online])
+    # Before the first public file is written: it refuses a draft that does not fit together.
     keep = _named_paths(draft, grants)
     draft.publish_decided()
     _put(draft, snapshot, version, online, now_ms)
@@ -57,7 +58,7 @@ def refresh(draft: Draft, online: CryptoSigner, now_ms: int) -> int:
 def _put(draft: Draft, snapshot: bytes, version: int, online: CryptoSigner, now_ms: int) -> None:
     timestamp = signed(_timestamp(snapshot, version, now_ms), [online])
     draft.publish(SNAPSHOT, snapshot)
-    draft.publish(TIMESTAMP, timestamp)
+    draft.publish(TIMESTAMP, timestamp)  # last: until now a reader sees the old directory, after it the whole new one
 
 
 def published_version(draft: Draft) -> int:
@@ -67,7 +68,7 @@ def published_version(draft: Draft) -> int:
 
 
 def published_time_ms(draft: Draft) -> int:
-    """Return when the published directory was signed."""
+    """Return when the published directory was signed, in milliseconds since 1970 UTC."""
     return int(Metadata[Timestamp].from_bytes(draft.need(TIMESTAMP)).signed.unrecognized_fields[SIGNED_TIME_FIELD])
 
 
@@ -106,7 +107,7 @@ def _meta_file(data: bytes) -> MetaFile:
 def _named_paths(draft: Draft, grants: Sequence[Grant]) -> set[str]:
     """Return every path that belongs to the directory now; all others are left from revoked nodes.
 
-    Raises Broken(DIRECTORY_INVALID) if a file is not the one its node signed: then taking it broke off, and it must be taken again.
+    Raises Broken(DIRECTORY_INVALID) if a file is not the one its node signed: taking it broke off, and it must be taken again.
     """
     roots = read_root(draft.need(ROOT)).version
     named = {ROOT, TARGETS, SNAPSHOT, TIMESTAMP, *(root_path(version + 1) for version in range(roots))}

@@ -1,4 +1,4 @@
-"""The authority's own view: who is admitted, with what, and whether something waits to be published."""
+"""Summary, the authority's own view: who is admitted, with what, and whether something waits to be published."""
 
 from dataclasses import dataclass
 

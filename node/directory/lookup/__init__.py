@@ -1,4 +1,6 @@
 """Lookup: the directory as questions are asked of it: by code, by name without accents, with typing errors.
 
-units.py   125,000 units in little memory        search.py   units by code and name        fold.py   names without accents
+search.py   units by code and name, for people
+  fold.py   names without accents, abbreviations
+units.py    125,000 units in little memory, by code
 """

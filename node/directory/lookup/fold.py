@@ -1,4 +1,4 @@
-"""Vietnamese words as people type them: no accents, đ as d, no capitals; and the abbreviations everybody uses.
+"""Folding Vietnamese words to what people type: no accents, đ as d, no capitals; and the abbreviations everybody uses.
 
 `Ủy ban nhân dân xã Đắk Rơ Wa` folds to `uy ban nhan dan xa dak ro wa`, whichever Unicode form it was written in.
 """

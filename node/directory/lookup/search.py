@@ -1,8 +1,8 @@
-"""Finding units: by code in either written form or its beginning, or by words of the name in any order, without accents.
+"""Search for units: by code in either written form or its beginning, or by words of the name in any order, without accents.
 
-An inverted index from folded words to unit numbers. A typed word matches every word it begins; a unit must match all typed words.
-Units are numbered in order of code, so a code's beginning is a range of numbers. About 10 MiB for 125,000 units. An alias is found as
-its unit, whenever it holds: who looks for a code that no longer holds wants to know what has become of it.
+It is an inverted index from folded words to unit numbers. A typed word matches every word it begins; a unit must match all typed words.
+Units are numbered in order of code, so a code's beginning is a range of numbers. It takes about 10 MiB for 125,000 units. An alias is
+found as its unit, whenever it holds: people look for a code that no longer holds to learn what has become of it.
 
 Typing errors are forgiven when nothing is found otherwise: each typed word then also stands for the few words of the directory most
 like it. Vietnamese names are made of a few thousand syllables, so comparing with all of them takes some milliseconds.
@@ -104,7 +104,7 @@ class SearchIndex:
             code = parse_code(text).text
         except Rejected:
             return self._by_old_beginning(text, limit)
-        return self._beginning(code, ".", limit)
+        return self._beginning(code, ".", limit)  # an old code is whole, so a longer one goes on with a new label
 
     def _beginning(self, beginning: str, then: str, limit: int) -> list[int]:
         """Return units by the beginning of their codes and aliases; `then` is what must follow it in a longer code."""

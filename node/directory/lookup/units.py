@@ -1,4 +1,4 @@
-"""The units of a zone in little memory: octets and a sorted list of codes, a Unit made when it is asked for.
+"""Units of a zone in little memory: octets and a sorted list of codes, a Unit made when it is asked for.
 
 125,000 units as dataclasses take over 60 MiB and half a second at start. Here a zone keeps the file's octets as they were verified;
 the first question sorts them into one blob with offsets (1 ms per 1,000 units), and each answer decodes one unit (3 µs).
@@ -84,7 +84,7 @@ class UnitTable(Mapping[str, Unit]):
             self._aliases = {
                 one.code: alias_of(one) for one in file.aliases if cut_off_by(one.code, self._longer) is None
             }
-            self._pending = None
+            self._pending = None  # last: until then another thread reads the file for itself, instead of half a table
         return self._codes
 
     def _read_aliases(self) -> dict[str, Alias]:

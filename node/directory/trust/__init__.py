@@ -1,7 +1,10 @@
-"""Trust: TUF's client. Files are verified as TUF says, believed as our own rules say, kept as an edition, and served to others.
+"""Trust: how a node comes by a directory that it may believe, from the files that somebody offers to the snapshot that is asked.
 
-verify.py   TUF's client rules over offered files      believe.py    our own rules over what TUF let through
-edition.py  a verified edition on disk                 trust.py      bootstrap, update, load, serve to others
-feed.py     asks folders and peers for newer editions  source.py     the live directory (ports.DirectorySource)
+feed.py       asks folders and peers for newer files
+  trust.py    bootstrap, update, load, serve to others
+    verify.py   TUF's client rules over offered files
+    believe.py  our own rules over what TUF let through
+    edition.py  a verified version on disk
+source.py     the live directory that the rest of the house asks (ports.DirectorySource)
 freshness.py  how old it is, in words
 """

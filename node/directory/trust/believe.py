@@ -1,7 +1,7 @@
-"""Our own rules over what TUF let through: what is believed of each node, and what is kept of it from before.
+"""Belief: our own rules over what TUF let through, what is believed of each node and what is kept of it from before.
 
-TUF proves who signed. Whether it makes sense (rules.py) is decided here, for each file alone: a province whose new zone is malformed
-keeps its former one, and everybody else gets the update. Each such case is a finding, in words, naming the file.
+TUF proves who signed; rules.py says what makes sense. Each file is decided on alone: a province whose new zone is malformed keeps
+its former one, and everybody else gets the update. Each such case is a finding, in words, naming the file.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def judge(verified: Verified, offered: Offered, before: Edition | None) -> tuple
 
 
 def _known_certificates(grants: list[Grant], before: Edition | None) -> dict[bytes, str]:
-    """Return whose each certificate was before: nobody takes one over by publishing it too."""
+    """Return whose each certificate was before: nobody takes one over by publishing it too, wherever it stands in the list of grants."""
     known = before.index.nodes if before else {}
     holders: dict[bytes, str] = {}
     for grant in grants:
@@ -84,6 +84,7 @@ def _judge_zone(work: _Judgement, grant: Grant, prefix: Code) -> None:
     if was is not None and was.node_id != grant.node_id:
         was = None
     work.zones[prefix.text] = ZoneUse("", grant.node_id, 0, sorted(longer))
+    # A node that has signed no file for its prefix lists nothing there now: the former file is for faults, not for this.
     if role is not None and target not in role.targets:
         return
     for path, data in _candidates(work, grant, target, was.file if was else ""):
@@ -103,7 +104,7 @@ def _candidates(work: _Judgement, grant: Grant, target: str, former: str) -> Ite
             work.findings.append(f"{target}: {info.length} octets, at most {FILE_BYTES_MAX}")
         else:
             data = _fetch(work, target_path(target), info)
-            # Served to others whatever we think of it: it is what the node signed, and they judge for themselves.
+            # Served to others whatever we think of it: the node has signed it, and they decide for themselves.
             work.files[target_path(target)] = data
             yield target_path(target), data
     if former and work.before is not None:
@@ -118,7 +119,7 @@ def _fetch(work: _Judgement, path: str, info: TargetFile) -> bytes:
 
 
 def _node_is_good(work: _Judgement, node_id: str, data: bytes) -> bool:
-    """Check a node's file; what is wrong becomes a finding."""
+    """Check a node's file; a fault becomes a finding."""
     try:
         file = check_node_file(data, node_id)
         for der in file.tls_certificates:
@@ -132,7 +133,10 @@ def _node_is_good(work: _Judgement, node_id: str, data: bytes) -> bool:
 
 
 def _units_if_good(work: _Judgement, path: str, data: bytes, use: ZoneUse, prefix: Code) -> int | None:
-    """Check a zone's file and count its units; what is wrong becomes a finding and None. Unchanged files are not read again."""
+    """Check a zone's file and count its units; a fault becomes a finding and None.
+
+    A file that was believed before, under the same longer prefixes, is not parsed again: most updates change one zone of many.
+    """
     if work.before is not None:
         was = work.before.index.zones.get(prefix.text)
         same = was is not None and (was.file, was.node_id, was.longer) == (path, use.node_id, use.longer)

@@ -1,7 +1,7 @@
 """An edition (bản danh bạ): one verified version on disk, and the list of what in it is believed.
 
     editions/0000000012-5f3a9c1d/   metadata/ targets/   exactly as received: may be served to others, or carried on a stick
-                                    kept/                former files of nodes whose new ones broke our rules (judge.py)
+                                    kept/                former files of nodes whose new ones broke our rules (believe.py)
                                     index.json           digest of every file; which file describes which node and zone
     current -> editions/…           changed by one rename
 
@@ -47,7 +47,7 @@ class ZoneUse:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What an edition holds. `files`: SHA-256 in hex by path; nodes by id; zones by canonical prefix; findings in words."""
+    """The contents of an edition. `files`: SHA-256 in hex by path; nodes by id; zones by canonical prefix; findings in words."""
 
     version: int
     signed_time_ms: int
@@ -114,9 +114,10 @@ def write_edition(home: Path, index: Index, files: Mapping[str, bytes], before: 
                 _put(part / path, data, _same(before, path, index))
             write_file(part / "index.json", json.dumps({"format": FORMAT, **asdict(index)}, indent=1).encode())
             folder = editions / f"{index.version:010d}-{digest(files['metadata/timestamp.json'])[:8]}"
+            # Written before, but never made current (a crash), or `current` was removed because it was damaged.
             if folder.exists():
                 shutil.rmtree(folder)
-            part.chmod(0o755)
+            part.chmod(0o755)  # mkdtemp makes it 0700, and editions are there to be carried to others
             part.rename(folder)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)

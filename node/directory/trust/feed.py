@@ -1,8 +1,8 @@
 """Feed: how a running node gets newer versions of the directory.
 
-From a folder (a USB stick, or the authority's own public folder), and from any peer that says in a Hello that it has a newer one.
-Whichever road the files come by, they are believed only if their signatures are (node/directory/trust/trust.py); what is refused leaves
-the directory as it was, and is reported.
+They come from a folder (a USB stick, or the authority's own public folder), and from any peer that says in a Hello that it has a
+newer one. Whichever way the files come, they are believed only if their signatures are (trust.py); a refusal leaves the directory as
+it was, and is reported.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Live(Protocol):
     """The directory that the node works with."""
 
     def current(self) -> Directory:
-        """Return it."""
+        """Return the snapshot in force."""
         ...
 
     def replace(self, directory: Directory) -> None:
@@ -78,12 +78,15 @@ class DirectoryFeed:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def hear_of(self, node_id: str, version: int) -> None:
-        """A peer has a newer version: fetch it, unless a fetch is under way."""
+        """Take note that a peer has this version: fetch it if it is newer, unless an update is under way."""
         if not self._turn.locked() and version > self._live.current().version:
             self._spawn(lambda: self._fetch_quietly(node_id))
 
     async def refresh(self) -> int:
-        """Look into the folder and ask the directory's own nodes now; return the version that is trusted after that."""
+        """Look into the folder and ask the directory's own nodes now; return the version that is trusted after that.
+
+        One node that answers is enough. Raises Fault if the folder's files are refused, or if there is no folder and no node answers.
+        """
         if self._folder is not None:
             await self._take(self._folder)
         own, faults = self._live.current(), list[Fault]()
@@ -112,6 +115,7 @@ class DirectoryFeed:
                     await self._take(self._folder)
                 except Fault as fault:
                     log.warning("directory.refused", reason=fault.reason.name, detail=fault.detail)
+                # Also after a refusal: the same files would be refused again at every look, and the log would say nothing else.
                 self._seen = marks
             await self._clock.sleep(self._refresh_s)
 

@@ -1,4 +1,4 @@
-"""How old the directory is, in words for operators. Age is a warning and never a stop: a node keeps delivering to those it knows.
+"""Freshness: how old the directory is, in words for operators. Age warns and never stops a node: it keeps delivering to those it knows.
 
 After 24 hours without a new timestamp something on the way to the authority is broken; after 31 days the authority's signature
 has run out as well, so an update needs a newer one (layout.TIMESTAMP_DAYS).

@@ -1,4 +1,4 @@
-"""The live directory: what the rest of the house asks (ports.DirectorySource), and who wants to know when it changes."""
+"""Source: the live directory that the rest of the house asks (ports.DirectorySource), and that tells listeners when it changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class LiveDirectory:
         async with self._building:
             directory = self._directory
             if self._index is None or self._index[0] is not directory:
-                self._index = None
+                self._index = None  # first, so that the old index and the new one never lie in memory together
                 index = await self._workers.run(SEARCH_WEIGHT_BYTES, lambda: SearchIndex(directory))
                 self._index = (directory, index)
             return self._index[1]

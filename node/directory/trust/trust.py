@@ -1,10 +1,10 @@
-"""What a node believes: bootstrap once, update when somebody offers something newer, load at start, serve to others.
+"""Trust, as a folder: bootstrap once, update when somebody offers something newer, load at start, serve to others.
 
     <home>/directory/   root.json (the anchor, trusted by hand), current -> editions/… (edition.py), evidence/ (of forks)
 
 The anchor is the authority's first root, given to the operator in a safe way or compared by its fingerprint. From there on nothing
-is taken on trust: an update is whole and verified or it changes nothing, and the old edition stays in force. Where files come from
-(a peer, a stick) does not matter. A running node never stops because its directory is old.
+is taken on trust: an update is whole and verified or it changes nothing, and the old edition stays in force. It does not matter
+where files come from (a peer, a stick). A running node never stops because its directory is old.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,12 +34,12 @@ class TrustedFolder:
 
     @property
     def bootstrapped(self) -> bool:
-        """Whether there is an anchor."""
+        """True once there is an anchor."""
         return (self._folder / "root.json").exists()
 
     @property
     def findings(self) -> list[Finding]:
-        """What was not believed in the current edition, for doctor and health."""
+        """The files of the current edition that were not believed, with reasons, for doctor and health."""
         said = self._edition.index.findings if self._edition else []
         return [Finding(Reason.DIRECTORY_INVALID, f"{ADVICE[Reason.DIRECTORY_INVALID]} ({one})", False) for one in said]
 
@@ -79,7 +79,7 @@ class TrustedFolder:
         anchor = read_file(self._folder / "root.json")
         if anchor is None:
             raise Deferred(Reason.DIRECTORY_EMPTY, f"{self._folder / 'root.json'}: no root is trusted yet")
-        self.load()
+        self.load()  # another process (a command) may have taken a newer edition since
         offered = folder_files(public) if isinstance(public, Path) else public.get
         if self._is_known(offered, partly=not isinstance(public, Path)):
             return self._directory
@@ -95,6 +95,7 @@ class TrustedFolder:
 
     def missing_for(self, have_sha256: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
         """Yield (path, octets) of every file that somebody who has `have_sha256` lacks; the timestamp last."""
+        # Files without a timestamp change nothing at the other end (`_is_known`), so a transfer that breaks off does no harm.
         edition = self._edition
         for path, sha in sorted(self.files().items(), key=lambda item: (item[0] == TIMESTAMP, item[0])):
             if edition is not None and have_sha256.get(path) != sha:
@@ -110,7 +111,7 @@ class TrustedFolder:
         return timestamp is None or timestamp == self._edition.find(TIMESTAMP)
 
     def _verified(self, anchor: bytes, offered: Files, now_ms: int) -> Edition | None:
-        """Verify, judge and write what is offered; None if it is nothing new."""
+        """Verify the offered files, decide what is believed of them, write that as an edition; None if it is nothing new."""
         from node.directory.trust.believe import judge
         from node.directory.trust.verify import Fork, Offered, verify
 

@@ -1,4 +1,4 @@
-"""TUF's rules over offered files: signatures, thresholds, digests, versions that only rise, nothing expired, nothing forgotten.
+"""Verification, by TUF's rules, of offered files: signatures, thresholds, digests, rising versions, nothing expired, nothing forgotten.
 
 python-tuf's Updater does the work, in a scratch folder that begins with what is trusted already; the caller keeps the result or
 drops the folder. Two things are added. The time comes from outside. And a **fork** is found: the same version with two contents,
@@ -93,7 +93,7 @@ def tuf_faults(offered: Offered) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What TUF lets through: metadata by path (exact octets), who was granted what, and what each node signs.
+    """The metadata that TUF lets through: by path (exact octets), the grants in it, and the role by which each node signs its files.
 
     `roles` has no entry for a node whose role has run out.
     """
@@ -129,8 +129,10 @@ def verify(anchor: bytes, trusted: Mapping[str, bytes], offered: Offered, now_ms
 
 
 class _Client(Updater):
-    """python-tuf's client with our clock. It is a subclass because two things have no public name there: the reference time,
-    and loading a delegated role by its name (the public way tries every delegation's patterns for every file: quadratic).
+    """python-tuf's client with our clock.
+
+    It is a subclass because two things have no public name there: the reference time, and loading a delegated role by its name (the
+    public way tries every delegation's patterns for every file: quadratic).
     """
 
     def __init__(self, scratch: Path, offered: Offered, anchor: bytes, now_ms: int) -> None:
@@ -174,7 +176,7 @@ def _need(path: Path) -> bytes:
 
 
 def _check_timestamp_fork(kept: bytes, offered: bytes) -> None:
-    """The Updater ignores an offered timestamp of the kept one's version, once its signature has proved right."""
+    """Raise Fork for two timestamps of one version: the Updater ignores the offered one, once its signature has proved right."""
     ours, theirs = Metadata[Timestamp].from_bytes(kept), Metadata[Timestamp].from_bytes(offered)
     if ours.signed.version == theirs.signed.version and ours.signed_bytes != theirs.signed_bytes:
         raise Fork(
@@ -184,7 +186,7 @@ def _check_timestamp_fork(kept: bytes, offered: bytes) -> None:
 
 
 def _check_snapshot_fork(client: _Client, timestamp: bytes, snapshot: bytes) -> None:
-    """The Updater keeps the trusted snapshot if its version is the right one, without comparing digests."""
+    """Raise Fork for two snapshots of one version: the Updater keeps the trusted one without comparing digests."""
     try:
         client.timestamp.snapshot_meta.verify_length_and_hashes(snapshot)
     except LengthOrHashMismatchError as error:
@@ -193,7 +195,7 @@ def _check_snapshot_fork(client: _Client, timestamp: bytes, snapshot: bytes) -> 
 
 
 def _check_role_forks(client: _Client, before: bytes | None, now: bytes) -> None:
-    """A role keeps its digest as long as it keeps its version."""
+    """Raise Fork for a role that has changed under its version: a digest holds as long as the version does."""
     if before is None:
         return
     for name, ours in Metadata[Snapshot].from_bytes(before).signed.meta.items():

@@ -1,9 +1,9 @@
-"""What a node lists under its own prefixes: units and aliases, as its operator has them now; unsigned, and seen by nobody else.
+"""Listing: the units and aliases under a node's own prefixes, as its operator has them now; unsigned, and seen by nobody else.
 
     <home>/zone/  prefixes (one a line), units/<prefix> (ZoneFile: units and aliases)
 
 Each code goes into the zone of the longest own prefix. Whatever is accepted here keeps the rules (rules.py) and is on disk when the
-call returns; what breaks one leaves everything as it was.
+call returns; a change that breaks one leaves everything as it was.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,14 +21,14 @@ from node.model.reason import Reason
 
 @dataclass(slots=True)
 class Listed:
-    """What stands under one prefix, by canonical code."""
+    """The units and aliases under one prefix, by canonical code."""
 
     units: dict[str, Unit] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
 
 
 class Listing:
-    """Changes what a node lists. Not for two at once."""
+    """Changes what a node lists. It is not for two at once (zone_lock.py)."""
 
     def __init__(self, folder: Path, node_id: str, prefixes: list[Code]) -> None:
         """Read `<home>/zone`. Raises Broken(DIRECTORY_INVALID) if it is damaged."""
@@ -69,6 +69,7 @@ class Listing:
             prefix = self._prefix_for("unit", parse_code(message.code))
             check_unit(prefix, message)
             placed.setdefault(prefix, {})[message.code] = unit(message)
+        # All are checked before the first is taken: a list with one wrong line changes nothing.
         for prefix, units in placed.items():
             check_aliases(prefix, units.values(), self._zones[prefix].aliases.values())
         for prefix, units in placed.items():
@@ -86,7 +87,7 @@ class Listing:
         self.remove_units([code])
 
     def remove_units(self, codes: Iterable[Code]) -> int:
-        """Remove those of the units that are there; return how many. Also after a sub-prefix was granted to somebody else."""
+        """Remove those of the units that are there; return how many. It serves also after a sub-prefix was granted to somebody else."""
         return self._remove(codes, lambda zone: zone.units)
 
     def aliases(self) -> list[Alias]:
@@ -101,7 +102,7 @@ class Listing:
     def add_aliases(self, words: Iterable[Alias]) -> int:
         """Add or replace aliases, all or none; codes in either written form. Return how many.
 
-        One whose code was a unit's holds from that unit's end, if it names no beginning. Raises as `add_units`, and
+        An alias whose code was a unit's holds from that unit's end, if it names no beginning. Raises as `add_units`, and
         Broken(DIRECTORY_INVALID) for one that leads to itself or to an alias.
         """
         placed: dict[Code, dict[str, Alias]] = {}
@@ -112,6 +113,7 @@ class Listing:
             check_alias(prefix, message)
             placed.setdefault(prefix, {})[message.code] = alias(message)
         new = {code: one for aliases in placed.values() for code, one in aliases.items()}
+        # Against those of all own prefixes: an alias may lead into another zone, and there must be no alias in its place.
         everything = {one.code: one for one in self.aliases()} | new
         for prefix in placed:
             check_aliases(prefix, self._zones[prefix].units.values(), everything.values())
@@ -132,8 +134,8 @@ class Listing:
     def set_prefixes(self, prefixes: list[Code]) -> None:
         """Take over the prefixes that were granted; what is listed moves to the longest one.
 
-        What lies under none of them is no longer signed; it stays on disk and comes back with its prefix. Raises
-        Broken(DIRECTORY_INVALID) if what comes together then breaks a rule: an alias that leads to an alias must be mended before.
+        Units and aliases under none of them are no longer signed; they stay on disk and come back with their prefix. Raises
+        Broken(DIRECTORY_INVALID) if a zone would break a rule then: an alias that leads to an alias must be mended before.
         """
         added = [self._read(prefix) for prefix in prefixes if prefix not in self._zones]
         zones = {prefix: Listed() for prefix in sorted(set(prefixes))}

@@ -1,4 +1,4 @@
-"""The node's own zone (vùng): its key, what it lists, and what its operator sends to the authority.
+"""Zone (vùng), the node's own: its key, what it lists, and what its operator sends to the authority.
 
     <home>/zone/  key.pem (mode 0600), key.json (public), node (NodeFile), prefixes, units/<prefix> (ZoneFile), role.json
 
@@ -41,9 +41,9 @@ def create_join_request(
 
 
 class ZoneEditor(Listing):
-    """Changes a node's zone: what it lists (listing.py), how the node is described; and signs it.
+    """Changes a node's zone (what it lists, how the node is described) and signs it.
 
-    Not for two at once: who changes anything opens it by zone_lock.editing.
+    It is not for two at once: open it by zone_lock.editing to change anything.
     """
 
     def __init__(self, folder: Path, node: pb.NodeFile, prefixes: list[Code]) -> None:
@@ -62,7 +62,7 @@ class ZoneEditor(Listing):
 
     @property
     def node_id(self) -> str:
-        """Whose zone it is."""
+        """The id of the node whose zone it is."""
         return self._node.node_id
 
     @property
@@ -73,7 +73,7 @@ class ZoneEditor(Listing):
 
     @property
     def expire_at_ms(self) -> int:
-        """When the last signature runs out, milliseconds since 1970 UTC; 0 if there is none. Sign again well before."""
+        """The time at which the last signature runs out, milliseconds since 1970 UTC; 0 if there is none. Sign again well before."""
         role = self._role()
         return time_ms(role.expires) if role else 0
 
@@ -103,6 +103,7 @@ class ZoneEditor(Listing):
         role = Targets(version=version, expires=expires(now_ms, ZONE_DAYS), targets=infos)
         key = key_from_json(read_file(self._folder / "key.json") or b"")
         signed_role = signed(role, [open_signer(self._folder / "key.pem", key)])
+        # Remembered before anybody gets it: one version signed with two contents would be a fork to all who meet both (trust/verify.py).
         write_file(self._folder / "role.json", signed_role)
         files = {target_path(path): data for path, data in targets.items()}
         return {role_path(self.node_id): signed_role, **files}

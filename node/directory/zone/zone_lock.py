@@ -1,8 +1,9 @@
-"""One editor of a zone at a time, over processes: the operator's command and the running node (registerAgency) change the same files.
+"""Zone lock: one editor of a zone at a time, over processes. The operator's command and the running node (registerAgency) change the
+same files.
 
-A ZoneEditor reads the zone when it is opened and writes whole files, so two that are open together lose each other's changes. Whoever
-changes a zone therefore opens it within `editing`; whoever only looks need not. The lock is the kernel's (flock on zone/.lock): it goes
-with its process, however that ends, and nothing has to be cleaned up.
+A ZoneEditor reads the zone when it is opened and writes whole files, so two that are open together lose each other's changes. A zone is
+therefore opened within `editing` to be changed; looking needs no lock. The lock is the kernel's (flock on zone/.lock): it goes with its
+process, however that ends, and nothing has to be cleaned up.
 """
 
 import fcntl
@@ -18,7 +19,7 @@ from node.errors import Broken, Deferred
 from node.model.reason import Reason
 
 WAIT_S = 10.0
-"""An edit takes milliseconds; who is still not let in after this should know why."""
+"""An edit takes milliseconds; a caller that is still not let in after this should know why."""
 LOOK_EVERY_S = 0.01
 
 
@@ -41,6 +42,7 @@ def editing(folder: Path, *, wait_s: float = WAIT_S) -> Iterator[ZoneEditor]:
 
 
 def _lock(descriptor: int, folder: Path, wait_s: float) -> None:
+    # By looking again and again: flock that waits in the kernel has no time limit.
     ends_s = time.monotonic() + wait_s
     while True:
         try:

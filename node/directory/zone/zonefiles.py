@@ -1,4 +1,4 @@
-"""What a node's operator hands to the authority: a join request or a zone update, and how it is checked.
+"""Zone files, as a node's operator hands them to the authority: a join request or a zone update, and how each is checked.
 
 Both are one file with the node's role metadata and every file it signs, by the paths of layout.py. Everything is checked here
 before the authority takes anything: signature, digests, paths, content. All faults are Broken(DIRECTORY_INVALID) with the file.
@@ -74,7 +74,7 @@ def read_update(data: bytes) -> tuple[str, Mapping[str, bytes]]:
 def check_signed_zone(
     files: Mapping[str, bytes], grant: Grant, key: Key, granted: list[Code], now_ms: int
 ) -> SignedZone:
-    """Verify a node's files against its grant; `granted` are all prefixes granted to anybody."""
+    """Verify a node's files, by path, against its grant and zone key; `granted` are all prefixes granted to anybody."""
     role = _role(files.get(role_path(grant.node_id), b""), grant.node_id, key)
     if role.is_expired(expires(now_ms, 0)):
         refuse(role_path(grant.node_id), f"has run out on {role.expires:%Y-%m-%d}")

@@ -1,8 +1,9 @@
 """The rules of the standard and the decrees, each one small named function; `check_packet` asks them all.
 
-Read rule.py first, then any of the others. An error is what cannot be carried, what the decree forbids, or what makes the programs
-in use fail on the whole packet (edxml.md section 3); whatever else is wrong is a warning, because a packet that the old axis would
-have carried must not be stopped for its looks.
+Read rule.py first, then any of the others: secrecy.py, presence.py, units.py, lengths.py, dates.py, numbers.py, attachments.py,
+business.py, statuses.py; contents.py opens zips, memory.py is for a node that remembers. An error is what cannot be carried, what the
+decree forbids, or what makes the programs in use fail on the whole packet (edxml.md section 3); all else is a warning, because a
+packet that the old axis would have carried must not be stopped for its looks.
 """
 
 from collections.abc import Sequence

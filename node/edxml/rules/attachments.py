@@ -34,7 +34,7 @@ def _each(packet: Packet) -> Iterator[tuple[str, Attachment]]:
 
 @error(70, _MANIFEST)
 def attachments_have_content(case: Case) -> Broken:
-    """An empty one stops the vendor's parser."""
+    """An attachment without content stops the vendor's parser (edxml.md section 3)."""
     for path, attachment in _each(case.packet):
         if not attachment.size_bytes:
             yield (
@@ -45,7 +45,7 @@ def attachments_have_content(case: Case) -> Broken:
 
 @error(71, _MANIFEST)
 def attachments_have_names(case: Case) -> Broken:
-    """So does one without a name."""
+    """An attachment without a name stops the vendor's parser as well."""
     for path, attachment in _each(case.packet):
         if not attachment.attachment_name.strip():
             sentence = "Tệp đính kèm không có tên; phần mềm bên nhận sẽ không mở được cả gói tin."
@@ -54,7 +54,7 @@ def attachments_have_names(case: Case) -> Broken:
 
 @error(72, _MANIFEST)
 def what_is_called_a_zip_is_one(case: Case) -> Broken:
-    """Receivers unzip what is typed application/zip, unless its name says that it was meant to be one."""
+    """Receivers unzip any attachment typed application/zip, unless its name says that a zip was meant to be sent."""
     for path, attachment in _each(case.packet):
         is_called_so = attachment.content_type.strip().lower() == "application/zip"
         if is_called_so and ending_of(attachment.attachment_name) != "zip" and not _is_zip(attachment):
@@ -63,7 +63,7 @@ def what_is_called_a_zip_is_one(case: Case) -> Broken:
 
 @error(73, _MANIFEST)
 def zips_have_no_paths(case: Case) -> Broken:
-    """A receiver would write outside its folder."""
+    """A receiver would write an entry with a path in its name outside its folder."""
     for path, attachment in _each(case.packet):
         entry = first_entry_name(attachment.beginning) if is_zipped(attachment) else None
         if entry is not None and re.search(r"[/\\:\x00-\x1f]", entry):
@@ -72,7 +72,7 @@ def zips_have_no_paths(case: Case) -> Broken:
 
 @warning(74, _MANIFEST)
 def contents_are_what_names_say(case: Case) -> Broken:
-    """By the first octets; a zip round the file is as good as the file."""
+    """The first octets tell; a zip round the file is as good as the file."""
     for path, attachment in _each(case.packet):
         expected = _BEGINNINGS.get(ending_of(attachment.attachment_name))
         fits = expected is None or attachment.beginning.startswith(expected) or is_zipped(attachment)
@@ -82,7 +82,7 @@ def contents_are_what_names_say(case: Case) -> Broken:
 
 @warning(75, _MANIFEST)
 def zipped_file_is_what_name_says(case: Case) -> Broken:
-    """The name in the zip is the one that receivers use."""
+    """Receivers use the name in the zip, so its ending should be the attachment's."""
     for path, attachment in _each(case.packet):
         entry = first_entry_name(attachment.beginning) if is_zipped(attachment) else None
         ending, inside = ending_of(attachment.attachment_name), ending_of(entry or "")
@@ -116,7 +116,7 @@ def content_ids_differ(case: Case) -> Broken:
 
 @warning(78, _MANIFEST)
 def names_have_no_paths(case: Case) -> Broken:
-    """A name is not a place."""
+    """A name is not a place: programs that believe it would write elsewhere."""
     for path, attachment in _each(case.packet):
         if re.search(r"[/\\\x00-\x1f]", attachment.attachment_name):
             yield f"{path}/AttachmentName", "Tên tệp đính kèm có đường dẫn hoặc ký tự lạ."
@@ -124,7 +124,7 @@ def names_have_no_paths(case: Case) -> Broken:
 
 @warning(79, f"{QD_28} Điều 10 khoản 1")
 def document_has_its_text(case: Case) -> Broken:
-    """What is new or replaces another brings the document with it."""
+    """A packet that is new or replaces another brings the document with it."""
     business = case.packet.bussiness
     brings_document = business is None or business.bussiness_doc_type.strip() in ("", "0", "3")
     if brings_document and not case.packet.attachments:
@@ -133,13 +133,13 @@ def document_has_its_text(case: Case) -> Broken:
 
 @warning(80, f"{QD_28} Điều 4 khoản 1; {ND_30} Điều 5")
 def packet_is_signed(case: Case) -> Broken:
-    """The signature in the pdf is another matter; this one is the packet's."""
+    """The packet should bear a signature of its own; the one in the pdf is another matter."""
     if not case.packet.signature:
         yield "edXMLHeader/Signature", "Gói tin không có chữ ký số; giá trị pháp lý dựa vào chữ ký trong tệp văn bản."
 
 
 def content_id(text: str) -> str:
-    """Return a ContentId without what is put before it, once, twice or not at all."""
+    """Return a ContentId without its "cid:", which the vendor's library puts before it once or twice, and others not at all."""
     return _LEADING_CID.sub("", text, count=1).strip()
 
 

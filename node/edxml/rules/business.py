@@ -1,4 +1,4 @@
-"""What is done with a document: new, withdrawn, updated, replacing others (domain.md section 3.3)."""
+"""Business rules: what is done with a document: new, withdrawn, updated, replacing others (domain.md section 3.3)."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ _SOURCE = f"{QCVN} Bussiness"
 
 
 def _done(packet: Packet, doc_type: str) -> Bussiness | None:
-    """The business block if it is of that type."""
+    """Return the business block if it is of that type."""
     business = packet.bussiness
     return business if business and business.bussiness_doc_type.strip() == doc_type else None
 
 
 @error(100, _SOURCE)
 def business_is_known(case: Case) -> Broken:
-    """0 to 3; nothing at all means new."""
+    """BussinessDocType is 0 to 3; nothing at all means new."""
     business = case.packet.bussiness
     written = business.bussiness_doc_type.strip() if business else ""
     if written not in ("", "0", "1", "2", "3"):
@@ -35,7 +35,7 @@ def withdrawal_says_why(case: Case) -> Broken:
 
 @warning(102, _SOURCE)
 def update_says_what_changes(case: Case) -> Broken:
-    """The document's fields, its recipients, or both."""
+    """An update changes the document's fields, its recipients, or both."""
     business = _done(case.packet, "2")
     if business and not business.bussiness_document_infos:
         yield f"{_PATH}/BussinessDocumentInfo", "Cập nhật văn bản mà không nói cập nhật thông tin hay nơi nhận."
@@ -43,7 +43,7 @@ def update_says_what_changes(case: Case) -> Broken:
 
 @warning(103, _SOURCE)
 def receivers_are_added_or_dropped(case: Case) -> Broken:
-    """ReceiverType 0 or 1, for a unit that has a code."""
+    """ReceiverType is 0 or 1, for a unit that has a code."""
     business = case.packet.bussiness
     for info in business.bussiness_document_infos if business else ():
         for place, one in enumerate(info.receiver_list.receivers if info.receiver_list else (), 1):
@@ -56,7 +56,7 @@ def receivers_are_added_or_dropped(case: Case) -> Broken:
 
 @error(104, _SOURCE)
 def replacement_names_documents(case: Case) -> Broken:
-    """At least one, each by its DocumentId."""
+    """A replacement names at least one document, each by its DocumentId."""
     business = _done(case.packet, "3")
     if business is None:
         return
@@ -81,7 +81,7 @@ def document_does_not_replace_itself(case: Case) -> Broken:
 
 @warning(106, _SOURCE)
 def replacement_says_where_they_went(case: Case) -> Broken:
-    """Where a replaced document had gone is where it must be taken back."""
+    """A replaced document must be taken back at the units to which it had gone."""
     business = _done(case.packet, "3")
     for place, one in enumerate(_replaced(business) if business else (), 1):
         if not (one.organ_id_list and any(each.strip() for each in one.organ_id_list.organ_ids)):

@@ -1,9 +1,9 @@
-"""What shows only when attachments are opened: zips that would harm a receiver (edxml.md section 3, dangers).
+"""Contents of attachments, opened: zips that would harm a receiver (edxml.md section 3, dangers).
 
-A `ZipJudge` hears the contents while a packet is read, whichever way, opens what begins like a zip and keeps nothing of it; what a
-content really is, is told by its attachment's name, which may come after it, so the judging waits until the packet is whole.
-A zip of some kilobytes may take a second to open: who has no time for that says so and hears of the first one (`ZipMet`).
-`check_packet` looks at words only.
+A `ZipJudge` hears the contents while a packet is read, whichever way, opens those that begin like a zip and keeps nothing of them. The
+attachment's name, which may come after the content, tells whether it was to be unzipped at all, so findings wait until the packet is
+whole. A zip of some kilobytes may take a second to open: a caller that has no time for that (the event loop) says so and hears of the
+first one (`ZipMet`). `check_packet` looks at words only.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class ZipMet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What all zips of a packet together may yield: so much always, then so many octets for each octet of them.
+    """Bounds on what all zips of a packet together yield: so much always, then so many octets for each octet of them.
 
     Each of ten thousand small zips may be within its own limits, and opening them all take hours.
     """

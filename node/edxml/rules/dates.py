@@ -40,7 +40,7 @@ def read_time(text: str) -> datetime | None:
 
 @lru_cache(maxsize=4_096)
 def _time_of(written: str) -> datetime | None:
-    """Remembered, because a packet says the same few dates many times over, and the packets of a day do so, too."""
+    """Read a date; remembered, because a packet says the same few dates many times over, and the packets of a day do so, too."""
     found = _FORM.fullmatch(written)
     if found is None:
         return None
@@ -53,7 +53,7 @@ def _time_of(written: str) -> datetime | None:
 
 @warning(50, _DIEU_14, ANY)
 def dates_can_be_read(case: Case) -> Broken:
-    """Something is written that is no date."""
+    """A date is written in one of the forms that can be read."""
     for path, text, _ in _written(case.packet):
         if read_time(text) is None and not _FORM.fullmatch(text.strip()):
             yield path, "Không đọc được ngày; dạng đúng: 2026/10/05 hoặc 2026/10/05 09:30:15."
@@ -61,7 +61,7 @@ def dates_can_be_read(case: Case) -> Broken:
 
 @warning(51, _DIEU_14, ANY)
 def dates_are_possible(case: Case) -> Broken:
-    """30 February, or 25 o'clock."""
+    """A date exists: no 30 February, no 25 o'clock."""
     for path, text, _ in _written(case.packet):
         if read_time(text) is None and _FORM.fullmatch(text.strip()):
             yield path, f"Ngày giờ {text.strip()[:40]} không có thật; được giữ nguyên như đã viết."
@@ -69,7 +69,7 @@ def dates_are_possible(case: Case) -> Broken:
 
 @warning(52, _DIEU_14, ANY)
 def dates_have_the_usual_form(case: Case) -> Broken:
-    """Readable here, but not for the programs in use."""
+    """Other forms are readable here, but not for the programs in use."""
     for path, text, is_time in _written(case.packet):
         usual = _STANDARD_TIME if is_time else _STANDARD_DATE
         if not usual.fullmatch(text.strip()) and read_time(text) is not None:
@@ -89,7 +89,7 @@ def due_date_is_not_before_issue(case: Case) -> Broken:
 
 @warning(54, f"{QD_28} Điều 10 khoản 2 điểm b", ANY)
 def identifiers_hold_possible_dates(case: Case) -> Broken:
-    """Kept as it is, and compared as a whole."""
+    """A date in an identifier should exist; the identifier is kept as it is all the same, and compared as a whole."""
     for path, text in _identifiers(case.packet):
         for found in _IN_IDENTIFIER.findall(text):
             if read_time(found) is None:
@@ -98,7 +98,7 @@ def identifiers_hold_possible_dates(case: Case) -> Broken:
 
 @warning(55, f"{QD_28} Điều 6 khoản 2")
 def document_is_not_of_tomorrow(case: Case) -> Broken:
-    """By the day in Vietnam."""
+    """A document is not issued on a day that has not begun in Vietnam."""
     issued = read_time((case.packet.header.promulgation_info or PromulgationInfo()).promulgation_date)
     if issued and case.today and issued.date() > case.today:
         yield "MessageHeader/PromulgationInfo/PromulgationDate", "Ngày ban hành ở tương lai."

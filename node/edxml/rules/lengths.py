@@ -1,4 +1,4 @@
-"""How long texts may be: the table of fields of NĐ 30/2020 Phụ lục VI. Programs cut off or refuse what is longer."""
+"""Lengths of texts: the table of fields of NĐ 30/2020 Phụ lục VI. Programs cut off or refuse what is longer."""
 
 from collections.abc import Callable, Iterable
 

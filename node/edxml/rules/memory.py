@@ -1,8 +1,8 @@
-"""What shows only to a node that remembers: that a document, or another of the same number, was sent before.
+"""Memory: findings of a node that remembers, that a document, or another of the same number, was sent before.
 
 NĐ 30/2020 Phụ lục VI III.1.h wants an alert on a repeated document code, and on the same number, notation and issuing agency. Both
 are warnings: a document that was withdrawn is mended and sent again under its own identifier, and numbers begin anew every year.
-The node looks it up where it stores the packet (node/flow/repeat.py).
+The node looks it up where it stores the packet (node/flow/submit/duplicates.py).
 """
 
 from node.edxml.rules.rule import ND_30

@@ -1,4 +1,4 @@
-"""Elements that hold numbers. One of them, SteeringType, makes the programs in use fail on the whole packet."""
+"""Numbers in elements. One of them, SteeringType, makes the programs in use fail on the whole packet if it is none."""
 
 import re
 
@@ -9,7 +9,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,9}", re.ASCII)
 
 @error(60, f"{QCVN} MessageHeader/SteeringType")
 def steering_type_is_an_integer(case: Case) -> Broken:
-    """An empty one, one with blanks round it or a word stops the vendor's parser (edxml.md section 3)."""
+    """An empty SteeringType, one with blanks round it or a word stops the vendor's parser (edxml.md section 3)."""
     written = case.packet.header.steering_type
     if written is not None and not _INTEGER.fullmatch(written):
         sentence = f"Loại chỉ đạo {written[:40]!r} không phải số nguyên; phần mềm bên nhận sẽ không mở được cả gói tin."
@@ -18,7 +18,7 @@ def steering_type_is_an_integer(case: Case) -> Broken:
 
 @warning(61, f"{QCVN} MessageHeader/SteeringType")
 def steering_type_is_known(case: Case) -> Broken:
-    """0 to 3."""
+    """SteeringType is 0 to 3."""
     written = case.packet.header.steering_type or ""
     if _INTEGER.fullmatch(written) and not 0 <= int(written) <= 3:
         yield "MessageHeader/SteeringType", f"Loại chỉ đạo {written} không có trong quy định (0 đến 3)."
@@ -26,7 +26,7 @@ def steering_type_is_known(case: Case) -> Broken:
 
 @warning(62, f"{QCVN} MessageHeader/DocumentType")
 def document_type_is_a_number(case: Case) -> Broken:
-    """Type and TypeDetail; receivers take 2 and -1 for what is none."""
+    """Type and TypeDetail are numbers; receivers take 2 and -1 for anything else (edxml.md section 3)."""
     kind = case.packet.header.document_type
     for name, written in (("Type", kind.type), ("TypeDetail", kind.type_detail)) if kind else ():
         if written and not _INTEGER.fullmatch(written.strip()):
@@ -35,7 +35,7 @@ def document_type_is_a_number(case: Case) -> Broken:
 
 @warning(63, f"{QD_28} Điều 10 khoản 2 điểm k")
 def priority_is_known(case: Case) -> Broken:
-    """0 to 4: thường, khẩn, thượng khẩn, hỏa tốc, hỏa tốc hẹn giờ."""
+    """Priority is 0 to 4: thường, khẩn, thượng khẩn, hỏa tốc, hỏa tốc hẹn giờ."""
     other = case.packet.header.other_info
     written = other.priority.strip() if other else ""
     if written and not (_INTEGER.fullmatch(written) and 0 <= int(written) <= 4):
@@ -44,7 +44,7 @@ def priority_is_known(case: Case) -> Broken:
 
 @warning(64, f"{QCVN} MessageHeader/OtherInfo")
 def amounts_are_numbers(case: Case) -> Broken:
-    """Copies and pages."""
+    """Amounts of copies and pages are numbers."""
     other = case.packet.header.other_info
     named = (("PromulgationAmount", other.promulgation_amount), ("PageAmount", other.page_amount)) if other else ()
     for name, written in named:

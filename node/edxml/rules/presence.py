@@ -1,7 +1,7 @@
-"""What must be there: the information that QĐ 28/2018 Điều 10 khoản 2 wants shown of every document.
+"""Presence of what must be there: the information that QĐ 28/2018 Điều 10 khoản 2 wants shown of every document.
 
-Who sends, to whom, and the document's identifier are errors, because nothing can be carried or answered without them; the rest
-are warnings, as many programs in use leave some of it out.
+A missing sender, recipient or identifier is an error, because nothing can be carried or answered without them; the rest are warnings,
+as many programs in use leave some of it out.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _DIEU_10 = f"{QD_28} Điều 10 khoản 2"
 
 @error(10, f"{_DIEU_10} điểm l", ANY)
 def sender_is_named(case: Case) -> Broken:
-    """From/OrganId."""
+    """From/OrganId names the sender."""
     sender = case.packet.header.sender
     if not (sender and sender.organ_id.strip()):
         yield "MessageHeader/From/OrganId", "Thiếu mã định danh cơ quan gửi."
@@ -22,7 +22,7 @@ def sender_is_named(case: Case) -> Broken:
 
 @error(11, f"{_DIEU_10} điểm m")
 def somebody_is_addressed(case: Case) -> Broken:
-    """At least one To/OrganId."""
+    """At least one To/OrganId names a recipient."""
     if not any(one.organ_id.strip() for one in case.packet.header.to):
         yield "MessageHeader/To/OrganId", "Thiếu mã định danh cơ quan nhận."
 
@@ -38,7 +38,7 @@ def every_recipient_has_a_code(case: Case) -> Broken:
 
 @error(13, f"{_DIEU_10} điểm b")
 def document_is_identified(case: Case) -> Broken:
-    """Without DocumentId receivers make up one each, and no status finds its way back (edxml.md section 3)."""
+    """Receivers make up a DocumentId each where there is none, and no status finds its way back (edxml.md section 3)."""
     if not case.packet.header.document_id.strip():
         yield (
             "MessageHeader/DocumentId",

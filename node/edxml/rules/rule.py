@@ -1,8 +1,8 @@
-"""What a rule is: a small function over a packet's words that yields the places where it is broken, with its code and its source.
+"""Rule: a small function over a packet's words that yields the places where it is broken, with its code and its source.
 
 Codes are stable and never reused: operators look them up, programs match on them. Numbers are given out in tens by subject:
 00 the packet, 01 and 02 what must be there, 03 codes of units, 04 lengths, 05 dates, 06 numbers, 07 and 08 attachments and signature,
-10 and 11 what is done with the document, 12 statuses.
+09 contents of zips, 10 and 11 what is done with the document, 12 statuses.
 
 A warning's sentence quotes nothing that the packet says but numbers, dates and codes of units: it is kept in the clear with the
 answer to the submission, and no subject, name or word of a document may lie open on a disk.
@@ -21,7 +21,7 @@ ND_30 = "NĐ 30/2020/NĐ-CP"
 QCVN = "QCVN 102:2016/BTTTT"
 
 PLACES_MAX = 19
-"""Of one rule, and one more that says so: a packet with 10,000 attachments must not be answered with 10,000 sentences."""
+"""Findings of one rule; one more says that there are others: 10,000 attachments must not be answered with 10,000 sentences."""
 MORE = "Còn những chỗ khác nữa cùng lỗi này."
 
 Broken = Iterator[tuple[str, str]]
@@ -30,7 +30,7 @@ Broken = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule looks at; `today` is the day in Vietnam, None if nobody cares."""
+    """A packet as rules look at it; `today` is the day in Vietnam, None if nobody cares."""
 
     packet: Packet
     today: date | None = None

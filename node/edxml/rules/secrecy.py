@@ -1,7 +1,7 @@
-"""State secrets have no business on this road, whatever is encrypted on it (QĐ 28/2018 Điều 1 khoản 2).
+"""Secrecy: state secrets have no business on this road, whatever is encrypted on it (QĐ 28/2018 Điều 1 khoản 2).
 
 edXML has no element for secrecy, so a marking can only stand in texts. A marking is refused: a text that is nothing else, one in
-brackets or after "độ mật", or in capitals. Merely speaking of secrets ("bảo vệ bí mật nhà nước") is what many documents do.
+brackets or after "độ mật", or in capitals. Many documents merely speak of secrets ("bảo vệ bí mật nhà nước"); they are let through.
 """
 
 import re
@@ -50,7 +50,7 @@ def is_marked(text: str) -> bool:
 
 
 def _naming_degree(text: str) -> str:
-    """Return the text in NFC if the word is in it that stands in every degree, else "": most texts are done with then."""
+    """Return the text in NFC if "mật", which stands in every degree, is in it, else "": most texts are done with then."""
     composed = unicodedata.normalize("NFC", text)
     lowered = composed.lower()
     return composed if "mật" in lowered or "mat" in lowered else ""

@@ -1,4 +1,4 @@
-"""Status packets (edxml.md section 2, domain.md section 4): whose status, of which document, and which."""
+"""Statuses, which are packets too (edxml.md section 2, domain.md section 4): whose status, of which document, and which."""
 
 import re
 
@@ -11,7 +11,7 @@ _TWO_DIGITS = re.compile(r"[0-9]{2}", re.ASCII)
 
 
 def _about(case: Case) -> ResponseFor:
-    """Of several the last counts."""
+    """Return the document that a status is about: of several the last counts (edxml.md section 3)."""
     return next(iter(case.packet.header.response_for[-1:]), ResponseFor())
 
 
@@ -21,28 +21,28 @@ def _code(case: Case) -> str:
 
 @error(120, _SOURCE, STATUS)
 def status_code_is_two_digits(case: Case) -> Broken:
-    """Text, not a number: 01."""
+    """A status code is text of two digits, not a number: 01."""
     if not _TWO_DIGITS.fullmatch(_code(case)):
         yield "MessageHeader/StatusCode", f"Mã trạng thái {_code(case)[:40]!r} không phải hai chữ số."
 
 
 @warning(121, f"{QD_28} Điều 10 khoản 2 điểm h", STATUS)
 def status_code_is_known(case: Case) -> Broken:
-    """Unknown ones are kept and shown, but count least."""
+    """Unknown codes are kept and shown, but count least."""
     if _TWO_DIGITS.fullmatch(_code(case)) and _code(case) not in STATUS_NAMES:
         yield "MessageHeader/StatusCode", f"Mã trạng thái {_code(case)} không có trong quy định."
 
 
 @error(122, f"{QD_28} Điều 5 khoản 4", STATUS)
 def refusal_says_why(case: Case) -> Broken:
-    """Who refuses a document answers for it and tells the sender."""
+    """A unit that refuses a document answers for it and tells the sender."""
     if _code(case) == "02" and not case.packet.header.description.strip():
         yield "MessageHeader/Description", "Từ chối tiếp nhận phải nêu lý do."
 
 
 @warning(123, f"{QD_28} Điều 8 khoản 2", STATUS)
 def taking_back_says_why(case: Case) -> Broken:
-    """13 asks the recipient to cancel the document; 16 refuses that."""
+    """Status 13 asks the recipient to cancel the document, 16 refuses that: both should give a reason."""
     if _code(case) in ("13", "16") and not case.packet.header.description.strip():
         name = STATUS_NAMES[_code(case)]
         yield "MessageHeader/Description", f"Trạng thái {_code(case)} ({name}) nên nêu lý do."
@@ -57,7 +57,7 @@ def status_is_addressed(case: Case) -> Broken:
 
 @error(125, _SOURCE, STATUS)
 def status_is_about_a_document(case: Case) -> Broken:
-    """By its identifier, or at least by number and notation."""
+    """A status names its document by the identifier, or at least by number and notation."""
     if not (_about(case).document_id.strip() or _about(case).code.strip()):
         sentence = "Không rõ trạng thái của văn bản nào: thiếu mã định danh và cả số, ký hiệu văn bản."
         yield "MessageHeader/ResponseFor/DocumentId", sentence
@@ -73,7 +73,7 @@ def status_names_the_identifier(case: Case) -> Broken:
 
 @warning(127, f"{QD_28} Điều 10 khoản 2 điểm n", STATUS)
 def status_has_its_time(case: Case) -> Broken:
-    """When it became so."""
+    """A status tells when it became so."""
     if not case.packet.header.timestamp.strip():
         yield "MessageHeader/Timestamp", "Thiếu thời điểm của trạng thái."
 

@@ -1,4 +1,4 @@
-"""Codes of units: well-formed, and nobody addressed twice."""
+"""Units by their codes: well-formed, and nobody addressed twice."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _SHAPES = "dạng đúng: H49.22.05 hoặc 000.05.22.H49, nhiều nhất 35 ký 
 
 @error(30, _CODES, ANY)
 def sender_and_addressee_have_codes(case: Case) -> Broken:
-    """Who sends, and at least one of those who are addressed, can be looked up; else nothing can be carried."""
+    """The sender and at least one addressee can be looked up; else nothing can be carried."""
     sender = case.packet.header.sender
     if sender and _is_malformed(sender.organ_id):
         yield "MessageHeader/From/OrganId", _malformed(sender.organ_id)
@@ -27,7 +27,7 @@ def sender_and_addressee_have_codes(case: Case) -> Broken:
 
 @warning(35, _CODES)
 def every_addressee_has_a_code(case: Case) -> Broken:
-    """The others get it all the same."""
+    """An addressee whose code is malformed gets nothing; the others get it all the same."""
     addressed = list(_addressed(case.packet))
     if any(canonical(code) is not None for _, code in addressed):
         for path, code in addressed:
@@ -37,7 +37,7 @@ def every_addressee_has_a_code(case: Case) -> Broken:
 
 @warning(31, _CODES)
 def mentioned_units_have_codes(case: Case) -> Broken:
-    """Units that are only spoken of."""
+    """Units that are only spoken of should have codes as well."""
     for place, one in enumerate(case.packet.header.response_for, 1):
         if one.organ_id.strip() and canonical(one.organ_id) is None:
             path = f"MessageHeader/ResponseFor[{place}]/OrganId"

@@ -1,4 +1,4 @@
-"""What the authority refuses to take, before anybody else has to."""
+"""Authority's checks: it refuses nonsense before anybody else has to."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a node refuses to believe, that it says why, and that the old directory stays in force each time."""
+"""Attacks on trust: a node refuses to believe, says why, and keeps the old directory in force each time."""
 
 import shutil
 from collections.abc import Callable

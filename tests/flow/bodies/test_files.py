@@ -21,8 +21,10 @@ from node.rows.records import UploadRecord
 from node.store.memory.bodies import MemoryBodies
 from node.store.memory.store import MemoryStore
 from node.wire import codec
+from tests.clocks import NOW
 from tests.flow.large_support import PACKET, POLICY, large, pieces, upload, want, whole
-from tests.flow.support import NOW, Book, Place, document, envelope_for, parcel_for, place, receipt_for, run
+from tests.flow.support import Book, Place, envelope_for, parcel_for, place, receipt_for, run
+from tests.papers import document
 
 KEEP_MS = 30 * DAY_MS
 INLINE = document("H49.22")

@@ -22,20 +22,11 @@ from node.model.mesh import Answer, PushPacket
 from node.model.office import NO_LEASE, Submission, System
 from node.model.policy import Policy
 from node.model.reason import Reason
+from tests.clocks import NOW
 from tests.flow.acts import UNIT, Pair, ask_back, id_in, replacement, update, withdrawal
 from tests.flow.receive.test_verify import answer_to, refused_for_good, refused_without_receipt, statement
-from tests.flow.support import (
-    NOW,
-    Place,
-    directory,
-    document,
-    envelope_for,
-    parcel_for,
-    place,
-    push_of,
-    run,
-    status_about,
-)
+from tests.flow.support import Place, directory, envelope_for, parcel_for, place, push_of, run
+from tests.papers import document, status_about
 
 OLD = Alias("H49.99", "H49.22")
 ABROAD = Alias("H37.99", "H49.22")

@@ -8,7 +8,9 @@ import pytest
 from node.errors import Deferred
 from node.model.office import DeliveryView
 from node.model.status import STATUS_NAMES, shown_status, status_name
-from tests.flow.support import NOW, Place, document, place, run, status_about
+from tests.clocks import NOW
+from tests.flow.support import Place, place, run
+from tests.papers import document, status_about
 
 
 @pytest.mark.parametrize(

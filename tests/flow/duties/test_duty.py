@@ -1,4 +1,4 @@
-"""What the node owes in a unit's name: once for each duty, through crashes and refusals, and not for units that do it themselves."""
+"""Duties of the node in a unit's name are done once for each duty, through crashes and refusals, not for units that do it themselves."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,9 @@ from node.ports import Tx
 from node.rows import keys
 from node.rows.access import require
 from node.rows.records import PacketRecord
-from tests.flow.support import NOW, Place, directory, document, place, push_of, run
+from tests.clocks import NOW
+from tests.flow.support import Place, directory, place, push_of, run
+from tests.papers import document
 
 
 def duty_loop_of(here: Place) -> DutyLoop:

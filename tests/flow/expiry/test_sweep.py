@@ -1,4 +1,4 @@
-"""What is due: deliveries that fail for good with our signature under it, and bodies that nobody needs any more."""
+"""The sweep of what is due: deliveries that fail for good with our signature under it, and bodies that nobody needs any more."""
 
 import dataclasses
 
@@ -18,7 +18,9 @@ from node.rows import keys
 from node.rows.access import require
 from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord
 from node.wire import codec
-from tests.flow.support import NOW, Place, document, place, push_of, receipt_for, run
+from tests.clocks import NOW
+from tests.flow.support import Place, place, push_of, receipt_for, run
+from tests.papers import document
 
 KEEP_MS = 30 * DAY_MS
 

@@ -1,4 +1,4 @@
-"""What waits for a unit: leased while one fetches, gone when acknowledged, never there twice."""
+"""The inbox of a unit: packets are leased while one fetches, gone when acknowledged, never there twice."""
 
 import pytest
 
@@ -17,7 +17,9 @@ from node.rows import keys
 from node.rows.access import require, save
 from node.rows.records import PacketRecord
 from node.wire import codec
-from tests.flow.support import NOW, Place, document, envelope_for, parcel_for, place, push_of, run
+from tests.clocks import NOW
+from tests.flow.support import Place, envelope_for, parcel_for, place, push_of, run
+from tests.papers import document
 
 LEASE_MS = Policy().lease_ms
 

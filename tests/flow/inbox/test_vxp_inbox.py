@@ -12,7 +12,8 @@ from node.model.envelope import PacketKind
 from node.model.office import System
 from node.model.reason import Reason
 from node.rows import keys
-from tests.flow.support import document, run
+from tests.flow.support import run
+from tests.papers import document
 from tests.small_mesh import SmallMesh, eventually, small_mesh
 
 packet_ids = st.binary(min_size=16, max_size=16)

@@ -12,7 +12,9 @@ from node.rows import keys
 from node.rows.records import PacketRecord
 from node.store.memory.store import MemoryStore
 from node.wire import codec
-from tests.flow.support import NOW, document, envelope_for, parcel_for, place, push_of, run, status_about
+from tests.clocks import NOW
+from tests.flow.support import envelope_for, parcel_for, place, push_of, run
+from tests.papers import document, status_about
 
 
 def test_a_repeat_gets_the_first_receipt_octet_for_octet_and_writes_nothing() -> None:

@@ -15,7 +15,8 @@ from node.model.policy import DAY_MS, Policy
 from node.model.reason import Reason
 from node.rows.records import DossierRecord
 from tests.flow.acts import MINISTRY, UNIT, Pair, act, ask_back, id_of, replacement, update, withdrawal
-from tests.flow.support import document, place, run
+from tests.flow.support import place, run
+from tests.papers import document
 
 WITHDRAWALS = pytest.mark.parametrize("request_of", [withdrawal, ask_back], ids=["type 1", "status 13"])
 DOC = document("H49.22")

@@ -1,4 +1,4 @@
-"""Large bodies as they come in: announced, uploaded in pieces that may break off anywhere, committed. What is durable stays."""
+"""Large bodies as they come in: announced, uploaded in pieces that may break off anywhere, committed. Durable pieces stay."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What a pushed packet is worth: each refusal, and whether it comes with a signature or without one.
+"""Verifying a pushed packet: each refusal, and whether it comes with a signature or without one.
 
 Without: it may be a mistake on the road, nothing is stored, the origin tries again. With: it is refused for good.
 """
@@ -15,20 +15,9 @@ from node.model.envelope import PacketKind
 from node.model.mesh import Answer, Parcel, PushPacket
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
-from tests.flow.support import (
-    KEYS,
-    NOW,
-    STRANGER,
-    Place,
-    directory,
-    document,
-    envelope_for,
-    parcel_for,
-    place,
-    push_of,
-    run,
-    status_about,
-)
+from tests.clocks import NOW
+from tests.flow.support import KEYS, STRANGER, Place, directory, envelope_for, parcel_for, place, push_of, run
+from tests.papers import document, status_about
 
 
 def answer_to(item: PushPacket, *, by: str = "g14", known: Any = None, at: str = "h49") -> tuple[Answer, Place]:

@@ -17,7 +17,9 @@ from node.model.receipt import Level
 from node.rows import keys
 from node.rows.records import PacketRecord
 from node.wire import codec
-from tests.flow.support import NOW, document, place, receipt_for, run
+from tests.clocks import NOW
+from tests.flow.support import place, receipt_for, run
+from tests.papers import document
 from tests.small_mesh import SmallMesh, eventually, small_mesh
 
 QUICK = Policy(

@@ -17,7 +17,8 @@ from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
 from tests.flow.send.test_courier import QUICK, all_delivered
-from tests.flow.support import document, run
+from tests.flow.support import run
+from tests.papers import document
 from tests.small_mesh import SmallMesh, eventually, small_mesh
 
 SOON_S = 3.0

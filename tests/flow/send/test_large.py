@@ -14,8 +14,9 @@ from node.model.directory import NodeEntry
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, Want
 from node.model.reason import Reason
+from tests.clocks import NOW
 from tests.flow.large_support import CHUNK, PACKET, POLICY, pieces
-from tests.flow.support import NOW, Place, place, run
+from tests.flow.support import Place, place, run
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What waits to leave: its order, its bounds, and an index that always says where each thing is."""
+"""The outbox: its order, its bounds, and an index that always says where each thing is."""
 
 from typing import Any
 
@@ -14,7 +14,8 @@ from node.model.policy import KIB, Policy
 from node.model.reason import Reason
 from node.rows import keys
 from node.rows.records import OutboxRecord
-from tests.flow.support import NOW, Book
+from tests.clocks import NOW
+from tests.flow.support import Book
 
 PACKET = keys.OUTBOX_PACKET
 

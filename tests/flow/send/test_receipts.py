@@ -15,7 +15,9 @@ from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, SignedReceipt
 from node.rows import keys
 from node.wire.codec import decode_envelope
-from tests.flow.support import KEYS, NOW, STRANGER, Place, directory, document, place, push_of, receipt_for, run
+from tests.clocks import NOW
+from tests.flow.support import KEYS, STRANGER, Place, directory, place, push_of, receipt_for, run
+from tests.papers import document
 
 ITEM_RETRY_MS = 30_000
 OK = Reason.NONE

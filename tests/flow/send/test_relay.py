@@ -14,19 +14,9 @@ from node.rows import keys
 from node.rows.access import load
 from node.rows.records import OutboxRecord, PacketRecord
 from node.wire import codec
-from tests.flow.support import (
-    KEYS,
-    NOW,
-    Place,
-    directory,
-    document,
-    envelope_for,
-    parcel_for,
-    place,
-    push_of,
-    receipt_for,
-    run,
-)
+from tests.clocks import NOW
+from tests.flow.support import KEYS, Place, directory, envelope_for, parcel_for, place, push_of, receipt_for, run
+from tests.papers import document
 
 
 def packet_id_of(item: PushPacket) -> bytes:

@@ -4,7 +4,8 @@ from node.model.delivery import State
 from node.model.office import DeliveryView
 from node.model.policy import Policy
 from node.model.reason import Reason
-from tests.flow.support import document, run
+from tests.flow.support import run
+from tests.papers import document
 from tests.small_mesh import SmallMesh, eventually, small_mesh
 
 

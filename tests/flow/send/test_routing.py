@@ -15,7 +15,8 @@ from node.model.reason import Reason
 from node.rows import keys
 from node.rows.records import PeerRecord
 from node.store.memory.store import MemoryStore
-from tests.flow.support import NOW, directory, place, run
+from tests.clocks import NOW
+from tests.flow.support import directory, place, run
 
 RELAY_AFTER_MS = 30_000
 POLICY = Policy(relay_after_ms=RELAY_AFTER_MS)

@@ -10,7 +10,9 @@ from node.model.directory import EMPTY, Unit
 from node.model.office import Submission, System
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
-from tests.flow.support import NOW, directory, document, place, run, status_about
+from tests.clocks import NOW
+from tests.flow.support import directory, place, run
+from tests.papers import document, status_about
 
 SYSTEM = System("qlvb", frozenset({"G14", "G14.01"}))
 

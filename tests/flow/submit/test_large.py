@@ -15,7 +15,8 @@ from node.rows.access import load
 from node.rows.records import PacketRecord
 from node.wire import codec
 from tests.flow.large_support import PACKET, POLICY, pieces
-from tests.flow.support import Place, document, place, run
+from tests.flow.support import Place, place, run
+from tests.papers import document
 
 
 def test_a_repeat_of_a_large_submission_gets_the_first_answer_and_leaves_no_second_body() -> None:

@@ -1,4 +1,4 @@
-"""What breaks a rule does not get in, and says what; what is only doubtful gets in, and the doubts stay with it."""
+"""Rules at the door: a packet that breaks one does not get in, and is told which; a doubtful one gets in, and the doubts stay with it."""
 
 import asyncio
 import zipfile
@@ -15,7 +15,8 @@ from node.model.finding import Finding, RulesBroken, Severity
 from node.model.office import SubmitResult
 from node.model.reason import Reason
 from tests.flow.large_support import POLICY, pieces
-from tests.flow.support import Place, document, place, run, status_about
+from tests.flow.support import Place, place, run
+from tests.papers import document, status_about
 
 LARGE = document("H49.22", attachments=[("lớn.pdf", b"%PDF" + bytes(range(256)) * 6_000)])
 SECRET = ("V/v thử nghiệm", "(Mật) V/v thử nghiệm")

@@ -6,7 +6,9 @@ from node.errors import Rejected
 from node.flow.views import completeness
 from node.model.completeness import Completeness, UnitReport, merged
 from node.model.reason import Reason
-from tests.flow.support import NOW, Place, document, place, push_of, run, status_about
+from tests.clocks import NOW
+from tests.flow.support import Place, place, push_of, run
+from tests.papers import document, status_about
 
 NONE, ARRIVAL_ONLY, PARTIAL, FULL = Completeness
 

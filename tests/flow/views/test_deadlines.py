@@ -15,8 +15,10 @@ from node.model.mesh import Answer
 from node.model.policy import MINUTE_MS
 from node.rows import keys
 from node.rows.records import HeaderRecord, PacketRecord
+from tests.clocks import NOW
 from tests.flow.document.test_status import ministry, report, views
-from tests.flow.support import NOW, Place, document, place, push_of, receipt_for, run, status_about
+from tests.flow.support import Place, place, push_of, receipt_for, run
+from tests.papers import document, status_about
 
 SEND, RECEIPT, REGISTER, DUE = DeadlineKind
 HOUR_MS = 60 * MINUTE_MS

@@ -1,4 +1,4 @@
-"""The census: what waits is counted by peer and lane, in pages, and the oldest is found among what is put off, too."""
+"""Queue counts: what waits is counted by peer and lane, in pages, and the oldest is found among what is put off, too."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a sender sees of its packet, and what an operator sees of the outbox and the roads."""
+"""Track: what a sender sees of its packet; and what an operator sees of the outbox and the roads."""
 
 import pytest
 
@@ -14,7 +14,9 @@ from node.rows import keys
 from node.rows.access import save
 from node.rows.records import PeerRecord
 from node.wire import codec
-from tests.flow.support import NOW, Place, document, place, push_of, receipt_for, run, status_about
+from tests.clocks import NOW
+from tests.flow.support import Place, place, push_of, receipt_for, run
+from tests.papers import document, status_about
 
 
 async def sent(*recipients: str) -> Place:

@@ -14,7 +14,9 @@ from node.model.reason import Reason
 from node.model.webhook import Batch, Hook, NoticeKind
 from node.rows import webhook_keys
 from node.wire.webhook import message_of
-from tests.flow.support import NOW, Book, Place, document, place, push_of, run, status_about
+from tests.clocks import NOW
+from tests.flow.support import Book, Place, place, push_of, run
+from tests.papers import document, status_about
 
 HOOK = Hook("qlvb", frozenset({"H49", "H49.22"}), 7)
 POLICY = Policy()

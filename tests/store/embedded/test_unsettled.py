@@ -1,4 +1,4 @@
-"""Who only looks waits for the disk only if the answer would rest on what is not durable yet."""
+"""A reader waits for the disk only if the answer would rest on what is not durable yet."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a crash leaves of the store in memory: the durable rows and, if granted, the oldest of what was not."""
+"""The store in memory after a crash: the durable rows and, if granted, the oldest of what was not."""
 
 import asyncio
 

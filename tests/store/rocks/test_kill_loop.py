@@ -24,7 +24,7 @@ IN_FLIGHT = 24
 
 
 class Ledger:
-    """What the child has acknowledged, fsynced line by line, and what it has not answered yet."""
+    """The child's acknowledgements, fsynced line by line, and the submissions it has not answered yet."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab")

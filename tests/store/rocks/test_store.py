@@ -1,4 +1,4 @@
-"""What only a store on a real disk can get wrong."""
+"""RocksDB's store: faults that only a store on a real disk can have."""
 
 import asyncio
 import gc
