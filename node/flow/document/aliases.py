@@ -1,9 +1,9 @@
-"""Names: which units a packet means by the codes it writes (decision 0010). Pure.
+"""Aliases: which units a packet means by the codes it writes (decision 0010). Pure.
 
-A code in a packet is a unit's own or an alias of one; which of both, and of whom, the origin's directory says when the packet is
-submitted. The origin writes what it found into the signed envelope (`Envelope.aliases`), and from then on everybody reads the packet
-by that: an alias that ends on the road, or that a recipient's directory does not have yet, changes nothing. Stored, routed and
-compared are units only; the packet keeps its octets.
+A code in a packet is a unit's own or an alias of one; the origin's directory says which, and of whom, when the packet is submitted.
+The origin writes what it found into the signed envelope (`Envelope.aliases`), and from then on everybody reads the packet by that: an
+alias that ends on the road, or that a recipient's directory does not have yet, changes nothing. Only units are stored, routed and
+compared; the packet keeps its octets.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def aliases_in(header: PacketHeader, directory: Directory, now_ms: int) -> dict[
         try:
             code = parse_code(written)
         except Rejected:
-            continue  # whoever routes the packet names it as refused
+            continue  # routing names the text as refused (submit/check.py)
         unit = directory.resolve(code, now_ms)
         if unit != code:
             found[code.text] = unit.text
@@ -45,8 +45,8 @@ def names_of(aliases: Iterable[tuple[str, str]], unit: str) -> tuple[str, ...]:
 def require_own_name(envelope: Envelope, directory: Directory) -> None:
     """Check that the sender may be called as the packet calls it: by its own code, or by an alias that is its to use.
 
-    That is a code under one of the origin's own prefixes, for which the origin may speak anyway; or one that another zone lists as
-    an alias of the sender, now or in the past: whether it held when the packet was submitted, the origin has judged. Raises
+    An alias is the sender's to use if it lies under one of the origin's own prefixes, for which the origin may speak anyway, or if
+    another zone lists it for the sender, at whatever time: the origin has judged whether it held when the packet was submitted. Raises
     Denied(PEER_SPEAKS_FOR_OTHERS), which ends nothing: our directory may be the older one, and the origin tries again.
     """
     if not envelope.sender_alias:
@@ -87,7 +87,7 @@ def _day(time_ms: int) -> str:
 def meant_by(system: System, unit: str, directory: Directory, now_ms: int) -> str:
     """Return the unit that a system names in a request, also by an alias; "" if it names none. Raises Rejected(CODE_MALFORMED).
 
-    A unit of the system's is itself, though its code be another's alias by now: what had come to it is still there.
+    A code of the system's own units means that unit even if it has become another's alias: what came to it before is still there.
     """
     if not unit:
         return ""

@@ -1,6 +1,6 @@
 """Receive: from a peer's parcel to a signed receipt.
 
-arrivals.py   the verbs: items of a push, offers, commits       uploads.py   bodies that come in pieces, and resume
-verify.py     envelope, body and key: is it what it says        opening.py   decrypts and reads the header
-accept.py     one transaction: packet, inbox, receipt           arrival.py   what a packet does to the document it is about
+reception.py   the verbs: items of a push, offers, commits      uploads.py   bodies that come in pieces, and resume
+verify.py      envelope, body and key: is it what it says       opening.py   decrypts and reads the header
+accept.py      one transaction: packet, inbox, receipt          arrival.py   what a packet does to the document it is about
 """
