@@ -1,4 +1,4 @@
-"""What the rules find in a packet, in words for its author. The rules themselves are in node/edxml/rules/."""
+"""Findings of the rules in a packet, in words for its author. The rules themselves are in node/edxml/rules/."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +41,6 @@ class RulesBroken(Rejected):
 
 
 def require_no_errors(findings: Sequence[Finding]) -> None:
-    """Raises RulesBroken if one of them is an error."""
+    """Raise RulesBroken if one of them is an error."""
     if any(one.severity is Severity.ERROR for one in findings):
         raise RulesBroken(findings)
