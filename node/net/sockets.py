@@ -1,4 +1,4 @@
-"""Listening on an address of the settings, or saying why not; and which names are this very machine's."""
+"""Sockets: listening on an address of the settings, or saying why not; and which names are this very machine's."""
 
 import errno
 import ipaddress
