@@ -1,4 +1,4 @@
-"""Faults: what the world can do to us, in four kinds named by who must act.
+"""Errors: faults, which is what the world can do to us, in four kinds named by who must act.
 
     Rejected   the author of the packet or request must change it
     Denied     the operator of the calling system or peer must act

@@ -1,8 +1,8 @@
-"""Logs: what a node says to its operator, one event per line on stderr; JSON off a terminal, coloured on one.
+"""Log: what a node says to its operator, one event per line on stderr; JSON off a terminal, coloured on one.
 
 An event is named noun.past_participle (`packet.accepted`, `peer.lost`) and carries only fields of `FIELDS`: ids, codes of
-units, reasons, sizes and times. Never document content, subjects, names of people or keys: a log is copied to places where
-such things must not go. So a field that is not in the list, and an event that is not so named, never reach the output: in
+units, reasons, sizes and times. It never carries document content, subjects, names of people or keys: a log is copied to places
+where such things must not go. So a field that is not in the list, and an event that is not so named, never reach the output: in
 tests they raise, in production they are dropped, counted, and only the field's name is told. An exception is logged as its
 type and the places it came through, without its message, which may quote what it failed on.
 """
@@ -126,7 +126,7 @@ def _only_fields(_logger: WrappedLogger, _method: str, fields: EventDict) -> Eve
 class _FromLibraries(logging.Handler):
     """Brings what grpc, asyncio and other libraries log by the standard way into ours.
 
-    Theirs is text for developers that may quote anything, so only the first line of its template is told, without values.
+    Their text is for developers and may quote anything, so only the first line of its template is told, without values.
     """
 
     def emit(self, record: logging.LogRecord) -> None:

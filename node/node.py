@@ -5,7 +5,7 @@
         list_inbox, fetch, acknowledge, track, search_units     an office looks and takes
         list_outbox, list_peers, list_hooks, hold_peer, release_peer, count_statuses        an operator looks and decides
 
-Decisions live in flow/, sending in flow/send/courier.py. Law 1 holds because every answer leaves after `store.transact` has returned.
+Decisions live in flow/, sending in flow/send/. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -38,7 +38,7 @@ from node.seal.wrap import Wrapper
 
 PROTOCOL_VERSION = 1
 RECOUNT_BYTES = 10_000
-"""What opening the header of one packet of a dossier weighs for the workers."""
+"""Weight of opening the header of one packet of a dossier, for the workers."""
 __all__ = ["Node", "Ports"]
 
 
@@ -91,7 +91,7 @@ class Node:
         return await self.reception.offer(peer_id, parcel)
 
     async def receive_body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
-        """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
+        """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for another peer's token."""
         return await self.reception.body(peer_id, token, offset_bytes, chunks)
 
     async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer:

@@ -1,7 +1,7 @@
-"""All that the house needs from outside. Real ports are built in process/assembly.py, simulated ones in tests/sim/.
+"""Ports: all that the house needs from outside. Real ones are built in process/assembly.py, simulated ones in tests/sim/.
 
-The code between the ports (flow/, node.py, flow/send/courier.py) is plain asyncio and pure functions: it never imports grpc, rocksdict,
-threading, time, random, os or uuid. That is what lets tests/sim/ run the real node under virtual time from one seed.
+The code between the ports (flow/, node.py) is plain asyncio and pure functions: it never imports grpc, rocksdict, threading, time,
+random, os or uuid. So tests/sim/ can run the real node under virtual time from one seed.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Timer(Protocol):
-    """A call that is to come. asyncio's TimerHandle is one."""
+    """A call that is to come, e.g. asyncio's TimerHandle."""
 
     def cancel(self) -> None:
         """Let it not come; nothing happens if it has come."""
@@ -37,7 +37,7 @@ class Clock(Protocol):
         ...
 
     def call_later(self, seconds: float, fn: Callable[[], None]) -> "Timer":
-        """Let the loop call `fn` when so much monotonic time has passed: what a sleep is, without a task that sleeps."""
+        """Let the loop call `fn` when so much monotonic time has passed; it costs less than a task that sleeps."""
         ...
 
 
@@ -76,8 +76,8 @@ class Tx(Protocol):
 class Store(Protocol):
     """The durable store. Law 1 (write, make durable, then speak) is a property of `transact`.
 
-    Tables whose rows may be large (bodies up to 64 KiB) are told by their first key octet (keys.BODY); the store may keep
-    them elsewhere, but in the same transaction.
+    The first octet of a key tells tables whose rows may be large (keys.BODY, bodies up to 64 KiB); the store may keep them elsewhere,
+    but in the same transaction.
     """
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
@@ -95,7 +95,7 @@ class Store(Protocol):
 
 
 class Part(Protocol):
-    """A body being written. What is durable survives a crash and is found again by `Bodies.open_part` with the same token."""
+    """A body being written. Its durable octets survive a crash; `Bodies.open_part` with the same token finds them again."""
 
     @property
     def size_bytes(self) -> int:
@@ -168,7 +168,7 @@ class Keys(Protocol):
 
     @property
     def node_id(self) -> str:
-        """Whose keys these are."""
+        """The node whose keys these are."""
         ...
 
     def sign(self, label: bytes, statements: Sequence[bytes]) -> list[Signature]:
@@ -213,7 +213,7 @@ class Peers(Protocol):
 
 
 class Workers(Protocol):
-    """Where long computations run, so that the loop stays free."""
+    """Runs long computations, so that the loop stays free."""
 
     def run(self, weight_bytes: int, fn: Callable[[], T]) -> Awaitable[T]:
         """Compute `fn()`; at once if it handles few octets, else in a thread."""
@@ -236,7 +236,7 @@ class Hooks(Protocol):
     """The addresses at which systems want to be told of events (webhooks), as the operator has set them."""
 
     def all(self) -> Mapping[str, Hook]:
-        """Return those that are set now, by system; the same object as long as nothing has changed. Quick."""
+        """Return those that are set now, by system; the same object as long as nothing has changed. Must be quick: it is asked often."""
         ...
 
     async def post(self, system: str, message: HookMessage) -> None:
@@ -250,7 +250,7 @@ class Hooks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All of them together, as a node is given them; but Hooks, which only the notifier asks."""
+    """All ports together, as a node is given them; except Hooks, which only the notifier asks."""
 
     clock: Clock
     entropy: Entropy

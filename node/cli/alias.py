@@ -122,7 +122,7 @@ def remove(
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What the rules of a zone refuse here is the operator's request, not a bad directory."""
+    """Name a refusal of the zone's rules as one of the operator's request: here no directory is bad."""
     try:
         yield
     except Broken as broken:

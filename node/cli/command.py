@@ -66,7 +66,7 @@ OptionalAs = Annotated[
 
 
 class _VietnameseHelp:
-    """Help in Vietnamese. What draws it is only loaded if there will be help: it takes as long as all the rest."""
+    """Help in Vietnamese. Its drawing is loaded only if there will be help: it takes as long as all the rest."""
 
     def get_help_option(self, ctx: Any) -> Any:
         """Say in Vietnamese what --help does."""

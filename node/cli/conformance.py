@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from node.conformance.verdict import Verdict
 
 MARGIN = " " * 9
-"""What belongs to a point stands under its title."""
+"""Lines that belong to a point stand under its title."""
 
 
 def conformance(
@@ -85,7 +85,7 @@ def _run(door: Remote, unit: str, limit_s: float, settle_s: float, largest_mb: i
         limit, loop = Limit(limit_s), asyncio.get_running_loop()
 
         def enough() -> None:
-            # What has been seen so far is judged; whoever asks once more means it.
+            # The run is judged by what it has seen so far; a second Ctrl-C means it.
             limit.end_in(0)
             loop.remove_signal_handler(signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""What the rules found, as tables and for programs."""
+"""Findings of the rules, as tables and for programs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

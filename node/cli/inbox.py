@@ -83,7 +83,7 @@ def _shown(entries: list[InboxEntry], more: bool, now: int, overdue: bool) -> li
 
 
 def _about(entry: InboxEntry) -> "RenderableType":
-    """What a packet is: urgency, status or kind of business, số ký hiệu and trích yếu."""
+    """Tell what a packet is: urgency, status or kind of business, số ký hiệu and trích yếu."""
     from rich.text import Text
 
     about = Text()

@@ -1,4 +1,4 @@
-"""What a command says: exactly one JSON document on stdout for programs, or tables and sentences for people.
+"""Output of a command: exactly one JSON document on stdout for programs, or tables and sentences for people.
 
 Texts from packets and directories come from outside. They are shown without their control characters (a subject must not be able
 to move the cursor) and are never read as markup.

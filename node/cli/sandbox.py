@@ -4,7 +4,7 @@
     sandbox_show.py   what it tells people      sandbox_door.py      which one a command means
     sandbox_console.py                          what is typed into its terminal
 
-What is here is loaded with every command; all that is heavy waits until a sandbox is started.
+This file is loaded with every command; all that is heavy waits until a sandbox is started.
 """
 
 import json

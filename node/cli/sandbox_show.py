@@ -1,4 +1,4 @@
-"""What the sandbox tells people, in Vietnamese with English beside it: that it is one, what to connect where, who answers how."""
+"""Words of the sandbox for people, in Vietnamese with English beside it: that it is one, what to connect where, who answers how."""
 
 from typing import Any
 

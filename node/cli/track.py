@@ -109,7 +109,7 @@ def shown(view: TrackView, directory: "Directory | None") -> list["RenderableTyp
 
 
 def _overdue(view: TrackView, now: int) -> list["RenderableType"]:
-    """Who owes something that is overdue, the first few by name."""
+    """Name the first few who owe something that is overdue."""
     late = [one for one in view.deliveries if deadlines.overdue(one.deadlines, now)]
     if not late:
         return []
@@ -130,7 +130,7 @@ def _state(one: DeliveryView) -> "Text":
 
 
 def _life(one: DeliveryView) -> "Text":
-    """What has become of the document there, and by which packet: that one can be tracked, too."""
+    """Tell what has become of the document there, and by which packet: that one can be tracked, too."""
     by = f" (gói {one.life_packet_id.hex()[:ID_DIGITS_SHOWN]})" if one.life_packet_id else ""
     return text(f"văn bản {vietnamese.LIVES[one.life]}{by}", WARNING)
 

@@ -1,6 +1,6 @@
 """truc unit: the units of this node, and the way they get into the directory; alias.py and unit_search.py are parts of the noun.
 
-What is added here is in the node's own zone, unsigned and seen by nobody; `publish` signs it into one file for the authority.
+A unit that is added here is in the node's own zone, unsigned and seen by nobody; `publish` signs it into one file for the authority.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the software of a system is told about the VXP bridge: endpoint, systemid, secret; shown once, at creation."""
+"""The VXP bridge as the software of a system is told of it: endpoint, systemid, secret; shown once, at creation."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ class About:
     """The document that a status is about, in the words of its own packet."""
 
     unit: str
-    """Who reports, as the document addressed it."""
+    """The unit that reports, as the document addressed it."""
     author: str
     document_id: str
     code: str

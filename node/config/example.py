@@ -1,4 +1,4 @@
-"""What the settings say to people, in Vietnamese: the example file, and sentences about mistakes. Read by node/config/settings.py."""
+"""The settings' words for people, in Vietnamese: the example file, and sentences about mistakes. Read by node/config/settings.py."""
 
 WRONG: dict[str, str] = {
     "missing": "thiếu mục này",
@@ -19,7 +19,7 @@ WRONG: dict[str, str] = {
     "tuple_type": "phải là danh sách trong dấu ngoặc vuông",
     "value_error": "{error}",
 }
-"""What is wrong, by pydantic's type of error; filled in with that error's own limits."""
+"""Sentences about what is wrong, by pydantic's type of error; filled in with that error's own limits."""
 
 EXAMPLE = """\
 # Cấu hình của một nút truc. Sửa xong, chạy 'truc doctor' để kiểm tra rồi khởi động lại nút.

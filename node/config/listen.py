@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 MESH_PORT, OFFICE_PORT, VXP_PORT, WATCH_PORT = 7401, 7402, 7403, 7404
 HTTP_RISK = "ai trên đường truyền cũng đọc và sửa được văn bản"
-"""What an operator must write down to let the bridge speak without TLS beyond this machine."""
+"""Words that an operator must write down to let the bridge speak without TLS beyond this machine."""
 NETWORK_RISK = "ai trong mạng cũng xem được số liệu của nút"
-"""What an operator must write down to let the figures be read from beyond this machine."""
+"""Words that an operator must write down to let the figures be read from beyond this machine."""
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+):([0-9]{1,5})")
 

@@ -60,7 +60,7 @@ class DirectoryFeed(Section):
 
 
 class StoreSizes(Section):
-    """What lies where in the store, named as in Policy."""
+    """Sizes up to which things lie in the store, named as in Policy."""
 
     inline_body_bytes_max: int = Field(default=_DEFAULT.inline_body_bytes_max, ge=0, le=64 * KIB)
 
@@ -93,14 +93,14 @@ class Times(Section):
 
 
 class Statuses(Section):
-    """Who reports 01 (đã đến): the node, but for the units whose own software does."""
+    """01 (đã đến) is reported by the node, but for the units whose own software does."""
 
     arrival: bool = _DEFAULT.arrival
     arrival_by_software: tuple[Annotated[str, AfterValidator(_unit_code)], ...] = ()
 
 
 class Relay(Section):
-    """Whether this node takes custody of packets between other nodes (the directory must name it a relay, too)."""
+    """This node takes custody of packets between other nodes (the directory must name it a relay, too)."""
 
     carry_for_others: bool = False
 
@@ -259,7 +259,7 @@ def example_toml(
     office_listen: str = f"127.0.0.1:{OFFICE_PORT}",
     carry_for_others: bool = False,
 ) -> str:
-    """Return the commented settings file of a new node. What is commented out shows the default."""
+    """Return the commented settings file of a new node. A line that is commented out shows the default."""
     return EXAMPLE.format(
         node_id=_quoted(node_id),
         name=_quoted(name),

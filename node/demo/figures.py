@@ -1,11 +1,11 @@
-"""What happened in the demo, counted: for the last lines that people read, and for `--json`."""
+"""Figures of the demo: for the last lines that people read, and for `--json`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Figures:
-    """What happened, counted. A packet is a document or a status; it is delivered when every one of its recipients has it."""
+    """Counts of what happened. A packet is a document or a status; it is delivered when every one of its recipients has it."""
 
     packets_sent: int = 0
     packets_delivered: int = 0

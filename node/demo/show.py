@@ -34,7 +34,7 @@ class Teller:
             show(self._screen, parts[0] if len(parts) == 1 else line(*parts))
 
     def opening(self) -> None:
-        """What is going to happen."""
+        """Tell what is going to happen."""
         self.say(text("truc demo", STRONG), "  một Bộ, hai tỉnh và một trung tâm, mỗi nút một tiến trình trên máy này")
         note = "Tên Bộ, tỉnh lấy trong danh mục mã định danh; đơn vị cấp dưới và mọi văn bản đều là mẫu."
         self.say(text(note, QUIET))
@@ -93,7 +93,7 @@ class Teller:
         self.say("\n", text("Chờ mọi trạng thái về tới nơi gửi, và tự kiểm chữ ký mọi biên nhận…", QUIET))
 
     def ending(self, documents: Sequence[TrackView], figures: "Figures") -> None:
-        """What the authors see, and the figures."""
+        """Show what the authors see, and the figures."""
         self.say(_documents(documents))
         self.say(facts(_figures(figures)))
 

@@ -17,6 +17,7 @@ def pause_ms(failures: int, failing_for_ms: int, jitter: float, policy: Policy) 
         longest *= 15
     elif failing_for_ms > 60 * MINUTE_MS:
         longest *= 5
+    # The exponent is bounded, or the number would grow by a digit with every third failure of a peer that is away for years.
     pause = min(longest, policy.back_off_first_ms * 2 ** min(failures - 1, 30))
     return int(pause * (0.5 + jitter))
 
@@ -26,6 +27,7 @@ def wait_ms(record: PeerRecord, now_ms: int, policy: Policy) -> int:
 
     A time further ahead than any pause was written before the clock was set back, and means nothing any more.
     """
+    # The longest pause there is: 15 times the ordinary one after a day, spread to at most one and a half of that.
     ahead_ms = record.next_attempt_ms - now_ms
     return ahead_ms if 0 < ahead_ms <= 15 * 1.5 * policy.back_off_max_ms else 0
 

@@ -1,7 +1,7 @@
-"""Counters: what has gone through this node since it started, as plain counters.
+"""Counters: what has gone through this node since it started.
 
 Each counter rises in one place, after the commit that makes true what it counts, so it never tells of something that was not
-durable. They cost an addition each, are touched on the loop only, and nobody between the ports knows who reads them (web/watch/).
+durable. Counting costs an addition and happens on the loop only; the rooms that count do not know who reads it (web/watch/).
 Keys are enumerations and never codes or ids: the number of counters does not grow with what is sent.
 """
 

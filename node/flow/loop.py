@@ -1,4 +1,4 @@
-"""Loops: what those who work beside the calls have in common: resting until something is to do, and work that nobody awaits."""
+"""Loop: what all loops beside the calls need: rest until there is something to do, and tasks that nobody awaits."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,7 +11,7 @@ OnBug = Callable[[Exception], None]
 
 
 async def rest(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
-    """Wait until `wake` is set, or so long; then it is set, too."""
+    """Wait until `wake` is set, at most `seconds`; it is set afterwards in either case."""
     if wake.is_set():
         return
     alarm = clock.call_later(seconds, wake.set)
@@ -27,7 +27,7 @@ def raise_in_loop(error: Exception) -> None:
 
 
 class Tasks:
-    """Work that nobody awaits. An exception in it is told, never lost; `stop` ends all of it."""
+    """Work that nobody awaits. An exception in it is told to `on_bug`, never lost; `stop` ends all of it."""
 
     def __init__(self, on_bug: OnBug) -> None:
         self._on_bug = on_bug
@@ -41,7 +41,7 @@ class Tasks:
         return task
 
     async def stop(self) -> None:
-        """Cancel everything and wait until it has ended. What was under way is found again in the store."""
+        """Cancel everything and wait until it has ended. Work that was cut off is found again in the store."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

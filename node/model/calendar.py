@@ -1,10 +1,10 @@
-"""The working calendar of Vietnamese offices: which days are worked, and when a day or a morning ends.
+"""Calendar of Vietnamese offices: which days are worked, and when a day or a morning ends.
 
 Offices work from Monday to Friday, except on public holidays (Bộ luật Lao động 2019 Điều 112). Four of these fall on fixed dates and need
 no table. The others follow the moon or a yearly decision (Tết, Giỗ Tổ, the second day of Quốc khánh, Fridays that are swapped for a
 Saturday), so they are known for a year only when that decision is out: such a year is *confirmed* in the table that a calendar is made
-from (node/config/calendar.py). Of a year that is not, only the fixed dates count, moved to the next working day where they fall on a
-weekend (Điều 111.3); whoever shows it says so.
+from (node/config/calendar.py). In a year that is not confirmed only the fixed dates count, moved to the next working day where they fall
+on a weekend (Điều 111.3); views say so where they show it.
 
 All days are Vietnamese days (UTC+7, QĐ 28/2018 Điều 14.4); times are milliseconds since 1970 UTC.
 """
@@ -35,9 +35,9 @@ _NOON = time(12)
 
 @dataclass(frozen=True, slots=True)
 class HolidayYear:
-    """What the table says of one year: days off by name, and weekend days that are worked in exchange, with what for.
+    """One year of the table: days off by name, and weekend days that are worked in exchange, with what for.
 
-    Of a year that is not confirmed nothing but its `source` is used.
+    Nothing but the `source` is used of a year that is not confirmed.
     """
 
     confirmed: bool
@@ -48,7 +48,7 @@ class HolidayYear:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Working days; `years` is the table. Without one: weekdays and fixed dates."""
+    """Working days; `years` is the table. Without a table weekdays and fixed dates count."""
 
     years: Mapping[int, HolidayYear] = field(default_factory=dict)
 

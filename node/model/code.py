@@ -1,12 +1,12 @@
-"""Identifier codes (mã định danh): two written forms, one address.
+"""Codes that identify units (mã định danh): two written forms, one address.
 
 The form of QĐ 20/2020/QĐ-TTg is written from the top down: `H49.22.05`. The older form of QCVN 102:2016 has four groups of
 3.2.2.3 characters from the bottom up: `000.05.22.H49`, or without its first group, as before 2016: `05.22.H49`; a group of zeros
 stands for "none". Dropping those and turning the rest round gives the canonical form, which is what the mesh routes by.
 
-Which form a text is in shows at its ends: a level-1 label is a letter and two digits, and the older form has digits before it.
-Units that got another number when their code was written anew are no business of this file: the directory has aliases for them
-(model/directory.py, decision 0010).
+The ends of a text tell its form: a level-1 label is a letter and two digits, and the older form has digits before it. This file does
+not know units that got another number when their code was written anew: the directory has aliases for them (model/directory.py,
+decision 0010).
 """
 
 import re

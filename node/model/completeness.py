@@ -1,8 +1,8 @@
-"""How completely a recipient reports what becomes of a document, as the report on the national axis of 2019 counted it.
+"""Completeness: how completely a recipient reports what becomes of a document, as the report on the national axis of 2019 counted it.
 
 That report put the units that had joined into four classes: 41 reported every status, 22 not all of them, 13 only that the document had
 arrived at the registry (văn thư), 2 nothing (domain.md section 8). Statuses come with gaps and out of order, so a class asks for what a
-sender needs to know, not for every code: that it was taken in, that somebody works on it, that it is done.
+sender needs to know, not for every code: that the document was taken in, that somebody works on it, that it is done.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ def completeness(codes: Iterable[str]) -> Completeness:
 
 @dataclass(frozen=True, slots=True)
 class UnitReport:
-    """How one recipient unit reports: deliveries in each class."""
+    """The deliveries of one recipient unit, counted by class."""
 
     unit: str
     unit_name: str
@@ -60,7 +60,7 @@ class UnitReport:
 
     @property
     def total(self) -> int:
-        """How many deliveries were counted."""
+        """The number of deliveries counted."""
         return sum(self.counts.values())
 
     @property

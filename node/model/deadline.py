@@ -1,11 +1,11 @@
-"""Deadlines of the decrees, as words. When they fall is worked out in node/flow/views/deadlines.py."""
+"""Deadlines of the decrees, as words; node/flow/views/deadlines.py works out when they fall."""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
 
 class DeadlineKind(IntEnum):
-    """What has a deadline; numbers as in office_service.proto, where the articles stand."""
+    """The duties that have a deadline; numbers as in office_service.proto, where the articles stand."""
 
     SEND = 1
     RECEIPT = 2

@@ -1,4 +1,4 @@
-"""The state of a delivery: one packet for one recipient unit. Everything that affects a state stands in this file.
+"""Delivery: one packet for one recipient unit, and its state. Everything that affects a state stands in this file.
 
 Two rules:
   1. A delivery is always in exactly one of three states, and WAITING always has a reason.

@@ -1,10 +1,10 @@
-"""The directory in words: nodes, zones, units, and who serves whom. Where it comes from and why it is believed is node/directory/.
+"""Directory, in words: nodes, zones, units, and who serves whom. node/directory/ knows where it comes from and why it is believed.
 
 Longest prefix wins, on label boundaries: a unit H49.22.05 is served by the node that holds H49.22 if there is one, else by
 the node that holds H49. A snapshot never changes; a newer one replaces it whole.
 
-An alias is another code by which a unit is reached for a time (decision 0010). It stands in the zone of its own code, so only who
-holds a code can give it away; the unit may be in any zone. `Directory.resolve` takes one step and only to an open unit, so a code
+An alias is another code by which a unit is reached for a time (decision 0010). It stands in the zone of its own code, so only the
+holder of a code can give it away; the unit may be in any zone. `Directory.resolve` takes one step and only to an open unit, so a code
 that is no open unit's, and leads to none, stays what it is.
 """
 
@@ -15,11 +15,11 @@ from enum import IntEnum
 from node.model.code import Code, parse_code
 
 FOUND_MAX = 16_384
-"""Answers that a snapshot remembers."""
+"""Answers of `zone_of` that a snapshot remembers."""
 
 
 class Role(IntEnum):
-    """What the authority lets a node be besides a node; numbers as in directory.proto."""
+    """Tasks that the authority gives a node besides its own; numbers as in directory.proto."""
 
     RELAY = 1
     DIRECTORY = 2
@@ -89,7 +89,8 @@ def is_within(now_ms: int, from_ms: int, to_ms: int) -> bool:
 class Zone:
     """The units and aliases under one prefix and the node that serves them, by canonical code.
 
-    In a running node `units` is directory.units.UnitTable, which makes a Unit when it is asked for; a dict does for tests.
+    In a running node `units` is a UnitTable (node/directory/lookup/units.py), which makes a Unit when it is asked for; a dict does for
+    tests.
     """
 
     prefix: Code
@@ -135,14 +136,14 @@ class Directory:
         return zone.units.get(code.text) if zone else None
 
     def alias(self, code: Code) -> Alias | None:
-        """Return what stands under a code as an alias, whether it holds now or not; None if nothing does."""
+        """Return the alias of that code, whether it holds now or not; None if there is none."""
         zone = self.zone_of(code)
         return zone.aliases.get(code.text) if zone else None
 
     def resolve(self, code: Code, now_ms: int) -> Code:
         """Return the code of the unit that a code stands for: its own if it is an open unit's, or no alias that leads to one now.
 
-        What comes back resolves to itself.
+        The code returned resolves to itself, whatever the zones say of each other.
         """
         zone = self.zone_of(code)
         if zone is None:

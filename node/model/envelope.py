@@ -1,4 +1,4 @@
-"""Envelope and body: what travels, in words. The bytes are made and read in node/wire/codec.py."""
+"""Envelope and body: what travels, in words. Their bytes are made and read in node/wire/envelope.py."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from enum import IntEnum
 from node.model.lane import Lane
 
 SUITE = 1
-"""AES-256-GCM segments, SHA-256, Ed25519, HPKE(X25519, HKDF-SHA256, AES-256-GCM)."""
+"""AES-256-GCM segments, SHA-256, Ed25519, HPKE(X25519, HKDF-SHA256, AES-256-GCM); see node/seal/."""
 
 SEGMENT_BYTES = 256 * 1024
 SEGMENT_TAG_BYTES = 16
 
 
 class PacketKind(IntEnum):
-    """What kind of edXML packet a body holds; numbers as in envelope.proto."""
+    """Kind of the edXML packet in a body; numbers as in envelope.proto."""
 
     DOCUMENT = 1
     STATUS = 2
@@ -47,15 +47,15 @@ class Envelope:
     expire_at_ms: int
     body: BodyRef
     answers_packet_id: bytes = b""
-    """Of a status 15 or 16: the packet it answers; b"": none that the answering unit's node knew."""
+    """The packet that a status 15 or 16 answers; b"": none that the answering unit's node knew."""
     aliases: tuple[tuple[str, str], ...] = ()
     """Codes in the packet that are aliases of its sender or recipients, each with its unit, in order of code (decision 0010)."""
     sender_alias: str = ""
-    """By which of them the packet calls its sender; "": by the sending unit's own code."""
+    """The alias by which the packet calls its sender; "": it calls it by the sending unit's own code."""
 
     @property
     def units_by_alias(self) -> dict[str, str]:
-        """What the packet's aliases stand for."""
+        """The unit that each alias of the packet stands for."""
         return dict(self.aliases)
 
 

@@ -1,4 +1,4 @@
-"""What the rules find in a packet, in words for its author. The rules themselves are in node/edxml/rules/."""
+"""Findings of the rules in a packet, in words for its author. The rules themselves are in node/edxml/rules/."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

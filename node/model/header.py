@@ -1,4 +1,4 @@
-"""What the node reads out of an edXML packet in order to route and list it. Bytes become these words in node/edxml/."""
+"""Header: the part of an edXML packet that a node reads in order to route and list it. node/edxml/ turns bytes into these words."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Business:
-    """What is done with a document that exists (edXML Bussiness of type 1, 2 or 3). Ids trimmed, `document_id` "" if not named here."""
+    """An act on a document that exists (edXML Bussiness of type 1, 2 or 3). Ids trimmed, `document_id` "" if not named here."""
 
     document_id: str
     reason: str
@@ -49,7 +49,7 @@ class Business:
 
 @dataclass(frozen=True, slots=True)
 class PacketHeader:
-    """The part of a packet's header that routing needs; attachments are not (model/packet.py has them).
+    """The part of a packet's header that routing needs, without attachments (model/packet.py has them).
 
     Texts are as written (no normalisation), dates too; OrganIds, DocumentIds and StatusCode are trimmed. `recipients` of a
     document are its To/OrganId in order of appearance without repeats, of a status its last ResponseFor/OrganId alone.
@@ -86,9 +86,9 @@ class PacketHeader:
 
     @property
     def subject_document_id(self) -> str:
-        """DocumentId of the document this packet is or is about.
+        """DocumentId of the document that this packet is or is about.
 
-        A withdrawal or update names it in Bussiness, or is under the document's own DocumentId (domain.md 2.2.4).
+        A withdrawal or update names it in Bussiness, or comes under the document's own DocumentId (domain.md 2.2.4).
         """
         if self.kind is PacketKind.STATUS and self.response_for:
             return self.response_for[-1].document_id

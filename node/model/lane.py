@@ -1,4 +1,4 @@
-"""Lanes: urgency classes, so that what is urgent never waits behind what is large."""
+"""Lanes: urgency classes, so that nothing urgent waits behind something large."""
 
 from enum import IntEnum
 

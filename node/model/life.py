@@ -1,7 +1,7 @@
-"""The life of a document: what packets do to it, and what becomes of it at each recipient (decision 0006).
+"""Life of a document: what packets do to it, and what becomes of it at each recipient (decision 0006).
 
 A document is named by its author and its DocumentId. All packets about it that one unit knows make its *dossier* (hồ sơ): the one that
-brought it, updates, withdrawals, replacements, statuses. Numbers as in office_service.proto.
+brought it, updates, withdrawals, replacements, statuses. Numbers are as in office_service.proto.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class LifeAct(IntEnum):
-    """What a packet does to a document."""
+    """The act of a packet on a document."""
 
     NEW = 1
     UPDATE = 2
@@ -25,7 +25,7 @@ class LifeAct(IntEnum):
 
 
 class LifeState(IntEnum):
-    """What has become of a document at one recipient."""
+    """The state of a document at one recipient; see office_service.proto."""
 
     UNKNOWN = 0
     IN_FORCE = 1

@@ -1,4 +1,4 @@
-"""What nodes say to each other, in words. node/wire/codec.py translates to truc.v1, node/net/ carries it."""
+"""Mesh: what nodes say to each other, in words. node/wire/mesh.py translates them to truc.v1, node/net/ carries them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from node.model.receipt import SignedReceipt
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A packet on its way to `target_node`. If that is not the node called, the called one is asked to relay."""
+    """A packet on its way to `target_node`. If another node than that is called, it is asked to relay."""
 
     signed_envelope: SignedEnvelope
     key_wrap: KeyWrap
@@ -36,7 +36,7 @@ PushItem = PushPacket | PushReceipt
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one item: a receipt, or the reason why there is none. A brought receipt is taken with reason NONE.
+    """The outcome of one item: a receipt, or the reason why there is none. A brought receipt is taken with reason NONE.
 
     `retry_after_ms` 0 means: as the sender sees fit.
     """
@@ -57,7 +57,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """How a node introduces itself; time in milliseconds since 1970 UTC."""
+    """A node's introduction of itself; time in milliseconds since 1970 UTC."""
 
     node_id: str
     protocol_min: int

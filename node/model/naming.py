@@ -1,6 +1,4 @@
-"""Names that follow from content: of submissions, so that a repeat is harmless (law 3), and of files, so that no text from outside leaves
-its folder.
-"""
+"""Naming by content: submissions, so that a repeat is harmless (law 3), and files, so that no text from outside leaves its folder."""
 
 import hashlib
 import re
@@ -38,5 +36,5 @@ def submission_id_for(name: str, content_sha256: bytes) -> str:
 
 
 def submission_id_of_words(kind: str, *said: str) -> str:
-    """Return the id of a packet that says this: its octets may differ from one time to the next, for there is the time in them."""
+    """Return the id of a packet that says this. Its octets do not serve for it: they hold the time and differ at each making."""
     return f"{kind}-{hashlib.sha256(chr(0).join(said).encode()).hexdigest()[:ID_DIGITS]}"

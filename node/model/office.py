@@ -1,4 +1,4 @@
-"""What offices and operators ask of a node, in words. Field names are those of the office and admin service protos."""
+"""Office: what offices and operators ask of a node and see, in words. Field names are those of the office and admin service protos."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
 
 NO_LEASE = -1
-"""A lease time that asks to read without leasing, whoever has leased it."""
+"""A lease time that asks to read without leasing, even if somebody else has leased the packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """How a packet is handed in. `packet_bytes` 0: unknown; `expire_at_ms` 0: the node's default.
+    """The request that comes with a packet. `packet_bytes` 0: unknown; `expire_at_ms` 0: the node's default.
 
-    `answers_packet_id` is set by the node alone, for a 15 that it owes: it knows which request that answers.
+    Only the node sets `answers_packet_id`, for a 15 that it owes: it knows which request that answers.
     """
 
     submission_id: str
@@ -51,7 +51,7 @@ class RefusedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class SubmitResult:
-    """What became of a submitted packet. With a reason: nothing was stored."""
+    """The outcome of a submission. With a reason: nothing was stored."""
 
     submission_id: str
     packet_id: bytes = b""
@@ -182,7 +182,7 @@ class PeerView:
 
 @dataclass(frozen=True, slots=True)
 class HealthView:
-    """How a node is; see GetHealthResponse. Findings the worst first, times in milliseconds since 1970 UTC."""
+    """The health of a node; see GetHealthResponse. Findings the worst first, times in milliseconds since 1970 UTC."""
 
     healthy: bool
     findings: tuple[Finding, ...]

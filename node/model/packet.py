@@ -1,8 +1,8 @@
-"""A whole edXML packet in words: one class for each element of QCVN 102:2016 that carries something.
+"""Packet: a whole edXML packet in words, one class for each element of QCVN 102:2016 that carries something.
 
-Names follow the elements, odd spellings included (Bussiness, TyperNotation), so that whoever knows the standard finds his way.
-Texts are as written: nothing is trimmed, normalised or turned into a number or a date; judging them is the rules' work
-(node/edxml/rules/). An absent or empty text is "", an absent element None, an element that may be repeated a tuple.
+Names follow the elements, odd spellings included (Bussiness, TyperNotation), so that readers of the standard find their way. Texts are
+as written: nothing is trimmed, normalised or turned into a number or a date; judging them is the rules' work (node/edxml/rules/). An
+absent or empty text is "", an absent element None, an element that may be repeated a tuple.
 
 Attachments are here without their contents: a packet of 500 MB is as small as any other. Sources: edxml.md sections 1 and 2,
 domain.md sections 3 and 4.
@@ -15,7 +15,7 @@ from node.model.envelope import PacketKind
 
 
 class Dialect(Enum):
-    """Which way of writing a packet was read; the value is what people are shown (edxml.md section 6)."""
+    """The way in which a packet was written; the value is what people are shown (edxml.md section 6)."""
 
     QCVN_102 = "QCVN 102:2016"
     DOT_NET = "QCVN 102:2016, bản .NET"
@@ -25,7 +25,7 @@ class Dialect(Enum):
 
     @property
     def is_older(self) -> bool:
-        """True for what was written before QCVN 102, or as if: the programs in use cannot read it."""
+        """True of packets written before QCVN 102, or as if: the programs in use cannot read them."""
         return self in (Dialect.E_DOC, Dialect.GO_VN)
 
 
@@ -52,13 +52,13 @@ class Code:
 
     @property
     def text(self) -> str:
-        """As people write it: number/notation."""
+        """Number and notation as people write them: number/notation."""
         return "/".join(part for part in (self.code_number.strip(), self.code_notation.strip()) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class PromulgationInfo:
-    """Where and when (yyyy/MM/dd) the document was issued."""
+    """Place and date (yyyy/MM/dd) of the document's issue."""
 
     place: str = ""
     promulgation_date: str = ""
@@ -75,7 +75,7 @@ class DocumentType:
 
 @dataclass(frozen=True, slots=True)
 class SignerInfo:
-    """Who signed, and by which authority (TM., KT., TL. …)."""
+    """The signer, and the authority by which he signed (TM., KT., TL. …)."""
 
     competence: str = ""
     position: str = ""
@@ -147,7 +147,7 @@ class StaffInfo:
 
 @dataclass(frozen=True, slots=True)
 class MessageHeader:
-    """Of a document: everything down to `to_places`. Of a status: `sender`, `response_for` and the rest."""
+    """The header of a document has everything down to `to_places`, that of a status `sender`, `response_for` and the rest."""
 
     sender: Organ | None = None
     """From."""
@@ -191,7 +191,7 @@ class ReceiverList:
 
 @dataclass(frozen=True, slots=True)
 class BussinessDocumentInfo:
-    """What an update changes: the document's fields, its recipients, or both (each 0 or 1)."""
+    """The parts that an update changes: the document's fields, its recipients, or both (each 0 or 1)."""
 
     document_info: str = ""
     document_receiver: str = ""
@@ -200,7 +200,7 @@ class BussinessDocumentInfo:
 
 @dataclass(frozen=True, slots=True)
 class OrganIdList:
-    """Where a replaced document had gone."""
+    """Units to which a replaced document had gone."""
 
     organ_ids: tuple[str, ...] = ()
 
@@ -222,7 +222,7 @@ class ReplacementInfoList:
 
 @dataclass(frozen=True, slots=True)
 class Bussiness:
-    """What is done with the document: BussinessDocType 0 new, 1 withdrawn, 2 updated, 3 replaces others."""
+    """The act on the document: BussinessDocType 0 new, 1 withdrawn, 2 updated, 3 replaces others."""
 
     document_id: str = ""
     bussiness_doc_type: str = ""
@@ -264,7 +264,7 @@ class PacketError:
 
 @dataclass(frozen=True, slots=True)
 class ErrorList:
-    """What an axis found wrong."""
+    """Errors that an axis found."""
 
     errors: tuple[PacketError, ...] = ()
 
@@ -314,5 +314,5 @@ class Packet:
 
     @property
     def bussiness(self) -> Bussiness | None:
-        """What is done with the document; None means it is new."""
+        """The act on the document; None means that it is new."""
         return self.trace.bussiness if self.trace else None

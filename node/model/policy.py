@@ -1,4 +1,4 @@
-"""Limits and times a node works with: every bound in one place, with its unit. Settings fill it in (node/config/settings.py)."""
+"""Policy: limits and times a node works with, every bound in one place, with its unit. Settings fill it in (node/config/settings.py)."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ class Policy:
     hello_every_ms: int = MINUTE_MS
     sweep_every_ms: int = MINUTE_MS
     urgent_within_ms: int = 60 * MINUTE_MS
-    """What "ngay" (at once) means for an urgent document that has arrived, at any hour of any day: NĐ 30/2020 Điều 23 gives no figure."""
+    """Our reading of "ngay" (at once) for an urgent document that has arrived, at any hour of any day: NĐ 30/2020 Điều 23 has no figure."""
     relay_for_others: bool = False
     """Take custody of packets between other nodes (needs the relay role in the directory, too)."""
     wait_for_document_ms: int = 3 * DAY_MS

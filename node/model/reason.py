@@ -1,7 +1,7 @@
-"""Every cause of a refusal or a delay, by its stable number.
+"""Reasons: every cause of a refusal or a delay, by its stable number.
 
 The numbers are those of protos/truc/v1/reason.proto (a test compares them) and are never reused: they stand in receipts that
-must still be understood in twenty years. What each one means for the caller is told in node/errors.py.
+must still be understood in twenty years. node/errors.py tells people what each one means and what to do.
 """
 
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""Receipts: a node's signed statements about a packet, in words. The bytes are made and read in node/wire/codec.py."""
+"""Receipts: a node's signed statements about a packet, in words. Their bytes are made and read in node/wire/receipt.py."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,7 +8,7 @@ from node.model.reason import Reason
 
 
 class Level(IntEnum):
-    """What a receipt says; numbers as in receipt.proto."""
+    """The statement of a receipt; numbers as in receipt.proto."""
 
     CUSTODY = 1
     DELIVERED = 2
@@ -17,7 +17,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a packet for one unit. `Reason.NONE`: it is durably in the unit's inbox; else refused for good."""
+    """The outcome of a packet for one unit. `Reason.NONE`: it is durably there; any other reason: refused for good."""
 
     unit: str
     reason: Reason

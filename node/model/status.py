@@ -1,4 +1,4 @@
-"""Business statuses of edXML (trạng thái xử lý): their names, and which one a view shows.
+"""Statuses of edXML (trạng thái xử lý): their names, and which one a view shows.
 
 Statuses come out of order, repeated and with gaps (domain.md 4.4). The view shows the furthest one and never goes back; the
 history keeps them all (QĐ 28/2018 Điều 10.2.p).
@@ -37,7 +37,7 @@ class StatusEvent:
 
 
 def shown_status(codes: Iterable[str]) -> str:
-    """Return the code that a view shows: the furthest one known; unknown codes count least. Empty without any."""
+    """Return the code that a view shows: the furthest one known; unknown codes count least. "" if there are none."""
     return max(codes, key=lambda code: (_RANK.get(code, 0), code), default="")
 
 

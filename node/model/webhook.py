@@ -1,7 +1,7 @@
-"""Hook (móc báo tin, "webhook"): a system that wants to be told when something has happened that concerns it.
+"""Webhook (móc báo tin): a system that wants to be told when something has happened that concerns it.
 
-A notice says that, to whom and when, and nothing of the content: whoever overhears it, or gets it by mistake, learns ids. What it is about
-is fetched from the node by the ways there always were, which stay sufficient: a notice only spares the waiting.
+A notice says that something happened, to whom and when, and nothing of the content: a listener who should not hear it learns ids. The
+content is fetched from the node by the ways there always were, which stay sufficient: a notice only spares the waiting.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from node.model.reason import Reason
 
 
 class NoticeKind(IntEnum):
-    """What has happened. Stored and sent: numbers and names only grow."""
+    """The kind of an event. It is stored and sent, so numbers and names are only added."""
 
     ARRIVED = 1
     """A packet is in the inbox of `unit`."""
@@ -24,7 +24,7 @@ class NoticeKind(IntEnum):
 
     @property
     def word(self) -> str:
-        """How it is called outside."""
+        """The name of the kind in what is posted (deploy/webhook.md)."""
         return _WORDS[self]
 
 
@@ -38,9 +38,9 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """What the node must know of a webhook; the address and the secret are the business of the port that posts.
+    """All that the node must know of a webhook; only the port that posts knows the address and the secret.
 
-    `set_ms` is when the operator set it, milliseconds since 1970 UTC: another time means set anew.
+    `set_ms` is when the operator set it, milliseconds since 1970 UTC; another time means that it was set anew.
     """
 
     system: str
@@ -50,7 +50,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One event; `number` counts a system's events. `count`: for how many it stands (LOOK)."""
+    """One event; `number` counts a system's events, `count` is for how many events it stands (LOOK)."""
 
     number: int
     kind: NoticeKind
@@ -62,7 +62,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is told to a system at once: the same notices, and so the same id, at every repeat, until it has been taken."""
+    """The notices that a system is told at once: the same ones, and so the same id, at every repeat until they have been taken."""
 
     system: str
     set_ms: int
@@ -70,7 +70,7 @@ class Batch:
 
     @property
     def is_look(self) -> bool:
-        """Whether it is the one notice that stands for many."""
+        """True of the one notice that stands for many."""
         return self.notices[0].kind is NoticeKind.LOOK
 
     @property
@@ -81,7 +81,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class HookMessage:
-    """What goes out: `body` are the exact octets that are signed with `message_id` and the time of sending."""
+    """The message that goes out: `body` are the exact octets that are signed with `message_id` and the time of sending."""
 
     message_id: str
     body: bytes
@@ -90,7 +90,7 @@ class HookMessage:
 
 @dataclass(frozen=True, slots=True)
 class HookView:
-    """How the telling of a system goes; see HookView in admin_service.proto."""
+    """The state of telling a system; see HookView in admin_service.proto."""
 
     system: str
     waiting: int

@@ -1,4 +1,13 @@
-"""gRPC: servers, peer channels, TLS, credentials and the office client. grpc lives only here and in wire/.
+"""Net: gRPC servers, peer channels, TLS, the office client; and posting to webhooks. grpc lives only here and in wire/.
+
+listener.py       one gRPC server               sockets.py        an address to listen on
+mesh_server.py    the mesh's door               office_server.py  the office's door
+admin_server.py   the operator's door           submit_stream.py  one Submit call
+peers.py          calls to peers                channels.py       the lines that they use
+client.py         the office's client           client_submit.py, client_fetch.py   its two large verbs
+admin_client.py   the operator's client         upload.py         calls in which we stream
+tls.py            pinned TLS                    tokens.py         the authorization header
+errors.py         faults as gRPC statuses       webhooks.py, webhook_client.py      telling systems of events
 
 gRPC's core writes to stderr by itself, one line for each refused handshake; only its errors are wanted.
 """

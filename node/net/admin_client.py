@@ -1,4 +1,4 @@
-"""The operator's side of the door, for the command line on the node's own machine."""
+"""Admin client: the operator's side of the door, for the command line on the node's own machine."""
 
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,7 @@ from node.wire.truc.v1.admin_service_pb2_grpc import AdminServiceStub
 
 CALL_S = 30.0
 REFRESH_S = 330.0
-"""A directory may be fetched from several peers meanwhile."""
+"""Long enough for the node to fetch the directory from several peers."""
 
 
 class AdminClient:

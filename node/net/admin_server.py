@@ -1,4 +1,4 @@
-"""The operator's door: from this machine only, and only with the administrator's token."""
+"""Admin server: the operator's door, open to this machine only, and only with the administrator's token."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ _LOOPBACK = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "ipv6:[::ffff:127.", "
 
 
 class AdminNode(Protocol):
-    """What an operator asks of the node."""
+    """The node's verbs that an operator calls."""
 
     async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]: ...
     async def list_peers(self) -> list[PeerView]: ...
@@ -47,7 +47,7 @@ class AdminService(AdminServiceServicer):
         listens_on: str = "",
         refusal_delay_s: float = REFUSAL_DELAY_S,
     ) -> None:
-        """`listens_on` is the "host:port" of the door, for a door on one address only: commands call from that address then."""
+        """Make the service. `listens_on` is the door's "host:port"; if it is one address only, commands call from that address."""
         self.tally = tally or Tally()
         self._own_host = listens_on.rpartition(":")[0]
         self._node = node
@@ -132,7 +132,7 @@ class AdminService(AdminServiceServicer):
 def is_from_here(peer: str, own_host: str = "") -> bool:
     """Tell whether gRPC's name of a peer ("ipv4:127.0.0.1:50412") is on this machine.
 
-    It is, too, if it has the very address that we listen on: no kernel takes a packet from outside that claims to be from itself.
+    A peer with the very address that we listen on is, too: no kernel takes a packet from outside that claims to be from itself.
     """
     _, _, address = unquote(peer).partition(":")
     return peer.startswith(_LOOPBACK) or bool(own_host and address.rpartition(":")[0] == own_host)

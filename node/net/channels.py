@@ -1,8 +1,8 @@
 """Channels to peers: for each a fast line and a bulk line, on connections of their own, so that bulk never delays the rest.
 
-gRPC by default joins channels of equal arguments on one connection (mesh.md F8) and goes on dialling a dead address for
-ever. Here the outbox is the only one that retries: a line that failed to connect is closed, and the next attempt, whenever
-the outbox makes it, dials anew. A line is also rebuilt when the directory gives its peer another address or certificate.
+By default gRPC joins channels of equal arguments on one connection (mesh.md F8) and goes on dialling a dead address for
+ever. Here only the outbox retries: a line that failed to connect is closed, and the next attempt, whenever the outbox
+makes it, dials anew. A line is also rebuilt when the directory gives its peer another address or certificate.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PUSH = f"/{pb.DESCRIPTOR.services_by_name['MeshService'].full_name}/Push"
 CLOSE_GRACE_S = 30.0
-"""Calls in flight on a line that is being replaced may still end."""
+"""Calls in flight on a line that is being replaced have so long to end."""
 
 CHANNEL_OPTIONS: list[Option] = [
     ("grpc.keepalive_time_ms", 30_000),
@@ -37,11 +37,11 @@ CHANNEL_OPTIONS: list[Option] = [
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
 ]
-"""mesh.md 1.19; how a line is tried again stands in tls.py."""
+"""The figures are those of mesh.md 1.19; tls.py says how a line is tried again."""
 
 
 class Kind(Enum):
-    """Which of a peer's two connections."""
+    """One of a peer's two connections."""
 
     FAST = "fast"
     BULK = "bulk"
@@ -84,7 +84,10 @@ class Channels:
         return self._open(peer, kind)
 
     def drop(self, line: Line, *, refused_by_tls: bool = False) -> None:
-        """Let go of a line that failed; the next call opens another. Where names differ, that one expects the next name."""
+        """Let go of a line that failed; the next call opens another.
+
+        `refused_by_tls`: if the peer's certificates have different names, the next line expects the next name.
+        """
         if self._lines.get((line.node_id, line.kind)) is not line:
             return
         del self._lines[line.node_id, line.kind]

@@ -1,8 +1,7 @@
-"""The office's side of the door: what software over this library, the command line, the demo, the bridge and the bench use.
+"""Client of an office: its side of the door, used by node/client, the command line, the demo and the bench.
 
-Nothing is retried here. The submission id is chosen by the caller before the call, so whoever called may simply call again:
-a repeat gets the first answer. Every method raises a Fault: Deferred(PEER_UNREACHABLE, PEER_TLS_FAILED) if the node
-cannot be reached, or what the node says.
+Nothing is retried here. The caller chooses the submission id before the call, so it may simply call again: a repeat gets the first
+answer. Every method raises a Fault: Deferred(PEER_UNREACHABLE, PEER_TLS_FAILED) if the node cannot be reached, or what the node says.
 """
 
 import asyncio
@@ -45,7 +44,7 @@ class OfficeClient:
     """One connection of one system to its node. Use `async with OfficeClient.connect(credential) as office`."""
 
     def __init__(self, credential: Credential, instance: str = "") -> None:
-        """`instance`: which one of several that share the credential this is, for leases; "": one like no other."""
+        """Make a client. `instance` tells it from others that share the credential, for leases; "": it is like no other."""
         certificates = certificates_der(credential.certificate_pem.encode())
         self._channel = pinned_channel(credential.address, certificates, None, CLIENT_OPTIONS)
         self._stub = OfficeServiceStub(self._channel)
@@ -94,9 +93,9 @@ class OfficeClient:
             return await submit_stream(self._stub, self._metadata, submission, packet, progress)
 
     async def submit_once(self, packet: bytes | Path, submission_id: str) -> SubmitResult:
-        """Hand in a packet that says what its id stands for; if it was said before, in whatever octets, get the packet id of that time.
+        """Hand in a packet whose id stands for what it says; if that was said before, in whatever octets, return the first packet's id.
 
-        The first answer's refused recipients and findings are not told again. Raises as `submit`.
+        The result then lacks the refused recipients and findings of the first answer. Raises as `submit`.
         """
         result = await self.submit(packet, submission_id)
         if result.reason is not Reason.ID_REUSED:

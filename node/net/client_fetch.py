@@ -1,4 +1,4 @@
-"""How the client fetches packets: into memory, or into a file that appears only when it is whole, durable and checked.
+"""Client fetch: packets come into memory, or into a file that appears only when it is whole, durable and checked.
 
 A fetch into a file that broke off leaves `<name>.<packet id>.part` beside it; the next one goes on at its end.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceAsyncStub
 
 FETCH_S = 4 * 3600.0
-"""Keepalive finds a dead node long before; this only bounds a living one that sends next to nothing."""
+"""Keepalive finds a dead node long before; this bounds only a living one that sends next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)

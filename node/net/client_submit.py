@@ -1,4 +1,4 @@
-"""How the client hands packets in: small ones whole in one message, large ones in pieces read from disk while they are sent."""
+"""Client submit: small packets go whole in one message, large ones in pieces that are read from disk while they are sent."""
 
 import asyncio
 import hashlib

@@ -1,7 +1,7 @@
-"""Faults on the wire: what a handler raises becomes a gRPC status, and a gRPC status becomes the fault again.
+"""Errors on the wire: a fault that a handler raises becomes a gRPC status, and a gRPC status becomes the fault again.
 
 A status carries google.rpc.ErrorInfo {reason: name, domain "truc", metadata: number, retry_after_ms, detail}; its
-message is the Vietnamese advice with the detail, for programs that show nothing else. What is no Fault is our own
+message is the Vietnamese advice with the detail, for programs that show nothing else. Any other exception is our own
 mistake: it is logged with a reference and counted, and the caller learns the reference and nothing else.
 """
 
@@ -40,13 +40,13 @@ log = get_logger()
 
 @dataclass(slots=True)
 class Tally:
-    """What a server was asked and how it ended since the start, for metrics. Methods are those we know, so it stays small."""
+    """Calls to a server since the start and how they ended, for metrics. Methods are those we know, so it stays small."""
 
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Calls by method and outcome: OK, the name of a reason, FAILED (a mistake of ours) or CANCELLED (the caller went away)."""
     refused: Counter[Reason] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    """Unexpected exceptions by method. Anything here is a mistake of ours."""
+    """Unexpected exceptions by method; each is a mistake of ours."""
 
 
 class HasTally(Protocol):
@@ -133,7 +133,7 @@ async def _end_call(tally: Tally, method: str, context: Context, error: Exceptio
 def fault_of(error: grpc.aio.AioRpcError) -> Fault:
     """Return the fault that a call ended with: the one the server raised, or what the transport's failure means.
 
-    Without a server's word: Deferred(PEER_TLS_FAILED or PEER_UNREACHABLE) if nothing was reached or no answer came in
+    If the server said nothing: Deferred(PEER_TLS_FAILED or PEER_UNREACHABLE) if nothing was reached or no answer came in
     time, Deferred(PEER_BUSY) over the limits, Rejected(REQUEST_INVALID) for a call the server does not know or a
     message too large for it, Broken(IO_FAILED) if the server failed inside.
     """
@@ -152,7 +152,7 @@ def fault_of(error: grpc.aio.AioRpcError) -> Fault:
 
 
 def peer_fault_of(error: grpc.aio.AioRpcError) -> Fault:
-    """Like `fault_of` for a call to a peer: what is broken there is not broken here, so it is Deferred(PEER_BUSY)."""
+    """Do as `fault_of` for a call to a peer: a peer that is broken does not make us so, hence Deferred(PEER_BUSY)."""
     found = fault_of(error)
     if isinstance(found, Broken):
         return Deferred(Reason.PEER_BUSY, f"{found.reason.name} at the peer: {found.detail}")

@@ -1,4 +1,4 @@
-"""A gRPC server on one port: bind it or say why not, tell its health, stop it gently."""
+"""Listener: a gRPC server on one port; bind it or say why not, tell its health, stop it gently."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ BASE_OPTIONS: tuple[Option, ...] = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 15_000),
     ("grpc.http2.max_ping_strikes", 0),
 )
-"""mesh.md 1.19 and 2.5. Without so_reuseport=0 two processes would share a port and nobody would notice."""
+"""The figures are those of mesh.md 1.19 and 2.5. Without so_reuseport=0 two processes would share a port and nobody would notice."""
 
 
 class Listener:
@@ -59,6 +59,7 @@ class Listener:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self.set_serving(False)
         try:
+            # gRPC itself would take port 99999 for 34463.
             _check_port(self.address)
             self.port = server.add_secure_port(self.address, self._credentials())
         except RuntimeError as error:
@@ -82,14 +83,14 @@ class Listener:
 
 
 def _check_port(address: str) -> None:
-    """Raise Broken(SETTINGS_INVALID) unless the address ends with a port; gRPC would take 99999 for 34463."""
+    """Raise Broken(SETTINGS_INVALID) unless the address ends with a port from 0 to 65535."""
     port = address.rpartition(":")[2]
     if not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise Broken(Reason.SETTINGS_INVALID, f"no port from 0 to 65535 in {address!r}")
 
 
 def _why_not(address: str) -> Fault:
-    """Find out what the system has against the address: gRPC does not tell."""
+    """Find out what the system has against the address, which gRPC does not tell."""
     try:
         listening_socket(address).close()
     except Broken as broken:

@@ -1,7 +1,7 @@
-"""The mesh's door: peers call here. Handlers find out who calls, translate, ask the node, and translate back.
+"""Mesh server: peers call here. Handlers find out who calls, translate, ask the node, and translate back.
 
-Who calls is decided by the certificate alone, compared with the directory as it is at that moment, on every call; what the
-caller writes about itself counts for nothing.
+The certificate alone decides who calls; it is compared with the directory as it is at that moment, on every call. Nothing that the
+caller writes about itself counts.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from node.wire.truc.v1 import mesh_service_pb2 as pb
 from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceServicer, add_MeshServiceServicer_to_server
 
 CALLS_MAX = 256
-"""At once, from all peers together; more get RESOURCE_EXHAUSTED and come again. Bounds memory: 256 pushes of 4 MiB."""
+"""Calls at once, from all peers together; more get RESOURCE_EXHAUSTED and come again. It bounds memory to 256 pushes of 4 MiB."""
 PIECE_BYTES_MAX = 1 * MIB
 DIRECTORY_PIECE_BYTES = 256 * KIB
 
@@ -36,11 +36,11 @@ MESH_OPTIONS: tuple[Option, ...] = (
 """An upload closes itself after 60 s (peers.py), well inside the grace. gRPC spreads the age by 10 % itself."""
 
 DirectoryFiles = Callable[[dict[str, bytes]], Iterable[tuple[str, bytes]]]
-"""Given the SHA-256 of what the caller has, by path: yields (path, content) of what it lacks. May read from disk."""
+"""Takes the SHA-256 of each file that the caller has, by path; yields (path, content) of those it lacks. May read from disk."""
 
 
 class MeshNode(Protocol):
-    """What the mesh asks of the node. `peer_id` is whose certificate was presented."""
+    """The node's verbs that peers call. `peer_id` is the node whose certificate was presented."""
 
     async def receive_hello(self, peer_id: str, hello: Hello) -> Hello: ...
     async def receive_push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]: ...
@@ -70,14 +70,14 @@ class MeshService(MeshServiceServicer):
 
     @answering
     async def Hello(self, request: pb.HelloRequest, context: Context) -> pb.HelloResponse:
-        """Versions, clock and directory."""
+        """Exchanges versions, clock and directory."""
         peer_id = self._caller(context)
         hello = await self._node.receive_hello(peer_id, codec.hello_request_from_proto(request, peer_id))
         return codec.hello_response_to_proto(hello)
 
     @answering
     async def Push(self, request: pb.PushRequest, context: Context) -> pb.PushResponse:
-        """Hands over a batch. What cannot be understood gets its answer here, the rest from the node."""
+        """Hands over a batch. An item that cannot be understood gets its answer here, the rest from the node."""
         peer_id = self._caller(context)
         if len(request.items) > self._policy.push_items_max:
             raise Rejected(Reason.REQUEST_INVALID, f"{len(request.items)} items in one push")

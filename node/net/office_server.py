@@ -1,7 +1,7 @@
-"""The office's door: connected systems submit, list, fetch, acknowledge, track and search here, and operators look after the
-node. One TLS server; systems and the administrator prove themselves with a token on every call.
+"""Office server: connected systems submit, list, fetch, acknowledge, track and search here, and operators look after the node.
 
-Handlers only find out who calls, check the form, call the node and translate.
+It is one TLS server; systems and the administrator prove themselves with a token on every call. Handlers only find out who calls,
+check the form, call the node and translate.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from node.wire.truc.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to
 from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceServicer, add_OfficeServiceServicer_to_server
 
 CALLS_MAX = 2_048
-"""At once, from all systems together."""
+"""Calls at once, from all systems together."""
 FETCH_PIECE_BYTES = 256 * KIB
 INSTANCE_CHARACTERS_MAX = 64
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
@@ -42,7 +42,7 @@ OFFICE_OPTIONS: tuple[Option, ...] = (("grpc.max_concurrent_streams", 1_024),)
 
 
 class OfficeNode(Protocol):
-    """What an office asks of the node."""
+    """The node's verbs that an office calls."""
 
     async def submit(self, system: System, submission: Submission, packet: Packet) -> SubmitResult: ...
     async def list_inbox(

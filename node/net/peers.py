@@ -1,4 +1,4 @@
-"""The port `Peers` over gRPC: what we say to other nodes. One attempt per call, each with a deadline; the outbox retries.
+"""Peers over gRPC, the port of that name: what we say to other nodes. One attempt per call, with a deadline; the outbox retries.
 
 Small calls go over a peer's fast line, uploads and the directory over its bulk line. An upload ends by itself after a
 minute or 256 MiB, so that it never outlives the grace of a server that renews its connections; the answer says how far the
@@ -42,7 +42,7 @@ _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9
 
 @dataclass(slots=True)
 class PeerTally:
-    """What we asked of peers, and how it ended, since the start. Peers are those of the directory, so it stays small."""
+    """Calls to peers since the start, and how they ended. Peers are those of the directory, so it stays small."""
 
     calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Calls by peer, method and outcome: OK or the name of a reason."""
@@ -88,7 +88,7 @@ class GrpcPeers:
     async def put_body(self, peer: NodeEntry, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Upload from an offset on for at most a minute or 256 MiB; return how many octets are durable at the peer.
 
-        That may be less than the body: go on from there with a new call. After a Deferred ask `offer` how far it got.
+        That may be less than the body; go on from there with a new call. After a Deferred ask `offer` how far it got.
         """
         with self._call(peer, Kind.BULK, "put_body") as line:
             call = line.stub.PutBody(timeout=PUT_BODY_S + PUT_BODY_ANSWER_S)
@@ -163,7 +163,7 @@ class GrpcPeers:
 
 
 async def _finish(chunks: AsyncIterator[bytes]) -> None:
-    """Let go of what a generator holds open, if it is one and was not read to its end."""
+    """Close a generator that was not read to its end, so that it lets go of what it holds open."""
     if isinstance(chunks, AsyncGenerator):
         await chunks.aclose()
 

@@ -1,7 +1,7 @@
 """gRPC reflection on the office's door: tools that are not written over protos/ (grpcurl, grpcui, Postman) ask here what may be called.
 
 Only callers that a service behind the door would let in are answered, a connected system or the operator, and they are looked at before
-anything is read. What is told is what the two services speak and nothing else: neither stored records nor the mesh stand in the pool.
+anything is read. It tells what the two services speak and nothing else: neither stored records nor the mesh stand in the pool.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""One Submit call: packets come one after another in a stream, are submitted together, and are answered in order.
+"""Submit stream: one Submit call, in which packets come one after another, are submitted together, and are answered in order.
 
-Together, because submissions that run at the same time share one commit and one signature; bounded in number and octets,
-because memory must not grow with what a caller sends. A large packet goes to the node piece by piece while it is read.
+They are submitted together because submissions that run at the same time share one commit and one signature; their number and octets
+are bounded because memory must not grow with what a caller sends. A large packet goes to the node piece by piece while it is read.
 
-A packet that is refused does not harm its neighbours: its result carries the reason. One that is refused while it is still
+A packet that is refused does not harm its neighbours: its result carries the reason. A packet that is refused while it is still
 coming ends the call at once, with a result for every packet begun so far: nobody uploads 500 MB for nothing.
 """
 
@@ -81,7 +81,7 @@ class SubmitCall:
             message, following = following, await self._read() if following is not grpc.aio.EOF else following
 
     async def _take_stream(self, begin: pb.SubmitBegin, following: Any) -> bool:
-        """Take a packet that comes in pieces. False: it was refused before its end, nothing more is read."""
+        """Take a packet that comes in pieces. Returns False if it was refused before its end: nothing more is read then."""
         pieces = Pieces(self._read, following, begin.packet_bytes, self._policy.packet_bytes_max)
         task = await self._launch(self._submit_stream(begin, pieces), PIECE_BYTES_MAX)
         ended = asyncio.ensure_future(pieces.ended.wait())
@@ -142,7 +142,7 @@ class Pieces:
 
     def __init__(self, read: Read, first: Any, announced_bytes: int, bytes_max: int) -> None:
         self.ended = asyncio.Event()
-        """Set once `end` has been read: what follows in the stream is another packet."""
+        """Set once `end` has been read; the next message in the stream belongs to another packet."""
         self._read = read
         self._next: Any = first
         self._announced_bytes = announced_bytes

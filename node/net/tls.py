@@ -29,9 +29,9 @@ LINE_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
-"""Of every channel, to a peer and to one's own node: when to try again is our courier's or the client's to say, and without these gRPC
-would leave a node alone for up to two minutes after it has been away for one. min_reconnect_backoff_ms is in truth how long one attempt to
-connect may take (mesh.md 1.19)."""
+"""Options of every channel, to a peer and to one's own node. Our courier, or the client, decides when to try again; without these options
+gRPC would leave a node alone for up to two minutes after it has been away for one. min_reconnect_backoff_ms is in truth how long one
+attempt to connect may take (mesh.md 1.19)."""
 
 
 @lru_cache(maxsize=16_384)
@@ -50,7 +50,7 @@ def name_of(der: bytes) -> str:
 
 
 class PinnedRoots:
-    """What the mesh server trusts in the handshake; follows the directory without a restart."""
+    """The certificates that the mesh server trusts in the handshake; they follow the directory without a restart."""
 
     def __init__(self, identity: TlsIdentity, current: Callable[[], Directory]) -> None:
         self._identity = identity
@@ -66,7 +66,7 @@ class PinnedRoots:
         )
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Called by gRPC in its own thread. None: nothing has changed."""
+        """Return the configuration for the next handshake; None: nothing has changed. gRPC calls this in a thread of its own."""
         try:
             trusted = self._trusted()
             return None if trusted == self._given else self._configuration(trusted)
@@ -78,7 +78,10 @@ class PinnedRoots:
         return frozenset(self._current().certificates)
 
     def _configuration(self, trusted: frozenset[bytes]) -> grpc.ServerCertificateConfiguration:
-        """Our own certificate is among the roots because gRPC refuses an empty list; the directory decides anyway."""
+        """Return a configuration that trusts these certificates, and our own.
+
+        Our own is among the roots because gRPC refuses an empty list; the directory decides on every call anyway.
+        """
         readable = [der for der in sorted(trusted) if name_of(der)]
         if len(readable) < len(trusted):
             log.warning("certificates.unreadable", count=len(trusted) - len(readable))

@@ -1,9 +1,9 @@
-"""The authorization header: read it from a call, make it for a call."""
+"""Tokens in the authorization header: read one from a call, make the header for a call."""
 
 from node.net.errors import Context
 
 REFUSAL_DELAY_S = 0.25
-"""How long a refusal of a credential takes."""
+"""A refusal of a credential takes at least so long, so that guessing is slow."""
 
 
 def authorization(context: Context) -> str | None:

@@ -1,4 +1,4 @@
-"""Calls in which we stream and the server answers once, possibly before everything has been sent.
+"""Upload: calls in which we stream and the server answers once, possibly before everything has been sent.
 
 grpc.aio often loses the server's word then: a write that fails because the call has ended replaces the status already
 received by its own INTERNAL (grpc/grpc issue 36066, open in 1.85). So every status is noted at the moment it is set, and

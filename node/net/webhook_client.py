@@ -1,11 +1,11 @@
-"""The one HTTP request that leaves a node of its own accord: POST of a signed message to a webhook (httpcore lives only here).
+"""Webhook client: the one HTTP request that leaves a node of its own accord, POST of a signed message (httpcore lives only here).
 
-Signed as the Standard Webhooks specification (1.0) has it: webhook-signature is "v1," and the base64 of HMAC-SHA256 over
-`webhook-id.webhook-timestamp.body`, so that whoever has the secret knows who speaks, and nobody else can make it up or change it; the
-timestamp (seconds since 1970 UTC) lets the receiver refuse what somebody replays later.
+It is signed as the Standard Webhooks specification (1.0) has it: webhook-signature is "v1," and the base64 of HMAC-SHA256 over
+`webhook-id.webhook-timestamp.body`, so that a receiver with the secret knows who speaks, and nobody else can make a message up or change
+it; the timestamp (seconds since 1970 UTC) lets the receiver refuse a message that somebody replays later.
 
-The address is outside and may be hostile or broken. Everything is bounded by one time, from the name look-up to the answer's status; of the
-answer only the header block is read (h11 bounds it), the body never; redirects are not followed, and proxies of the environment not asked.
+The address is outside and may be hostile or broken. One time bounds everything from the name look-up to the answer's status. Only the
+header block of the answer is read (h11 bounds it), never the body; redirects are not followed, and proxies of the environment not asked.
 """
 
 import asyncio

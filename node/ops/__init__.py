@@ -5,5 +5,5 @@
     keys.py   new certificates, passphrase   zone.py     signs what the node lists
     doctor/   what is missing or wrong       support/    a bundle for those who help
 
-What is heavy stands at the top of these files; whoever must answer at once imports them late.
+Heavy imports stand at the top of these files; a command that must answer at once imports them late.
 """

@@ -1,4 +1,4 @@
-"""Assembly: builds the real ports and one running node. The only file that knows all rooms; node/config/home.py tells where things lie."""
+"""Assembly: builds the real ports and one running node. The only file that knows all rooms; node/config/home.py knows where things lie."""
 
 import asyncio
 import gc
@@ -87,22 +87,22 @@ class RunningNode:
 
     @property
     def mesh_address(self) -> str:
-        """Where peers reach it, with the port that was really taken."""
+        """The address at which peers reach it, with the port that was really taken."""
         return _address(self._mesh)
 
     @property
     def office_address(self) -> str:
-        """Where offices and the operator reach it, with the port that was really taken."""
+        """The address at which offices and the operator reach it, with the port that was really taken."""
         return _address(self._office)
 
     @property
     def web_address(self) -> str:
-        """Where software of the VXP kind reaches it, as a URL; "" if the bridge is off."""
+        """The URL at which software of the VXP kind reaches it; "" if the bridge is off."""
         return self._web.url if self._web else ""
 
     @property
     def watch_address(self) -> str:
-        """Where figures and health are read, as a URL; "" if that is off."""
+        """The URL at which figures and health are read; "" if that is off."""
         return self._watch.url if self._watch else ""
 
     async def stop(self) -> None:
@@ -119,8 +119,8 @@ async def start(
 ) -> RunningNode:
     """Build and start the node that lives in `home`. Raises Broken with what the operator must mend.
 
-    The sandbox gives a `clock` of its own, and a Node that tells what it is handed. What is checked against the machine's clock by
-    others (TLS, the directory's signatures) is always told the machine's time.
+    The sandbox gives a `clock` of its own, and a Node that tells what it is handed. Parts that others check against the machine's clock
+    (TLS, the directory's signatures) are always told the machine's time.
     """
     # Short turns between the loop and the threads: the loop must not wait 5 ms for a thread that computes.
     sys.setswitchinterval(0.0005)
@@ -237,8 +237,9 @@ async def _open_doors(
         await running.loops.start()
     for door in (mesh, office):
         await door.set_serving(not fenced)
-    # What lives as long as the process need not be looked at by every collection, nor every collection be so soon. Not too late
-    # either: grpc.aio leaves a ring of four objects behind calls it serves, and with 50,000 they still grew after six minutes.
+    # Objects that live as long as the process need not be looked at by every collection, nor must collections come so often. They
+    # must not be too rare either: grpc.aio leaves a ring of four objects behind calls it serves, and with a threshold of 50,000 these
+    # still grew after six minutes.
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
@@ -256,7 +257,7 @@ async def serve(home: Path, settings: "Settings", *, ready: Callable[[RunningNod
     """Run a node until the process is told to end (SIGTERM or SIGINT)."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     service_manager = ServiceManager.from_environment(os.environ, os.getpid())
-    # Before the start: who asks us to end meanwhile means it, and the node ends as it should.
+    # Before the start, so that a node which is told to end while it starts ends as it should.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     running = await start(home, settings)
@@ -274,7 +275,7 @@ async def serve(home: Path, settings: "Settings", *, ready: Callable[[RunningNod
 def check(home: Path, settings: "Settings") -> None:
     """Look whether this program could run that node, and change nothing: keys, calendar, directory, store.
 
-    A node that runs is not disturbed. Raises Broken with what the operator must mend, STORE_NEWER among it.
+    It does not disturb a node that runs. Raises Broken with what the operator must mend, e.g. STORE_NEWER.
     """
     place, passphrase = Homestead(home), _passphrase(settings)
     load_keys(place.keys, settings.node_id, passphrase)

@@ -19,12 +19,12 @@ class FencedStore(Store, Protocol):
 
     @property
     def fence(self) -> Fence | None:
-        """Why it only reads, or None."""
+        """The cause for which it only reads, or None."""
         ...
 
     @property
     def commit_no(self) -> int:
-        """How many commits it has seen."""
+        """The number of its newest durable commit."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Loops: the four loops of a node, wired to what they use. Pure: the simulator and tests run the very same ones.
 
-They are started in this order and stopped in the reverse. Each finds its work in the store, so any of them may be missing or end.
+They are started in this order and stopped in the reverse. Each finds its work in the store, so any of them may be missing, or end.
 """
 
 from node.flow.duties.duty_loop import DutyLoop
@@ -35,6 +35,6 @@ class Loops:
             await loop.start()
 
     async def stop(self) -> None:
-        """Stop them. What was under way is found again in the store."""
+        """Stop them. Work that was under way is found again in the store."""
         for loop in reversed(self._all):
             await loop.stop()

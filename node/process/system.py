@@ -1,4 +1,4 @@
-"""Workers, clock and entropy of a real process: three small ports over the standard library."""
+"""System: clock, entropy and workers of a real process, three small ports over the standard library."""
 
 import asyncio
 import secrets

@@ -1,14 +1,15 @@
-"""ServiceManager: what a service manager that started this process is told, by systemd's notification protocol (sd_notify(3)).
+"""Systemd: what a service manager that started this process is told, by systemd's notification protocol (sd_notify(3)).
 
     READY=1        every door is open; until then `systemctl start` waits, and a start that fails is seen as one that failed
     WATCHDOG=1     the event loop still turns; if it has not for WatchdogSec, the process is ended and started anew
     STOPPING=1     we were told to end and are doing so
 
 The protocol is one datagram per message to the socket that $NOTIFY_SOCKET names. Without that variable nobody asked and nothing is
-sent. The libraries that speak it are a binding to libsystemd that must be compiled, or older than they are long.
+sent. It is written out here because the libraries that speak it are a binding to libsystemd that must be compiled, or old packages that
+are no longer than this file.
 
-What the watchdog does not say: that the disk answers or that peers do. It beats on the event loop, so it finds a loop that is stuck;
-whether the node can sign and store is asked by `truc doctor`.
+The watchdog beats on the event loop, so it finds a loop that is stuck. It does not say that the disk answers or that peers do: `truc
+doctor` asks whether the node can sign and store.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from node.log import get_logger
 log = get_logger()
 
 BEATS_PER_LIMIT = 3
-"""How often the watchdog is told within its limit: one message that comes late does no harm."""
+"""The watchdog is told so often within its limit, so that one message that comes late does no harm."""
 
 
 class ServiceManager:
@@ -47,7 +48,7 @@ class ServiceManager:
             self._go_on()
 
     def stopping(self) -> None:
-        """Tell that we are ending. The watchdog is told no more: how long an end may take is the manager's own limit."""
+        """Tell that we are ending. The watchdog is told no more: the manager has a limit of its own for how long an end may take."""
         if self._beat is not None:
             self._beat.cancel()
         self._tell("STOPPING=1\nSTATUS=Đang dừng, trả lời nốt những gì đã nhận.")

@@ -1,4 +1,4 @@
-"""Reading and writing stored records: the one place where a key meets the message that lies under it."""
+"""Access to stored records: the one place where a key meets the message that lies under it."""
 
 from typing import TypeVar
 

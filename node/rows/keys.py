@@ -1,4 +1,4 @@
-"""Every key of the store, made here and in hook_keys.py and nowhere else. Big-endian, so that order of bytes is order of meaning.
+"""Keys of the store, all made here and in webhook_keys.py and nowhere else. Big-endian, so that order of bytes is order of meaning.
 
     octet  table        key after the octet                       value (protos/truc/store/v1/records.proto)
     -----  -----------  ----------------------------------------  ------------------------------------------------
@@ -33,8 +33,8 @@
                         … party 0x00 packet_id                    DossierRecord           packet about that document that the unit knows
       z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
 
-Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. The party of a dossier row
-is the recipient whom alone it concerns (its statuses, what a packet does to it and nobody else); "" concerns all who get the packet.
+Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. A dossier row with a party
+concerns that recipient alone (its statuses, what a packet does to it and nobody else); with "" it concerns all that get the packet.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def body(body_sha256: bytes) -> bytes:
 
 
 def body_ref(body_sha256: bytes, packet_id: bytes = b"") -> bytes:
-    """Key that says that a packet needs a body; without a packet the prefix of all who need it."""
+    """Key that says that a packet needs a body; without a packet the prefix of all that need it."""
     return b"f" + body_sha256 + packet_id
 
 
@@ -125,7 +125,7 @@ def outbox_row(node_id: str, lane: int, since_ms: int, packet_id: bytes, kind: i
 
 
 def outbox_moment(node_id: str, lane: int, since_ms: int) -> bytes:
-    """Where the rows begin that have waited for a node in one lane since a moment or less long."""
+    """Place from which on the rows of a node and lane have waited since a moment, or less long."""
     return outbox(node_id) + _LANE_MS.pack(lane, since_ms)
 
 
@@ -135,7 +135,7 @@ def later(node_id: str) -> bytes:
 
 
 def later_from(node_id: str, due_ms: int) -> bytes:
-    """Where the rows begin that are put off for a node until `due_ms` or longer."""
+    """Place from which on rows are put off for a node until `due_ms` or longer."""
     return later(node_id) + _MS.pack(due_ms)
 
 
@@ -236,12 +236,12 @@ def document(unit: str, document_id: str) -> bytes:
 
 
 def document_sha256(document_id: str) -> bytes:
-    """Return what stands for a DocumentId in keys: its SHA-256, since a DocumentId is as long as its author likes."""
+    """Return the SHA-256 that stands for a DocumentId in keys, since a DocumentId is as long as its author likes."""
     return hashlib.sha256(document_id.encode()).digest()
 
 
 def dossier(unit: str, author: str, document_digest: bytes, party: str | None = None) -> bytes:
-    """Head and prefix of a document's dossier as one unit keeps it; or prefix of what concerns one party ("": everybody) in it."""
+    """Head and prefix of a document's dossier as one unit keeps it; with a party the prefix of its rows ("": everybody's)."""
     prefix = b"y" + unit.encode() + b"\0" + author.encode() + b"\0" + document_digest
     return prefix if party is None else prefix + party.encode() + b"\0"
 
@@ -257,7 +257,7 @@ def held(until_ms: int, packet_id: bytes) -> bytes:
 
 
 def held_from(until_ms: int) -> bytes:
-    """Where the rows begin of what waits until `until_ms` or longer."""
+    """Place from which on packets wait for their documents until `until_ms` or longer."""
     return HELD + _MS.pack(until_ms)
 
 
@@ -267,7 +267,7 @@ def duty(due_ms: int, packet_id: bytes, status_code: str, unit: str) -> bytes:
 
 
 def duty_from(due_ms: int) -> bytes:
-    """Where the duties begin that are due at `due_ms` or later."""
+    """Place from which on duties are due at `due_ms` or later."""
     return b"w" + _MS.pack(due_ms)
 
 
@@ -277,7 +277,7 @@ def due_of(key: bytes) -> int:
 
 
 def number(unit: str, code: str) -> bytes:
-    """Key under which it is found whether an author has used a number (with notation and year) before."""
+    """Key that shows whether an author has used a number (with notation and year) before."""
     return b"c" + unit.encode() + b"\0" + hashlib.sha256(code.encode()).digest()
 
 

@@ -1,4 +1,4 @@
-"""Keys of what systems are told of events: tables `a` and `e` of the map in keys.py."""
+"""Webhook keys: what systems are told of events, tables `a` and `e` of the map in keys.py."""
 
 import struct
 
@@ -14,7 +14,7 @@ def hook(system: str) -> bytes:
 
 
 def after_hook(system: str) -> bytes:
-    """Where the hooks go on after a system's own rows."""
+    """Place at which the hooks go on after a system's own rows."""
     return hook(system) + b"\1"
 
 
@@ -39,7 +39,7 @@ def number_of_notice(key: bytes) -> int:
 
 
 def hooked(unit: str) -> bytes:
-    """Key under which it is found who is told of what reaches a unit's inbox."""
+    """Key under which lie the systems that are told of what reaches a unit's inbox."""
     return HOOKED + unit.encode()
 
 
@@ -54,7 +54,7 @@ def hook_due(due_ms: int, system: str) -> bytes:
 
 
 def hooks_due_from(due_ms: int) -> bytes:
-    """Where the hooks begin that are due at `due_ms` or later."""
+    """Place from which on hooks are due at `due_ms` or later."""
     return HOOKS_DUE + _MS.pack(due_ms)
 
 

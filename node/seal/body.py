@@ -1,13 +1,13 @@
-"""Bodies: a packet encrypted once for all its recipients, in segments, so that 500 MB need no more memory than 2 KB.
+"""Body: a packet encrypted once for all its recipients, in segments, so that 500 MB need no more memory than 2 KB.
 
-The construction is STREAM (Hoang, Reyhanitabar, Rogaway, Vizar 2015): every segment of `segment_bytes` plaintext octets, the
-last one shorter, is AES-256-GCM on its own under
+The construction is STREAM (Hoang, Reyhanitabar, Rogaway, Vizar 2015): every segment of `segment_bytes` plaintext octets (the last
+one may be shorter) is encrypted by AES-256-GCM on its own under
 
     nonce = 7 zero octets | segment number (4 octets, big-endian) | 1 if it is the last, else 0
 
-Segments can therefore not be left out, repeated, swapped or cut off at the end. A nonce never repeats, because the content key
-is fresh for each sealing: never seal twice under one key. AES-GCM alone does not bind the key (one ciphertext may open under
-two keys); the envelope's content tag does: HMAC over the packet's digest under a key derived from the content key.
+Segments can therefore not be left out, repeated, swapped or cut off at the end. A nonce never repeats under one key, because the
+content key is fresh for each sealing: never seal twice under one key. AES-GCM alone does not bind the key (one ciphertext may open
+under two keys); the envelope's content tag does: HMAC over the packet's digest under a key derived from the content key.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ def segment_span(ref: BodyRef, index: int) -> tuple[int, int]:
 
 
 def content_tag_of(content_key: bytes, packet_sha256: bytes) -> bytes:
-    """Return what binds content key and plaintext together (envelope.proto, BodyRef.content_tag)."""
+    """Return the 32 octets that bind content key and plaintext together (envelope.proto, BodyRef.content_tag)."""
     tag_key = hashlib.sha256(_TAG_LABEL + content_key).digest()
     return hmac.digest(tag_key, packet_sha256, "sha256")
 
@@ -49,6 +49,7 @@ def content_tag_of(content_key: bytes, packet_sha256: bytes) -> bytes:
 def seal_body(content_key: bytes, packet: bytes, segment_bytes: int = SEGMENT_BYTES) -> tuple[bytes, BodyRef, bytes]:
     """Encrypt a packet that is in memory; return (body, its reference, SHA-256 of the packet). See BodySealer."""
     sealer = BodySealer(content_key, segment_bytes)
+    # Most packets have one segment; they need not be copied into a buffer first.
     is_short = 0 < len(packet) <= segment_bytes
     body = sealer.seal_only(packet) if is_short else sealer.update(packet) + sealer.finish()
     return body, sealer.body_ref(), sealer.packet_sha256
@@ -73,7 +74,7 @@ def open_body(content_key: bytes, ref: BodyRef, body: bytes) -> tuple[bytes, byt
 def open_segment(content_key: bytes, ref: BodyRef, index: int, ciphertext: bytes) -> bytes:
     """Decrypt one segment by itself, for reading from the middle. Raises Denied(BODY_UNREADABLE).
 
-    It proves that these octets are that segment of that key's packet; the digests of the whole are not looked at.
+    Success proves that these octets are that segment of that key's packet; the digests of the whole are not compared.
     """
     cipher = _cipher_for(content_key, ref)
     if not 0 <= index < segment_count(ref) or len(ciphertext) != segment_span(ref, index)[1]:
@@ -100,6 +101,7 @@ class BodySealer:
         self._packet_hash.update(data)
         self._packet_bytes += len(data)
         self._held += data
+        # One octet at least is held back: the last segment is marked, and nobody knows yet whether more will come.
         whole = (len(self._held) - 1) // self._segment_bytes
         if whole < 1:
             return b""
@@ -161,8 +163,8 @@ class BodySealer:
 class BodyOpener:
     """Decrypts a body as it comes in.
 
-    What `update` returns is authentic octets of the packet so far; that they are all of it, and that it is what the envelope
-    says, is known only when `finish` has returned. A writer to the outside marks the end only then.
+    `update` returns authentic octets of the packet so far. Only when `finish` has returned is it known that they are all of it, and
+    that it is what the envelope says: a writer to the outside marks the end only then.
     """
 
     def __init__(self, content_key: bytes, ref: BodyRef) -> None:

@@ -1,4 +1,4 @@
-"""Key files on disk: made once, never overwritten but by who means it, readable by their owner alone.
+"""Files of keys: made once, overwritten only by `replace_file`, readable by their owner alone.
 
 A private key that others could read is refused, not repaired: somebody may have read it already, and the operator has to know.
 """
@@ -42,7 +42,7 @@ def write_new(path: Path, octets: bytes, mode: int = PRIVATE_MODE) -> None:
 
 
 def replace_file(path: Path, octets: bytes, mode: int = PRIVATE_MODE) -> None:
-    """Write a file whole in place of the one that may be there: whoever looks finds the old one or the new one.
+    """Write a file whole in place of the one that may be there: a reader finds the old one or the new one.
 
     Raises as `write_new`, but never Broken(ALREADY_EXISTS).
     """

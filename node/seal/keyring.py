@@ -1,4 +1,4 @@
-"""This node's private keys, from files: one that signs, and several that open what was sealed for it.
+"""Keyring: this node's private keys, from files: one that signs, and several that open what was sealed for it.
 
     keys/sign.pem         Ed25519     signs envelopes and receipts
     keys/seal-0001.pem    X25519      opens key wraps; the highest number is published, the older ones still open
@@ -64,7 +64,7 @@ class Keyring:
 
     @property
     def node_id(self) -> str:
-        """Whose keys these are."""
+        """The node whose keys these are."""
         return self._node_id
 
     def public_keys(self) -> PublicKeys:
@@ -141,9 +141,9 @@ def load_private_key(path: Path, passphrase: bytes | None) -> PrivateKeyTypes:
 
 
 def under_passphrase(path: Path, now: bytes | None, new: bytes) -> bytes | None:
-    """Return a private key's file as it is under another passphrase; None if it is under that one already.
+    """Return a private key file's content under another passphrase; None if it is under that one already.
 
-    Faults as in `load_keys`; a file that is still in the clear opens, too, as after a change that was cut short.
+    Faults as in `load_keys`. A file in the clear opens, too: a change that was cut short may leave one.
     """
     pem = read_private(path)
     for passphrase in dict.fromkeys((new, now, None)):
@@ -158,7 +158,7 @@ def under_passphrase(path: Path, now: bytes | None, new: bytes) -> bytes | None:
 
 
 def encryption_of(passphrase: bytes | None) -> KeySerializationEncryption:
-    """Return how a private key is written with this passphrase."""
+    """Return the encryption with which a private key is written under this passphrase; none without one."""
     return BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
 
 

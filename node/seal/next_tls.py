@@ -1,7 +1,7 @@
-"""The node's next TLS certificate: it waits in keys/next/ until the directory lists it, and takes its place when the node starts.
+"""Next TLS certificate: it waits in keys/next/ until the directory lists it, and takes the old one's place when the node starts.
 
-Peers believe what the directory lists, octet for octet. So the zone names both certificates for a while, and at no moment is the node
-one that others refuse. Only a start changes the files: whoever reads keys/ meanwhile finds what the running node shows.
+Peers believe what the directory lists, octet for octet. So the zone names both certificates for a while, and others never refuse the
+node. Only a start changes the files, so keys/ always holds the certificate that the running node shows.
 """
 
 import shutil
@@ -12,18 +12,18 @@ from node.seal.tls import CERTIFICATE_FILE, TlsIdentity, load_tls, replace_tls
 
 
 def next_folder(keys: Path) -> Path:
-    """Return where the next certificate waits."""
+    """Return the folder where the next certificate waits."""
     return keys / "next"
 
 
 def folders(keys: Path) -> list[Path]:
-    """Return where TLS keys and certificates lie: those in use, then those that are to take their place, if there are any."""
+    """Return the folders of TLS keys and certificates: those in use, then those that are to take their place, if there are any."""
     waiting = next_folder(keys)
     return [keys, *([waiting] if (waiting / CERTIFICATE_FILE).exists() else [])]
 
 
 def chosen(keys: Path, listed: Collection[bytes], passphrase: bytes | None) -> TlsIdentity:
-    """Return what a node shows that starts now, while the directory lists these certificates for it. Raises as `load_tls`."""
+    """Return the certificate that a node shows if it starts while the directory lists these for it. Raises as `load_tls`."""
     for waiting in folders(keys)[1:]:
         identity = load_tls(waiting, passphrase)
         if identity.certificate_der in listed:
@@ -32,9 +32,9 @@ def chosen(keys: Path, listed: Collection[bytes], passphrase: bytes | None) -> T
 
 
 def adopt(keys: Path, listed: Collection[bytes], passphrase: bytes | None) -> TlsIdentity:
-    """Return what the node that starts now shows, and put it in its place, if it was waiting.
+    """Return the certificate that the node shows from this start on, and put it in its place, if it was waiting.
 
-    Cut short, it is done again by the next start. Raises as `load_tls` and `replace_tls`.
+    If it is cut short, the next start does it again. Raises as `load_tls` and `replace_tls`.
     """
     identity = chosen(keys, listed, passphrase)
     waiting = next_folder(keys)

@@ -1,7 +1,7 @@
 """Public keys as the directory lists them: how one is named, and when it may be used.
 
 A key's name (`key_id`) is the SHA-256 of its 32 raw octets. Signatures and key wraps carry names only; the key itself always
-comes out of the directory, so nobody can bring a key of his own.
+comes out of the directory, so nobody can bring a key along.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
-"""A secret that has to be known again: it lies on the disk encrypted to this node's own sealing key.
+"""Secrets that have to be known again: they lie on the disk encrypted to this node's own sealing key.
 
-Where a digest does (a token that is shown to us) a digest is kept. A secret that two sides compute with, as HMAC needs it, must be
-had in the clear, so it is locked the way everything else is that is sealed for this node: a fresh key by HPKE to the newest
-sealing key (Keys.encapsulate), and the secret under that key, bound to its owner's name. After a change of sealing keys the older
-ones still open it. A copy of the file without the node's keys tells nothing.
+Where a digest suffices (a token that is shown to us) only the digest is kept. A secret with which two sides compute an HMAC must be
+known in the clear, so it is locked like everything that is sealed for this node: a fresh key by HPKE to the newest sealing key
+(Keys.encapsulate), and the secret under that key, bound to its owner's name. After a change of sealing keys the older ones still open
+it. A copy of the file without the node's keys tells nothing.
 """
 
 import json
@@ -18,7 +18,7 @@ _LABEL = b"truc vxp secret\0"
 
 
 def seal_secret(keys: Keys, public_key: bytes, owner: str, secret: bytes) -> bytes:
-    """Lock a secret for the node that holds `public_key` (raw X25519, ours); return what may lie in a file, as JSON."""
+    """Lock a secret for the node that holds `public_key` (raw X25519, ours); return the content of its file, as JSON."""
     wrapping_key, encapsulation = keys.encapsulate(public_key)
     fields = {
         "owner": owner,

@@ -50,7 +50,7 @@ def sign_statements(key: Ed25519PrivateKey, label: bytes, statements: Sequence[b
 def verify(label: bytes, statement: bytes, signature: Signature, public_key: bytes) -> bool:
     """Tell whether the holder of a raw Ed25519 public key signed this statement under this label.
 
-    Anything out of its range (sizes, position, a path too short or too long) is simply not a signature: False.
+    A signature with anything out of its range (sizes, position, a path too short or too long) is none: False.
     """
     if not _is_well_formed(signature) or len(public_key) != PUBLIC_KEY_BYTES:
         return False
@@ -68,8 +68,8 @@ def verify(label: bytes, statement: bytes, signature: Signature, public_key: byt
 def verify_by(entry: NodeEntry, label: bytes, statement: bytes, signature: Signature, at_ms: int) -> bool:
     """Tell whether a node of the directory signed this statement with a key that is valid at `at_ms`.
 
-    The caller chooses the time, in milliseconds since 1970 UTC: its own clock for what has just come in, the time of
-    acceptance for what was stored. Never a time that only the signer vouches for: it could name one when its key was good.
+    The caller chooses the time, in milliseconds since 1970 UTC: its own clock for what has just come in, the time of acceptance for
+    what was stored. It must not be a time that only the signer vouches for: that could name one at which the key was good.
     """
     public_key = signing_key_of(entry, signature.key_id, at_ms)
     return public_key is not None and verify(label, statement, signature, public_key)
@@ -109,7 +109,7 @@ def _root_octets(tree_size: int, root: bytes) -> bytes:
 
 
 def _levels(leaves: list[bytes]) -> list[list[bytes]]:
-    """Return the tree from its leaves up to its root. A last one without a sibling goes up as it is (RFC 6962's shape)."""
+    """Return the tree from its leaves up to its root. A last node without a sibling goes up as it is (RFC 6962's shape)."""
     levels = [leaves]
     while len(level := levels[-1]) > 1:
         above = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]

@@ -1,6 +1,6 @@
-"""The node's TLS certificate. It is self-signed and worth nothing by itself: the directory names it, octet for octet.
+"""TLS certificate of the node. It is self-signed and worth nothing by itself: the directory names it, octet for octet.
 
-There is no certificate authority to run. A certificate from one can be pinned just as well; nothing here asks who issued it.
+There is no certificate authority to run. A certificate from one can be pinned just as well; nothing here asks for the issuer.
 The files are keys/tls.key (private, like the other keys) and keys/tls.crt.
 """
 
@@ -25,9 +25,9 @@ from node.seal.keyring import encryption_of, load_private_key
 
 KEY_FILE, CERTIFICATE_FILE = "tls.key", "tls.crt"
 TlsKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-"""What `create_certificate` makes, and what authorities issue certificates for."""
+"""Keys of the kind that `create_certificate` makes, or that authorities issue certificates for."""
 BACKDATE_MS = DAY_MS
-"""A new certificate is valid since yesterday, so that a peer whose clock is late accepts it at once."""
+"""A new certificate is valid since yesterday, so that a peer whose clock is behind accepts it at once."""
 
 _DNS_NAME = re.compile(r"[A-Za-z0-9.*_-]{1,253}")
 
@@ -79,7 +79,7 @@ def write_tls(folder: Path, identity: TlsIdentity, passphrase: bytes | None) -> 
 def replace_tls(folder: Path, identity: TlsIdentity, passphrase: bytes | None) -> None:
     """Put key and certificate in the place of those that are there, each whole; faults as in files.replace_file.
 
-    Cut short between the two they do not belong together, and `load_tls` says so: keep the new ones until this has returned.
+    After a cut between the two they do not belong together, and `load_tls` says so: keep the new ones until this has returned.
     """
     replace_file(folder / KEY_FILE, _key_file(identity, passphrase))
     replace_file(folder / CERTIFICATE_FILE, identity.certificate_pem, PUBLIC_MODE)
@@ -90,7 +90,7 @@ def _key_file(identity: TlsIdentity, passphrase: bytes | None) -> bytes:
 
 
 def load_tls(folder: Path, passphrase: bytes | None) -> TlsIdentity:
-    """Read key and certificate, whoever issued it.
+    """Read key and certificate, of any issuer.
 
     Raises Broken: KEY_FILE_MISSING, KEY_FILE_EXPOSED, or KEY_UNUSABLE if one of them cannot be read or they do not belong
     together. Expiry is not asked here: see `check_expiry`.
@@ -113,7 +113,7 @@ def certificate_der(certificate_pem: bytes) -> bytes:
 
 
 def certificates_der(pem: bytes) -> tuple[bytes, ...]:
-    """Return the DER of every certificate in a PEM, of which there may be two while one takes the other's place.
+    """Return the DER of every certificate in a PEM; there may be two while one takes the other's place.
 
     Raises Broken(KEY_UNUSABLE) if there is none.
     """

@@ -1,6 +1,6 @@
-"""Key wraps: the content key of a packet, locked for one node.
+"""Wraps: the content key of a packet, locked for one node.
 
-One HPKE encapsulation costs two elliptic-curve operations, a packet's own part should cost next to none. So a random wrapping
+One HPKE encapsulation costs two elliptic-curve operations, but a packet's own part should cost next to nothing. So a random wrapping
 key travels by HPKE to each recipient's public key (Keys.encapsulate) and locks many content keys, each by AES-256-GCM:
 
     wrapped_key     = nonce (12 octets) | AES-256-GCM(wrapping key, nonce, content key)
@@ -80,7 +80,7 @@ class Wrapper:
             return shared, shared.uses.to_bytes(NONCE_BYTES, "big")
 
     def _is_fresh(self, shared: "_Shared", now_ms: int) -> bool:
-        # A clock that jumped back makes the age negative: take a new one rather than an old one for ever.
+        # A clock that jumped back makes the age negative: take a new key rather than an old one for ever.
         return shared.uses < self._uses_max and 0 <= now_ms - shared.since_ms < self._age_max_ms
 
     def _decapsulate(self, key_id: bytes, encapsulation: bytes) -> AESGCM:

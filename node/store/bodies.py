@@ -1,11 +1,11 @@
-"""Large bodies as files named by their digest, and the parts that they grow from.
+"""Bodies: large ones as files named by their digest, and the parts that they grow from.
 
     <root>/bodies/ab/<sha256 in hex>     sealed: complete, checked, durable; never changed, only removed
     <root>/spool/<token in hex>.part     being written; on the same file system, so that renaming is atomic
 
 A body has its name only when its octets are durable (fsync, rename, fsync of the folder), and only then does a transaction
-speak of it. A part survives a crash: opening it again reads and digests what is there, so its octets are what they are, and
-makes them durable before any is claimed. Everything that touches the disk runs in this room's own threads.
+speak of it. A part survives a crash: opening it again reads and digests the octets that are there, whatever they are, and
+makes them durable before any is claimed. Everything that touches the disk runs in this file's own threads.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class FileBodies:
             self._make_folders(root)
 
     def _make_folders(self, root: Path) -> None:
-        # All at once, so that no body ever waits for a folder of its own to become durable.
+        # All shelves at once, so that no body ever waits for a folder of its own to become durable.
         shelves = [self._bodies / f"{number:02x}" for number in range(256)]
         if self._spool.is_dir() and all(shelf.is_dir() for shelf in shelves):
             return
@@ -52,7 +52,7 @@ class FileBodies:
             sync_folder(folder, self._on_fatal)
 
     async def open_part(self, token: bytes) -> FilePart:
-        """Begin a part, or go on with the one of that token: all that is found is made durable and counts.
+        """Begin a part, or go on with the one of that token: everything found in it is made durable and counts.
 
         Raises Deferred(PEER_BUSY) while the same part is open, Deferred(DISK_FULL), Broken(IO_FAILED).
         """
@@ -66,7 +66,7 @@ class FileBodies:
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # The thread goes on; what it opens must be let go of again.
+            # The thread goes on nevertheless; the part that it opens must be let go of again.
             opening.add_done_callback(lambda done: self._abandon(token, done))
             raise
         except Exception:
@@ -147,7 +147,7 @@ class FileBodies:
         token = bytes.fromhex(path.stem)
         if token in self._open_tokens:
             return False
-        # Nobody may open it between the look and the removal, or would write to a file without a name.
+        # Nobody may open the part between the look and the removal, or he would write to a file without a name.
         self._open_tokens.add(token)
         try:
             return await self.in_thread(lambda: _remove_if_older(path, before))
@@ -170,7 +170,7 @@ class FileBodies:
         sync_folder(target.parent, self._on_fatal)
 
     def is_named(self, body_sha256: bytes) -> bool:
-        """Tell whether a body is there, and make sure of its name: another thread may be just about to."""
+        """Tell whether a body is there, and make its name durable: the thread that named it may not have done so yet."""
         target = self.path_of(body_sha256)
         if not target.exists():
             return False
@@ -179,7 +179,7 @@ class FileBodies:
 
     @property
     def on_fatal(self) -> OnFatal:
-        """What to do when the disk fails."""
+        """Called when the disk fails."""
         return self._on_fatal
 
     async def in_thread(self, act: Callable[[], T]) -> T:
@@ -189,7 +189,7 @@ class FileBodies:
 
 
 def _is_older(path: Path, before: float) -> bool:
-    # A part that was sealed since the folder was read is gone, and that is well.
+    # A part that was sealed since the folder was read is gone, which is as it should be.
     try:
         return path.stat().st_mtime < before
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Scales: how many octets a node's store and bodies take, without ever walking through all bodies at once.
+"""Disk usage: how many octets a node's store and bodies take, without ever walking through all bodies at once.
 
 Bodies lie on 256 shelves by the first octet of their digest, so all shelves fill alike. Each weighing walks the database's folder (a few
-dozen files) and as many shelves as fit into its time, going round; what is told of the bodies is the sum of each shelf's last weighing.
+dozen files) and as many shelves as fit into its time, going round; the figure for bodies is the sum of each shelf's last weighing.
 """
 
 import os
@@ -24,7 +24,7 @@ class Weights:
 
 
 class Scales:
-    """Weighs what lies in a home. Blocks: call it from a thread, one call at a time."""
+    """Weighs a home. Blocks: call it from a thread, one call at a time."""
 
     def __init__(self, store: Path, home: Path, *, shelves_time_s: float = SHELVES_TIME_S) -> None:
         self._store, self._home = store, home
@@ -50,7 +50,7 @@ class Scales:
 
 
 def _weigh(folder: Path) -> tuple[int, int]:
-    """Return how many files lie in a folder, and their octets; files that go meanwhile, or a folder that is not there, weigh nothing."""
+    """Return how many files lie in a folder, and their octets; files that vanish meanwhile, or a missing folder, weigh nothing."""
     count, size_bytes = 0, 0
     try:
         with os.scandir(folder) as entries:

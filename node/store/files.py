@@ -1,8 +1,8 @@
-"""What every durable file of the store needs: telling "no space" from worse, syncing folders, ending the process.
+"""Files: what every durable file of the store needs: telling "no space" from worse, syncing folders, ending the process.
 
 An fsync that failed must never be tried again and believed: the kernel may have dropped the dirty pages and will report the
 next one as good (the "fsyncgate" of 2018). Only "no space" is survivable, because then we throw away what was not durable;
-anything else ends the process and recovery reads what is really there.
+anything else ends the process, and recovery reads what is really there.
 """
 
 import errno
@@ -16,7 +16,7 @@ from node.errors import Broken, Deferred
 from node.model.reason import Reason
 
 EXIT_TRY_AGAIN = 75
-"""sysexits EX_TEMPFAIL: the supervisor starts us again and recovery decides."""
+"""sysexits EX_TEMPFAIL: the service manager starts us again and recovery decides."""
 
 OnFatal = Callable[[BaseException], None]
 

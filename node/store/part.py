@@ -1,11 +1,11 @@
-"""One body being written to a file: how much is written, how much is durable, and the digest of it all so far.
+"""Part: one body being written to a file: how much is written, how much is durable, and the digest of it all so far.
 
     |--------------- durable_bytes ---------------|------- written, not durable -------|
     0                                                                          size_bytes
 
-After a write that met a full disk the file is cut back to what it was. After an fsync that met one, it is cut back to what
-was durable, because the kernel may have dropped the rest; the digest is then computed anew. All work on the file is done in
-threads, one piece at a time: a lock keeps a cancelled call, which goes on in its thread, apart from the next.
+After a write that met a full disk the file is cut back to what it was. After an fsync that met one, it is cut back to the durable
+octets, because the kernel may have dropped the rest; the digest is then computed anew. All work on the file is done in threads, one
+piece at a time: a lock keeps a cancelled call, which goes on in its thread, apart from the next.
 """
 
 import hashlib
@@ -27,11 +27,11 @@ _READ_BYTES = 1 * MIB
 
 
 class Shelves(Protocol):
-    """What a part needs of the room it is in."""
+    """The folder as a part needs it."""
 
     @property
     def on_fatal(self) -> OnFatal:
-        """What to do when the disk fails."""
+        """Called when the disk fails."""
         ...
 
     def is_named(self, body_sha256: bytes) -> bool:

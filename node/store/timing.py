@@ -1,7 +1,7 @@
-"""How long things took: a histogram in plain numbers, for one writer, read by whoever likes (web/watch/).
+"""Timing: how long things took, as a histogram in plain numbers, for one writer and any number of readers (web/watch/).
 
-Bounds are those that tell a good disk from a tired one. An observation costs a bisection and three additions; it takes no lock: each
-histogram is written by one thread, and a reader that comes in between is wrong by one observation.
+The bounds tell a good disk from a tired one. An observation costs a bisection and three additions; it takes no lock: each histogram is
+written by one thread, and a reader that comes in between is wrong by one observation.
 """
 
 from bisect import bisect_left
@@ -10,7 +10,7 @@ BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 
 class Histogram:
-    """Observations in seconds. `counts` has one place for each bound (at most that long) and one for what took longer."""
+    """Observations in seconds. `counts` has one place for each bound (at most that long) and one for longer ones."""
 
     __slots__ = ("counts", "sum_s")
 

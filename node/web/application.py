@@ -1,6 +1,6 @@
-"""What is served where: one Starlette application, whose parts know nothing of each other.
+"""Application: one Starlette application, whose parts know nothing of each other; it says what is served where.
 
-Nothing redirects, anywhere: the bridge's callers turn a redirected POST into a GET. What is at no known place is told so in JSON.
+Nothing redirects, anywhere: the bridge's callers turn a redirected POST into a GET. Requests to unknown places get a refusal in JSON.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from node.web.protocol import length_is_ambiguous
 
 
 def application(parts: Mapping[str, ASGIApp], refusal: bytes) -> ASGIApp:
-    """Put the parts (by path, e.g. "/vxp") together. `refusal` is the JSON for what is at no known place or malformed."""
+    """Put the parts (by path, e.g. "/vxp") together. `refusal` is the JSON for requests to unknown places and malformed ones."""
 
     async def nothing_here(request: Request, error: Exception) -> Response:
         await Body(request.receive).drain()

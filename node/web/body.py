@@ -1,6 +1,6 @@
-"""The body of one request, bounded in size and time.
+"""Body of one request, bounded in size and time.
 
-Whoever answers has read the body to its end first, refusals included: a server that closes while the caller still sends makes the
+Every answer, a refusal too, comes after the body was read to its end: a server that closes while the caller still sends makes the
 caller's system throw the answer away, and the caller sees a broken connection instead of a reason. So a refusal drains what is
 still coming, up to a bound. A caller that stops sending, or sends too slowly for too long, is given up.
 """
@@ -20,7 +20,7 @@ RATE_BYTES_S_MIN = 2 * KIB
 """Over its whole length a body must come at least this fast, after the first minute."""
 GRACE_S = 60.0
 DRAIN_BYTES_MAX = 128 * MIB
-"""So much is read and thrown away so that a refusal arrives; who sends more gets a closed connection."""
+"""So much is read and thrown away so that a refusal arrives; a caller that sends more gets a closed connection."""
 
 
 class Body:
@@ -54,7 +54,7 @@ class Body:
         return bytes(read)
 
     async def drain(self) -> bool:
-        """Read what is still coming and throw it away; return whether the end was reached, so that more may be asked after it."""
+        """Read what is still coming and throw it away; return whether the end was reached and the connection can take another request."""
         limit = self._read_bytes + DRAIN_BYTES_MAX
         try:
             while not self.ended and self._read_bytes < limit:

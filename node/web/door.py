@@ -1,7 +1,7 @@
-"""The web door: one server for the ASGI application, inside the node's own process and loop.
+"""Door to the web: one server for the ASGI application, inside the node's own process and loop.
 
-uvicorn would take the process's signals; they are the node's, so its server is started without that. What comes from proxies'
-header fields is not believed: who calls is told by the connection and by what is signed.
+uvicorn would take the process's signals; they are the node's, so its server is started without that. Header fields that proxies add are
+not believed: the connection, and what is signed, tell who calls.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class WebDoor:
 
     @property
     def url(self) -> str:
-        """Where it is reached from this machine, with the port that was really taken."""
+        """The URL at which it is reached from this machine, with the port that was really taken."""
         host = self.address.rpartition(":")[0]
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
@@ -83,7 +83,7 @@ class WebDoor:
             await server.serve(sockets=[held.enter_context(listening), *doubles])
 
     def _config(self, context: ssl.SSLContext | None) -> uvicorn.Config:
-        # What comes in malformed is counted by us; uvicorn would log a line for each.
+        # uvicorn would log a line for each malformed request, which we count.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         return uvicorn.Config(
             self._application,

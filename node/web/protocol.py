@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, with bounds (decision 0007).
+"""Protocol of one HTTP connection: uvicorn's, with bounds (decision 0007).
 
 uvicorn leaves four things open. A caller that connects and stays silent, or sends its header one octet a minute, holds a connection
 for ever. The number of connections is not bounded. A header block that is too large or malformed is answered with plain text,
@@ -26,7 +26,7 @@ IDLE_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What is said to a caller that cannot be understood (JSON), and who hears of its address."""
+    """The refusal (JSON) for a caller that cannot be understood, and the function that hears of its address."""
 
     refusal: bytes
     heard: Callable[[str], object]
@@ -44,7 +44,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; close at once if there are too many."""
         super().connection_made(transport)
-        # Nothing is taken for another request that comes behind one after which we or the caller said that the connection closes.
+        # Octets behind a request after which we or the caller said that the connection closes are not taken for another request.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
         self._deadline: asyncio.TimerHandle | None = None
         if len(self.connections) > CONNECTIONS_MAX:
@@ -68,20 +68,20 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.send_400_response("")
 
     def on_message_begin(self) -> None:
-        """The first octet of a request."""
+        """Begin a request, at its first octet."""
         super().on_message_begin()
         if self._deadline is None:
             self._expect_header()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header line. Raises TooLarge: what came in one piece with its end is bounded here."""
+        """Take a header line. Raises TooLarge: this bounds a header block that came in one piece with its end."""
         super().on_header(name, value)
         self._block_bytes += len(name) + len(value)
         if self._block_bytes > HEADER_BYTES_MAX:
             raise TooLarge
 
     def on_headers_complete(self) -> None:
-        """The header block is whole."""
+        """Stop the clock: the header block is whole."""
         self._header_is_here()
         super().on_headers_complete()
 

@@ -1,8 +1,8 @@
-"""The brake: who proves nothing is slowed, and told of.
+"""Throttle: slows callers that prove nothing, and tells the operator of them.
 
-A secret of 32 random octets is not found by guessing; what the brake is for is that guessing costs the guesser time, costs us
-nothing, and is seen. Only refusals wait. A call that is proved right is answered at once, whatever somebody else did in its name or
-from its address: nobody can lock a system out by guessing its secret. Counted by address alone, for a name costs a guesser nothing.
+A secret of 32 random octets is not found by guessing; the throttle only makes guessing cost the guesser time and us nothing, and shows
+it. Only refusals wait. A call that is proved right is answered at once, whatever somebody else did in its name or from its address:
+nobody can lock a system out by guessing its secret. Refusals are counted by address alone, for a name costs a guesser nothing.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from node.log import get_logger
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.25, 8.0
 FORGET_AFTER_S = 600.0
-"""An address that was not refused for so long begins anew."""
+"""The count of an address that was not refused for so long begins anew."""
 REMEMBERED_MAX = 4_096
 """Addresses that are counted, the least recent leaving first."""
 WAITING_MAX = 512
@@ -42,7 +42,7 @@ class Brake:
         self._waiting = 0
 
     async def refused(self, address: str, name: str, reason: str) -> None:
-        """Note a refusal of one who gave a name, and wait: longer after every four, up to a limit."""
+        """Note a refusal of a caller that gave a name, and wait: longer after every four, up to a limit."""
         count = self.note(address, reason, name)
         if self._waiting >= WAITING_MAX:
             return

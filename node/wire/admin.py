@@ -1,4 +1,4 @@
-"""What an operator asks of the running node, between model.office and admin_service.proto."""
+"""Admin: what an operator asks of the running node, between model.office and admin_service.proto."""
 
 from collections.abc import Sequence
 

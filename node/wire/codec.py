@@ -1,4 +1,4 @@
-"""The wire's translation, in one place to import from: words of node/model/ <-> messages and octets of truc.v1.
+"""Codec: the mesh's translation, in one place to import from: words of node/model/ <-> messages and octets of truc.v1.
 
 Pure functions, one pair for each message. envelope.py and receipt.py hold what is signed and stored byte for byte;
 mesh.py holds what two nodes say to each other. No signature is checked and no key is touched here.

@@ -2,11 +2,11 @@
 
 An envelope is serialised once, by its origin; from then on only its bytes count, so this file is the one place where
 they are made and read. Reading is strict: whatever `decode_envelope` returns is consistent in itself, and the rooms
-behind it need not ask again. Whether it is *true* (signature, prefixes, keys) is not asked here. Signatures and key
+behind it need not ask again. This file does not ask whether it is *true* (signature, prefixes, keys). Signatures and key
 wraps are translated as they are; node/seal/ judges them whole.
 
-A message within another is filled in its place (`..._into`): one that is made apart and handed to the outer one's constructor is
-serialised and read again for each layer around it, which cost a packet of 50 KB a dozen copies of its body.
+A message within another is filled in its place (`..._into`): a message that is made apart and handed to the outer one's constructor
+is serialised and read again for each layer around it, which cost a packet of 50 KB a dozen copies of its body.
 """
 
 import re
@@ -72,7 +72,7 @@ def encode_envelope(envelope: Envelope) -> bytes:
 def decode_envelope(octets: bytes) -> Envelope:
     """Read an envelope's exact bytes. Raises Denied(ENVELOPE_MALFORMED), naming what is wrong.
 
-    A packet is looked at several times within a second, when it comes, is fetched and is answered: what was read last is remembered.
+    A packet is looked at several times within a second, when it comes, is fetched and is answered, so the last envelopes are remembered.
     """
     return _remembered(octets) if len(octets) <= REMEMBERED_BYTES_MAX else _decode(octets)
 
@@ -108,6 +108,7 @@ def _decode(octets: bytes) -> Envelope:
     return envelope
 
 
+# Longer envelopes, with hundreds of recipients, are not remembered: the octets kept stay below 4 MiB whatever is sent.
 REMEMBERED_BYTES_MAX = 4 * KIB
 _remembered = lru_cache(maxsize=1_024)(_decode)
 

@@ -1,8 +1,8 @@
-"""What nodes say to each other, between model.mesh and mesh_service.proto.
+"""Mesh: what nodes say to each other, between model.mesh and mesh_service.proto.
 
-Nothing that a peer writes can raise anything but a Fault. A request that cannot be understood is the peer's mistake
-(Denied); an item of a batch that cannot be understood becomes its own answer and does not harm its neighbours. A
-*response* that cannot be understood is as good as none: Deferred(PEER_UNREACHABLE), and the outbox tries again.
+Whatever a peer writes, nothing but a Fault is raised. A request that cannot be understood is the peer's mistake (Denied);
+an item of a batch that cannot be understood becomes its own answer and does not harm its neighbours. A *response* that
+cannot be understood is as good as none: Deferred(PEER_UNREACHABLE), and the outbox tries again.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from node.wire.receipt import reason_of, reason_to_proto, signed_receipt_from_pr
 from node.wire.truc.v1 import mesh_service_pb2 as pb
 
 DETAIL_CHARACTERS_MAX = 300
-"""More of a peer's words than this does not reach our log."""
+"""At most so much of a peer's words reaches our log."""
 
 
 def hello_request_to_proto(hello: Hello) -> pb.HelloRequest:
-    """Translate our introduction; who we are is told by our certificate."""
+    """Translate our introduction; our certificate tells who we are."""
     return pb.HelloRequest(
         protocol_min=hello.protocol_min,
         protocol_max=hello.protocol_max,
@@ -37,7 +37,7 @@ def hello_request_to_proto(hello: Hello) -> pb.HelloRequest:
 
 
 def hello_request_from_proto(message: pb.HelloRequest, node_id: str) -> Hello:
-    """Translate a caller's introduction; `node_id` is whose certificate it presented."""
+    """Translate a caller's introduction; `node_id` is the node whose certificate it presented."""
     return _hello(message, node_id)
 
 
@@ -99,8 +99,8 @@ def push_item_from_proto(message: pb.PushItem) -> PushItem:
 def push_request_to_bytes(items: Sequence[PushItem]) -> bytes:
     """Return the octets of a PushRequest with a batch.
 
-    Each item is serialised in a request of its own and these are joined, which is a request with all of them (Protocol Buffers: what
-    encodings one after another say is merged, elements of repeated fields appended). Serialised at once, requests of some hundred
+    Each item is serialised in a request of its own and these are joined, which is a request with all of them (Protocol Buffers merges
+    encodings that follow one another, and appends the elements of repeated fields). Serialised as one, requests of some hundred
     kilobytes take five times as long, because the buffer is moved again and again while it grows.
     """
     return b"".join(map(_one_item, items))
@@ -133,7 +133,8 @@ def push_response_from_proto(message: pb.PushResponse, items: int) -> list[Answe
 
 
 def answer_into(message: pb.ItemAnswer, answer: Answer) -> None:
-    """Translate an answer. The answer that says nothing is a message, too."""
+    """Translate an answer."""
+    # An answer without a word in it (a receipt was taken) must still be there for the reader.
     message.SetInParent()
     if answer.receipt:
         signed_receipt_into(message.receipt, answer.receipt)

@@ -1,7 +1,7 @@
-"""What an office's software and its node say to each other, between model.office and office_service.proto.
+"""Office: what an office's software and its node say to each other, between model.office and office_service.proto.
 
-Requests are judged here as far as form goes (Rejected(REQUEST_INVALID)); what they mean is judged by the node. Answers are
-read by the client of the same release, so one that cannot be understood is an error too, never a guess.
+This file judges the form of requests (Rejected(REQUEST_INVALID)); the node judges what they mean. Answers are read by the client of
+the same release, so an answer that cannot be understood is an error too, never a guess.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _SEVERITY_NUMBERS = {Severity.ERROR: pb.SEVERITY_ERROR, Severity.WARNING: pb.SEV
 
 
 def submission_to_proto(submission: Submission) -> pb.SubmitBegin:
-    """Translate how a packet is handed in."""
+    """Translate the request that comes with a packet."""
     return pb.SubmitBegin(
         submission_id=submission.submission_id,
         packet_bytes=submission.packet_bytes,
@@ -43,7 +43,7 @@ def submission_to_proto(submission: Submission) -> pb.SubmitBegin:
 
 
 def submission_from_proto(message: pb.SubmitBegin) -> Submission:
-    """Translate how a packet is handed in. Raises Rejected(REQUEST_INVALID)."""
+    """Translate the request that comes with a packet. Raises Rejected(REQUEST_INVALID)."""
     if not 0 < len(message.submission_id) <= SUBMISSION_ID_CHARACTERS_MAX or not message.submission_id.isprintable():
         raise invalid("submission_id must be 1 to 128 printable characters")
     if message.packet_bytes < 0 or message.expire_at_ms < 0:

@@ -1,6 +1,6 @@
-"""How a sent packet and a document's life are shown, between model.office, model.life and office_service.proto.
+"""Track: how a sent packet and a document's life are shown, between model.office, model.life and office_service.proto.
 
-Apart from office.py because these are views: nothing here is asked of the node or decides anything.
+It stands apart from office.py because these are views: nothing here is asked of the node or decides anything.
 """
 
 from node.model.delivery import State

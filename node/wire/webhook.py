@@ -1,4 +1,4 @@
-"""What is posted to a webhook: notices as JSON in ASCII, with the ids by which a receiver drops repeats. Described in deploy/webhook.md."""
+"""Webhook: notices as they are posted, JSON in ASCII, with the ids by which a receiver drops repeats (deploy/webhook.md)."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def trial_message(system: str, node_id: str, token: str, now_ms: int) -> HookMes
 
 
 def _id_of(batch: Batch, notice: Notice) -> str:
-    # All of it, not the number alone: after an older store was put back the numbers come again for other events.
+    # The id covers the whole notice, not its number alone: after an older store was put back the numbers come again for other events.
     words = (batch.system, batch.set_ms, notice.number, notice.kind.value, notice.unit, notice.time_ms)
     return _digest("truc notice", *map(str, words), notice.packet_id.hex())
 

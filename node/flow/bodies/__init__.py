@@ -1,6 +1,6 @@
 """Bodies: encrypted packets by digest, in the store or as files, counted by who needs them.
 
 refs.py     who names a body          files.py           files of bodies, and locks on their names
-reading.py  back to octets            summary.py         the sealed header that lists show
-stale_uploads.py   uploads that nobody goes on with
+reading.py  back to octets            stale_uploads.py   uploads that nobody goes on with
+summary.py  the sealed header that lists show
 """

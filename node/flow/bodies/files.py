@@ -1,13 +1,13 @@
-"""Body files: made before a transaction names them, removed after the last packet has let go of them.
+"""Files of bodies: made before a transaction names them, removed after the last packet has let go of them.
 
-Between file and row nothing is atomic, so two rules keep them together:
-  1. who makes a file for others to name, or removes one, holds the digest's lock from the file to the row, so that no removal
+Nothing is atomic between file and row, so two rules keep them together:
+  1. the digest's lock is held from the making of a file to the row that names it, and while a file is removed, so that no removal
      comes between the making and the naming of another packet with the same body;
-  2. a file is removed only if a look into the store, under that lock, finds nobody who names it.
-What could not be removed when its time came (the store took no questions, the caller went away) is remembered and tried again
-by the sweep, which also ends uploads that nobody goes on with. What a crash leaves of an upload is found by its record; what it
-leaves of a submission, a whole file that no row has come to name, by a slow walk: each hour one shelf of 256, so that neither a start
-nor any sweep looks at all files.
+  2. a file is removed only if a look into the store, under that lock, finds no packet that names it.
+A file that could not be removed when its time came (the store took no questions, the caller went away) is remembered and tried again
+by the sweep, which also ends uploads that nobody goes on with. After a crash an upload is found by its record; a submission's whole
+file that no row has come to name is found by a slow walk: each hour one shelf of 256, so that neither a start nor any sweep looks at
+all files.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Locks:
         self._locks: dict[bytes, _Lock] = {}
 
     def __len__(self) -> int:
-        """How many digests are in use."""
+        """Return how many digests are in use."""
         return len(self._locks)
 
     @asynccontextmanager
@@ -73,15 +73,15 @@ class BodyFiles:
         self._ports = ports
         self.locks = Locks()
         self._doubtful: set[bytes] = set()
-        """Files that may lie there without a name because removing them did not come to an end."""
+        """Files that no packet may name any more, because removing them did not come to an end."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._next_upload = b""
         self._parts_swept_ms: int | None = None
         self._shelf = 0
-        """Whose files are looked at next."""
+        """The shelf whose files are looked at next."""
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do work that makes a file, to its end, even if its caller goes away meanwhile: only then is it known who names it."""
+        """Do work that makes a file, to its end, even if its caller goes away meanwhile: only the end tells who names the file."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -92,14 +92,14 @@ class BodyFiles:
             raise
 
     async def drop(self, names: Iterable[bytes]) -> None:
-        """Remove those of these files that nobody names. Raises no Fault: what cannot be done now the sweep does."""
+        """Remove those of these files that nobody names. Raises no Fault: the sweep does what cannot be done now."""
         present = [name for name in names if await self._is_there(name)]
         if present:
             async with self.locks.holding(present):
                 await self.drop_held(present)
 
     async def drop_held(self, names: Iterable[bytes]) -> None:
-        """As `drop`, for one who holds the locks."""
+        """Do as `drop`, for a caller that holds the locks."""
         wanted = set(names)
         # Noted first: whatever ends this call, a fault or a caller that went away, the sweep goes on with it.
         self._doubtful |= wanted
@@ -148,7 +148,7 @@ class BodyFiles:
             lambda tx: stale_uploads.stale_uploads(tx, start, now_ms, UPLOADS_PER_SWEEP)
         )
         if stale:
-            # The file first: as long as the record is there, a crash cannot make anybody forget the file.
+            # The file goes first: as long as the record is there, a crash cannot make the file be forgotten.
             await self.drop([one.body_sha256 for one in stale])
             await self._ports.store.transact(lambda tx: stale_uploads.forget_uploads(tx, stale))
 

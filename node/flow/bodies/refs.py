@@ -1,4 +1,4 @@
-"""Bodies: who still needs one.
+"""Refs: which packets still need a body.
 
 A body is named by its SHA-256, and more than one packet may name it: an origin may send the same octets twice, and a hostile
 recipient may put a body that it received into an envelope of its own. So every packet record that needs a body has a row that
@@ -14,12 +14,12 @@ from node.rows import keys
 
 
 def hold(tx: Tx, body_sha256: bytes, packet_id: bytes) -> None:
-    """A packet needs a body from now on; saying so twice is harmless."""
+    """Note that a packet needs a body from now on; noting it twice is harmless."""
     tx.put(keys.body_ref(body_sha256, packet_id), b"")
 
 
 def let_go(tx: Tx, body_sha256: bytes, packet_id: bytes) -> bool:
-    """A packet needs a body no longer. Returns True if nobody names it any more: then a file of it is the caller's to remove."""
+    """Note that a packet needs a body no longer. Returns True if no packet names it any more: the caller then removes its file."""
     tx.delete(keys.body_ref(body_sha256, packet_id))
     if is_held(tx, body_sha256):
         return False

@@ -33,6 +33,6 @@ def stale_uploads(tx: Tx, start: bytes, now_ms: int, limit: int) -> tuple[list[U
 
 
 def forget_uploads(tx: Tx, uploads: Iterable[Upload]) -> None:
-    """Forget who may upload. Who goes on after all offers again, and its part is found."""
+    """Forget who may upload. A peer that goes on after all offers again, and its part is found."""
     for upload in uploads:
         tx.delete(upload.key)

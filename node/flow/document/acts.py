@@ -1,4 +1,4 @@
-"""Deeds: what a packet does, to which documents, at which recipients. Pure, and one function for the author's and a recipient's side.
+"""Acts: what a packet does, to which documents, at which recipients. Pure, and one function for the author's and a recipient's side.
 
         type 0, new           brings its document
         type 1, withdrawal    takes it back                              status 13 the same
@@ -8,7 +8,7 @@
 A unit that is named only among those where a replaced document had gone (OrganIdList) gets the packet for that alone. A packet
 without a DocumentId does nothing that could be told of any document: it is delivered and that is all.
 
-Codes are read by the aliases that the envelope names (names.py), so both sides find the same units.
+Codes are read by the aliases that the envelope names (aliases.py), so both sides find the same units.
 Sources: edxml.md section 1, domain.md 3.3 and 4.3.
 """
 
@@ -27,10 +27,7 @@ ANSWER_CODES = frozenset({"15", "16"})
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a packet does to one document at most recipients, and at those (canonical codes) for which it is something else.
-
-    An exception None: nothing.
-    """
+    """The act of a packet on one document at most recipients, and the exceptions: another act by canonical code, None for no act."""
 
     document_id: str
     act: LifeAct
@@ -64,7 +61,7 @@ def deeds_of(header: PacketHeader, aliases: Mapping[str, str]) -> list[Deed]:
 
 def _added_and_dropped(header: PacketHeader, aliases: Mapping[str, str]) -> dict[str, LifeAct | None]:
     receivers = header.business.receivers if header.business is not None else ()
-    # Who drops a unit's old code and adds its new one means to keep it.
+    # An update that drops a unit's old code and adds its new one means to keep the unit: additions come last, and win.
     dropped_first = sorted(receivers, key=lambda one: one.added)
     acts = ((one, LifeAct.NEW if one.added else LifeAct.DROP) for one in dropped_first)
     return {code: act for one, act in acts for code in canonical([one.organ_id], aliases)}
@@ -89,13 +86,13 @@ def canonical(codes: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
             code = parse_code(written).text
             found.append(aliases.get(code, code))
         except Rejected:
-            # Whoever routes the packet names it as refused; here it is simply nobody.
+            # Routing names the text as refused (submit/check.py); here it means nobody.
             continue
     return found
 
 
 def asks_its_own_author(header: PacketHeader, aliases: Mapping[str, str]) -> bool:
-    """Tell whether a status 13 names its author as addressee, too: it is meant for all who got the document (edxml.md section 2)."""
+    """Tell whether a status 13 names its own author as addressee: then it is meant for all who got the document (edxml.md section 2)."""
     if header.kind is not PacketKind.STATUS or header.status_code != ASK_BACK_CODE:
         return False
     return canonical([header.sender], aliases) == canonical(header.recipients, aliases) != []

@@ -1,9 +1,9 @@
-"""Names: which units a packet means by the codes it writes (decision 0010). Pure.
+"""Aliases: which units a packet means by the codes it writes (decision 0010). Pure.
 
-A code in a packet is a unit's own or an alias of one; which of both, and of whom, the origin's directory says when the packet is
-submitted. The origin writes what it found into the signed envelope (`Envelope.aliases`), and from then on everybody reads the packet
-by that: an alias that ends on the road, or that a recipient's directory does not have yet, changes nothing. Stored, routed and
-compared are units only; the packet keeps its octets.
+A code in a packet is a unit's own or an alias of one; the origin's directory says which, and of whom, when the packet is submitted.
+The origin writes what it found into the signed envelope (`Envelope.aliases`), and from then on everybody reads the packet by that: an
+alias that ends on the road, or that a recipient's directory does not have yet, changes nothing. Only units are stored, routed and
+compared; the packet keeps its octets.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def aliases_in(header: PacketHeader, directory: Directory, now_ms: int) -> dict[
         try:
             code = parse_code(written)
         except Rejected:
-            continue  # whoever routes the packet names it as refused
+            continue  # routing names the text as refused (submit/check.py)
         unit = directory.resolve(code, now_ms)
         if unit != code:
             found[code.text] = unit.text
@@ -75,7 +75,7 @@ def _day(time_ms: int) -> str:
 def meant_by(system: System, unit: str, directory: Directory, now_ms: int) -> str:
     """Return the unit that a system names in a request, also by an alias; "" if it names none. Raises Rejected(CODE_MALFORMED).
 
-    A unit of the system's is itself, though its code be another's alias by now: what had come to it is still there.
+    A code of the system's own units means that unit even if it has become another's alias: what came to it before is still there.
     """
     if not unit:
         return ""

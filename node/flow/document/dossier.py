@@ -23,7 +23,7 @@ from node.rows.access import load, save
 from node.rows.records import DossierRecord
 
 ROWS_MAX = 1_000
-"""So many acts of one document, and so many statuses of one recipient, are looked at: a bound on what a sender can make us read.
+"""At most so many acts of one document, and so many statuses of one recipient, are looked at: it bounds what a sender can make us read.
 An act beyond it is delivered as it is, and changes no state."""
 
 
@@ -36,17 +36,17 @@ class Row:
 
     @property
     def packet_id(self) -> bytes:
-        """Whose row it is."""
+        """The packet whose row it is, 16 octets."""
         return self.key[-16:]
 
     @property
     def act(self) -> LifeAct | None:
-        """What the packet does; None: nothing here."""
+        """The act of the packet; None: it does nothing here."""
         return LifeAct(self.record.act) if self.record.act else None
 
     @property
     def order(self) -> tuple[int, bytes]:
-        """Where it stands among the author's acts."""
+        """The row's place among the author's acts."""
         return self.record.create_time_ms, self.packet_id
 
 
@@ -57,7 +57,7 @@ def digest_of(header: PacketHeader | None) -> bytes:
 
 
 def head(tx: Tx, unit: str, author: str, document_sha256: bytes) -> DossierRecord | None:
-    """Return the head of a dossier, which tells when its last act was signed; None if there has been none: then there are no acts.
+    """Return the head of a dossier, which tells when its last act was signed; None if there have been no acts.
 
     Nearly every document is new, and one look at a key that is not there costs a fifth of a scan.
     """
@@ -67,7 +67,7 @@ def head(tx: Tx, unit: str, author: str, document_sha256: bytes) -> DossierRecor
 def author_of(tx: Tx, envelope: Envelope, unit: str, document_sha256: bytes) -> str:
     """Return under which of its codes the sender of a packet is the author of a document that `unit` has ("": at the author itself).
 
-    Its unit's, unless the document lies under what was a unit's code before it became the alias by which the packet calls it.
+    That is its unit's code, unless the document lies under the alias by which the packet calls the sender: it was a unit's code then.
     """
     names = sender_names(envelope)
     if len(names) == 1:
@@ -138,7 +138,7 @@ def put_status(
 
 
 def put_alias(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, author: str, now_ms: int) -> None:
-    """A withdrawal or update under a DocumentId of its own: an answer that names that one shall be found all the same."""
+    """Leave a pointer for a withdrawal or update under a DocumentId of its own, so that an answer which names that id is found, too."""
     own, subject = header.document_id, header.subject_document_id
     if not own or own == subject or not header.business_type:
         return

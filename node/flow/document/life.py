@@ -1,13 +1,13 @@
 """Life: what has become of a document at one recipient, read off the packets that are known there. Pure.
 
-A dossier is a set of facts (packets of the author's) and of answers (15, 16). Sets have no order of arrival, so whatever comes late,
-twice or out of turn, both sides come to the same opinion as soon as they know the same (decision 0006):
+A dossier is a set of facts (packets of the author's) and of answers (15, 16). Sets have no order of arrival, so both sides come to
+the same opinion as soon as they know the same, whatever came late, twice or out of turn (decision 0006):
 
-        the newest packet that brought the document begins its present life; what is older than that has no say in it.
+        the newest packet that brought the document begins its present life; older packets have no say in it.
         WITHDRAWN > REPLACED > WITHDRAWAL_ASKED > WITHDRAWAL_SENT > WITHDRAWAL_REFUSED > IN_FORCE (ABSENT without a document)
 
 The author's order is `create_time_ms`, which its node makes strictly increasing within a dossier. Agreement (15) is final; a refusal
-(16) after it changes nothing (QĐ 28/2018 Điều 9.2: who is told of a withdrawal cancels the document and says so).
+(16) after it changes nothing (QĐ 28/2018 Điều 9.2: a recipient that is told of a withdrawal cancels the document and says so).
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ class Fact:
 
     @property
     def order(self) -> Order:
-        """Where it stands among the author's acts."""
+        """The fact's place among the author's acts."""
         return self.create_time_ms, self.packet_id
 
 
@@ -73,7 +73,7 @@ _PRECEDENCE = (
 
 
 def _effect(fact: Fact, answers: set[Said]) -> LifeState | None:
-    """What one act alone would make of the document. Who has answered has the request, whatever became of the receipt."""
+    """Return what one act alone makes of the document. A recipient that has answered has the request, whatever became of the receipt."""
     if fact.act is LifeAct.REPLACE:
         return LifeState.REPLACED if fact.has_arrived else None
     if fact.act not in REQUESTS:
@@ -86,9 +86,9 @@ def _effect(fact: Fact, answers: set[Said]) -> LifeState | None:
 
 
 def answered_by_default(facts: Iterable[Fact], said: Iterable[Said]) -> bytes:
-    """Return the packet that a 15 or 16 answers which does not say so itself (edXML has no field for it); b"": none is known.
+    """Return the packet that a 15 or 16 answers if it does not say so itself (edXML has no field for it); b"": none is known.
 
-    The newest request that nobody has answered, withdrawals before updates; if all are answered, the newest withdrawal or update.
+    That is the newest request without an answer, withdrawals before updates; if all are answered, the newest withdrawal, or update.
     """
     known, done = list(facts), {one.answers_packet_id for one in said}
     for acts in (REQUESTS, frozenset({LifeAct.UPDATE})):

@@ -1,11 +1,11 @@
 """Status: what a recipient's status packet says about a document reaches its author's view.
 
-On the road a status packet is a packet like any other, and it ends in the author's inbox. Here its meaning is written beside
-the document: appended to the history of (document, reporting unit), never overwriting (QĐ 28/2018 Điều 10.2.p). A status
-about a document that this node does not know changes nothing here; the packet itself waits in the inbox all the same.
+On the road a status packet is a packet like any other, and it ends in the author's inbox. This file writes its meaning beside the
+document: appended to the history of (document, reporting unit), never overwriting (QĐ 28/2018 Điều 10.2.p). A status about a
+document that this node does not know changes nothing here; the packet itself waits in the inbox all the same.
 
-Only the code is written down in the clear. What the report says in words stays encrypted with the status packet it came in, and is
-read from there when somebody looks.
+Only the code is written down in the clear. The words of the report stay encrypted in the status packet, and are read from there when
+somebody looks.
 """
 
 from node.flow.document import dossier
@@ -24,8 +24,8 @@ from node.wire.truc.v1 import status_pb2
 def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, now_ms: int) -> tuple[str, str]:
     """If the packet is a status for a document of `author_unit` that is known here, append it to the document's history.
 
-    Returns the codes under which author and reporter have the document: those of their units, but for one that was sent before a
-    code became an alias (names.py).
+    Returns the codes under which author and reporter have the document: those of their units, except for a document that was sent
+    before a code became an alias (aliases.py).
     """
     reporters = sender_names(envelope)
     for author in names_of(envelope.aliases, author_unit):
@@ -60,7 +60,7 @@ def _append(tx: Tx, packet_id: bytes, unit: str, envelope: Envelope, header: Pac
 
 
 def history(tx: Tx, packet_id: bytes, unit: str) -> tuple[StatusEvent, ...]:
-    """Return all statuses that one unit reported for a packet, in order of acceptance, as yet without their words."""
+    """Return all statuses that one unit reported for a packet, in order of acceptance, without their words."""
     events = []
     for _, value in tx.scan(keys.statuses(packet_id, unit), limit=1_000):
         event = status_pb2.StatusEvent.FromString(StatusRecord.FromString(value).event)

@@ -1,9 +1,9 @@
 """Duty: what a node owes in a unit's name, as rows that become status packets.
 
-Two things only: 01 (đã đến) when a document reaches the inbox of a unit whose software leaves that to the node, and 15 (đồng ý) when the
+There are two: 01 (đã đến) when a document reaches the inbox of a unit whose software leaves that to the node, and 15 (đồng ý) when the
 node takes back for its unit what nobody had read (QĐ 28/2018 Điều 9.2, NĐ 30/2020 Điều 21.2.c). A row is written by the transaction
-that makes it due; flow/duties/duty_loop.py submits the packet and then deletes the row. The submission id follows from the duty, so
-a crash in between repeats a submission that is once (law 3), and a duty is done if its submission is there.
+that makes it due; duty_loop.py submits the packet and then deletes the row. The submission id follows from the duty, so a crash in
+between repeats a submission that counts once (law 3), and a duty is done if its submission is there.
 """
 
 from dataclasses import dataclass
@@ -42,12 +42,12 @@ class Duty:
 
     @property
     def submission(self) -> Submission:
-        """How it is handed in: the same duty always under the same id."""
+        """The submission as which it is handed in: the same duty always under the same id."""
         return Submission(submission_id_of(self.record), answers_packet_id=self.record.answers_packet_id)
 
     @property
     def system(self) -> System:
-        """As whom it is handed in."""
+        """The system as which it is handed in: the node itself, speaking for one unit."""
         return System(NODE_SYSTEM, frozenset({self.record.unit}))
 
 
@@ -72,7 +72,7 @@ def _key(record: DutyRecord, due_ms: int) -> bytes:
 def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[Duty], int | None]:
     """Return duties whose time has come, the oldest first; and when the first duty of all is due, None if there is none.
 
-    One due later than anything is ever put off was written before the clock was set back: its time has come, too.
+    A duty that is due later than the longest pause was written before the clock was set back, and is due as well.
     """
     first = tx.scan(keys.DUTIES, limit=limit)
     found = [row for row in first if keys.due_of(row[0]) <= now_ms]
@@ -94,7 +94,7 @@ def done(tx: Tx, keys_done: list[bytes]) -> None:
 
 
 def put_off(tx: Tx, duty: Duty, now_ms: int, policy: Policy) -> bool:
-    """A submission was refused: the author's unit may be unknown today. Try again later; False: it has been tried long enough."""
+    """Put off a duty whose submission was refused: the author's unit may be unknown today. Returns False after the last attempt."""
     record = load(tx, duty.key, DutyRecord)
     if record is None:
         return True
@@ -108,7 +108,7 @@ def put_off(tx: Tx, duty: Duty, now_ms: int, policy: Policy) -> bool:
 
 
 def author_of(envelope: Envelope, header: HeaderRecord, directory: Directory, now_ms: int) -> str:
-    """Return how a status calls the author of the packet it is about: as that packet does, as long as this leads to its unit.
+    """Return the code by which a status calls the author of the packet it is about: that packet's own, while it leads to the unit.
 
     An alias may have ended since, or not have reached our directory yet; the unit's own code is always right.
     """

@@ -1,11 +1,11 @@
-"""DutyLoop: does what the node owes in its units' names (flow/duties/duty.py), as if their software had done it.
+"""Duty loop: does what the node owes in its units' names (duty.py), as if their software had done it.
 
         due      one transaction: which duties are due, and which are done already
         submit   the status packet, through the node's own door: the same checks, the same signature, the same outbox
         done     one transaction: their rows go
 
-Nothing is remembered here: a crash between the last two finds the rows again, and their submissions too. If the store takes nothing
-the loop waits; a duty that is refused (its author's unit is not in the directory today) is put off and does not hold up the others.
+Nothing is remembered here: after a crash between the last two the rows are found again, and their submissions too. If the store takes
+nothing the loop waits; a duty that is refused (its author's unit is not in the directory today) is put off and holds up no other.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class DutyLoop:
         self._tasks.spawn(self._run())
 
     async def stop(self) -> None:
-        """Stop. What was under way is found again in the store."""
+        """Stop. Duties that were under way are found again in the store."""
         await self._tasks.stop()
 
     async def _run(self) -> None:
@@ -113,7 +113,7 @@ class DutyLoop:
         entry = directory.unit(parse_code(one.record.unit))
         author = duty.author_of(envelope, header, directory, now_ms)
         packet = duty.compose(one.record, author, header, entry.name if entry is not None else "")
-        # A unit may have become the alias of its heir since; the node owes what it owes.
+        # The unit's code may have become an alias of its heir since: the sender then resolves to the heir, who may not be refused.
         heir = directory.resolve(parse_code(one.record.unit), now_ms).text
         system = replace(one.system, units=one.system.units | {heir})
         await self._submit(system, one.submission, packet)

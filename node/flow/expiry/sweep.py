@@ -1,6 +1,6 @@
-"""Sweep: what is due. Deliveries expire, bodies that nobody needs any more are forgotten, uploads given up.
+"""Sweep: what is due, and what is done about it. Deliveries expire, bodies that nobody needs any more are forgotten.
 
-Everything due stands in one table in order of time, so a sweep looks only at what is due and never at the whole store (law 5).
+One table holds everything due in order of time, so a sweep looks only at what is due and never at the whole store (law 5).
 A packet that nobody could deliver fails for good with our own signed FAILED receipt: the sender sees it, and can prove it.
 """
 
@@ -95,7 +95,7 @@ def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) 
 def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
     """Let a packet go of its body if nobody waits for it, else look again in a day.
 
-    Returns the body's digest if no other packet names it either: then the caller removes a file of it.
+    Returns the body's digest if no other packet names it either: the caller then removes its file, if it is one.
     """
     tx.delete(item.key)
     packet = load(tx, keys.packet(item.packet_id), PacketRecord)

@@ -35,7 +35,7 @@ class Sweeper:
         self._tasks.spawn(self._run())
 
     async def stop(self) -> None:
-        """Stop. What is due stays due."""
+        """Stop. Due things stay due."""
         await self._tasks.stop()
 
     async def _run(self) -> None:

@@ -73,13 +73,13 @@ def take_out(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> None:
 
 
 def was_given_out(entry: InboxRecord) -> bool:
-    """Tell whether the unit may have read a packet. The last two are of entries older than `seen_time_ms`."""
+    """Tell whether the unit may have read a packet. Entries from before the field `seen_time_ms` show it by the other two."""
     return bool(entry.seen_time_ms or entry.fetch_count or entry.acknowledge_time_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An inbox entry with the packet it stands for; `is_sent`: no entry at all, but a packet that `unit` itself has sent."""
+    """An inbox entry with the packet it stands for; `is_sent`: there is no entry, `unit` itself has sent the packet."""
 
     unit: str
     packet_id: bytes
@@ -165,7 +165,7 @@ def give_out(tx: Tx, held: Held, offset_bytes: int, lease_ms: int, instance: str
 def lease(entry: InboxRecord, lease_ms: int, instance: str, now_ms: int, policy: Policy) -> None:
     """Lease an entry to an instance of the software and count the fetch.
 
-    The same instance gets it again: it asks because the answer did not reach it. Raises Deferred(LEASED) while another's lease runs.
+    The same instance may lease it again: it asks because the answer did not reach it. Raises Deferred(LEASED) during another's lease.
     """
     is_own = bool(instance) and instance == entry.lease_instance
     if entry.lease_until_ms > now_ms and not entry.acknowledge_time_ms and not is_own:

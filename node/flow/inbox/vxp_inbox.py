@@ -1,9 +1,9 @@
-"""VXP inbox: what the VXP bridge asks of the store beyond the node's verbs (submit, fetch, track). Each verb is one transaction.
+"""VXP inbox: what the VXP bridge asks of the store beyond the node's verbs (submit, fetch, track), in bounded transactions.
 
 A docket is the id under which the VXP bridge shows one packet to one unit (docId), and what the unit's software said of it.
 
 The software that the bridge serves knows one id per packet and recipient, in the form of a UUID, and keeps it in columns and
-file names made for a UUID. Ours follow from packet and unit, so nothing is stored for them and both sides of the mesh show the
+file names made for a UUID. A docket follows from packet and unit, so nothing is stored for it and both sides of the mesh show the
 same one:
 
     docket = packet id XOR the first 16 octets of SHA-256("truc docket" unit)
@@ -40,8 +40,9 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A packet that waits for a unit. `word` is what the unit's software said of it last, "" for nothing; times in milliseconds
-    since 1970 UTC.
+    """A packet that waits for a unit. `word` is what the unit's software said of it last, "" for nothing.
+
+    Times are milliseconds since 1970 UTC.
     """
 
     docket: str
@@ -164,7 +165,7 @@ def _masked(octets: bytes, unit: str) -> bytes:
 
 @lru_cache(maxsize=4_096)
 def _author_and_kind(envelope: bytes) -> tuple[str, PacketKind]:
-    """What lists show of an envelope: they are asked again and again, and it never changes."""
+    """Return what lists show of an envelope. It is kept, since lists are asked for again and again and an envelope never changes."""
     decoded = codec.decode_envelope(envelope)
     return decoded.sender_unit, decoded.kind
 
@@ -175,7 +176,7 @@ def _mask(unit: str) -> int:
 
 
 class VxpInbox:
-    """What a bridge asks of the store beyond the node's verbs."""
+    """Answers what a bridge asks of the store beyond the node's verbs."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports

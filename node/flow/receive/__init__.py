@@ -2,5 +2,6 @@
 
 reception.py  the verbs: items of a push, offers, commits       uploads.py   bodies that come in pieces, and resume
 verify.py     envelope, body and key: is it what it says        opening.py   decrypts and reads the header
+speaker.py    may its origin say this of these units
 accept.py     one transaction: packet, inbox, receipt           arrival.py   what a packet does to the document it is about
 """

@@ -1,6 +1,6 @@
 """Accept: from a verdict to a durable packet, and from there to a receipt.
 
-The receipt was made and signed before; this transaction only decides whether it is the first. If the packet was decided about
+The receipt was made and signed before; this transaction only finds out whether it is the first. If the packet was decided about
 before, the stored receipt is given again, byte for byte, and nothing is written (law 3). If it was not, packet, body, inbox
 entries and receipt become durable together, and the answer leaves after that (law 1).
 """
@@ -109,7 +109,7 @@ def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str,
 def take_receipt(
     tx: Tx, believed: receipts.Believed, peer_id: str, node_id: str, now_ms: int, ended: list[Reason]
 ) -> Answer:
-    """At the origin: take a recipient's receipt that a relay has brought. An answer without a reason means: taken.
+    """Take a recipient's receipt that a relay has brought, at the origin. Returns an answer without a reason if it is taken.
 
     `ended` gets the reason of each delivery that becomes final by it.
     """

@@ -1,5 +1,5 @@
 """Arrival: what becomes of a packet at the unit it has come to, and of what came before it. One transaction function for both ways in,
-from a peer (accept.py) and from a unit of the same node (submit.py).
+from a peer (accept.py) and from a unit of the same node (submit/store.py).
 
         brings a document      into the inbox, and what waited for it too; 01 is owed
         updates one            into the inbox; waits if the document is not there
@@ -8,7 +8,7 @@ from a peer (accept.py) and from a unit of the same node (submit.py).
         replaces one           what was not given out goes out of the inbox
         any other status       into the inbox, and beside the document
 
-Whether a document was *given out* is told by its inbox entries: from the first octet on the unit decides, until then the node may.
+Inbox entries tell whether a document was *given out*: from the first octet on the unit decides, until then the node may (decision 0006).
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ def deliver(
 
 
 def _takes_back(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, deeds: list[Deed]) -> bool:
-    """Tell whether a status is the author's 13. One about a document of the unit's own is nobody's to take back."""
+    """Tell whether a status is the author's 13. If the document is the unit's own, nobody else can take it back."""
     if not deeds or unit == envelope.sender_unit:
         return False
     digest = keys.document_sha256(header.subject_document_id)
@@ -73,6 +73,7 @@ def _arrive(
         if case.knows_it:
             continue
         if case.is_full:
+            # One act more would not be looked at (dossier.ROWS_MAX): the unit gets the packet as it is, and no state changes.
             inbox.put(tx, envelope, unit, now_ms)
             continue
         case.row = dossier.put(tx, envelope, unit, case.author, deed, "", act, now_ms)
@@ -92,7 +93,7 @@ def _arrive(
 
 @dataclass(slots=True)
 class _Case:
-    """One document at one unit, and a packet about it that has just come; `row` is that packet's own."""
+    """One document at one unit, and a packet about it that has just come; `row` is the row of that packet."""
 
     tx: Tx
     envelope: Envelope
@@ -124,7 +125,7 @@ class _Case:
     # --- what comes ----------------------------------------------------------------------------------------------------
 
     def bring(self) -> None:
-        """The document itself."""
+        """Put the document itself into the inbox, and the updates that waited for it."""
         if self._is_held_back():
             return
         inbox.put(self.tx, self.envelope, self.unit, self.now_ms)
@@ -135,7 +136,7 @@ class _Case:
                 surface(self.tx, row, self.unit, self.now_ms)
 
     def update(self) -> None:
-        """An update for a unit that has, or should have, the document."""
+        """Put an update into the inbox if the document is there, else let it wait."""
         if self._is_held_back():
             return
         if any(row.act is LifeAct.NEW and self._is_there(row) for row in self.acts):
@@ -144,7 +145,7 @@ class _Case:
             self._wait()
 
     def take_back(self) -> None:
-        """A withdrawal, a status 13, or an update that drops the unit."""
+        """Carry out a withdrawal, a status 13, or an update that drops the unit; or let the unit decide, or let it wait."""
         concerned = self._present_before(self.row.order)
         if any(self._was_given_out(row) for row in concerned):
             inbox.put(self.tx, self.envelope, self.unit, self.now_ms)
@@ -156,7 +157,7 @@ class _Case:
             self._wait()
 
     def replace(self) -> bool:
-        """Another document takes this one's place. Returns True if the unit has seen something of this one."""
+        """Let another document take this one's place. Returns True if the unit has seen something of this one."""
         older = [row for row in self.acts if row.act in DOCUMENTS and row.order < self.row.order]
         given_out = [row for row in older if self._was_given_out(row)]
         for row in older:
@@ -179,7 +180,7 @@ class _Case:
         return True
 
     def _tombstone(self) -> Row | None:
-        """Return the newest request that takes back what has just come without a word of the unit's."""
+        """Return the newest request that takes back what has just come and needs no word of the unit; None if there is none."""
         newer = [row for row in self.acts if row.act in REQUESTS and row.order > self.row.order]
         for row in sorted(newer, key=lambda one: one.order, reverse=True):
             if self._is_agreed(row):
@@ -194,12 +195,12 @@ class _Case:
         return request.record.taken_unread or Said(AGREES, request.packet_id) in self.answers
 
     def _ended_before(self, order: Order) -> Order | None:
-        """Return where the newest request stands that had taken the document back before an act; None: there is none."""
+        """Return the place of the newest request that had taken the document back before an act; None: there is none."""
         ends = [r.order for r in self.acts if r.act in REQUESTS and r.order < order and self._is_agreed(r)]
         return max(ends, default=None)
 
     def _present_before(self, order: Order) -> list[Row]:
-        """Return the document's packets that a request of that order takes back: since an earlier one did."""
+        """Return the document's packets that a request at this place takes back: those since the last one that did."""
         since = self._ended_before(order) or (-1, b"")
         return [row for row in self.acts if row.act in DOCUMENTS and since < row.order < order]
 
@@ -243,7 +244,7 @@ def agree(tx: Tx, request: Row, unit: str, about_packet_id: bytes, now_ms: int) 
 
 
 def surface(tx: Tx, row: Row, unit: str, now_ms: int) -> None:
-    """What has waited for its document goes into the inbox."""
+    """Put a packet that has waited for its document into the inbox."""
     row.record.waits = False
     save(tx, row.key, row.record)
     inbox.surface(tx, row.packet_id, unit, now_ms)
@@ -252,7 +253,7 @@ def surface(tx: Tx, row: Row, unit: str, now_ms: int) -> None:
 def show_what_waited(tx: Tx, now_ms: int, policy: Policy, limit: int) -> tuple[int, bool]:
     """Show what has waited long enough for its document; return how many packets that were, and whether something is owed now.
 
-    What waits longer than anything may was put there before the clock was set back: its time has come, too.
+    A row that is due later than the longest wait was written before the clock was set back, and is due as well.
     """
     found = [row for row in tx.scan(keys.HELD, limit=limit) if keys.due_of(row[0]) <= now_ms]
     far = keys.held_from(now_ms + policy.wait_for_document_ms + 1)
@@ -265,9 +266,9 @@ def show_what_waited(tx: Tx, now_ms: int, policy: Policy, limit: int) -> tuple[i
 
 
 def _show(tx: Tx, packet_id: bytes, now_ms: int) -> bool:
-    """The document has not come: it may have come by another road, so the unit is shown what is about it.
+    """Show units what is about a document that has not come, since they may have it by another road.
 
-    A dropped recipient who never had the document is not told of it: there is nothing to give back.
+    A dropped recipient that never had the document is not told of it but agrees at once: there is nothing to give back.
     """
     obliged = False
     for key, value in tx.scan(keys.inbox_entry(packet_id), limit=20_000):

@@ -1,6 +1,6 @@
 """Opening: what a recipient's node finds in a body that was sealed for it.
 
-The origin's signature says that it made the body, not that the body is good. So the node opens it before it says DELIVERED:
+The origin's signature proves that it made the body, not that the body is good. So the node opens it before it says DELIVERED:
 the key must fit, every segment must be whole, and there must be a readable packet inside that says what its envelope says.
 """
 

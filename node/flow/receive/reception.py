@@ -29,7 +29,7 @@ from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
 
 Brought = verify.Verdict | receipts.Believed | Answer
-"""What an item has come to before anything is written."""
+"""The outcome of an item before anything is written."""
 
 
 class Reception:
@@ -84,10 +84,11 @@ class Reception:
                 self._counters.received_again += 1
                 return before
             if parcel.target_node != self._node_id:
-                # Said before the upload: whether we carry it at all does not depend on the body.
+                # Refuse before the upload if we would not carry it: that does not depend on the body.
                 require_size(envelope.body.packet_bytes, self._policy)
                 self._verdict(parcel, envelope, None, None)
             elif envelope.body.packet_bytes > self._policy.packet_bytes_max:
+                # Refused for good by our signed receipt, without the upload: no later attempt could end otherwise.
                 opened = verify.Opened(None, b"", Reason.PACKET_TOO_LARGE)
                 verdict = self._verdict(parcel, envelope, opened, None)
                 return (await self._settle(peer_id, [verdict]))[0]
@@ -96,7 +97,7 @@ class Reception:
             return self._counters.refusing(accept.refusal(fault))
 
     async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
-        """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for a token of another's."""
+        """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for another peer's token."""
         with self._counters.uploading("peer"):
             return await self._uploads.receive(peer_id, token, offset_bytes, chunks)
 

@@ -1,6 +1,6 @@
 """Speaker: may the node that signed an envelope say this of these units? One function, for everything that acts on a packet.
 
-A node speaks for the units under its own prefixes. What an envelope says of aliases is only its origin's word, and a sender that calls
+A node speaks for the units under its own prefixes. The aliases of an envelope are only its origin's word, and a sender that calls
 itself by another's code would act on that other's documents: so the code by which a packet calls its sender is one of the origin's own,
 or one that the holder of the code has listed as an alias of the sender. If it is not listed the packet is refused without a receipt:
 our directory may be the older one, and the origin tries again.

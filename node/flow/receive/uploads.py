@@ -27,7 +27,7 @@ from node.rows.records import UploadRecord
 from node.seal.wrap import Wrapper
 
 J = TypeVar("J")
-"""Anything judged; only verdicts have bodies."""
+"""Anything that an item has come to; only verdicts have bodies."""
 
 
 class Uploads:
@@ -58,7 +58,10 @@ class Uploads:
         return Want(token, offset_bytes)
 
     async def receive(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
-        """Append to an upload; return how many octets are durable, whatever broke off."""
+        """Append to an upload; return how many octets are durable. Chunks for another offset than its end are not read.
+
+        Raises Rejected(NOT_FOUND) for an upload that is not this peer's, Denied(BODY_DIGEST_DIFFERS) for more than was announced.
+        """
         record = await self._ports.store.transact(lambda tx: load(tx, keys.upload(token), UploadRecord))
         if record is None or record.from_node != peer_id:
             raise Rejected(Reason.NOT_FOUND, "no such upload; offer the packet first")
@@ -106,7 +109,7 @@ class Uploads:
     async def decide(self, peer_id: str, envelope: Envelope, commit: Callable[[], Awaitable[Answer]]) -> Answer:
         """Decide about an upload that is complete; nothing is left of it afterwards but a body that a packet names.
 
-        What is put off stays, so that it can be committed again; if nobody does, the sweep ends it.
+        An upload whose decision is put off stays, so that it can be committed again; if nobody does, the sweep ends it.
         """
         async with self._files.locks.holding([envelope.body.body_sha256]):
             try:
@@ -126,7 +129,7 @@ class Uploads:
         try:
             part = await self._ports.bodies.open_part(token)
         except Deferred:
-            # Somebody is writing to it, or there is no space for it: it is left to the sweep.
+            # Somebody is writing to the part, or there is no space to open it: it is left to the sweep.
             return
         await part.discard()
 
@@ -137,7 +140,7 @@ class Uploads:
         names = [one.envelope.body.body_sha256 for one in judged if isinstance(one, Verdict) and self._is_large(one)]
         if not names:
             return await settle(list(judged))
-        # Who pushed may go away; what becomes of the files must be seen to the end.
+        # The caller may go away meanwhile; it must be settled all the same whether packets name the files.
         return await self._files.to_the_end(self._spill(names, judged, settle))
 
     async def _spill(
@@ -171,7 +174,7 @@ class Uploads:
         try:
             return await self._ports.store.transact(look)
         except Denied:
-            # A conflict: the transaction to come says so.
+            # Another envelope came under this packet id: the transaction to come answers so, and needs no file for it.
             return True
 
 

@@ -1,12 +1,13 @@
-"""Judge: what a pushed packet is worth, before anything is written. Pure: words in, a verdict out.
+"""Verify: is a pushed packet what it says, before anything is written? Pure: words in, a verdict out.
 
-Bytes come from a peer, the peer from its TLS certificate, everything else must prove itself:
-  1. the envelope is signed by its origin, and the origin may speak for the sending unit, under the names it uses (speaker.py);
+The TLS certificate proves who the peer is; all that the peer brings must prove itself:
+  1. the envelope is signed by its origin, and the origin may speak for the sending unit, under the name it uses (speaker.py);
   2. the peer is the origin itself, or a relay;
   3. the body is the one that the envelope names;
-  4. for our own units: the body opens with the key that came along, and holds the packet the envelope speaks of.
-What fails 1 to 3, or cannot be opened, is refused without a receipt: it may be a mistake on the road, and the origin tries again.
-What opens and turns out wrong is refused for good, with our signature under it: nothing else would ever end the delivery.
+  4. for our own units: the body opens with the key that came along, and holds the packet that the envelope speaks of.
+A packet that fails 1 to 3, or cannot be opened, is refused without a receipt: it may be a mistake on the road, and the origin tries
+again. A packet that opens and turns out wrong is refused for good, with our signature under it: nothing else would ever end the
+delivery.
 """
 
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was found in a body: its header, or why it is refused; and the header encrypted for our own lists."""
+    """The content of a body: its header, or why it is refused; and the header encrypted for our own lists."""
 
     header: PacketHeader | None
     sealed_header: bytes
@@ -76,7 +77,7 @@ def check_parcel(parcel: Parcel, peer_id: str, directory: Directory, now_ms: int
 
 
 def require_body(envelope: Envelope, body: bytes) -> None:
-    """Check that a body that we cannot open is the one that the envelope names. Raises Denied(BODY_DIGEST_DIFFERS)."""
+    """Check that a body which we cannot open is the one that the envelope names. Raises Denied(BODY_DIGEST_DIFFERS)."""
     if len(body) != envelope.body.body_bytes or sha256(body).digest() != envelope.body.body_sha256:
         raise Denied(Reason.BODY_DIGEST_DIFFERS, f"a body of {len(body)} octets")
 
@@ -106,7 +107,7 @@ def outcome_for(unit: str, directory: Directory, envelope: Envelope, refusal: Re
 
 
 def contradiction(envelope: Envelope, header: PacketHeader) -> Reason:
-    """Return why an opened packet is not what its envelope says, or NONE. The sender may be called by an alias (names.py)."""
+    """Return why an opened packet is not what its envelope says, or NONE. The sender may be called by an alias (decision 0010)."""
     try:
         sender = parse_code(header.sender).text
     except Rejected as fault:
@@ -125,7 +126,7 @@ def delivered_verdict(
     directory: Directory,
     now_ms: int,
 ) -> Verdict:
-    """Put the verdict for our own units together."""
+    """Put the verdict for our own units together. Raises Deferred(WRONG_NODE) if none of the recipients is ours."""
     units = units_served_by(envelope, node_id, directory)
     outcomes = tuple(outcome_for(unit, directory, envelope, opened.refusal, now_ms) for unit in units)
     receipt = Receipt(envelope.packet_id, parcel.signed_envelope.sha256, node_id, Level.DELIVERED, outcomes, now_ms)
@@ -141,7 +142,7 @@ def custody_verdict(
     policy: Policy,
     now_ms: int,
 ) -> Verdict:
-    """Decide to carry a packet for another node. Raises Denied(RELAY_NOT_ALLOWED) or Deferred(WRONG_NODE)."""
+    """Decide to carry a packet for another node. Raises Denied(RELAY_NOT_ALLOWED), Deferred(WRONG_NODE) or Rejected(EXPIRED)."""
     own = directory.nodes.get(node_id)
     if not policy.relay_for_others or own is None or Role.RELAY not in own.roles:
         raise Denied(Reason.RELAY_NOT_ALLOWED, f"{node_id} carries nothing for {parcel.target_node}")

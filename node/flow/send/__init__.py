@@ -1,9 +1,10 @@
 """Send: from the outbox to a believed receipt. One courier per peer; the outbox is the only layer that tries again.
 
-dispatch.py     which peers need a courier, and wakes them     courier.py      one peer's loop: what goes next, and when
-transfer.py     rows to parcels, answers to settled rows       outbox.py       the rows
+dispatch.py     which peers need a courier, and wakes them     courier.py      one peer's loop: plan, carry, settle
+plan.py         what goes next, and by which road              outbox.py       the rows
+transfer.py     rows to parcels, answers to settled rows       reroute.py      when a unit has moved
 routing.py      direct, or through which relay                 peer_health.py  what is known of each peer's road, durably
 hello.py        greetings that tell who is newer               peers_seen.py   what peers said of themselves
-receipts.py     signing and believing receipts, and what they change        reroute.py   when a unit has moved
 relay.py        what is carried for others                     loopback.py     peers that are this very node
+receipts.py     signing and believing receipts, and what they change
 """

@@ -1,12 +1,12 @@
-"""Courier: one sending loop per peer. What is due goes out, answers come in, and the road's health is kept.
+"""Courier: one sending loop per peer, which sends what is due, takes the answers, and keeps the road's health.
 
     plan      one transaction: what of the outbox is ready, and by which road (plan.py)
     carry     Push (several at once in flight), or Offer, PutBody, Commit for one large body at a time
     settle    verify the receipts, then one transaction: rows out, deliveries final; or rows put off with a reason (transfer.py)
 
 The outbox is the only retry layer. Back-off is the peer's durable record, so a restart neither forgets nor hurries; the timer of
-every waiting row is armed again from disk at start-up, and a peer that calls us is tried at once. Nothing is sent that is not
-durable: rows are read in transactions, which return only what is.
+every waiting row is armed again from disk at start-up, and a peer that calls us is tried at once. Only durable rows are sent: they
+are read in transactions, which return nothing else.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ BUG_PAUSE_MS = 5 * MINUTE_MS
 ALONE_EVERY = 4
 """Every fourth push may be one that was put off several times and travels alone."""
 LINGER_S = 0.06
-"""After a small push this long for others to join the next one (decision 0005). The first push after a rest never waits."""
+"""Wait this long after a small push for others to join the next one (decision 0005). The first push after a rest never waits."""
 
 
 class Courier:
@@ -53,7 +53,7 @@ class Courier:
         self._cursor: dict[Lane, bytes] = {}
         """Where the next look at a lane begins: everything before is in flight or gone."""
         self._look_no = 0
-        """Rises whenever a row is found to lie before a cursor, or may."""
+        """Rises whenever a row lies before a cursor, or may lie there."""
         self._pushes = 0
         self._looked_ms = 0
         """When the lanes were last looked at from their beginning."""
@@ -80,13 +80,13 @@ class Courier:
     # --- plan ------------------------------------------------------------------------------------------------
 
     async def _plan(self) -> tuple[Plan, bool]:
-        """Return what to do, and whether nothing was found meanwhile to lie before where that look will have come to."""
+        """Return what to do, and whether its `reach` still holds: no row was found before a cursor while the store was asked."""
         look, look_no = self._look(), self._look_no
         try:
             plan = await self._ports.store.transact(lambda tx: read_plan(tx, look))
         except Fault as fault:
-            # The store takes nothing now (full disk, fenced). What it was told may become durable all the same, so that rows may
-            # lie again before the cursors.
+            # The store takes nothing now (full disk, fenced), but what it was told before may become durable all the same, so rows
+            # may lie before the cursors again.
             self._cursor.clear()
             self._look_no += 1
             return Plan(Road(None, reason=fault.reason), wait_s=max(1.0, fault.retry_after_ms / 1000)), False
@@ -143,12 +143,12 @@ class Courier:
             await self._peer_health.succeeded(road.call.node_id)
             all_gone = await self._settle(road, heard)
         except Rejected as fault:
-            # The peer is there and refuses the call as a whole: something in it is the cause, not the road.
+            # The peer is there and refuses the call as a whole: the cause is something in the call, not the road.
             await self._put_off(loaded, fault.reason, self._policy.item_retry_ms)
         except Fault as fault:
             await self._peer_health.failed(road.call.node_id, fault.reason, started_ms)
         except Exception as bug:
-            # A mistake of ours with one packet must not stop the others: report it loudly, let these rows wait.
+            # Our own mistake with one packet must not stop the others: report it loudly, let these rows wait.
             self._on_bug(bug)
             await self._put_off(loaded, Reason.IO_FAILED, BUG_PAUSE_MS)
         finally:
@@ -162,8 +162,8 @@ class Courier:
         try:
             return await self._transfer.settle(road, heard)
         except Fault as fault:
-            # Our own store takes nothing now (full disk), which is no fault of the road. The rows stay as they are, in flight, so
-            # that they are not sent again at once; the peer will give the same answers again.
+            # Our own store takes nothing now (full disk), which is no fault of the road. The rows stay in flight during the pause, so
+            # that they are not sent again at once; afterwards the peer gives the same answers again (law 3).
             await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
             return False
 
@@ -178,14 +178,14 @@ class Courier:
         lower(self._cursor, key)
 
     def _look_from_the_beginning_now_and_then(self, now_ms: int) -> None:
-        # Rows may have come in below the cursor (a clock that was set back, a write that had to wait). Not with each look: what
-        # has been sent leaves tombstones there, which cost a scan as much as rows.
+        # Rows may have come in below the cursor (a clock that was set back, a write that had to wait). Not at every look: sent rows
+        # leave tombstones there, which cost a scan as much as rows do.
         if abs(now_ms - self._looked_ms) >= plans.IDLE_S * 1000:
             self._looked_ms = now_ms
             self._cursor.clear()
 
     async def _breathe(self, sent: list[Loaded]) -> None:
-        """Wait for a free place in the window; after a small push also a moment, so that what comes meanwhile shares the next."""
+        """Wait for a free place in the window, or after a small push a moment, so that what comes meanwhile shares the next push."""
         policy, sent_bytes = self._policy, sum(one.row.record.body_bytes for one in sent)
         if len(self._sending) >= policy.push_window:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)

@@ -1,6 +1,6 @@
 """Dispatch: all the sending loops of a node, a courier and a greeting for each peer.
 
-Started once, armed from disk: every peer of the directory and every node for which something waits gets its courier, and its
+It starts once, armed from disk: every peer of the directory and every node for which something waits gets its courier, and the
 courier finds its rows and their times in the store. Nothing depends on what was in memory before.
 """
 
@@ -86,7 +86,7 @@ class Dispatcher:
                         await self._follow_from(node_id, directory)
                     await store.transact(lambda tx: tx.put(reroute.ROUTES_KEY, digest))
                 except Fault as fault:
-                    # The store takes nothing now: what has not moved is looked at again.
+                    # The store takes nothing now. Go through everything again: deliveries that have moved already are not found twice.
                     await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
 
     async def _follow_from(self, node_id: str, directory: Directory) -> None:
@@ -111,7 +111,7 @@ class Dispatcher:
             self._tasks.spawn(self._greeter.greet(node_id))
 
     def _road_changed(self, node_id: str) -> None:
-        # Another peer may go through this one: everybody looks again.
+        # Rows for any peer may travel through a relay, so all couriers look again when its road has changed.
         directory = self._ports.directory.current()
         entry = directory.nodes.get(node_id)
         is_relay = entry is not None and entry in directory.relays()

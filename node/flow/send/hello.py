@@ -36,7 +36,7 @@ class Greeter:
     async def greet(self, node_id: str) -> None:
         """Greet one peer for ever. Ends by cancellation."""
         if self._peer_health.is_failing(node_id):
-            # Known from before a restart, which neither forgets nor hurries.
+            # The failures are older than this process: a restart neither forgets them nor hurries the next attempt.
             await self._ports.clock.sleep(await self._pause_s(node_id))
         while True:
             peer = self._ports.directory.current().nodes.get(node_id)

@@ -1,7 +1,7 @@
 """Loopback: this node as a peer of its own.
 
 A unit may come to this node while a delivery for it waits for another one. The delivery then waits for ourselves, and is carried
-like any other: pushed, judged, answered with our own receipt. So there is one way of delivering, not two.
+like any other: pushed, verified, answered with our own receipt. So there is one way of delivering, not two.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 
 
 class Receiver(Protocol):
-    """What takes from peers: flow/receive/reception.py, which stands on a floor above."""
+    """The side that takes from peers, flow/receive/reception.py; a protocol, since that room stands on a floor above this one."""
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a Hello."""

@@ -1,7 +1,7 @@
 """Outbox: what waits to leave, one row per thing and peer, ready in `o` or put off in `l`.
 
-A packet for three units of one node is one row; for units of three nodes it is three rows over one body. Rows hold no state of
-the road: that is the peer's record. A row moves
+A packet for three units of one node is one row; for units of three nodes it is three rows over one body. The state of the road is
+not in the rows but in the peer's record. A row moves
 
         enqueue -> ready --put_off--> later --promote (when due)--> ready
                      '--------- settle (verified receipt) ---------> gone
@@ -112,7 +112,7 @@ def put_off(
 def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
     """Make put-off rows ready whose time has come; return their keys in the outbox.
 
-    A row due later than anything is ever put off was put off before the clock was set back: its time has come, too.
+    A row that is due later than the longest pause was put off before the clock was set back, and is due as well.
     """
     promoted: list[bytes] = []
     due = [row for row in tx.scan(keys.later(node_id), limit=limit) if keys.due_of_later(row[0]) <= now_ms]
@@ -145,11 +145,12 @@ def ready(tx: Tx, node_id: str, lane: Lane, start: bytes, limit: int) -> list[Ro
 def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False) -> list[Row]:
     """Choose what goes into one Push from the rows of several lanes, the most urgent lane first.
 
-    The urgent go first, but every eighth place belongs to the least urgent lane that waits, so that no lane starves. At most
-    `push_items_max` rows and `push_bytes_max` octets, and always at least one row. What has been put off several times travels
-    alone, when nothing else waits or when it is its turn (`alone_first`): if it is what makes a push fail, the others go on.
+    The urgent go first, but every eighth place belongs to the least urgent lane that waits, so that no lane starves. Returns at most
+    `push_items_max` rows and `push_bytes_max` octets, but at least one row if any waits. A row that was put off several times travels
+    alone, when nothing else waits or when it is its turn (`alone_first`): if it is what makes pushes fail, the others go on.
     """
     candidates = [list(lane) for lane in lanes]
+    # Reversed, so that `pop` takes the oldest.
     queues = [[row for row in reversed(lane) if row.record.attempts < ALONE_AFTER_ATTEMPTS] for lane in candidates]
     alone = [row for lane in candidates for row in lane if row.record.attempts >= ALONE_AFTER_ATTEMPTS][:1]
     if alone and alone_first:
@@ -161,6 +162,7 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
         if not waiting:
             break
         queue = waiting[-1] if len(chosen) % 8 == 7 else waiting[0]
+        # The 1,024 stand for envelope, signature and key, which travel with every body.
         size_bytes += queue[-1].record.body_bytes + 1024
         if chosen and size_bytes > policy.push_bytes_max:
             break
@@ -176,5 +178,6 @@ def nodes_waited_for(tx: Tx) -> set[str]:
         while rows := tx.scan(table, start=start, limit=1):
             node = rows[0][0][1:].split(b"\0", 1)[0]
             found.add(node.decode())
+            # A node's id ends with 0 in a key, so 1 lies behind all of its rows and before the next node's.
             start = table + node + b"\1"
     return found

@@ -1,8 +1,8 @@
-"""PeerHealth: the health of the way to each peer, kept as durable records and written when it changes.
+"""Peer health: the health of the road to each peer, kept as durable records and written when it changes.
 
 A road fails when nobody answers, and is open again after the first success. A call from the peer is a sign of life: the next
-attempt is due at once (but for a short pause after the last one); the count of failures stays until an attempt succeeds, since the
-road may be open in one direction only.
+attempt is due at once (except for a short pause after the last one). The count of failures stays until an attempt succeeds, since
+the road may be open in one direction only.
 """
 
 import asyncio
@@ -48,12 +48,13 @@ class PeerHealth:
         return self._known(node_id, routing.peer_record(tx, node_id))
 
     def _known(self, node_id: str, durable: PeerRecord) -> PeerRecord:
-        """What could not be written goes before what was; but whether a peer is held is an operator's word, and on the disk."""
+        """Return the unwritten record if there is one, else the durable one; whether the peer is held is always read from disk."""
         unwritten = self._unwritten.get(node_id)
         if unwritten is None:
             return durable
         known = PeerRecord()
         known.CopyFrom(unwritten)
+        # Holding is an operator's word, and only ever written to the disk.
         known.held = durable.held
         return known
 
@@ -74,8 +75,9 @@ class PeerHealth:
             self.on_change(node_id)
 
     async def failed(self, node_id: str, reason: Reason, started_ms: int) -> None:
-        """Note a failure of something that began at `started_ms`; what was under way together counts once."""
+        """Note a failure of something that began at `started_ms`; things that were under way together count once."""
         now_ms = self._ports.clock.now_ms()
+        # A last failure that lies in the future was noted before the clock was set back, and tells nothing.
         if started_ms < self._last_failure_ms.get(node_id, 0) <= now_ms:
             return
         self._last_failure_ms[node_id] = now_ms
@@ -84,10 +86,10 @@ class PeerHealth:
         self.on_change(node_id)
 
     async def contacted(self, node_id: str) -> None:
-        """The peer has called us, so it may be up: the next attempt is due soon. The count of failures stays until one succeeds.
+        """Note that the peer has called us and may be up: the next attempt is due soon. The count of failures stays until one succeeds.
 
-        That is news only about a peer that gave no answer, once after each failure, and never sooner than some time after it: two
-        nodes that can call but not serve each other (a full disk) would otherwise hurry each other on for ever.
+        A call changes something only if the peer gave no answer before, once after each failure, and no sooner than CONTACT_PAUSE_MS
+        after it: two nodes that can call but not serve each other (a full disk) would otherwise hurry each other on for ever.
         """
         now_ms, failed_ms = self._ports.clock.now_ms(), self._last_failure_ms.get(node_id, 0)
         if self._heard_since.get(node_id) == failed_ms:
@@ -115,7 +117,7 @@ class PeerHealth:
             try:
                 record = await self._ports.store.transact(write)
             except Fault:
-                # A full or fenced store cannot note it: known in memory it still keeps the loops from spinning.
+                # A full or fenced store cannot note it. Kept in memory it still makes the loops wait instead of spin.
                 record = self._unwritten[node_id] = change(self._unwritten.get(node_id, PeerRecord()))
             else:
                 self._unwritten.pop(node_id, None)

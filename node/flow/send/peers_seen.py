@@ -1,6 +1,6 @@
-"""Peers seen: what peers have said of themselves, and when they last called us. Since the start of the process; nothing of it decides.
+"""Peers seen: what peers have said of themselves, and when they last called us, since the process started. Decides nothing.
 
-The road to a peer is a durable record (flow/send/peer_health.py); whether the peer finds the road to us is only ever seen by its calls.
+The road to a peer is a durable record (flow/send/peer_health.py); only its calls show whether the peer finds the road to us.
 """
 
 from collections.abc import Callable

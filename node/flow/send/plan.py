@@ -1,7 +1,7 @@
-"""Plan: what of one peer's outbox goes next, and by which road. One transaction function and what it is told.
+"""Plan: what of one peer's outbox goes next, and by which road. One transaction function, what it is told and what it returns.
 
-A look sees nothing of the courier but what stands in `Look`, and changes nothing of it: what it found comes back as a `Plan`, so that
-the function may run twice, in a thread, on another store.
+It sees nothing of the courier but a `Look`, and changes nothing of it: what it finds comes back as a `Plan`. So it may run twice, or
+in a thread, as a transaction function on another store may have to.
 """
 
 from collections.abc import Callable, Mapping, Set
@@ -19,17 +19,17 @@ from node.rows.records import PeerRecord
 IDLE_S = 30.0
 """A courier looks at the outbox at least this often even if nobody says that something is there."""
 SKIPPED_PAGES_MAX = 16
-"""So many pages of rows that cannot go now are passed over in search of one that can."""
+"""At most so many pages of rows that cannot go now are passed over in search of one that can."""
 PROMOTED_MAX = 256
-"""So many rows whose time has come are taken over at a look."""
+"""At most so many rows whose time has come are made ready at one look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a courier knows when it looks.
+    """All that a courier knows when it looks.
 
     `cursor`: where the look at a lane begins, since everything before is in flight or gone; `lanes`: those with room for a push;
-    `alone_first`: a row that travels alone may go now; `record`: what is known of the road to a node.
+    `alone_first`: it is the turn of a row that travels alone; `record`: returns what is known of the road to a node.
     """
 
     peer_id: str
@@ -43,10 +43,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next: send these rows by this road, or wait.
+    """The next thing to do: send these rows by this road, or wait.
 
-    `reach`: where the next look at each lane begins once they are sent, if nothing has been found to lie before it meanwhile:
-    between the look and the sending there is the wait for the disk. `promoted`: rows that were due and lie in their lanes again.
+    `reach`: where the next look at each lane may begin once these rows are under way, unless a row before that was found meanwhile
+    (between the look and the sending lies the wait for the disk). `promoted`: rows that were due and lie in their lanes again.
     """
 
     road: Road
@@ -73,8 +73,8 @@ def lower(cursor: dict[Lane, bytes], key: bytes) -> None:
 
 def read_plan(tx: Tx, look: Look) -> Plan:
     """Look into the outbox of one peer."""
-    # Most peers have nothing waiting most of the time. Not while there are cursors: this look begins before them, among the
-    # tombstones of what has been sent.
+    # Most peers have nothing waiting most of the time, so this is asked first. Not while there are cursors: the question is asked
+    # from the beginning, before the cursors, where the tombstones of sent rows lie.
     if not look.cursor and outbox.is_empty(tx, look.peer_id):
         return Plan(Road(None), wait_s=IDLE_S)
     now_ms = look.outlook.now_ms
@@ -110,7 +110,7 @@ def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, road: Road) -> Candidate
             if row.key in look.in_flight:
                 continue
             if road.is_relay and row.kind != keys.OUTBOX_PACKET:
-                # Only the origin asks a relay; what a relay carries goes directly to its target.
+                # Only the origin asks a relay; a relay itself carries directly to the target, so no packet goes from relay to relay.
                 first_left = first_left or row.key
             else:
                 rows.append(row)

@@ -1,8 +1,8 @@
 """Receipts: making them, believing them, and what follows from them.
 
-A receipt is believed if its bytes say what we asked about, and the signing key that the directory names for its signer made its
-signature. What it says is then written together with the receipt itself, in one transaction: a state never changes without
-the proof beside it (law 2), and the first receipt stays the only one (law 3).
+A receipt is believed if it is about what we asked, and its signature was made by the signing key that the directory names for its
+signer. Its outcomes are then written together with the receipt itself, in one transaction: a state never changes without the proof
+beside it (law 2), and the first receipt stays the only one (law 3).
 """
 
 from collections.abc import Sequence
@@ -76,9 +76,9 @@ def kept(tx: Tx, packet_id: bytes, level: Level, node_id: str) -> SignedReceipt 
 
 
 def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = "") -> list[Reason]:
-    """At the origin: let a DELIVERED receipt change the deliveries it names. Returns the reason of each that became final.
+    """Let a DELIVERED receipt change the deliveries it names, at the origin. Returns the reason of each that became final.
 
-    The outbox row goes when none of the units that its node serves waits any more.
+    The outbox row goes when no unit that the signer serves waits any more.
     """
     receipt = believed.receipt
     keep(tx, believed)
@@ -109,6 +109,7 @@ def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:
     found = outbox.row_of(tx, node_id, packet_id, keys.OUTBOX_PACKET)
     if found is None:
         return
+    # The count saves reading all deliveries of the packet in the usual case, in which one receipt answers for all units of the row.
     if changed >= found[1].unit_count or not waiting_units(tx, packet_id, node_id):
         outbox.settle(tx, node_id, packet_id, keys.OUTBOX_PACKET)
 
@@ -129,7 +130,7 @@ def deliveries(tx: Tx, packet_id: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def apply_custody(tx: Tx, believed: Believed, node_id: str, until_ms: int) -> None:
-    """At the origin: a relay holds the packet for `node_id`. The row stays and is tried again later (law 2)."""
+    """Note at the origin that a relay holds the packet for `node_id`. The row stays and is tried again later (law 2)."""
     keep(tx, believed)
     packet_id, relay = believed.receipt.packet_id, believed.receipt.signer_node
     outbox.put_off(tx, node_id, packet_id, keys.OUTBOX_PACKET, until_ms, Reason.IN_CUSTODY, custody_node=relay)

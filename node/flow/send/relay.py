@@ -1,7 +1,7 @@
 """Relay: carrying for two nodes that cannot reach each other.
 
-A relay holds envelope, body and the wrapped key for the target, none of which it can open. It owes the origin one thing: the
-target's own receipt. That travels home as an outbox row of its own; after that the relay forgets the body.
+A relay holds the envelope, the body and the key wrapped for the target; it can open neither body nor key. It owes the origin one
+thing, the target's own receipt. That travels home as an outbox row of its own, and the relay forgets the body.
 
         origin --push--> relay --push--> target
         origin <--receipt-- relay <--receipt-- target
@@ -22,7 +22,7 @@ from node.wire import codec
 
 
 def carried_home(tx: Tx, believed: receipts.Believed, envelope: Envelope, now_ms: int) -> bool:
-    """At the relay: the target has answered. Send its receipt home and let go of the packet. Returns True if it was carried.
+    """Send the target's receipt home and let go of the packet, at the relay. Returns True if the packet was carried.
 
     The body may go once no other target waits for it and no unit of our own holds it; the caller sees to a body file.
     """

@@ -1,7 +1,7 @@
-"""Reroute: a delivery follows its unit. When the directory gives a unit to another node, what waits for the old one moves over.
+"""Reroute: a delivery follows its unit. When the directory gives a unit to another node, deliveries that wait for the old one move.
 
-The envelope's bytes stay; only the outbox rows and the deliveries' node change, and the content key is wrapped anew when it is
-sent. Nothing is looked at unless the map of prefixes has changed; then every row that waits is looked at once, page by page.
+The envelope's bytes stay; only the outbox rows and the deliveries' node change, and the content key is wrapped anew when the packet
+is sent. Rows are looked at only when the map of prefixes has changed, and then each waiting row once, page by page.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def routes_digest(directory: Directory) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page of rerouting did: which nodes have got something, and the key to go on from (empty: the end)."""
+    """The outcome of one page: which nodes have got something, and the key to go on from (empty: the end)."""
 
     nodes: frozenset[str]
     following: bytes

@@ -1,8 +1,8 @@
-"""Road: by which way a peer is reached now, and what a row waits for otherwise.
+"""Routing: which node serves a unit, by which road a peer is reached now, and what a row waits for otherwise.
 
 The direct road is the usual one. If it has failed for a while, or the directory says that only relays can dial the peer, a relay
-is asked. What is known of each road is the peer's durable record; nothing here is remembered elsewhere, so Track, the operator's
-list and the courier always say the same (law 2).
+is asked. All knowledge of a road is the peer's durable record, so Track, the operator's list and the courier always say the same
+(law 2).
 """
 
 from collections.abc import Callable, Iterable
@@ -21,12 +21,12 @@ from node.rows.access import load
 from node.rows.records import OutboxRecord, PeerRecord
 
 Lookup = Callable[[str], PeerRecord]
-"""What is known of the road to a node."""
+"""Returns what is known of the road to a node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """From where, by which directory and when a road is looked for."""
+    """The view in which a road is chosen: our own node, the directory, the time, the policy."""
 
     own_id: str
     directory: Directory
@@ -45,7 +45,7 @@ class Road:
 
 
 def choose_road(peer: NodeEntry, outlook: Outlook, record_of: Lookup) -> Road:
-    """Decide how to reach a peer.
+    """Decide how to reach a peer, by the first of these that is so.
 
     0. It is this very node (a unit has come to us while its delivery was under way): directly.
     1. An operator holds it: nobody.
@@ -63,6 +63,7 @@ def choose_road(peer: NodeEntry, outlook: Outlook, record_of: Lookup) -> Road:
     direct = dialable(peer, outlook.own_id)
     if direct and not record.failures:
         return Road(peer)
+    # A first failure in the future was noted before the clock was set back: nobody knows how old it is, so a relay may be asked.
     relays = [] if direct and 0 <= now_ms - record.first_failure_ms < policy.relay_after_ms else _relays(peer, outlook)
     known = [(relay, record_of(relay.node_id)) for relay in relays]
     for relay, its in known:
@@ -125,7 +126,7 @@ def failing_peers(tx: Tx) -> Iterable[str]:
 
 
 def route(code: Code, directory: Directory, now_ms: int) -> str:
-    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such open unit; says whom to write to."""
+    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN), which says whom to write to, if there is no such unit."""
     zone = directory.zone_of(code)
     unit = zone.units.get(code.text) if zone else None
     if zone is None or unit is None or (unit.valid_to_ms and unit.valid_to_ms <= now_ms):

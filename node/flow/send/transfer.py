@@ -1,8 +1,8 @@
 """Transfer: turning outbox rows into parcels, and answers into settled rows, for one peer.
 
 The content key is unlocked with our own wrap and locked again for the node that shall open the packet, at the moment of sending:
-a delivery that was routed anew needs nothing else, and the envelope's bytes stay what they were. Answers are believed only with
-a receipt that verifies; anything else leaves the row where it is, put off, with the reason for everyone to see.
+a delivery that was routed anew needs nothing else, and the envelope's bytes stay what they were. Only a receipt that verifies is
+believed; any other answer puts the row off, with the reason for everyone to see.
 """
 
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ from node.wire import codec
 UPLOADS_PER_CARRY_MAX = 1_000
 """A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
 UNFIT_PAUSE_MS = 5 * MINUTE_MS
-"""What cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is looked at again after this."""
+"""A row that cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is put off this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer to a row, judged: a believed receipt, or why the row stays."""
+    """An answer to a row, verified: a believed receipt, or why the row stays."""
 
     row: outbox.Row
     believed: receipts.Believed | None
@@ -58,7 +58,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the peer has answered to rows that went to it, and which rows could not go at all, and why."""
+    """The peer's answers to the rows that went to it; and the rows that could not go at all, with the reason."""
 
     answered: list[tuple[Loaded, Answer]]
     unfit: list[tuple[Loaded, Reason]]
@@ -66,7 +66,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Written:
-    """What was written down: whether every row is gone, which other outboxes got something, why deliveries ended."""
+    """An account of what was written: whether every row is gone, which other outboxes got something, why deliveries ended."""
 
     gone: bool = True
     nodes: set[str] = field(default_factory=set)
@@ -75,7 +75,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class TransferParts:
-    """What all transfers of a node share, besides ports and policy."""
+    """The parts that all transfers of a node share, besides ports and policy."""
 
     reader: PacketReader
     wrapper: Wrapper
@@ -87,7 +87,7 @@ class TransferParts:
 class Transfer:
     """Carries rows to one peer, directly or through a relay: `push` or `carry_large` asks the peer, `settle` writes what it said.
 
-    Apart, because a fault of the first is the road's, and one of the second our own store's.
+    Asking and writing are two calls because a fault of the first is the road's, and a fault of the second our own store's.
     """
 
     def __init__(self, peer_id: str, ports: Ports, policy: Policy, parts: TransferParts) -> None:
@@ -99,7 +99,7 @@ class Transfer:
     async def push(self, road: Road, loaded: list[Loaded]) -> Heard:
         """Push small things. Raises Fault if the peer gave no answer.
 
-        What cannot travel (no body, no key) holds up nobody else.
+        A row that cannot travel (no body, no key) does not hold up the others.
         """
         assert road.call is not None
         packed: list[tuple[Loaded, PushItem]] = []
@@ -124,6 +124,7 @@ class Transfer:
         assert packet is not None
         try:
             parcel, envelope = self._parcel(loaded[0]), _envelope(packet)
+            # One octet shows whether the body is there: found out during the upload, it would count as a failure of the road.
             await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
         except (Broken, Denied) as fault:
             return Heard([], [(loaded[0], fault.reason)])
@@ -197,7 +198,7 @@ class Transfer:
             return False
         pairs, caller = heard.answered, road.call.node_id
         told = await self._ports.workers.run(0, lambda: [self._verify(one, answer, caller) for one, answer in pairs])
-        # The time is read now and not before the computing: couriers rely on rows being written in the order of their times.
+        # The time is read after the computing and not before it: couriers rely on rows being written in the order of their times.
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         at = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
         written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, at))
@@ -223,6 +224,7 @@ class Transfer:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         try:
             believed = receipts.believe(answer.receipt, directory, now_ms=now_ms)
+            # Only the target can say that it has the packet, by whatever road its receipt comes; custody is the called relay's word.
             signers = [self._peer_id] if believed.receipt.level is Level.DELIVERED else [caller]
             digest = envelope_sha256_of(loaded.packet.envelope)
             receipts.require_about(believed, loaded.row.packet_id, digest, signers)
@@ -241,7 +243,7 @@ class Transfer:
     def _write_one(self, tx: Tx, road: Road, told: Told, at: Outlook, written: Written) -> bool:
         row, believed, now_ms = told.row, told.believed, at.now_ms
         if row.kind == keys.OUTBOX_RECEIPT and told.reason in (Reason.NONE, Reason.NOT_FOUND, Reason.RECEIPT_INVALID):
-            # The origin has it, or will never want it; it holds the packet itself and would ask again.
+            # The origin has it, or will never want it. Nothing is lost with the row: the origin holds the packet and would ask again.
             return outbox.settle(tx, self._peer_id, row.packet_id, row.kind)
         if believed is None:
             return self._stays(tx, told, at, written.nodes)
@@ -259,7 +261,7 @@ class Transfer:
         written.ended += receipts.apply_final(tx, believed, now_ms, relay_node=relay_node)
         if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
             return True
-        # The receipt is silent about a unit that we believed to be there: the directories differ.
+        # The receipt is silent about a unit that we took to be served there: the directories differ.
         return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), at, written.nodes)
 
     def _stays(self, tx: Tx, told: Told, at: Outlook, nodes: set[str]) -> bool:

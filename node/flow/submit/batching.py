@@ -1,9 +1,9 @@
-"""Calls that arrive together are served together.
+"""Batching: calls that arrive together are served together.
 
-One private-key operation and one commit cost the same for one packet as for a hundred. So while a group is being made
-durable, the calls that arrive meanwhile wait in a list and form the next group: alone a call waits for nobody, under load
-groups grow by themselves. If the last group had company, the next one waits a moment (`pause`) for its own, and once more as long
-as calls keep coming: whoever calls one packet at a time never sees that, and many callers at once share far more (decision 0005).
+One private-key operation and one commit cost the same for one packet as for a hundred. So while a group is being made durable, the
+calls that arrive meanwhile wait in a list and form the next group: a lone call waits for nobody, and under load groups grow by
+themselves. If the last group had company, the next one waits a moment (`pause`) for its own, and again as long as calls keep coming:
+a caller of one packet at a time never waits, and many callers at once share far more (decision 0005).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 PAUSES_MAX = 6
+"""A group waits for company so many times at most (decision 0005)."""
 
 
 class Batcher(Generic[Q, R]):

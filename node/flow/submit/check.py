@@ -1,7 +1,7 @@
 """Check: may this system send this packet, and to whom can it go?
 
-The rules of edXML have judged the packet itself (draft.py); here stands what routing needs: the sender is one of the system's own
-units, every recipient's code is one, and each recipient is known to the directory or named as refused at once.
+The rules of edXML have judged the packet itself (sealing.py). This file asks what routing needs: the sender is one of the system's
+own units, every recipient's code is well formed, and each recipient is known to the directory or named as refused at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,10 +65,10 @@ def address(
 ) -> Addressed:
     """Find out who sends and who can be served: those the packet is to, and those whom its business names (decision 0006).
 
-    `aliases` are those the packet uses (names.aliases_in). `instead` are the recipients of a status 13 that names only its own author.
-    Recipients that cannot be served are returned by the code as written. Raises Denied(UNIT_NOT_OWNED) if the sender is not one of the
-    system's units, Rejected(CODE_MALFORMED) if the sender's code is none, and Deferred(DIRECTORY_EMPTY) while there is no directory:
-    then nobody is known, and nobody is unknown.
+    `aliases` are those the packet uses (document/aliases.py: aliases_in). `instead` are the recipients of a status 13 that names only
+    its own author. Returns recipients that cannot be served by the code as written. Raises Denied(UNIT_NOT_OWNED) if the sender is not
+    one of the system's units, Rejected(CODE_MALFORMED) if the sender's code is none, and Deferred(DIRECTORY_EMPTY) while there is no
+    directory, since then nobody can be told to be unknown.
     """
     if not directory.nodes:
         raise Deferred(Reason.DIRECTORY_EMPTY, "this node trusts no directory yet")

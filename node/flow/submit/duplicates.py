@@ -1,7 +1,7 @@
 """Duplicates: was this document, or another of the same number, sent by this unit before (NĐ 30/2020 Phụ lục VI III.1.h)?
 
-Both are asked in the transaction that stores the packet, so that of two that race one is told. The row of a number says whose it
-is: a document with the same number, notation and year under another DocumentId is another document.
+Both questions are asked in the transaction that stores the packet, so that of two that race one is told. The row of a number says
+whose it is: a document with the same number, notation and year under another DocumentId is another document.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from node.rows import keys
 
 
 def findings(tx: Tx, envelope: Envelope, header: PacketHeader) -> tuple[Finding, ...]:
-    """Return warnings about a document that is being submitted, and remember its number. Not of statuses, updates, withdrawals."""
+    """Return warnings about a document that is being submitted, and remember its number. Statuses, updates, withdrawals have none."""
     if envelope.kind is not PacketKind.DOCUMENT or header.business_type in (WITHDRAWAL, UPDATE):
         return ()
     sent = header.document_id and tx.get(keys.document(envelope.sender_unit, header.document_id)) is not None
@@ -38,5 +38,5 @@ def _number_used(tx: Tx, unit: str, header: PacketHeader) -> bool:
 
 
 def _plain(text: str) -> str:
-    """As people compare numbers: without regard to capitals, forms of accents and blanks round it."""
+    """Return a text as people compare numbers: without regard to capitals, forms of accents and blanks round it."""
     return unicodedata.normalize("NFC", text).strip().upper()

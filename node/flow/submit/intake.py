@@ -3,8 +3,8 @@
         small:  read and encrypt at once ---------------.
         large:  read, encrypt, write to a file as it flows '--> check --> [group: one signature, one commit] --> answer
 
-Reading is judging by the rules, too (decision 0009). A packet that is refused leaves nothing behind. A body too large for the store is
-a file, and a file must not outlive the question whose it is: after any outcome the store is asked who names it (flow/bodies/files.py).
+Reading includes judging by the rules (decision 0009). A packet that is refused leaves nothing behind. A body too large for the store
+is a file, and no file may stay that no packet names: after any outcome the store is asked who names it (flow/bodies/files.py).
 """
 
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ GROUP_PAUSE_S = 0.008
 SMALL_PACKET_BYTES_MAX = 1024 * 1024
 """Packets up to this are read and encrypted whole; larger ones flow."""
 ZIP_WEIGHT_BYTES = 1024 * 1024
-"""What a small packet with a zip in it counts for."""
+"""Weight of a small packet with a zip in it for the workers: opening the zip may take longer than the packet's own size says."""
 
 
 class Intake:
@@ -105,13 +105,13 @@ class Intake:
     async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
         if sealed.body is not None and len(sealed.body) <= self._policy.inline_body_bytes_max:
             return await self._submits.ask(await self._draft(system, submission, sealed))
-        # Who submits may go away; what becomes of the file must be seen to the end.
+        # The caller may go away meanwhile; it must be settled all the same whether a packet names the file.
         return await self._body_files.to_the_end(self._hand_over_file(system, submission, sealed))
 
     async def _hand_over_file(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
-        """Have a packet stored whose body is a file; if no packet names the file in the end, it goes again.
+        """Store a packet whose body is a file, and remove the file if no packet names it in the end.
 
-        The store is asked who names it: a refusal stores nothing, but what was put off may yet become durable.
+        Asks the store who names it, whatever the answer was: a refusal stores nothing, but what was put off may yet become durable.
         """
         body_sha256 = sealed.body_ref.body_sha256
         try:
@@ -157,7 +157,7 @@ class Intake:
         """Return who got the document that a status 13 of its author takes back. Raises Rejected(NOT_FOUND) if nobody did."""
         document_id = header.subject_document_id
         if author not in system.units:
-            return []  # which is refused as every packet in another's name
+            return []  # `address` refuses it, as every packet in another's name
         found = await self._ports.store.transact(lambda tx: dossier.recipients(tx, author, document_id))
         if not found:
             raise Rejected(
@@ -171,6 +171,7 @@ class Intake:
         sid = submission.submission_id
         known = await self._ports.store.transact(lambda tx: store.repeat_of(tx, system, sid, None))
         if known is not None:
+            # A repeat needs no file: its octets are only compared, by their digest, with those of the first time.
             digest = await self._large.digest(head, rest)
             again = await self._ports.store.transact(lambda tx: store.repeat_of(tx, system, sid, digest))
             assert again is not None
@@ -228,7 +229,7 @@ class Intake:
             counters.repeated += sum(isinstance(answer, SubmitResult) for answer in answers) - len(stored)
 
     async def _with_requests(self, drafts: list[Draft]) -> list[Draft]:
-        """Let each 15 and 16 name the packet that it answers; that stands in the envelope, so it is read before the signing."""
+        """Let each 15 and 16 name the packet that it answers. The envelope says so, hence it is looked up before the signing."""
         places = [place for place, draft in enumerate(drafts) if draft.needs_request]
         if not places:
             return drafts

@@ -1,4 +1,4 @@
-"""Large: a packet that flows from an office into a file, read and encrypted on its way, instead of lying in the node's memory.
+"""Large: a packet flows from an office into a file, read and encrypted on its way, instead of lying in the node's memory.
 
 office --chunks--> read, encrypt --> part file --> sealed file
 """
@@ -51,7 +51,7 @@ class LargeSubmit:
             await part.seal(sealed.body_ref.body_sha256)
         except BaseException:
             await part.discard()
-            # Who was cancelled while the part got its name does not know whether it has it.
+            # If we were cancelled while the part got its name, we do not know whether it has it.
             await self._files.drop(named)
             raise
         return sealed

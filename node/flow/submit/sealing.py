@@ -1,8 +1,8 @@
-"""Draft: reading, judging and encrypting a packet that is being handed in, in one pass over its octets.
+"""Sealing: reads, judges and encrypts a packet that is being handed in, in one pass over its octets.
 
 A small packet is read and encrypted at once. A large one flows through: each piece is read, hashed and encrypted and leaves as
 ciphertext, so that memory does not grow with the document (law 5). The rules (node/edxml/rules/) judge what was read in the same
-pass; what is wrong with the XML is raised by the reader as soon as it is seen, what breaks a rule when the packet is whole.
+pass. The reader raises what is wrong with the XML as soon as it sees it; a broken rule is known only when the packet is whole.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Sealed:
 
 
 def seal_packet_quickly(packet: bytes, content_key: bytes, now_ms: int) -> Sealed | None:
-    """Do as `seal_packet`; None: there is a zip in it, and opening that may take far longer than the packet's size says."""
+    """Do as `seal_packet`; return None if there is a zip in it, since opening that may take far longer than the packet's size says."""
     try:
         return seal_packet(packet, content_key, now_ms, opens_none=True)
     except ZipMet:
@@ -39,7 +39,7 @@ def seal_packet_quickly(packet: bytes, content_key: bytes, now_ms: int) -> Seale
 def seal_packet(packet: bytes, content_key: bytes, now_ms: int, *, opens_none: bool = False) -> Sealed:
     """Read, judge and encrypt a whole packet.
 
-    Raises Rejected for what the reader refuses, ZipMet for any zip if it `opens_none`; errors are among the findings.
+    Raises Rejected for what the reader refuses, and ZipMet for any zip if `opens_none`. Errors by the rules are among the findings.
     """
     judges: list[ZipJudge] = []
 

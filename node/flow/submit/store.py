@@ -1,10 +1,10 @@
-"""Submit: a packet handed in becomes a durable packet, its deliveries, and the outbox rows that carry it.
+"""Store: a packet that was handed in becomes a durable packet, its deliveries, and the outbox rows that carry it.
 
         octets -> read -> check -> seal -> [sign, with all that arrived together] -> one transaction -> answer
 
 The packet id follows from the submitter's own id, so a repeat finds the first answer in the same transaction that would have
-stored it, however the two race (law 3). Recipients on this very node are served in that transaction, too: their receipt is our
-own, signed before it.
+stored it, however the two race (law 3). The same transaction serves recipients on this very node: their receipt is our own, signed
+before it.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ class Signed:
 
 
 def lane_of(header: PacketHeader, body_bytes: int, policy: Policy) -> Lane:
-    """Choose the lane: statuses first, then by urgency; what is too large for a Push has a lane of its own."""
+    """Choose the lane: statuses first, then by urgency; a body too large for a Push has a lane of its own."""
     if body_bytes > policy.push_body_bytes_max:
         return Lane.BULK
     return Lane.CONTROL if header.kind is PacketKind.STATUS else lane_of_priority(header.priority)
@@ -150,7 +150,7 @@ def _local_receipt(draft: Draft, envelope: Envelope, digest: bytes, node_id: str
 def repeat_of(tx: Tx, system: System, submission_id: str, packet_sha256: bytes | None) -> SubmitResult | None:
     """Return the first answer to this submission id, or None if it is new.
 
-    Raises Rejected(ID_REUSED) if it was used for other bytes. Without a digest only the existence is told.
+    Raises Rejected(ID_REUSED) if it was used for other bytes; without a digest the bytes are not compared.
     """
     record = load(tx, keys.submission(system.name, submission_id), SubmissionRecord)
     if record is None:
@@ -231,7 +231,7 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
 
 
 def _name_document(tx: Tx, envelope: Envelope, header: PacketHeader) -> None:
-    """Let the packet that brings a document be found by its DocumentId; what only changes it, if nothing else is known by that name."""
+    """Let a packet be found by its document's DocumentId: one that brings it always, one that only changes it if none was found so far."""
     brings = header.business_type not in (WITHDRAWAL, UPDATE)
     for name in {header.document_id, header.subject_document_id} - {""}:
         key = keys.document(envelope.sender_unit, name)

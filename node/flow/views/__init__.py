@@ -1,4 +1,4 @@
-"""Views: what people and programs ask about deliveries and documents. Nothing here changes a row.
+"""Views: what people and programs ask about deliveries and documents. Only `operator.set_held` changes a row.
 
 track.py        one packet's deliveries and statuses        history.py       a document's dossier
 deadlines.py    what is owed by when                        completeness.py  who returns statuses, and who does not

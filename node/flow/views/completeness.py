@@ -1,8 +1,8 @@
-"""Counting how completely recipients report, over the deliveries of this node's own units, a page at a time.
+"""Completeness: how completely recipients report, counted over the deliveries of this node's own units, a page at a time.
 
 There is no index by time of what was submitted, and none is worth keeping for a report that an operator asks for once a quarter (QĐ 28/2018
 Điều 15): the deliveries are walked in order of key, a bounded page in each transaction, so that the node serves everybody else in between
-and never holds more than a page (law 5). What a page counts is worked out outside the transaction, where headers can be opened.
+and never holds more than a page (law 5). The caller counts a page outside the transaction, where headers can be opened.
 """
 
 from collections.abc import Iterable

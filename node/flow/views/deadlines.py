@@ -1,4 +1,4 @@
-"""Deadlines of a document: what the decrees ask of its author and of each recipient, and whether it was done in time.
+"""Deadlines: what the decrees ask of a document's author and of each recipient, and whether it was done in time.
 
     kind       who        until                                                       met by
     --------   ---------  ----------------------------------------------------------  ---------------------------------
@@ -10,13 +10,13 @@
                           (NĐ 30 Điều 4.2.c, Điều 23)
     DUE        recipient  the end of the day in DueDate (QĐ 28 Điều 10.2.o)           06 or 02
 
-Only what brings a document has deadlines: a new document or a replacement, not an update, a withdrawal or a status. A date that is
+A packet has deadlines if it brings a document: a new one or a replacement, not an update, a withdrawal or a status. A date that is
 missing, impossible or absurd gives no deadline, and is never an error: the packet is judged elsewhere (node/edxml/rules/dates.py).
 A later status counts for an earlier one, since statuses come with gaps (domain.md 4.4).
 
 Both sides come to the same times. A report counts from when the reporting unit handed it to its node, by that node's signed envelope, not
-from when the road let it through; arrival is when the recipient's node took the packet. Nothing is stored: all is worked out when
-somebody looks, so a calendar that is put right puts right what is shown.
+from when the road let it through; arrival is when the recipient's node took the packet. Nothing is stored: everything is worked out
+when somebody looks, so correcting the calendar corrects what is shown.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ _NOTHING_MORE_OWED = (LifeState.WITHDRAWN, LifeState.REPLACED)
 
 
 class Report(NamedTuple):
-    """A status that a recipient unit sent; `at_ms` is when it handed it to its node, milliseconds since 1970 UTC."""
+    """A status that a recipient unit sent; `at_ms` is when the unit handed it to its node, milliseconds since 1970 UTC."""
 
     code: str
     at_ms: int
@@ -61,7 +61,7 @@ def brings_document(header: HeaderRecord) -> bool:
 
 
 def of_author(header: HeaderRecord, create_time_ms: int, calendar: Calendar) -> tuple[Deadline, ...]:
-    """Return what the author owed for a packet that he handed in at `create_time_ms`."""
+    """Return what the author owed for a packet that was handed in at `create_time_ms`, milliseconds since 1970 UTC."""
     signed = read_day(header.promulgation_date)
     if signed is None or not brings_document(header):
         return ()
@@ -80,7 +80,7 @@ def of_recipient(
 ) -> tuple[Deadline, ...]:
     """Return what a recipient owes for a packet that reached its inbox at `arrive_time_ms`, in order of kind.
 
-    For a document that is withdrawn or replaced it owes nothing more: only what it did stays, in time or late.
+    The recipient owes nothing more for a document that is withdrawn or replaced; what it did is still shown, in time or late.
     """
     if not brings_document(header):
         return ()

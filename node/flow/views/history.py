@@ -1,7 +1,7 @@
-"""Recount: telling a document's life to the unit that asks for it, its author or a recipient. Nothing is decided here.
+"""History: a document's life, told to the unit that asks for it, its author or a recipient. Nothing is decided here.
 
-A dossier is found by the author and the DocumentId, or by any packet in it. The headers stay encrypted; node/flow/views/in_words.py
-puts the words to what is found.
+A dossier is found by the author and the DocumentId, or by any packet in it. The headers stay encrypted; in_words.py puts the words to
+what is found.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,10 @@ ROWS_SHOWN_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for: canonical codes; by DocumentId or by packet id. `authors`: any of these; empty: the unit that asks itself."""
+    """A question for a dossier, by DocumentId or by packet id. `units` ask; `authors`: any of these, if empty the unit that asks.
+
+    Codes are canonical.
+    """
 
     units: Sequence[str]
     authors: Sequence[str] = ()
@@ -67,7 +70,7 @@ def _places(tx: Tx, asked: Asked) -> list[tuple[str, str, bytes]]:
     if packet is None or not packet.document_sha256:
         return []
     envelope = codec.decode_envelope(packet.envelope)
-    # Of a status the recipient is the author; but for 13, and only its sealed header tells that.
+    # The author of the document is the recipient of a status, but the sender of a 13; only the sealed header tells which it is.
     authors = [envelope.sender_unit]
     if envelope.kind is PacketKind.STATUS:
         authors = [*envelope.recipient_units[:1], envelope.sender_unit]
@@ -87,7 +90,7 @@ def _followed(tx: Tx, unit: str, author: str, rows: list[Row]) -> list[Row]:
 def _found(tx: Tx, unit: str, author: str, document_id: str, rows: list[Row]) -> Found:
     telling: dict[bytes, Row] = {}
     for row in rows:
-        # What a packet does at one recipient only comes after what it does at all others, and is not told twice.
+        # Rows that concern everybody come before those of one recipient, so each packet is told once, by what it does in general.
         if row.act is not None:
             telling.setdefault(row.packet_id, row)
     ordered = tuple(sorted(telling.values(), key=lambda row: (row.record.accept_time_ms, row.packet_id)))

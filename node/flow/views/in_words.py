@@ -1,4 +1,4 @@
-"""In words: what views have found as rows, told with the words that lie encrypted on the disk, to those who may see them."""
+"""In words: rows that views have found, told with the words that lie encrypted on the disk, to those who may see them."""
 
 from collections.abc import Sequence
 from dataclasses import replace

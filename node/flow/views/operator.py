@@ -1,4 +1,4 @@
-"""Operate: what an operator sees of the outbox and the roads, and how a peer is held and released."""
+"""Operator: what an operator sees of the outbox and the roads, and how a peer is held and released."""
 
 from node.errors import Rejected
 from node.flow.send import outbox
@@ -50,7 +50,7 @@ def _outbox_view(tx: Tx, key: bytes, record: OutboxRecord, outlook: Outlook) -> 
 
 
 def list_peers(tx: Tx, outlook: Outlook, *, counting: bool = True) -> list[PeerView]:
-    """Return the road to every other node of the directory. Without counting what waits (then 0): a few reads for each."""
+    """Return the road to every other node of the directory. If not `counting`, `waiting` is 0 and each node costs only a few reads."""
     peers = sorted(node_id for node_id in outlook.directory.nodes if node_id != outlook.own_id)
     return [
         _peer_view(tx, outlook.directory.nodes[name], outlook, _count_waiting(tx, name) if counting else 0)
@@ -67,7 +67,7 @@ def _peer_view(tx: Tx, peer: NodeEntry, outlook: Outlook, waiting: int) -> PeerV
     record = peer_record(tx, peer.node_id)
     road = choose_road(peer, outlook, lambda name: peer_record(tx, name))
     relay = peer_record(tx, road.call.node_id) if road.is_relay and road.call else None
-    # Of a road through a relay that fails itself, the relay's record says why.
+    # If the road leads through a relay that fails itself, the relay's record says why.
     ailing = relay if relay is not None and relay.failures else record
     return PeerView(
         node_id=peer.node_id,

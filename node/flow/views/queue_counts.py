@@ -31,7 +31,7 @@ class Waiting:
 
 @dataclass(slots=True)
 class Walk:
-    """A walk through what waits: what was found so far, and where it goes on (b"": it is at its end)."""
+    """A walk through all waiting rows: what was found so far, and where it goes on (b"": it is at its end)."""
 
     places: dict[Place, Waiting] = field(default_factory=dict)
     following: bytes = keys.LATER
@@ -60,7 +60,7 @@ def add_page(count: Walk, page: tuple[list[bytes], bytes]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """What waits by peer and lane; `time_ms` is when the count was completed, 0: the first one is still under way."""
+    """A count by peer and lane; `time_ms` is when it was completed, 0: the first one is still under way."""
 
     places: dict[Place, Waiting] = field(default_factory=dict)
     time_ms: int = 0

@@ -1,4 +1,4 @@
-"""Track: what a sender sees of its packet. Nothing is stored for it: it is read off deliveries, statuses, outbox and roads.
+"""Track: what a sender sees of its packet. Nothing is stored for this view: it is read off deliveries, statuses, outbox and roads.
 
 A waiting delivery always says what it waits for and until when (law 2): its own row if it was put off, else the road to its
 node, else its place in the queue.
@@ -37,7 +37,7 @@ class Tracked:
 
 
 class Lives:
-    """What has become of one document at each of its recipients, as its author's node knows it. Read off the dossier."""
+    """The life of one document at each of its recipients, as its author's node knows it, read off the dossier."""
 
     def __init__(self, tx: Tx, author: str, document_sha256: bytes) -> None:
         self._tx = tx
@@ -111,7 +111,7 @@ def _view(tx: Tx, packet_id: bytes, unit: str, record: DeliveryRecord, outlook: 
     if state is State.WAITING and row is not None:
         reason, next_attempt_ms = waiting_for(tx, record.node_id, row, outlook)
     entry = outlook.directory.unit(parse_code(unit))
-    # The recipient's node has decided, or the origin itself has given up: who signed tells which receipt it was.
+    # Either the recipient's node has decided or the origin itself has given up; the signer tells which receipt it was.
     level = Level.DELIVERED if record.receipt_node == record.node_id else Level.FAILED
     signed = receipts.kept(tx, packet_id, level, record.receipt_node) if record.receipt_node else None
     life, life_packet_id = lives.at(unit)

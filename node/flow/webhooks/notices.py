@@ -1,15 +1,15 @@
-"""Hook: the duty to tell a system of an event, written in the same transaction as the event, kept until the system has heard it.
+"""Notices: the duty to tell a system of an event, written in the same transaction as the event, kept until the system has heard it.
 
     event (in its own transaction) -> notice row -> batch -> [durable] -> POST -> taken: rows go
                                            |                                '---> not taken: due again later (back-off)
                                            '-- too many wait, or the telling was given up: one "look into your inbox" for all of them
 
-A dead address costs a bounded number of rows and holds up nothing. What waits is told in order, a batch at a time, one batch in flight
+A dead address costs a bounded number of rows and holds up nothing. Notices are told in order, a batch at a time, one batch in flight
 per system; order among units is not promised. A batch is made up once, durably, before it is first sent: a repeat after a crash has the
-same content and the same id, by which the receiver drops it (at least once out here, once in there). When each system is due stands in a
-table of its own, so nothing is looked for at start-up.
+same content and the same id, by which the receiver drops it (sent at least once, taken once). A table of its own says when each system
+is due, so nothing is searched for at start-up.
 
-A LOOK that was on its way while more happened does not cover that: it is told again, with another id.
+A LOOK does not cover what happens while it is on its way: then it is told again, with another id.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ from node.rows.access import load, save
 from node.rows.records import HookedRecord, HookRecord, NoticeRecord, PacketRecord
 
 NOTICES_MAX = 1_000
-"""So many wait one by one; with one more they become a single LOOK."""
+"""At most so many notices wait one by one; with one more they become a single LOOK."""
 BATCH_MAX = 50
 GIVE_UP_AFTER_MS, GIVE_UP_FAILURES_MIN = 3 * DAY_MS, 20
 """An address that has failed for so long, and so often (a clock may jump), is told nothing more until it is set again."""
@@ -37,14 +37,14 @@ PAGE = 1_000
 
 
 def arrived(tx: Tx, unit: str, packet_id: bytes, now_ms: int) -> None:
-    """A packet is in a unit's inbox now."""
+    """Note that a packet is in a unit's inbox now."""
     hooked = load(tx, webhook_keys.hooked(unit), HookedRecord)
     for system in hooked.systems if hooked is not None else ():
         _owe(tx, system, NoticeKind.ARRIVED, unit, packet_id, now_ms)
 
 
 def happened_to(tx: Tx, packet_id: bytes, kind: NoticeKind, units: Iterable[str], now_ms: int) -> None:
-    """Something has happened to a packet that was submitted here: ENDED or REPORTED, at these recipients."""
+    """Note that something has happened to a packet that was submitted here: ENDED or REPORTED, at these recipients."""
     packet = load(tx, keys.packet(packet_id), PacketRecord)
     if packet is None or not packet.system:
         return
@@ -119,7 +119,7 @@ def names(tx: Tx) -> list[str]:
 def _follow_one(tx: Tx, system: str, hook: Hook, now_ms: int) -> None:
     head = load(tx, webhook_keys.hook(system), HookRecord)
     if head is None:
-        # Whatever came before, or while nobody was told: the first notice says to look.
+        # Nobody was told of what happened before, so the first notice says to look.
         head = HookRecord(set_ms=hook.set_ms, last_number=1)
         _swallow(head, 0, now_ms)
     elif head.set_ms == hook.set_ms:
@@ -164,7 +164,7 @@ def _follow_units(tx: Tx, hooks: Mapping[str, Hook]) -> None:
 def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[str], int | None]:
     """Return systems that have to be told of something now, the longest due first; and when the next one is due, None if none is.
 
-    One due later than anything is ever put off was written before the clock was set back: its time has come, too.
+    A system that is due later than the longest pause was put off before the clock was set back, and is due as well.
     """
     first = tx.scan(webhook_keys.HOOKS_DUE, limit=limit)
     found = [key for key, _ in first if keys.due_of(key) <= now_ms]
@@ -175,7 +175,7 @@ def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[str], int | None]:
 
 
 def batch(tx: Tx, system: str) -> Batch | None:
-    """Make up what a system is told next, or return what it was to be told when we were stopped; None: nothing."""
+    """Make up what a system is told next, or return the batch that was made up before a repeat or a restart; None: nothing."""
     head = load(tx, webhook_keys.hook(system), HookRecord)
     if head is None or head.given_up_ms:
         return None
@@ -198,11 +198,12 @@ def _notice(key: bytes, value: bytes) -> Notice:
 
 
 def taken(tx: Tx, told: Batch, now_ms: int) -> None:
-    """A system has taken a batch."""
+    """Note that a system has taken a batch: its rows go."""
     head = load(tx, webhook_keys.hook(told.system), HookRecord)
     if head is None or head.set_ms != told.set_ms:
         return  # set anew meanwhile: the new address has not heard it
     if told.is_look:
+        # If more was swallowed meanwhile, the number has risen and the LOOK is told again.
         if head.look_number == told.through:
             head.look_number = head.swallowed = head.look_ms = 0
     else:
@@ -221,7 +222,7 @@ def taken(tx: Tx, told: Batch, now_ms: int) -> None:
 def not_taken(
     tx: Tx, told: Batch, reason: Reason, detail: str, now_ms: int, pause_ms_min: int, jitter: float, policy: Policy
 ) -> bool:
-    """A batch was not taken: try again later. False: it has been tried long enough, and the telling is given up."""
+    """Note that a batch was not taken, to try again later. Returns False if it was tried long enough and the telling is given up."""
     head = load(tx, webhook_keys.hook(told.system), HookRecord)
     if head is None or head.set_ms != told.set_ms:
         return True  # set anew meanwhile: the failure is the old address's

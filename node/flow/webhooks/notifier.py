@@ -6,7 +6,7 @@
         post     out of the house; 2xx is success, everything else is not
         taken    one transaction: the rows go; or the system is put off
 
-Nothing is remembered here but who is being told at this moment, one batch at a time for each. A system that takes nothing holds up
+It remembers nothing but which systems are being told at this moment, one batch at a time each. A system that takes nothing holds up
 nobody: the others are told beside it, and delivery knows nothing of any of this.
 """
 
@@ -29,7 +29,7 @@ AT_ONCE = 32
 LOOK_S = 2.0
 """Look at least this often whether the operator has changed anything, and what is due."""
 LINGER_S = 0.05
-"""After each look: events that come meanwhile are told together."""
+"""Wait this long after each look, so that events which come meanwhile are told together."""
 
 
 class Notifier:
@@ -41,7 +41,7 @@ class Notifier:
         self._signals = signals
         self._hooks = hooks
         self._followed: Mapping[str, Hook] | None = None
-        """What the store was told last; None: nothing since the start."""
+        """The webhooks that the store was told of last; None: of none since the start."""
         self._wake = asyncio.Event()
         self._tasks = Tasks(signals.bug.send)
         self._telling: dict[str, asyncio.Task[None]] = {}
@@ -52,7 +52,7 @@ class Notifier:
         self._tasks.spawn(self._run())
 
     async def stop(self) -> None:
-        """Stop. What was being told is told again."""
+        """Stop. Batches that were being told are told again after the next start."""
         await self._tasks.stop()
 
     def _something_happened(self) -> None:
@@ -74,12 +74,15 @@ class Notifier:
                 await self._ports.clock.sleep(LINGER_S)
 
     async def work(self) -> float:
-        """Start to tell whoever is due; return how many seconds there is nothing else to do. Raises Deferred if the store takes nothing."""
+        """Start to tell the systems that are due; return how many seconds there is nothing else to do.
+
+        Raises Deferred if the store takes nothing.
+        """
         await self._follow()
         if not self._followed:
             return LOOK_S
         now_ms = self._ports.clock.now_ms()
-        # Those who are being told are still due: as many again are looked at.
+        # Systems that are being told are still due, so look at as many again.
         found, next_ms = await self._ports.store.transact(lambda tx: notices.due(tx, now_ms, 2 * AT_ONCE))
         for system in found:
             if system not in self._telling and len(self._telling) < AT_ONCE:

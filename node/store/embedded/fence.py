@@ -1,4 +1,4 @@
-"""Whether this store may write: who it is, and whether it has gone back in time.
+"""Fence: may this store write? It may not if it has gone back in time, which its identity and its witness show.
 
 A database whose tail was lost, or that was restored from an old copy, opens without complaint in every mode of RocksDB
 (mesh.md F4). A node that went on from there would have forgotten what it has signed for. So the witness, a small file beside
@@ -15,7 +15,7 @@ written after the commit that it tells of, so it can only lag and gives no false
     at commit n         at commit m > n         a lost tail or an old copy                         fenced
     at commit n         at commit m <= n        as it should be                                    open
 
-Lifting a fence is an operator's decision (`accept_rollback`). It starts a new incarnation and leaves a row that tells of it.
+An operator may decide to lift a fence (`accept_rollback`). That starts a new incarnation and leaves a row that tells of it.
 """
 
 import struct
@@ -40,7 +40,7 @@ _SCHEMA_NO = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Why a store only reads. `reason` is STORE_ROLLED_BACK, or STORE_CORRUPT if damage was met while it was open."""
+    """The cause for which a store only reads. `reason` is STORE_ROLLED_BACK, or STORE_CORRUPT if damage was met while it was open."""
 
     reason: Reason
     detail: str
@@ -50,7 +50,7 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a store is and how far it has come."""
+    """The identity of a store and the number of its newest commit."""
 
     node_id: str
     incarnation: bytes
@@ -81,7 +81,7 @@ def identity_rows(identity: Identity) -> Writes:
 
 
 def rollback_row(fence: Fence, incarnation: bytes) -> Writes:
-    """Return the row that tells later readers of a rollback that an operator accepted with this new incarnation."""
+    """Return the row by which later readers learn of a rollback that an operator accepted with this new incarnation."""
     value = COMMIT_NO.pack(fence.db_commit_no) + COMMIT_NO.pack(fence.witness_commit_no) + fence.detail.encode()
     return {keys.meta("rollback." + incarnation.hex()): value}
 

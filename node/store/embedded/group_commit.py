@@ -1,13 +1,13 @@
 """Group commit, seen from the loop: who waits for which commit, and what is durable by now.
 
-Commits are numbered in the order in which they were written (`written_no`). A transaction waits until `durable_no` has
-reached the newest number that existed when it ended: its own commit, or the newest thing it may have read. All who come while
-one flush runs share the next one; the running flush is the batching window, there is no other delay.
+Commits are numbered in the order in which they were written (`written_no`). A transaction waits until `durable_no` has reached
+the newest number that existed when it ended: its own commit, or the newest one it may have read. All that come while one flush
+runs share the next one; the running flush is the batching window, there is no other delay.
 
     written_no  ..., 17, 18, 19, 20, 21          waiting: (19, future), (21, future), (21, future)
     durable_no       17                          a flush is running that began at 19 and will settle the first
 
-How a flush is done is the owner's business: `begin(mark)` starts one, and `done(mark)` or `fail(...)` ends it, on the loop.
+The owner knows how a flush is done: `begin(mark)` starts one, and the owner ends it by `done(mark)` or `fail(...)`, on the loop.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Group:
         self.written_no = written_no
         self.durable_no = written_no
         self.waits = Histogram()
-        """How long each transaction waited until it was durable."""
+        """The times that transactions waited until they were durable."""
         self._begin = begin
         self._mark = written_no
         self._flushing = False
@@ -36,7 +36,7 @@ class Group:
 
     @property
     def trouble(self) -> Fault | None:
-        """Why nothing may be written now, as a new fault; None: writing is allowed."""
+        """The cause for which nothing may be written now, as a new fault; None: writing is allowed."""
         return fault(*self._trouble) if self._trouble else None
 
     async def settled(self) -> None:
@@ -50,9 +50,9 @@ class Group:
         self._waiting.append((self.written_no, future))
         if not self._flushing:
             self._flushing = True
-            # Not at once: every transaction of this turn of the loop joins.
+            # Not at once, so that every transaction of this turn of the loop joins.
             loop.call_soon(self._begin_next)
-        begun_s = time.monotonic()  # the loop's own time may go by the millisecond, or be virtual
+        begun_s = time.monotonic()  # not the loop's own time, which may go by the millisecond, or be virtual
         await future
         self.waits.observe(time.monotonic() - begun_s)
 
@@ -72,7 +72,7 @@ class Group:
         self._tell_from(0, reason, detail)
 
     def refuse(self, reason: Reason, detail: str) -> None:
-        """Allow no more writes until `resume`. Those whose flush is running hear from it, the others are told now."""
+        """Allow no more writes until `resume`. Transactions in the running flush hear from that, the others are told now."""
         self._trouble = (reason, detail)
         self._tell_from(self._mark + 1 if self._flushing else 0, reason, detail)
 

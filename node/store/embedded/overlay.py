@@ -1,4 +1,4 @@
-"""One transaction's view: what it has written, laid over what the store holds.
+"""Overlay: one transaction's view, its own writes laid over the rows of the store.
 
 Both stores use this one class, so that the simulator's store and the real one cannot differ in what a transaction sees. A
 transaction's writes stay here until `fn` has returned; nothing reaches the store before, so an exception writes nothing.
@@ -14,7 +14,7 @@ _UNTOUCHED: Final = object()
 
 
 class Reader(Protocol):
-    """What the store holds."""
+    """Reads the rows that the store holds."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value or None."""
@@ -26,7 +26,7 @@ class Reader(Protocol):
 
 
 class OverlayTx:
-    """A ports.Tx. `writes` is what to apply when the transaction function has returned; `keys_read` and `scans` is what it rests on."""
+    """A ports.Tx. `writes` are to be applied when the transaction function has returned; its result rests on `keys_read` and `scans`."""
 
     __slots__ = ("_reader", "keys_read", "scans", "writes")
 
@@ -35,7 +35,7 @@ class OverlayTx:
         self.writes: Writes = {}
         self.keys_read: list[bytes] = []
         self.scans: list[tuple[bytes, bytes]] = []
-        """(prefix, start) of each."""
+        """(prefix, start) of each scan."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value or None."""

@@ -1,10 +1,10 @@
-"""The contract of ports.Store, written once for every engine that lives in this process.
+"""Transactions: the contract of ports.Store, written once for every engine that lives in this process.
 
 A transaction function runs at once on the loop, so nothing can come between its reads and its writes: one loop is the only
 writer. Its writes go to the engine as one batch, unsynced, and the caller then waits for the flush that makes them durable
-(group.py). Everything it has read must be durable, too, or an answer could rest on a row that a power cut takes back; that holds
-for refusals as well, so an exception from `fn` waits in the same way before it passes on. Who only looks, at nothing that is still on
-its way to the disk (unsettled.py), is answered at once: a list does not wait for other people's documents.
+(group_commit.py). Everything it has read must be durable, too, or an answer could rest on a row that a power cut takes back; that
+holds for refusals as well, so an exception from `fn` waits in the same way before it passes on. A transaction that only reads, and
+nothing that is still on its way to the disk (unsettled.py), is answered at once: a list does not wait for other people's documents.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Stalled(Exception):
 
 
 class Engine(Reader, Protocol):
-    """What holds the rows."""
+    """Holds the rows."""
 
     def write(self, writes: Writes, commit_no: int) -> None:
         """Apply all or nothing, visible at once, not yet durable. Raises Stalled, NoSpace, Deferred or Broken."""
@@ -102,7 +102,7 @@ class TransactionStore:
         return since
 
     def _no_space(self, detail: str) -> None:
-        """React to a write that found the disk full; the engine may know better than to be asked again at once."""
+        """React to a write that found the disk full, e.g. by allowing no more writes until there is space again."""
 
     def _notice(self, error: Exception) -> None:
         """React to a transaction that failed."""

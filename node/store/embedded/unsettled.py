@@ -1,4 +1,4 @@
-"""Unsettled: what was written and is not durable yet, so that it is known whose answer would rest on it (law 1)."""
+"""Unsettled: rows that were written and are not durable yet; they show whose answer would rest on them (law 1)."""
 
 from bisect import bisect_left
 from collections import deque
@@ -8,7 +8,7 @@ from node.store.embedded.overlay import OverlayTx, Writes
 
 
 class _Commit:
-    """What one commit has written. Its keys are put in order only if a scan asks."""
+    """The writes of one commit. Its keys are put in order only if a scan asks."""
 
     def __init__(self, commit_no: int, writes: Writes) -> None:
         self.commit_no = commit_no
@@ -34,11 +34,11 @@ class Unsettled:
         self._commits: deque[_Commit] = deque()
 
     def add(self, commit_no: int, writes: Writes) -> None:
-        """A commit has been written."""
+        """Note a commit that has been written."""
         self._commits.append(_Commit(commit_no, writes))
 
     def forget(self, durable_no: int) -> None:
-        """Everything up to this commit is durable."""
+        """Forget everything up to this commit: it is durable."""
         while self._commits and self._commits[0].commit_no <= durable_no:
             self._commits.popleft()
 

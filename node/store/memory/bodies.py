@@ -1,4 +1,4 @@
-"""Bodies in memory: the same contract as bodies.py for simulation, with the same `Disk` deciding what is durable when."""
+"""Bodies in memory: the contract of store/bodies.py for simulation; the same `Disk` as for the rows decides what is durable when."""
 
 import asyncio
 import hashlib
@@ -80,10 +80,10 @@ class MemoryBodies:
         return [name for name, at_s in self._sealed_at_s.items() if name[0] == shelf and at_s <= before]
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to let go of."""
 
     def crash(self, *, disk: Disk | None = None) -> "MemoryBodies":
-        """Return what a power cut leaves: sealed bodies, and of every part what was durable."""
+        """Return what a power cut leaves: sealed bodies, and the durable octets of every part."""
         after = MemoryBodies(disk or self._disk)
         after._sealed, after._sealed_at_s = dict(self._sealed), dict(self._sealed_at_s)
         for token, part in self._spool.items():
@@ -102,7 +102,7 @@ class MemoryBodies:
             self._sealed_at_s[body_sha256] = asyncio.get_running_loop().time()
 
     def let_go(self, token: bytes, *, forget: bool) -> None:
-        """A part is closed."""
+        """Note that a part is closed; `forget`: remove it."""
         self._open_tokens.discard(token)
         if forget:
             self._spool.pop(token, None)

@@ -1,8 +1,8 @@
-"""The store in memory: for simulation, and the model that the durable store is held against.
+"""Store in memory: for simulation, and the model that the durable store is held against.
 
-It keeps the contract by the same code as the durable one (transactions.py, group.py); only the engine differs, and when a
-write becomes durable is decided by a `Disk` that the simulator supplies. A crash loses every commit that the disk had not
-made durable, but for as many of the oldest as the simulator grants (`keep`): commits are lost from the end, never in between.
+It keeps the contract by the same code as the durable one (store/embedded/); only the engine differs, and a `Disk` that the simulator
+supplies decides when a write becomes durable. A crash loses every commit that the disk had not made durable, except for as many of
+the oldest as the simulator grants (`keep`): commits are lost from the end, never in between.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from node.store.embedded.transactions import TransactionStore
 
 
 class Disk(Protocol):
-    """What the simulator decides."""
+    """The simulator's part: it decides what fits and when it is durable."""
 
     def write(self, size_bytes: int) -> None:
         """Take note of octets about to be written. Raises Deferred(DISK_FULL) or transactions.Stalled: then they are not."""
         ...
 
     def sync(self) -> Awaitable[None]:
-        """Return what is done when everything written before the call is durable. Raises Deferred(DISK_FULL)."""
+        """Return something to await until everything written before the call is durable. Raises Deferred(DISK_FULL)."""
         ...
 
 
@@ -85,7 +85,7 @@ class MemoryEngine:
         self._rows[key] = value
 
     def settle(self, commit_no: int) -> None:
-        """Forget how to undo what has become durable."""
+        """Forget how to undo commits that have become durable."""
         while self._undo and self._undo[0][0] <= commit_no:
             self._undo.popleft()
 
@@ -123,7 +123,7 @@ class MemoryStore(TransactionStore):
         return self._memory.rows_after_crash(keep)
 
     def crash(self, keep: int = 0, *, disk: Disk | None = None, fence: Fence | None = None) -> "MemoryStore":
-        """End this store as a power cut would and return the one that is found afterwards. Who waits here is cancelled."""
+        """End this store as a power cut would and return the one that is found afterwards. Waiting transactions are cancelled."""
         self._closing = True
         if self._flush is not None:
             self._flush.cancel()
@@ -133,7 +133,7 @@ class MemoryStore(TransactionStore):
     async def close(self) -> None:
         """Make everything durable. Transactions that cannot end any more get Deferred(SHUTTING_DOWN)."""
         self._closing = True
-        # If the disk is full, those who waited have been told.
+        # If the disk is full, the waiting transactions have been told.
         with suppress(Fault):
             await self._group.settled()
 

@@ -1,4 +1,4 @@
-"""May this program open that store? Asked before an upgrade and before a way back, of a store that may be in use.
+"""Check: may this program open that store? It is asked before an upgrade and before a way back, of a store that may be in use.
 
 RocksDB opens a folder for reading only without taking its lock and without changing a file, which `RocksStore.open` cannot promise: it
 replays the log into tables. So nothing has happened yet when the answer is no.

@@ -1,12 +1,12 @@
-"""The committer: one thread that makes commits durable, for all who wait at once.
+"""Committer: one thread that makes commits durable, for all that wait at once.
 
 RocksDB's own synchronous writes hold Python's lock for the whole fsync; `flush_wal` releases it (mesh.md F1). So the loop
 writes unsynced and orders a flush here; the thread flushes, tells the loop once per group, and then notes the commit number
 in the witness. The witness comes after the answer because it may lag, and the waiters should not wait for it.
 
 A full disk puts the thread into healing: every half second it looks whether there is space again, and then has the engine
-opened anew. Only then may the store go on. No flush of the log is tried in between: what failed to become durable is no longer
-known to be in the log.
+opened anew. Only then may the store go on. No flush of the log is tried in between: after a failed flush nobody knows whether the
+log still has what should have become durable.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ HEAL_EVERY_S = 0.5
 
 
 class Flushable(Protocol):
-    """What the committer does to the engine, from its thread."""
+    """The engine as the committer uses it, from its thread."""
 
     def sync(self) -> None:
         """Make every write that was made before the call durable. Raises NoSpace or Broken."""
@@ -44,7 +44,7 @@ class Committer:
 
     def __init__(self, engine: Flushable, witness: Witness, on_fatal: OnFatal) -> None:
         self.flushes = Histogram()
-        """How long each flush took that succeeded; written by the thread."""
+        """The times that successful flushes took; written by the thread."""
         self._engine = engine
         self._witness = witness
         self._on_fatal = on_fatal
@@ -125,7 +125,7 @@ class Committer:
 
     def _die(self, loop: asyncio.AbstractEventLoop, group: Group, error: BaseException) -> None:
         self._on_fatal(error)
-        # Only in tests does anybody come back from there: the store stays closed to writing.
+        # `on_fatal` returns in tests only; the store stays closed to writing then.
         self._tell(loop, group.fail, Reason.IO_FAILED, str(error))
         self._tell(loop, group.refuse, Reason.IO_FAILED, str(error))
 
@@ -137,6 +137,6 @@ class Committer:
 
     @staticmethod
     def _tell(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *args: object) -> None:
-        # A closed loop has nobody left who waits.
+        # On a closed loop nobody waits any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(what, *args)

@@ -1,12 +1,12 @@
-"""RocksDB through rocksdict: the only file that knows either.
+"""Engine: RocksDB through rocksdict; with check.py the only file that knows either.
 
-What was measured (mesh.md part 0, dependencies.md section 3) and is obeyed here: raw mode, because anything else unpickles
-what it reads; never a synchronous write and never a write that may wait, because both freeze the whole interpreter; recovery
-that refuses a damaged log instead of dropping what follows; an iterator's status is asked after every scan, because it ends
-silently at a damaged block; and all handles are dropped before closing, because each of them keeps the lock.
+It obeys what was measured (mesh.md part 0, dependencies.md section 3): raw mode, because anything else unpickles what it reads; never a
+synchronous write and never a write that may wait, because both freeze the whole interpreter; recovery that refuses a damaged log
+instead of dropping what follows; an iterator's status is asked after every scan, because it ends silently at a damaged block; and all
+handles are dropped before closing, because each of them keeps the lock.
 
-Three column families, by how their rows live (measured: decision 0008). What stays (`default`) is compacted by universal style,
-because flushes are small and many. Queues, whose rows come and go, are small, so their tombstones are compacted away early at
+There are three column families, by how their rows live (measured: decision 0008). Rows that stay (`default`) are compacted by universal
+style, because flushes are small and many. Queues, whose rows come and go, are small, so their tombstones are compacted away early at
 little cost. Small bodies have values in blob files. All families are flushed together (atomic_flush), so a lost tail of the log
 never leaves one of them ahead of the commit number.
 """
@@ -45,9 +45,9 @@ DEFAULT, QUEUES, BODIES = "default", "queues", "bodies"
 _FAMILIES = dict.fromkeys(keys.QUEUES, QUEUES) | {keys.BODY[0]: BODIES}
 """Table (first octet of a key) to the family that holds it, if not the default one."""
 BODIES_BUFFER_BYTES = 32 * MIB
-"""Fills first and so sets the pace of flushes: every 600 packets of 50 KB."""
+"""This buffer fills first and so sets the pace of flushes: every 600 packets of 50 KB."""
 SPACE_TO_HEAL_BYTES = 16 * MIB
-"""So much must be free, beside what the log takes when it is replayed, before a store that met a full disk opens again."""
+"""So much must be free, beside the size of the log that is replayed, before a store that met a full disk opens again."""
 
 
 def _family_options(block_cache: Cache, name: str) -> Options:
@@ -102,7 +102,7 @@ def _database_options(block_cache: Cache) -> Options:
 
 
 def translated(error: Exception) -> Exception:
-    """Return what an exception of rocksdict means: Stalled, NoSpace, or Broken (STORE_CORRUPT, HOME_IN_USE, IO_FAILED)."""
+    """Return the meaning of an exception of rocksdict: Stalled, NoSpace, or Broken (STORE_CORRUPT, HOME_IN_USE, IO_FAILED)."""
     text = str(error)
     if isinstance(error, Fault):
         return error
@@ -126,15 +126,15 @@ def successor(prefix: bytes) -> bytes | None:
 class RocksEngine:
     """A database folder. `write`, `get` and `rows` are called on the loop, `sync` and `heal` by the committer's thread.
 
-    Whoever uses the database on the loop holds `in_use` meanwhile; while `heal` holds it, there is no database. No exception
-    that leaves this class keeps a frame with a handle in it: it would keep the database locked for as long as it is kept.
+    Users on the loop hold `in_use` while they use the database; while `heal` holds it, there is no database. An exception that leaves
+    this class keeps no frame with a handle in it (`with_traceback(None)`): that would keep the database locked as long as it lives.
     """
 
     def __init__(self, folder: Path) -> None:
         """Open or create. Raises Broken: HOME_IN_USE, STORE_CORRUPT (nothing is deleted or repaired), IO_FAILED; NoSpace."""
         self.in_use = threading.Lock()
         self.damage = ""
-        """What was found damaged; empty: nothing."""
+        """The damage that was found; empty: none."""
         self.failed_write = ""
         """A write that failed for a cause that is neither a full disk nor a stall."""
         self._folder = folder
@@ -215,7 +215,7 @@ class RocksEngine:
     def sync(self) -> None:
         """Make durable what was written before the call. Raises NoSpace or Broken(IO_FAILED)."""
         assert self._db is not None
-        # After a failed append RocksDB takes a flush of the log for an error of another kind.
+        # After a failed append RocksDB answers a flush of the log with an error of another kind.
         if self._wounded:
             raise NoSpace("a write has failed since the last flush")
         try:
@@ -292,7 +292,10 @@ def _rehouse(db: Rdict, handles: dict[int, Any]) -> None:
 
 
 def refuse_headless(folder: Path) -> None:
-    """A folder with data but without CURRENT would be taken for a new one, and its files deleted as leftovers."""
+    """Raise Broken(STORE_CORRUPT) for a folder with data but without CURRENT.
+
+    RocksDB would take it for a new one and delete its files as leftovers.
+    """
     if not folder.is_dir() or (folder / "CURRENT").exists():
         return
     data = sorted(file.name for file in folder.iterdir() if file.suffix in (".log", ".sst", ".blob"))

@@ -1,9 +1,9 @@
-"""The durable store: RocksDB, a committer and a witness, joined to a ports.Store.
+"""Store that is durable: RocksDB, a committer and a witness, joined to a ports.Store.
 
     transact --> engine.write (loop, unsynced) --> group.settled ...  committer thread: flush_wal, tell the loop, note witness
 
-A full disk refuses new writes at once, with DISK_FULL, and lifts that by itself, by opening the database anew when there is
-space. What a failed flush left visible is not spoken about: whoever reads while it is not durable gets DISK_FULL, too.
+On a full disk new writes are refused at once, with DISK_FULL, until the committer has opened the database anew because there is
+space again. Rows that a failed flush left visible are not spoken about: a transaction that reads them meanwhile gets DISK_FULL, too.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class RocksStore(TransactionStore):
 
     @property
     def trouble(self) -> Reason | None:
-        """Why it takes no writes now (NODE_FENCED, DISK_FULL, IO_FAILED); None: it takes them."""
+        """The cause for which it takes no writes now (NODE_FENCED, DISK_FULL, IO_FAILED); None: it takes them."""
         trouble = self._group.trouble
         if self.fence is not None:
             return Reason.NODE_FENCED
@@ -100,12 +100,12 @@ class RocksStore(TransactionStore):
 
     @property
     def waits(self) -> Histogram:
-        """How long transactions waited until they were durable."""
+        """The times that transactions waited until they were durable."""
         return self._group.waits
 
     @property
     def flushes(self) -> Histogram:
-        """How long flushes of the log took."""
+        """The times that flushes of the log took."""
         return self._committer.flushes
 
     async def accept_rollback(self) -> None:
@@ -130,7 +130,7 @@ class RocksStore(TransactionStore):
         if self._closing:
             return
         self._closing = True
-        # If the disk is full, those who waited have been told.
+        # If the disk is full, the waiting transactions have been told.
         with contextlib.suppress(Fault):
             await self._group.settled()
         await asyncio.to_thread(self._release)
@@ -153,7 +153,7 @@ class RocksStore(TransactionStore):
         self._committer.begin_healing(self._group)
 
     def _notice(self, error: Exception) -> None:
-        """Damage: go on reading what can be read, write no more. A write that failed for no known cause: see files.py."""
+        """React to a failed transaction: after damage only read; a write that failed for no known cause is fatal (see files.py)."""
         if self._rocks.damage and self.fence is None:
             number = self._group.durable_no
             self.fence = Fence(Reason.STORE_CORRUPT, self._rocks.damage, number, number)
@@ -173,7 +173,7 @@ def _new_incarnation() -> bytes:
 
 
 def _begin_life(engine: RocksEngine, witness: Witness, identity: Identity) -> None:
-    """Witness first: if we are cut short between the two, an empty database with a witness at commit 0 is a first start."""
+    """Write the witness first: after a cut between the two, an empty database with a witness at commit 0 is a first start."""
     if witness.witnessed is None:
         witness.create(identity.incarnation, 0)
     engine.write(identity_rows(identity), 0)
@@ -181,7 +181,7 @@ def _begin_life(engine: RocksEngine, witness: Witness, identity: Identity) -> No
 
 
 def _write_identity(engine: RocksEngine, witness: Witness, identity: Identity, rows: dict[bytes, bytes | None]) -> None:
-    """Database first: if we are cut short between the two, the incarnations differ and the fence stands."""
+    """Write the database first: after a cut between the two, the incarnations differ and the fence stands."""
     engine.write(rows, identity.commit_no)
     engine.sync()
     witness.create(identity.incarnation, identity.commit_no)

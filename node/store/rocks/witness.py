@@ -1,4 +1,4 @@
-"""The witness: a file of two 512-octet slots beside the database that remembers how far the store has come (fence.py).
+"""Witness: a file of two 512-octet slots beside the database that remembers how far the store has come (store/embedded/fence.py).
 
     0    8          24         32      36
     +----+----------+----------+-------+----------
@@ -94,7 +94,7 @@ class Witness:
         return max(0.0, self._synced_at + SYNC_EVERY_S - time.monotonic()) if self._unsynced else None
 
     def sync(self) -> None:
-        """Make it durable. On a full disk it lags a little more; that is harmless, and the next second tries again."""
+        """Make it durable. On a full disk it lags a little more; that is harmless, and it is tried again in the next second."""
         self._synced_at = time.monotonic()
         try:
             sync_file(self._fd, self._on_fatal)

@@ -1,8 +1,8 @@
-"""The lists of agencies: the whole directory, 125,000 units, in one answer.
+"""Agencies: the whole directory, 125,000 units, as a list in one answer.
 
-An answer is made once for each version of the directory and kept gzipped (some 3 MiB for each of the few forms there are); whoever
-takes no gzip gets it unpacked while it is sent. The first caller after a change is served while the list is being made, piece by
-piece, in a worker; those who come meanwhile wait for it.
+An answer is made once for each version of the directory and kept gzipped (some 3 MiB for each of the few forms there are); a caller
+that takes no gzip gets it unpacked while it is sent. The first caller after a change is served while the list is being made, piece by
+piece, in a thread; callers that come meanwhile get the same pieces as they are made.
 
     getAgenciesList        id, pid, code, name, mail: units that are open
     getAgenciesListQD20    the same with the older code (code102, oldCode): that of an alias in force, if the unit got another
@@ -32,7 +32,7 @@ AGENCIES, QD20, SYNCHRONIZE = "agencies", "qd20", "synchronize"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Which list, and which level of units (0: all)."""
+    """The form of a list: its name, and the level of its units (0: all)."""
 
     name: str
     level: int = 0

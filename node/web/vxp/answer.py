@@ -59,12 +59,12 @@ DETAIL_CHARACTERS_MAX = 300
 
 
 def code_of(reason: Reason) -> str:
-    """Return the code for a reason; what is not the caller's doing is 20."""
+    """Return the code for a reason; 20 for one that is not the caller's doing."""
     return _CODE_OF.get(reason, INTERNAL)
 
 
 def success(text: str = "Success", **fields: Any) -> bytes:
-    """Return the answer to what was done."""
+    """Return the answer of an operation that was carried out."""
     return encoded({"status": "OK", "ErrorCode": OK, "ErrorDesc": text, **fields})
 
 
@@ -75,7 +75,7 @@ def refusal(code: str, text: str = "") -> bytes:
 
 
 def refusal_of(fault: Fault, code: str = "") -> bytes:
-    """Return the refusal that a fault means; to a wrong credential nothing is told about what was wrong with it."""
+    """Return the refusal that a fault means; a caller with a wrong credential does not learn what was wrong with it."""
     code = code or code_of(fault.reason)
     if code == BAD_CREDENTIAL:
         return refusal(code, "Hãy đề nghị quản trị nút cấp lại bằng 'truc system vxp'.")

@@ -1,9 +1,10 @@
-"""One request to the bridge: who calls, which operation, and an answer that the library can read, whatever happens.
+"""Bridge: one request of the library: who calls, which operation, and an answer that the library can read, whatever happens.
 
     verify the signature -> carry out the operation -> read what is left of the body -> answer
 
-The library takes what is not JSON for an empty inbox, or for nothing at all, and waits for ever for an answer that does not come. So
-every way out of here is JSON (but downloadEdoc: there any octet counts as the document, and a refusal is empty), and every wait ends.
+The library takes an answer that is not JSON for an empty inbox, or for nothing at all, and waits for ever for an answer that does not
+come. So every way out of here is JSON (except downloadEdoc: there any octet counts as the document, and a refusal is empty), and every
+wait ends.
 """
 
 import asyncio
@@ -31,10 +32,10 @@ from node.web.vxp.signature import Signed, claimed_name, verify
 OPERATION_TIME_S = 60.0
 """An operation that takes no large body ends within this."""
 CALLS_MAX = 1_024
-"""At the same time."""
+"""Calls that are served at the same time."""
 SMALL_BODY_BYTES_MAX = 64 * KIB
 SMALL_ANSWER_BYTES_MAX = 512 * KIB
-"""Answers up to this are made whole before they are sent: quicker, and what breaks meanwhile is still told."""
+"""Answers up to this are made whole before they are sent: it is quicker, and a fault while they are made still gets its refusal."""
 
 NO_SUCH_OPERATION = answer.refusal(
     answer.BAD_FILE, "Không có thao tác này. Địa chỉ cổng có dạng https://máy:cổng/vxp, không có dấu / ở cuối."
@@ -202,7 +203,7 @@ class Bridge:
         return Stream(await sent.sent_list(self._context, call.signed))
 
     async def _get_edoc(self, call: Call) -> Answer:
-        # The body first: the library waits three seconds for the 100-continue that reading it sends.
+        # Read the body first: the library waits three seconds for the 100-continue that reading it sends.
         await call.body.whole(SMALL_BODY_BYTES_MAX)
         size_bytes, octets = await receive.edoc_in_json(self._context, call.signed)
         if size_bytes <= SMALL_ANSWER_BYTES_MAX:

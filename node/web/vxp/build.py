@@ -1,4 +1,4 @@
-"""Putting the bridge together: its application, its brake, its lists, behind one door."""
+"""Build the bridge: its application, its throttle, its lists, behind one door."""
 
 from node.access.tls_files import TlsFiles
 from node.model.reason import Reason
@@ -12,7 +12,7 @@ from node.web.vxp.bridge import NO_SUCH_OPERATION, NOT_UNDERSTOOD, Bridge
 from node.web.vxp.context import BridgeContext
 
 PATH = "/vxp"
-"""What an endpoint ends with: https://machine:port/vxp."""
+"""Every endpoint ends with it: https://machine:port/vxp."""
 
 
 def vxp_door(

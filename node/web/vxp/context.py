@@ -1,4 +1,4 @@
-"""What the bridge asks of the node: the node's verbs, its dockets, its directory, and who its systems are."""
+"""Context of the bridge: the node's verbs, its VXP inbox, its directory, and its systems with their secrets."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class BridgeNode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BridgeContext:
-    """All of it together."""
+    """All that the bridge asks of the node."""
 
     node: BridgeNode
     vxp_inbox: VxpInbox

@@ -1,4 +1,4 @@
-"""The file within the body of sendEdoc: one line end less, proved by its signed digest, whatever its size.
+"""Edoc file: the file within the body of sendEdoc: one line end less, proved by its signed digest, whatever its size.
 
 The library sends the file's octets and then CR LF, without any framing; files commonly end in CR LF themselves, so exactly one is
 taken away, never more. Its digest (hash-file) is SHA-256 written without leading zeros: each octet by Integer.toHexString, 48 to
@@ -7,8 +7,8 @@ taken away, never more. Its digest (hash-file) is SHA-256 written without leadin
 One program in use sends base64 of the file by the same road. A body that is not XML but base64 of XML is decoded; its digest may be
 of the text or of the file.
 
-The digest stands at the end of the body's way. `octets` therefore raises at the end if it is wrong, and whoever was storing the
-file throws it away.
+The digest can be checked only when the whole body has come. `octets` therefore raises at the end if it is wrong, and the receiver
+throws away what it has stored of the file.
 """
 
 import base64
@@ -37,7 +37,7 @@ class EdocFile:
     """A file that comes in. `hash_file` is the signed digest."""
 
     def __init__(self, body: AsyncIterator[bytes], hash_file: str) -> None:
-        """Raises Rejected(REQUEST_INVALID) for a digest that is none."""
+        """Begin a file. Raises Rejected(REQUEST_INVALID) for a digest that is none."""
         self._body = body
         self._hash = hash_file.strip().lower()
         if not _HASH.fullmatch(self._hash):

@@ -1,8 +1,8 @@
-"""What a unit's software takes and reports: the list of what waits, the packet itself, done or fail, counts.
+"""Receive: what a unit's software takes and reports: the list of waiting packets, a packet itself, done or fail, counts.
 
-A list shows what waits for all units of the system, and nothing narrows it but the kind of packet: header fields stick from call to
-call, so a `status`, `to`, `docId`, `fromDate` or `toDate` may be left over from hours ago, and a list that hides what waits would be
-the worst fault of all. A row vanishes once its packet is `done`; with `fail` it stays and is offered again.
+A list shows the waiting packets of all units of the system, and nothing narrows it but the kind of packet: header fields stick from
+call to call, so a `status`, `to`, `docId`, `fromDate` or `toDate` may be left over from hours ago, and a list that hides a packet would
+be the worst fault of all. A row vanishes once its packet is `done`; with `fail` it stays and is offered again.
 """
 
 import re
@@ -91,7 +91,7 @@ def _waiting_row(one: Listed) -> bytes:
 async def edoc_in_json(context: BridgeContext, signed: Signed) -> tuple[int, AsyncIterator[bytes]]:
     """getEdoc: return the answer's length and its octets. The folder (filePath) is the caller's own and is not looked at.
 
-    Raises Rejected(REQUEST_INVALID) for a packet that is not UTF-8: the library reads it as that, and would damage it.
+    Raises Rejected(REQUEST_INVALID) for a packet that is not UTF-8: the library reads every packet as UTF-8, and would damage it.
     """
     entry, pieces = await _packet(context, signed)
     first, octets = await begun(pieces)
@@ -122,7 +122,7 @@ async def edoc_raw(context: BridgeContext, signed: Signed) -> tuple[int, AsyncIt
 
 
 async def _packet(context: BridgeContext, signed: Signed) -> tuple[InboxEntry, AsyncIterator[bytes]]:
-    # docId first: docid may be left over from an earlier updateStatus (vxp.md section 6.3).
+    # Prefer docId: docid may be left over from an earlier updateStatus (vxp.md section 6.3).
     packet_id, unit = await context.vxp_inbox.find(signed.system, signed.required("docId", "docid"))
     # No lease: the library asks again when a connection dies, and must get the same answer at once.
     return await context.node.fetch(signed.system, packet_id, unit, lease_ms=NO_LEASE)

@@ -1,12 +1,12 @@
-"""registerAgency and deleteAgency: a system looks after the units under its own.
+"""Register: registerAgency and deleteAgency, by which a system looks after the units under its own.
 
 A system may register a unit under one of its units, unless the unit stands under another system's (the longest code decides, as it
 does among nodes). It then speaks for it, and the unit is in the node's own zone. Other nodes learn of it when the operator has
-published the zone (`truc unit publish`): the zone's key and the authority are not the bridge's to use, so the answer says what is
+published the zone (`truc unit publish`): the bridge may not use the zone's key, nor speak to the authority, so the answer says what is
 still to be done. deleteAgency closes a unit; nothing is ever removed.
 
-The library signs neither the body of registerAgency nor a nonce. So both are refused over a line on which others can write, and an
-order that was carried out before is not carried out again: heard twice, it is told what is so now.
+The library signs neither the body of registerAgency nor a nonce. So both operations are refused over a line on which others can write,
+and an order that was carried out before is not carried out again: a repeat succeeds only if the unit is still as the order left it.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """What registerAgency asks for."""
+    """The unit that registerAgency asks for."""
 
     code: Code
     name: str

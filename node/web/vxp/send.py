@@ -1,9 +1,9 @@
-"""sendEdoc: a document or status packet is handed in.
+"""Send: sendEdoc hands in a document or a status packet.
 
 The Java runtime repeats a POST by itself when a connection dies, so the same signed request may come twice; the packet is stored
 once and the first DocId given again. The submission's id is the request's own signature, which covers the digest of the file.
-Recipients are those of the packet: the `to` field, which sticks from call to call, is not asked. If one of them cannot be served,
-the packet is refused as a whole, for the library has no way to tell a part.
+The packet itself names its recipients: the `to` field, which sticks from call to call, is not asked. If one of them cannot be served,
+the packet is refused as a whole, for the library cannot show that only some were refused.
 """
 
 import hashlib
@@ -42,7 +42,10 @@ def submission_id_of(signed: Signed) -> str:
 
 
 def _check_sender(context: BridgeContext, signed: Signed) -> None:
-    """`from` must be one of the system's units, or the system's id, which some programs always send; the packet's own From decides."""
+    """Raise Denied(UNIT_NOT_OWNED) if `from` is another system's unit.
+
+    It may be the system's id, too, which some programs always send; the packet's own From decides.
+    """
     sender = signed.argument("from")
     if not sender or sender == signed.system.name:
         return

@@ -1,7 +1,7 @@
-"""getSentEdocList: what became of what a system has sent, one row for each recipient of each packet.
+"""Sent: getSentEdocList shows what became of a system's packets, one row for each recipient of each packet.
 
-Nothing is remembered for it: a row is read off the deliveries, receipts and statuses that the node holds. Without a docId it shows
-the newest packets, and says so when there are older ones.
+Nothing is remembered for it: a row is read off the deliveries, receipts and statuses that the node holds. Without a docId the list has
+the newest packets only, as many as NEWEST says.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from node.web.vxp.signature import Signed
 from node.web.vxp.streams import begun, framed, row
 
 PACKETS_MAX = 2_000
-"""Of a list without a docId."""
+"""Packets in a list without a docId."""
 NEWEST = f"Success ({PACKETS_MAX} gói tin mới nhất)"
 
 _SEND_WORDS = {State.WAITING: "processing", State.DELIVERED: "done", State.FAILED: "fail"}
@@ -57,7 +57,7 @@ async def _newest(context: BridgeContext, signed: Signed) -> AsyncIterator[bytes
             try:
                 view = await context.node.track(signed.system, packet_id=sent.packet_id)
             except Fault as fault:
-                # A unit that was taken from the system since: what it sent is not the system's to see any more.
+                # Its unit was taken from the system since, which may not see the unit's packets any more.
                 if fault.reason is not Reason.NOT_FOUND:
                     raise
                 continue

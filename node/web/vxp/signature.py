@@ -1,4 +1,4 @@
-"""What is signed in a request, and what may be believed of it.
+"""Signature of a request: what it covers, and what may be believed.
 
     XroadVnpt-systemid:    qlvb
     XroadVnpt-sign-header: {"XroadVnpt-systemid":"qlvb","XroadVnpt-docId":"…", …}
@@ -6,9 +6,9 @@
 
 The order of the members is arbitrary, so the JSON is never built again: the octets of the field itself are signed. Every argument is
 taken out of the signed JSON, under its name in exact case; the plain fields beside it, which anybody on the line can change and
-which HTTP does not tell apart by case (docid and docId), are not looked at. Not signed are method, path and body; a body is believed
+which HTTP does not tell apart by case (docid and docId), are not looked at. Method, path and body are not signed; a body is believed
 only by a signed digest. There is no nonce and no usable time (the library makes the timestamp once per object, without a zone), so
-every operation must bear being asked twice.
+every operation must be harmless when it is asked twice.
 """
 
 import hmac
@@ -39,7 +39,7 @@ class Signed:
     system: System
     arguments: Mapping[str, str]
     signature: str
-    """Lower-case hex. The same text signed again has the same one: what names a repeat."""
+    """Lower-case hex. The same text signed again has the same one, so it names a repeat."""
 
     def argument(self, *names: str) -> str:
         """Return the first of these arguments that is there and not empty, trimmed; "" if none is."""
@@ -60,7 +60,7 @@ def claimed_name(headers: Headers) -> str:
 
 
 class Secrets(Protocol):
-    """Where a system's secret is known."""
+    """Knows the secrets of systems; see access/vxp_secrets.py."""
 
     def secret_of(self, name: str, *, now: bool = False) -> bytes | None: ...
 
@@ -71,10 +71,10 @@ def verify(headers: list[tuple[bytes, bytes]], system_of: Callable[[str], System
     name, signature = claimed.decode("ascii", "replace").strip(), signature.lower()
     system = system_of(name)
     if system is None:
-        # Who does not exist takes as long as who does.
+        # Compute as for a system that exists, so that the time of the answer does not tell which names there are.
         _fits(b"nobody", signed, signature)
         raise Denied(Reason.CREDENTIAL_WRONG, "no such system")
-    # A secret may have been made a moment ago, by another process.
+    # If it does not fit, look at the file (`now`): the secret may have been made a moment ago, by another process.
     if not _fits(secrets.secret_of(name), signed, signature) and not _fits(
         secrets.secret_of(name, now=True), signed, signature
     ):

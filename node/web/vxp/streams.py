@@ -1,7 +1,7 @@
-"""Answers that are made while they are sent: a packet as base64 in JSON, a list row by row. Memory does not grow with them.
+"""Streams: answers that are made while they are sent, a packet as base64 in JSON, a list row by row. Memory does not grow with them.
 
-What can go wrong is found out before the first octet leaves: the first piece is made, and only then does the answer begin. If
-something breaks later the connection is closed in the middle, and the caller sees that the answer is not whole.
+Most faults show when the first piece is made, so that is done before the first octet of the answer leaves. If something breaks later
+the connection is closed in the middle, and the caller sees that the answer is not whole.
 """
 
 import base64
@@ -14,7 +14,7 @@ _DATA = b'"data":'
 
 
 def frame(text: str = "Success") -> tuple[bytes, bytes]:
-    """Return what stands before and after the data of a success."""
+    """Return the octets before and after the data of a success."""
     whole = encoded({"status": "OK", "ErrorCode": "0", "ErrorDesc": text, "data": ""})
     before, after = whole.split(_DATA + b'""')
     return before + _DATA, after

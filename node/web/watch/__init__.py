@@ -1,4 +1,4 @@
-"""Watching: what a Prometheus server and whatever supervises the process read of a node, on a port of this machine.
+"""Watch: what a Prometheus server and whatever supervises the process read of a node, on a port of this machine.
 
     /metrics        counters and gauges, in Prometheus' text format (or OpenMetrics, if asked for)
     /health/live    200 as long as the process answers
@@ -8,7 +8,7 @@
     figures.py   every figure: name, labels, meaning     metrics.py   filled in; the only file that knows prometheus_client
     pages.py     the three addresses          build.py    behind one door
 
-The rooms between the ports know nothing of this: they keep plain counters (node/flow/counters.py, net's tallies, store/timing.py), and what
-would have to be searched is read in pages (node/flow/views/queue_counts.py, store/disk_usage.py). A look costs the same for a
-million deliveries as for ten. No label holds a unit's code, a packet's id or anything else that grows with what is sent.
+The rooms between the ports know nothing of this: they keep plain counters (node/flow/counters.py, net's tallies, store/timing.py), and
+figures that would need a search are read in pages (node/flow/views/queue_counts.py, store/disk_usage.py). A look costs the same for a
+million deliveries as for ten. No label holds a unit's code, a packet's id or anything else that grows with the number of packets.
 """

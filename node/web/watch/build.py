@@ -1,4 +1,4 @@
-"""Putting the watch together, behind a door of its own."""
+"""Build the watch, behind a door of its own."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -34,8 +34,9 @@ def watch_door(
     identity: TlsIdentity,
     health: Callable[[], Awaitable[HealthView]],
 ) -> WebDoor | None:
-    """Return the door, to be started; None if the settings name no place to listen. It speaks HTTP without TLS, see Watch in
-    config/settings.py.
+    """Return the door, to be started; None if the settings name no place to listen.
+
+    It speaks HTTP without TLS, see Watch in config/settings.py.
 
     Raises Broken(KEY_FILE_MISSING or KEY_UNUSABLE) for a certificate of the bridge that cannot be read.
     """
@@ -61,7 +62,7 @@ def watch_door(
 
 
 def _certificate_ends(settings: "Settings", identity: TlsIdentity) -> dict[str, int]:
-    """Return until when the certificates are good that this process shows, by use, milliseconds since 1970 UTC."""
+    """Return when the certificates that this process shows expire, by use, milliseconds since 1970 UTC."""
     ends = {"mesh": not_after_ms(identity.certificate_der)}
     if settings.vxp.listen and settings.vxp.certificate:
         ends["vxp"] = not_after_ms(certificate_der(read_public(settings.vxp.certificate)))

@@ -1,7 +1,7 @@
-"""Every figure that a node shows: name, kind, labels, and what it means. metrics.py fills them in.
+"""Figures that a node shows: name, kind, labels, and what each means. metrics.py fills them in.
 
 Names follow Prometheus' conventions: base units, `_total` for what only rises, `_timestamp_seconds` for moments (seconds since 1970 UTC).
-Labels: `peer` is a node of the directory, `lane` an urgency class, `reason` a name of reason.proto; none of them grows with what is sent.
+Labels: `peer` is a node of the directory, `lane` an urgency class, `reason` a name of reason.proto; none has more values the more is sent.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What a figure does over time."""
+    """The kind of a figure: how it behaves over time."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -39,7 +39,7 @@ def _histogram(text: str) -> Figure:
 
 FIGURES: dict[str, Figure] = {
     "truc_build_info": _gauge("Version of the node's program; always 1.", "version", "python", "node_id"),
-    # What has gone through (node/flow/counters.py)
+    # Traffic (node/flow/counters.py)
     "truc_packets_submitted": _counter(
         "Packets taken for delivery, durably; by: a connected system, or the node itself (arrivals).", "kind", "by"
     ),
@@ -58,7 +58,7 @@ FIGURES: dict[str, Figure] = {
     "truc_receipts_verified": _counter("Receipts of peers that were believed.", "level"),
     "truc_receipts_refused": _counter("Receipts of peers that did not hold.", "reason"),
     "truc_uploads_in_flight": _gauge("Large bodies that flow just now: from_office, from_peer, to_peer.", "way"),
-    # What waits (node/flow/views/queue_counts.py)
+    # The outbox (node/flow/views/queue_counts.py)
     "truc_outbox_waiting": _gauge("Things that wait to leave: packets, carried packets and receipts.", "peer", "lane"),
     "truc_outbox_oldest_age_seconds": _gauge("Age of the oldest of them.", "peer", "lane"),
     "truc_outbox_count_age_seconds": _gauge("Age of that count: above 0 only for a queue too long for one scrape."),

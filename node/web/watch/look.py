@@ -1,6 +1,6 @@
-"""One look at a running node: what is read now, beside the counters that its rooms keep.
+"""Look: one look at a running node, for figures that are read now, beside the counters that its rooms keep.
 
-Whatever cannot be read in time is left out and said to be missing: that the disk hangs is when a scrape must still be answered.
+Figures that cannot be read in time are left out and said to be missing: a scrape must be answered above all when the disk hangs.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What was seen; None: could not be read in time."""
+    """The findings of one look; None: could not be read in time."""
 
     now_ms: int
     directory: Directory
@@ -72,7 +72,7 @@ class Looker:
         self._weighing: asyncio.Future[Weights] | None = None
 
     async def look(self) -> Sight:
-        """Return what there is to see. Takes no longer than it may, whatever the disk does."""
+        """Return what there is to see, within a bounded time, whatever the disk does."""
         node = self._watched.node
         weights = await self._weigh()
         waiting: QueueCounts | None = None
@@ -95,7 +95,7 @@ class Looker:
         )
 
     async def _weigh(self) -> Weights | None:
-        """Weigh in a thread. One that hangs is not joined by another: the next look waits for the same."""
+        """Weigh in a thread. If one weighing hangs no other is begun: the next look waits for the same."""
         if self._weighing is None:
             self._weighing = asyncio.get_running_loop().run_in_executor(None, self._watched.scales.weigh)
         await asyncio.wait([self._weighing], timeout=self._look_time_s)

@@ -1,7 +1,7 @@
 """Metrics: what was seen and counted, as Prometheus' text. The only file that knows prometheus_client.
 
-A registry of our own holds the figures, so that nothing which a library registers by itself is shown; of the process itself there are
-the usual `process_…` figures.
+A registry of our own holds the figures, so that nothing which a library registers by itself is shown, and the usual `process_…`
+figures of the process itself.
 """
 
 import platform
@@ -34,7 +34,7 @@ OPEN_ROADS = ("open", "relayed")
 
 
 class Metrics:
-    """The text that a scrape gets. What was seen belongs to one scrape; counters are read as they are."""
+    """Makes the text that a scrape gets. A sight belongs to one scrape; counters are read as they are."""
 
     def __init__(self, watched: Watched) -> None:
         self._collector = _NodeCollector(watched)
@@ -57,7 +57,7 @@ class _NodeCollector(Collector):
         """Places at which something has waited: they are shown with 0 afterwards instead of vanishing."""
 
     def describe(self) -> list[Metric]:
-        """Nothing: what is shown depends on what is seen."""
+        """Return nothing: the figures shown depend on what is seen."""
         return []
 
     def collect(self) -> Iterator[Metric]:

@@ -1,6 +1,6 @@
-"""The three addresses. Nobody proves who he is here: the port is this machine's, and nothing on it tells of documents or units.
+"""Pages: the three addresses. Callers prove nothing here: the port is this machine's, and nothing on it tells of documents or units.
 
-Asking whether the node is ready makes it sign off a write (node/process/health.py), so the answer is shared by all who ask within a second.
+The question whether the node is ready costs it a durable write (node/process/health.py), so all that ask within a second share an answer.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ NOT_FOUND = '{"error": "Ở đây chỉ có /metrics, /health/live và /health/r
 
 
 class Text(Protocol):
-    """What a look is told as (metrics.py)."""
+    """Makes the text of a look (metrics.py)."""
 
     def text(self, sight: Sight, accept: str) -> tuple[bytes, str]:
         """Return the text for a caller that accepts these media types, and its media type."""
