@@ -125,7 +125,7 @@ class AdminServiceServicer:
 
     def CountStatuses(self, request, context):
         """Counts how completely recipients report what has become of the documents that this node's units sent them, a page of deliveries
-        at a time: whoever asks adds the pages up.
+        at a time: the caller adds the pages up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Serves the directory to all."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """What a node may be besides a node. Granted by the authority in the delegation, never claimed by the node itself."""
+    """Tasks of a node besides its own. The authority grants them in the delegation; a node never claims them for itself."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 """Never valid."""
@@ -257,7 +257,7 @@ Global___ZoneFile: _TypeAlias = ZoneFile  # noqa: Y015
 
 @_typing.final
 class JoinRequest(_message.Message):
-    """What a node's operator sends to the authority to be admitted, as one file."""
+    """The request that a node's operator sends to the authority to have it admitted, as one file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -33,7 +33,7 @@ class _PacketKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PacketKind
     """A processing status (trạng thái xử lý)."""
 
 class PacketKind(_PacketKind, metaclass=_PacketKindEnumTypeWrapper):
-    """What kind of edXML packet the body holds."""
+    """Kind of the edXML packet in the body."""
 
 PACKET_KIND_UNSPECIFIED: PacketKind.ValueType  # 0
 """Never valid."""
@@ -122,23 +122,23 @@ class Envelope(_message.Message):
     expire_at_ms: _builtins.int
     """After this time an undelivered packet fails for good with REASON_EXPIRED; milliseconds since 1970 UTC."""
     answers_packet_id: _builtins.bytes
-    """Of a status 15 or 16: the packet that it answers (a withdrawal, an update, a status 13), as the answering unit's node knew it;
-    16 octets. Empty: it answers nothing that the node knows.
+    """The packet (a withdrawal, an update, a status 13) that a status 15 or 16 answers, as the answering unit's node knew it; 16 octets.
+    Empty: it answers nothing that the node knows.
     """
     sender_alias: _builtins.str
-    """By which of these aliases the packet calls its sender, canonical. Empty: by the sending unit's own code."""
+    """The one of these aliases by which the packet calls its sender, canonical. Empty: it uses the sending unit's own code."""
     @_builtins.property
     def recipient_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Identifier codes of the recipient units in canonical form; 1 to 10,000, no repeats."""
 
     @_builtins.property
     def body(self) -> Global___BodyRef:
-        """What the body is."""
+        """The body, by its digest."""
 
     @_builtins.property
     def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___AliasUse]:
-        """What the packet writes otherwise than this envelope: by which aliases it names its sender and its recipients. In order of code,
-        no code twice; at most 10,000. Empty: every code in the packet is a unit's own.
+        """Aliases by which the packet names its sender and its recipients, where this envelope has their own codes. In order of code, no code
+        twice; at most 10,000. Empty: every code in the packet is a unit's own.
         """
 
     def __init__(
@@ -322,7 +322,7 @@ class KeyWrap(_message.Message):
     ENCAPSULATION_FIELD_NUMBER: _builtins.int
     WRAPPED_KEY_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
-    """Whom it is for."""
+    """Node that it is for."""
     key_id: _builtins.bytes
     """SHA-256 of that node's HPKE public key's raw octets."""
     encapsulation: _builtins.bytes

@@ -72,7 +72,7 @@ class MeshServiceServicer:
     """
 
     def Hello(self, request, context):
-        """Versions, clock and directory; also the health probe.
+        """Exchanges versions, clock and directory; also the health probe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +93,7 @@ class MeshServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutBody(self, request_iterator, context):
-        """Uploads the body from the offset that Offer named. May break off anywhere; the receiver's durable offset decides.
+        """Uploads the body from the offset that Offer named. It may break off anywhere; the receiver's durable offset decides.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

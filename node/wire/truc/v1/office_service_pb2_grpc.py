@@ -82,8 +82,8 @@ class OfficeServiceServicer:
     """
 
     def Submit(self, request_iterator, context):
-        """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. Answered when all are
-        durable, one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
+        """Hands in one or more packets. For each: one `begin`, any number of `data`, one `end`; or one `whole`. It is answered when all are
+        durable, with one result per packet. Repeating a submission id gives the first result again. A packet that is refused while it
         still arrives ends the call, with results for the packets begun so far; the rest goes into another call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,7 +91,7 @@ class OfficeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitOne(self, request, context):
-        """Hands in one small packet: what Submit does for a stream whose only message is this `whole`, in a unary call, which is a little
+        """Hands in one small packet, as Submit does for a stream whose only message is this `whole`, but in a unary call, which is a little
         cheaper. A refusal of the packet is a result here, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -99,7 +99,7 @@ class OfficeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInbox(self, request, context):
-        """Lists what waits in the inbox of a unit, the most urgent first; no lease is taken.
+        """Lists the packets that wait in the inbox of a unit, the most urgent first; takes no lease.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class _LevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Level.ValueType
     """The origin's own statement that it has given up: expired."""
 
 class Level(_Level, metaclass=_LevelEnumTypeWrapper):
-    """What a receipt says."""
+    """The statement of a receipt."""
 
 LEVEL_UNSPECIFIED: Level.ValueType  # 0
 """Never valid."""
@@ -51,7 +51,7 @@ Global___Level: _TypeAlias = Level  # noqa: Y015
 
 @_typing.final
 class Outcome(_message.Message):
-    """What became of the packet for one recipient unit."""
+    """The outcome of the packet for one recipient unit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -95,9 +95,9 @@ class Receipt(_message.Message):
     envelope_sha256: _builtins.bytes
     """SHA-256 of the exact envelope bytes; 32 octets."""
     signer_node: _builtins.str
-    """Who says it."""
+    """Node that says it."""
     level: Global___Level.ValueType
-    """What is said."""
+    """Its statement."""
     create_time_ms: _builtins.int
     """When, in milliseconds since 1970 UTC, by the signer's clock."""
     @_builtins.property

@@ -34,7 +34,7 @@ class StatusEvent(_message.Message):
     15 agreed, 16 not agreed. Others are kept as they are.
     """
     unit: _builtins.str
-    """Who reported it, canonical identifier code."""
+    """Unit that reported it, canonical identifier code."""
     description: _builtins.str
     """Free text of the report."""
     timestamp_text: _builtins.str
@@ -44,7 +44,7 @@ class StatusEvent(_message.Message):
     packet_id: _builtins.bytes
     """Packet that carried it; 16 octets."""
     answers_packet_id: _builtins.bytes
-    """Of 15 and 16: the packet that they answer; 16 octets. Empty: none that the answering node knew."""
+    """The packet that a 15 or 16 answers; 16 octets. Empty: none that the answering node knew."""
     def __init__(
         self,
         *,
