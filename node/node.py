@@ -11,6 +11,7 @@ Decisions live in flow/, sending in flow/send/. Law 1 holds because every answer
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
@@ -54,11 +55,20 @@ class Node:
         self.signals = Signals()
         self.counters = Counters()
         self.peers_seen = PeersSeen(ports.clock.now_ms)
+        self.agreed_time = AgreedTime(ports.clock)
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
         self.reader = PacketReader(ports, self.wrapper)
         self.body_files = BodyFiles(ports)
         self.reception = Reception(
-            ports, policy, self.signals, self.counters, self.wrapper, self.body_files, self.peers_seen, self.hello
+            ports,
+            policy,
+            self.signals,
+            self.counters,
+            self.wrapper,
+            self.body_files,
+            self.peers_seen,
+            self.agreed_time,
+            self.hello,
         )
         self._software = software
         self._views = Views(ports, self.reader, calendar or Calendar(), policy.urgent_within_ms)

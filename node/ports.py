@@ -32,6 +32,10 @@ class Clock(Protocol):
         """Return wall time in milliseconds since 1970 UTC. May jump."""
         ...
 
+    def monotonic_ms(self) -> int:
+        """Return milliseconds since some moment of this process. Never jumps, and goes on while the machine runs."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Wait by monotonic time."""
         ...

@@ -16,9 +16,14 @@ class SetClock:
 
     def __init__(self, now_ms: int = NOW) -> None:
         self.at_ms = now_ms
+        self.jump_ms = 0
 
     def now_ms(self) -> int:
         return self.at_ms
+
+    def monotonic_ms(self) -> int:
+        """Time that passes by being set; a jump of the clock alone is made with `jump_ms`."""
+        return self.at_ms - self.jump_ms
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

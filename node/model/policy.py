@@ -27,6 +27,10 @@ class Policy:
     submit_group_max: int = 128
     """Submissions that share one signature and one commit."""
     expire_after_ms: int = 30 * DAY_MS
+    ask_after_expiry_ms: int = 7 * DAY_MS
+    """So long after a packet's time is over its recipient's node is asked whether it has it. Later answers count all the same."""
+    ask_again_ms: int = 10 * MINUTE_MS
+    """The pause between two such questions."""
     keep_body_after_ms: int = 30 * DAY_MS
     """A body is kept this long after its last delivery has ended and its last inbox has let it go."""
     lease_ms: int = 5 * MINUTE_MS

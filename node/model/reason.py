@@ -30,6 +30,7 @@ class Reason(IntEnum):
     STATUS_MALFORMED = 16
     NOT_ALL_SERVED = 17
     PACKET_BREAKS_RULES = 18
+    EXPIRED_UNCONFIRMED = 19
     # The caller's operator must act.
     CREDENTIAL_MISSING = 40
     CREDENTIAL_WRONG = 41
@@ -60,6 +61,7 @@ class Reason(IntEnum):
     QUEUED = 82
     DIRECTORY_EMPTY = 83
     DIRECTORY_STALE = 84
+    CLOCK_UNSURE = 85
     HOOK_UNREACHABLE = 90
     HOOK_TLS_FAILED = 91
     HOOK_REFUSED = 92

@@ -148,7 +148,16 @@ async def start(
         )
         source.subscribe(lambda directory: loops.dispatcher.directory_changed())
         node.signals.newer_directory.connect(lambda news: feed.hear_of(*news))
-        health = Health(store, source, machine_clock, identity, node.node_id, f"truc {__version__}", _machine(home))
+        health = Health(
+            store,
+            source,
+            machine_clock,
+            identity,
+            node.node_id,
+            f"truc {__version__}",
+            _machine(home),
+            node.agreed_time.doubt,
+        )
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed, tallies)
         web = _web_door(settings, place, node, systems, passphrase, tallies["vxp"])

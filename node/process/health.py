@@ -5,6 +5,7 @@ from typing import Protocol
 
 from node.directory.trust.freshness import age_findings
 from node.errors import ADVICE, Fault, Finding
+from node.flow.agreed_time import Doubt
 from node.model.office import HealthView
 from node.model.reason import Reason
 from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
@@ -40,6 +41,7 @@ class Health:
         node_id: str,
         software: str,
         machine: Callable[[], tuple[int, int]],
+        clock_doubt: Callable[[], Doubt | None],
     ) -> None:
         self._store = store
         self._directory = directory
@@ -48,6 +50,7 @@ class Health:
         self._node_id = node_id
         self._software = software
         self._machine = machine
+        self._clock_doubt = clock_doubt
         self._start_time_ms = clock.now_ms()
         self._first_commit_no = store.commit_no
 
@@ -55,7 +58,7 @@ class Health:
         """Return how the node is, the worst finding first."""
         directory, now_ms = self._directory.current(), self._clock.now_ms()
         resident_bytes, disk_free_bytes = self._machine()
-        findings = [*await self._store_findings(), *self._identity_findings(now_ms)]
+        findings = [*await self._store_findings(), *self._identity_findings(now_ms), *self._clock_findings()]
         if self._node_id not in directory.nodes:
             findings.append(Finding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True))
         else:
@@ -76,6 +79,17 @@ class Health:
             disk_free_bytes=disk_free_bytes,
             commits=self._store.commit_no - self._first_commit_no,
         )
+
+    def _clock_findings(self) -> list[Finding]:
+        """Return that our clock is in doubt: grave if others contradict it, else a matter of time."""
+        doubt = self._clock_doubt()
+        if doubt is None:
+            return []
+        if not doubt.ahead_ms:
+            return [Finding(Reason.CLOCK_UNSURE, ADVICE[Reason.CLOCK_UNSURE], grave=False)]
+        way = "nhanh" if doubt.ahead_ms > 0 else "chậm"
+        text = f"{ADVICE[Reason.CLOCK_UNSURE]} (đang {way} {abs(doubt.ahead_ms) // 1000} giây so với các nút khác)"
+        return [Finding(Reason.CLOCK_UNSURE, text, grave=True)]
 
     async def _store_findings(self) -> list[Finding]:
         fence = self._store.fence

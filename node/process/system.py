@@ -21,6 +21,10 @@ class SystemClock:
         """Return wall time in milliseconds since 1970 UTC."""
         return time.time_ns() // 1_000_000
 
+    def monotonic_ms(self) -> int:
+        """Return the machine's monotonic time in milliseconds."""
+        return time.monotonic_ns() // 1_000_000
+
     async def sleep(self, seconds: float) -> None:
         """Wait by monotonic time."""
         await asyncio.sleep(seconds)

@@ -51,7 +51,7 @@ _LANE_MS = struct.Struct(">BQ")
 _MS_MAX = 2**64 - 1
 
 OUTBOX_PACKET, OUTBOX_RELAY, OUTBOX_RECEIPT = 1, 2, 3
-DUE_EXPIRE, DUE_FORGET = 1, 2
+DUE_EXPIRE, DUE_FORGET, DUE_ASK_NO_MORE = 1, 2, 4
 
 
 def body(body_sha256: bytes) -> bytes:
@@ -178,6 +178,11 @@ def peer(node_id: str) -> bytes:
 def outbox_index(packet_id: bytes, node_id: str, kind: int) -> bytes:
     """Key under which the place of an outbox row is found."""
     return b"q" + packet_id + node_id.encode() + b"\0" + bytes([kind])
+
+
+def parse_outbox_index(key: bytes) -> tuple[str, int]:
+    """Return node and kind of an index row."""
+    return key[17:-2].decode(), key[-1]
 
 
 def outbox_index_of(packet_id: bytes) -> bytes:

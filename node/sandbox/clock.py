@@ -58,6 +58,10 @@ class SandboxClock:
         """Return the sandbox's time in milliseconds since 1970 UTC."""
         return time.time_ns() // 1_000_000 + self.ahead_ms
 
+    def monotonic_ms(self) -> int:
+        """Return milliseconds that have passed here, by themselves or by hand."""
+        return int(self._elapsed_s() * 1000)
+
     async def sleep(self, seconds: float) -> None:
         """Wait until so much time has passed here, by itself or by hand."""
         over = asyncio.Event()

@@ -10,8 +10,8 @@ from node.edxml.document import read_packet
 from node.model.life import LifeState
 from node.model.packet import Packet
 from tests.client.conftest import credential_of
-from tests.flow.support import document, status_about
 from tests.mesh.support import run
+from tests.papers import document, status_about
 from tests.real_mesh import RealMesh, wait_for
 
 REASON = "Ban hành nhầm"

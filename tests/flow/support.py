@@ -229,7 +229,14 @@ class Place:
 
     def sweeper(self) -> Sweeper:
         """Return the sweeper of the node, without its loop."""
-        return Sweeper(self.ports, self.node.policy, self.node.signals, self.node.counters, self.node.body_files)
+        return Sweeper(
+            self.ports,
+            self.node.policy,
+            self.node.signals,
+            self.node.counters,
+            self.node.body_files,
+            self.node.agreed_time,
+        )
 
     def duty_loop(self) -> DutyLoop:
         """Return the duty loop of the node, without its loop."""
@@ -247,7 +254,9 @@ def place(name: str, policy: Policy | None = None, *, known: Directory | None = 
     ports = Ports(clock, OsEntropy(), store, bodies, KEYS[name], peers, InlineWorkers(), source)  # type: ignore[arg-type]
     policy = replace(policy or Policy(), relay_for_others=name == "centre")
     system = System(f"qlvb-{name}", frozenset(code for code, _ in UNITS[name]))
-    return Place(Node(ports, policy), ports, clock, store, bodies, source, peers, system)
+    node = Node(ports, policy)
+    node.agreed_time.go_on_from(None)  # a store that is new
+    return Place(node, ports, clock, store, bodies, source, peers, system)
 
 
 class Book:

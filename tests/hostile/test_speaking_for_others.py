@@ -14,19 +14,18 @@ from node.model.envelope import PacketKind
 from node.model.mesh import PushPacket
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
+from tests.clocks import NOW
 from tests.flow.acts import UNIT, id_of, withdrawal
 from tests.flow.support import (
-    NOW,
     Place,
     directory,
-    document,
     envelope_for,
     parcel_for,
     place,
     push_of,
     run,
-    status_about,
 )
+from tests.papers import document, status_about
 
 VICTIM = "G14"
 EVIL_NODE, EVIL_UNIT = "h37", "H37"

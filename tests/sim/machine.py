@@ -63,6 +63,10 @@ class SimClock:
         """Return what this machine thinks the time is."""
         return self._skew.now_ms(self._loop.now_s)
 
+    def monotonic_ms(self) -> int:
+        """Return virtual time."""
+        return round(self._loop.now_s * 1000)
+
     async def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
         self._process.check_alive()

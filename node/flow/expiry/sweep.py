@@ -1,14 +1,17 @@
 """Sweep: what is due, and what is done about it. Deliveries expire, bodies that nobody needs any more are forgotten.
 
-One table holds everything due in order of time, so a sweep looks only at what is due and never at the whole store (law 5).
-A packet that nobody could deliver fails for good with our own signed FAILED receipt: the sender sees it, and can prove it.
+One table holds everything due in order of time, so a sweep looks only at what is due and never at the whole store (law 5). Time is
+agreed time (flow/agreed_time.py): a clock that errs ends nothing.
+
+A packet that nobody has delivered in time fails with our own signed FAILED receipt: the sender sees it, and can prove it. But its node
+may have it and the receipt be lost, so that node is asked for a while, and what it signs supersedes our word (model/delivery.py).
 """
 
 from dataclasses import dataclass
 
 from node.flow.bodies import refs
 from node.flow.inbox import inbox
-from node.flow.send import receipts
+from node.flow.send import outbox, receipts
 from node.flow.webhooks import notices
 from node.model.delivery import State, after_receipt
 from node.model.envelope import envelope_sha256_of
@@ -44,23 +47,23 @@ def due(tx: Tx, now_ms: int, limit: int) -> list[Due]:
 
 
 def expired_receipt(tx: Tx, packet_id: bytes, node_id: str, now_ms: int) -> Receipt | None:
-    """Return the statement that the deliveries still waiting have expired, or None if there are none."""
+    """Return our statement that the time of the deliveries still waiting is over, or None if there are none."""
     packet = load(tx, keys.packet(packet_id), PacketRecord)
     if packet is None:
         return None
     waiting = [
         keys.unit_after_id(key)
         for key, value in receipts.deliveries(tx, packet_id)
-        if not State(DeliveryRecord.FromString(value).state).is_final
+        if State(DeliveryRecord.FromString(value).state) is State.WAITING
     ]
     if not waiting:
         return None
-    outcomes = tuple(Outcome(unit, Reason.EXPIRED) for unit in waiting)
+    outcomes = tuple(Outcome(unit, Reason.EXPIRED_UNCONFIRMED) for unit in waiting)
     return Receipt(packet_id, envelope_sha256_of(packet.envelope), node_id, Level.FAILED, outcomes, now_ms)
 
 
 def expire(tx: Tx, item: Due, believed: receipts.Believed | None, now_ms: int, policy: Policy) -> int:
-    """Let deliveries fail by our own receipt, take every row of the packet out of the outboxes, and plan the forgetting.
+    """Let deliveries fail by our own receipt, let their nodes be asked, and plan the end of the asking and the forgetting.
 
     Returns how many deliveries failed.
     """
@@ -70,9 +73,8 @@ def expire(tx: Tx, item: Due, believed: receipts.Believed | None, now_ms: int, p
         receipts.keep(tx, believed)
         for outcome in believed.receipt.outcomes:
             failed += _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms)
-    for index, row_key in tx.scan(keys.outbox_index_of(item.packet_id), limit=20_000):
-        tx.delete(row_key)
-        tx.delete(index)
+    outbox.only_ask(tx, item.packet_id, now_ms)
+    tx.put(keys.due(now_ms + policy.ask_after_expiry_ms, keys.DUE_ASK_NO_MORE, item.packet_id), b"")
     tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, item.packet_id), b"")
     return failed
 
@@ -81,7 +83,7 @@ def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) 
     key = keys.delivery(packet_id, outcome.unit)
     record = require(tx, key, DeliveryRecord)
     # A receipt may have come in since the statement was made: a final state stays.
-    if State(record.state).is_final:
+    if State(record.state) is not State.WAITING:
         return False
     record.state = after_receipt(State(record.state), Level.FAILED, outcome.reason)
     record.reason = outcome.reason
@@ -90,6 +92,12 @@ def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) 
     save(tx, key, record)
     notices.happened_to(tx, packet_id, NoticeKind.ENDED, [outcome.unit], now_ms)
     return True
+
+
+def ask_no_more(tx: Tx, item: Due) -> None:
+    """Take the questions about a packet out of the outboxes. Its deliveries stay unconfirmed until a receipt comes by itself."""
+    tx.delete(item.key)
+    outbox.drop_questions(tx, item.packet_id)
 
 
 def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
@@ -101,7 +109,7 @@ def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
     packet = load(tx, keys.packet(item.packet_id), PacketRecord)
     if packet is None or packet.body_forgotten:
         return None
-    if tx.scan(keys.outbox_index_of(item.packet_id), limit=1) or not inbox.all_let_go(tx, item.packet_id):
+    if outbox.needs_body(tx, item.packet_id) or not inbox.all_let_go(tx, item.packet_id):
         tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
         return None
     body_sha256 = codec.decode_envelope(packet.envelope).body.body_sha256

@@ -168,7 +168,9 @@ def lease(entry: InboxRecord, lease_ms: int, instance: str, now_ms: int, policy:
     The same instance may lease it again: it asks because the answer did not reach it. Raises Deferred(LEASED) during another's lease.
     """
     is_own = bool(instance) and instance == entry.lease_instance
-    if entry.lease_until_ms > now_ms and not entry.acknowledge_time_ms and not is_own:
+    # A lease that ends later than any may was taken by a clock that was set back since: it is over.
+    is_leased = now_ms < entry.lease_until_ms <= now_ms + policy.lease_ms_max
+    if is_leased and not entry.acknowledge_time_ms and not is_own:
         raise Deferred(Reason.LEASED, "leased already", retry_after_ms=entry.lease_until_ms - now_ms)
     entry.lease_until_ms = now_ms + min(lease_ms or policy.lease_ms, policy.lease_ms_max)
     entry.lease_instance = instance

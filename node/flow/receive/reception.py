@@ -10,7 +10,8 @@ A fault of one item is its own answer, so that the others are served.
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
-from node.errors import Fault
+from node.errors import Deferred, Fault
+from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
@@ -23,7 +24,7 @@ from node.flow.send.peers_seen import PeersSeen
 from node.flow.signals import Signals
 from node.model.envelope import Envelope
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
-from node.model.policy import Policy
+from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
@@ -44,6 +45,7 @@ class Reception:
         wrapper: Wrapper,
         body_files: BodyFiles,
         peers_seen: PeersSeen,
+        agreed_time: AgreedTime,
         introduce: Callable[[], Hello],
     ) -> None:
         self._ports = ports
@@ -53,12 +55,14 @@ class Reception:
         self._counters = counters
         self._wrapper = wrapper
         self._peers_seen = peers_seen
+        self._agreed_time = agreed_time
         self._introduce = introduce
         self._uploads = Uploads(ports, policy, wrapper, body_files)
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
         self._peers_seen.greeted(peer_id, hello)
+        self._agreed_time.hear(peer_id, hello.wall_time_ms)
         self._called_by(peer_id)
         return self._introduce()
 
@@ -70,7 +74,10 @@ class Reception:
         """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
         self._called_by(peer_id)
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
-        brought = await self._ports.workers.run(weight, lambda: [self._verify(peer_id, item) for item in items])
+        is_sure = self._is_sure()
+        brought = await self._ports.workers.run(
+            weight, lambda: [self._verify(peer_id, item, is_sure=is_sure) for item in items]
+        )
         answers = await self._uploads.spill(brought, partial(self._settle, peer_id))
         return self._counters.answered(items, answers)
 
@@ -83,6 +90,11 @@ class Reception:
             if before is not None:
                 self._counters.received_again += 1
                 return before
+            is_late = self._is_late(envelope, is_sure=self._is_sure())
+            if is_late and parcel.target_node == self._node_id:
+                # Nobody wants its body any more: that we do not have the packet, and will not take it, is signed at once.
+                verdict = self._verdict(parcel, envelope, verify.Opened(None, b""), None)
+                return (await self._settle(peer_id, [verdict]))[0]
             if parcel.target_node != self._node_id:
                 # Refuse before the upload if we would not carry it: that does not depend on the body.
                 require_size(envelope.body.packet_bytes, self._policy)
@@ -117,6 +129,7 @@ class Reception:
         if before is not None:
             self._counters.received_again += 1
             return before
+        self._is_late(envelope, is_sure=self._is_sure())
         await self._uploads.complete(peer_id, envelope)
         opened = None
         if parcel.target_node == self._node_id:
@@ -131,12 +144,26 @@ class Reception:
         verify.units_served_by(envelope, parcel.target_node, directory)
         return envelope if carries_only else with_known_aliases(envelope, directory)
 
+    def _is_sure(self) -> bool:
+        return self._agreed_time.sure_ms() is not None
+
+    def _is_late(self, envelope: Envelope, *, is_sure: bool) -> bool:
+        """Tell whether a packet's time is over. Raises Deferred(CLOCK_UNSURE) if our clock says so and is in doubt (agreed_time.py).
+
+        Our word about a late packet is signed and kept for good, so it must not rest on a clock that errs.
+        """
+        if envelope.expire_at_ms > self._ports.clock.now_ms():
+            return False
+        if not is_sure:
+            raise Deferred(Reason.CLOCK_UNSURE, "late by our clock, which is in doubt", retry_after_ms=MINUTE_MS)
+        return True
+
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
         return accept.decided(
             tx, envelope.packet_id, parcel.signed_envelope.envelope, self._node_id, parcel.target_node
         )
 
-    def _verify(self, peer_id: str, item: PushItem) -> Brought:
+    def _verify(self, peer_id: str, item: PushItem, *, is_sure: bool) -> Brought:
         """Verify one item; a fault becomes its answer, so that the others are served."""
         try:
             if isinstance(item, PushReceipt):
@@ -144,6 +171,7 @@ class Reception:
                     item.signed_receipt, self._ports.directory.current(), now_ms=self._ports.clock.now_ms()
                 )
             envelope = self._check_parcel(peer_id, item.parcel)
+            self._is_late(envelope, is_sure=is_sure)
             opened = None
             if item.parcel.target_node != self._node_id:
                 verify.require_body(envelope, item.body)

@@ -123,11 +123,13 @@ class Courier:
             self._cursor.update(plan.reach)
         if fast:
             self._pushes += 1
-            task = asyncio.ensure_future(self._send(road, fast, self._transfer.push))
+            carry = self._transfer.ask if fast[0].row.record.asks_only else self._transfer.push
+            task = asyncio.ensure_future(self._send(road, fast, carry))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
         if bulk:
-            self._bulk = asyncio.ensure_future(self._send(road, bulk, self._transfer.carry_large))
+            carry = self._transfer.ask if bulk[0].row.record.asks_only else self._transfer.carry_large
+            self._bulk = asyncio.ensure_future(self._send(road, bulk, carry))
             self._bulk.add_done_callback(self._bulk_done)
 
     def _bulk_done(self, task: "asyncio.Task[None]") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from node.errors import Fault
 from node.flow import backoff
+from node.flow.agreed_time import AgreedTime
 from node.flow.send.peer_health import PeerHealth
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.send.routing import dialable
@@ -24,6 +25,7 @@ class Greeter:
         signals: Signals,
         peer_health: PeerHealth,
         peers_seen: PeersSeen,
+        agreed_time: AgreedTime,
         introduce: Callable[[], Hello],
     ) -> None:
         self._ports = ports
@@ -31,6 +33,7 @@ class Greeter:
         self._signals = signals
         self._peer_health = peer_health
         self._peers_seen = peers_seen
+        self._agreed_time = agreed_time
         self._introduce = introduce
 
     async def greet(self, node_id: str) -> None:
@@ -52,6 +55,7 @@ class Greeter:
             await self._peer_health.failed(peer.node_id, fault.reason, started_ms)
             return
         self._peers_seen.greeted(peer.node_id, hello)
+        self._agreed_time.hear(peer.node_id, hello.wall_time_ms)
         await self._peer_health.succeeded(peer.node_id)
         if hello.directory_version > self._ports.directory.current().version:
             self._signals.newer_directory.send((peer.node_id, hello.directory_version))

@@ -23,6 +23,8 @@ from node.rows.records import OutboxRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 ALONE_AFTER_ATTEMPTS = 3
+ASKED_AT_ONCE = 16
+"""So many questions about packets whose time is over go in one turn, when nothing else waits."""
 PUT_OFF_MS_MAX = 60 * MINUTE_MS
 """Nothing is put off for longer than this at once, whatever a peer asks for."""
 
@@ -109,6 +111,40 @@ def put_off(
     return True
 
 
+def only_ask(tx: Tx, packet_id: bytes, now_ms: int) -> None:
+    """Turn a packet's rows into questions, due at once: does its node have it? A relay asks for the origin, whose road it is."""
+    for node_id, kind in _rows_of(tx, packet_id):
+        found = row_of(tx, node_id, packet_id, kind)
+        if kind == keys.OUTBOX_RECEIPT or found is None:
+            continue
+        key, record = found
+        record.asks_only = True
+        record.not_before_ms = now_ms
+        later = keys.later_row(now_ms, key if key.startswith(b"o") else keys.ready_of_later(key))
+        tx.delete(key)
+        save(tx, later, record)
+        tx.put(keys.outbox_index(packet_id, node_id, kind), later)
+
+
+def drop_questions(tx: Tx, packet_id: bytes) -> None:
+    """Take the questions about a packet out."""
+    for node_id, kind in _rows_of(tx, packet_id):
+        found = row_of(tx, node_id, packet_id, kind)
+        if found is not None and found[1].asks_only:
+            settle(tx, node_id, packet_id, kind)
+
+
+def needs_body(tx: Tx, packet_id: bytes) -> bool:
+    """Tell whether a row of a packet is still to carry its body."""
+    rows = (row_of(tx, node_id, packet_id, kind) for node_id, kind in _rows_of(tx, packet_id))
+    return any(found is not None and not found[1].asks_only for found in rows)
+
+
+def _rows_of(tx: Tx, packet_id: bytes) -> list[tuple[str, int]]:
+    """Return peer and kind of every row of a packet."""
+    return [keys.parse_outbox_index(key) for key, _ in tx.scan(keys.outbox_index_of(packet_id), limit=20_000)]
+
+
 def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
     """Make put-off rows ready whose time has come; return their keys in the outbox.
 
@@ -149,12 +185,16 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
     `push_items_max` rows and `push_bytes_max` octets, but at least one row if any waits. A row that was put off several times travels
     alone, when nothing else waits or when it is its turn (`alone_first`): if it is what makes pushes fail, the others go on.
     """
-    candidates = [list(lane) for lane in lanes]
+    waiting_rows = [list(lane) for lane in lanes]
+    asking = [row for lane in waiting_rows for row in lane if row.record.asks_only]
+    candidates = (
+        [[row for row in lane if not row.record.asks_only] for lane in waiting_rows] if asking else waiting_rows
+    )
     # Reversed, so that `pop` takes the oldest.
     queues = [[row for row in reversed(lane) if row.record.attempts < ALONE_AFTER_ATTEMPTS] for lane in candidates]
     alone = [row for lane in candidates for row in lane if row.record.attempts >= ALONE_AFTER_ATTEMPTS][:1]
-    if alone and alone_first:
-        return alone
+    if alone_first and (asking or alone):
+        return asking[:ASKED_AT_ONCE] or alone
     chosen: list[Row] = []
     size_bytes = 0
     while len(chosen) < policy.push_items_max:
@@ -167,7 +207,7 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
         if chosen and size_bytes > policy.push_bytes_max:
             break
         chosen.append(queue.pop())
-    return chosen or alone
+    return chosen or alone or asking[:ASKED_AT_ONCE]
 
 
 def nodes_waited_for(tx: Tx) -> set[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from node.errors import Denied
 from node.flow.send import outbox
 from node.flow.webhooks import notices
-from node.model.delivery import State, after_receipt
+from node.model.delivery import State, after_receipt, is_settled
 from node.model.directory import Directory
 from node.model.reason import Reason
 from node.model.receipt import Level, Receipt, SignedReceipt
@@ -88,9 +88,9 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
         key = keys.delivery(receipt.packet_id, outcome.unit)
         record = load(tx, key, DeliveryRecord)
         # A node speaks for the units it serves: for the delivery that was routed to it, and for no other.
-        if record is None or record.node_id != receipt.signer_node or State(record.state).is_final:
+        if record is None or record.node_id != receipt.signer_node or is_over(record):
             continue
-        record.state = after_receipt(State(record.state), receipt.level, outcome.reason)
+        record.state = after_receipt(State(record.state), receipt.level, outcome.reason, Reason(record.reason))
         record.reason = outcome.reason
         record.end_time_ms = now_ms
         record.receipt_node = receipt.signer_node
@@ -110,18 +110,25 @@ def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:
     if found is None:
         return
     # The count saves reading all deliveries of the packet in the usual case, in which one receipt answers for all units of the row.
-    if changed >= found[1].unit_count or not waiting_units(tx, packet_id, node_id):
+    if changed >= found[1].unit_count or not _is_awaited(tx, packet_id, node_id):
         outbox.settle(tx, node_id, packet_id, keys.OUTBOX_PACKET)
 
 
 def waiting_units(tx: Tx, packet_id: bytes, node_id: str) -> list[str]:
     """Return the units of a packet that still wait for that node."""
-    units = []
-    for key, value in deliveries(tx, packet_id):
-        record = DeliveryRecord.FromString(value)
-        if record.node_id == node_id and not State(record.state).is_final:
-            units.append(keys.unit_after_id(key))
-    return units
+    rows = ((keys.unit_after_id(key), DeliveryRecord.FromString(value)) for key, value in deliveries(tx, packet_id))
+    return [unit for unit, record in rows if record.node_id == node_id and State(record.state) is State.WAITING]
+
+
+def _is_awaited(tx: Tx, packet_id: bytes, node_id: str) -> bool:
+    """Tell whether a receipt of that node can still change a delivery of the packet."""
+    records = (DeliveryRecord.FromString(value) for _, value in deliveries(tx, packet_id))
+    return any(record.node_id == node_id and not is_over(record) for record in records)
+
+
+def is_over(record: DeliveryRecord) -> bool:
+    """Tell whether nothing can change a delivery any more."""
+    return is_settled(State(record.state), Reason(record.reason))
 
 
 def deliveries(tx: Tx, packet_id: bytes) -> list[tuple[bytes, bytes]]:

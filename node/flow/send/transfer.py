@@ -130,6 +130,22 @@ class Transfer:
             return Heard([], [(loaded[0], fault.reason)])
         return Heard([(loaded[0], await self._upload(road.call, parcel, envelope))], [])
 
+    async def ask(self, road: Road, loaded: list[Loaded]) -> Heard:
+        """Ask about packets whose time is over: does their node have them? Raises Fault if the peer gave no answer."""
+        assert road.call is not None
+        answered: list[tuple[Loaded, Answer]] = []
+        unfit: list[tuple[Loaded, Reason]] = []
+        for one in loaded:
+            try:
+                parcel = self._parcel(one)
+            except (Broken, Denied) as fault:
+                unfit.append((one, fault.reason))
+                continue
+            offered = await self._ports.peers.offer(road.call, parcel)
+            # A peer that wants it has a clock that is late: it neither has the packet nor refuses it, so it is asked again.
+            answered.append((one, offered if isinstance(offered, Answer) else Answer(None, Reason.EXPIRED_UNCONFIRMED)))
+        return Heard(answered, unfit)
+
     async def put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
         """Put rows off without an answer."""
         until_ms = self._ports.clock.now_ms() + pause_ms
@@ -268,7 +284,8 @@ class Transfer:
         row, reason = told.row, told.reason or Reason.PEER_BUSY
         if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
             nodes |= reroute(tx, self._peer_id, row.packet_id, at.directory, at.now_ms)
-        until_ms = at.now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
+        again_ms = self._policy.ask_again_ms if row.record.asks_only else self._policy.item_retry_ms
+        until_ms = at.now_ms + min(told.retry_after_ms or again_ms, outbox.PUT_OFF_MS_MAX)
         outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason)
         return False
 

@@ -35,6 +35,7 @@ _CODES: dict[str, tuple[Reason, ...]] = {
         Reason.PACKET_TOO_LARGE,
         Reason.ID_REUSED,
         Reason.EXPIRED,
+        Reason.EXPIRED_UNCONFIRMED,
         Reason.REQUEST_INVALID,
         Reason.SUBMISSION_INCOMPLETE,
     ),

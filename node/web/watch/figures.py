@@ -93,6 +93,9 @@ FIGURES: dict[str, Figure] = {
     "truc_disk_free_inodes": _gauge("Inodes that are free on it."),
     # Trust
     "truc_directory_version": _gauge("Version of the directory; 0: none."),
+    "truc_clock_in_doubt": _gauge(
+        "1 while our clock disagrees with others', or has just jumped: nothing expires then."
+    ),
     "truc_directory_age_seconds": _gauge("How long ago it was signed."),
     "truc_directory_nodes": _gauge("Nodes in it."),
     "truc_directory_units": _gauge("Units in it."),

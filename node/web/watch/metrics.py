@@ -164,6 +164,7 @@ def _disk(sight: Sight) -> Filled:
 
 
 def _directory(watched: Watched, sight: Sight) -> Filled:
+    yield "truc_clock_in_doubt", _one(watched.node.agreed_time.doubt() is not None)
     directory = sight.directory
     yield "truc_directory_version", _one(directory.version)
     if directory.version:

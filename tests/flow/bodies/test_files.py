@@ -427,9 +427,9 @@ def test_an_upload_is_given_up_after_a_week_and_may_begin_again() -> None:
         assert "u" not in here.tables()
         with pytest.raises(Rejected):
             await upload(here, wanted.token, body, 1_000)
+        here.clock.at_ms = NOW
         again = await want(here, parcel)
         await upload(here, again.token, body, again.offset_bytes)
-        here.clock.at_ms = NOW
         assert (await here.node.receive_commit("g14", parcel)).receipt is not None
 
     run(story())

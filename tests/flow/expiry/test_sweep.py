@@ -5,12 +5,15 @@ import dataclasses
 import pytest
 
 from node.flow.expiry import sweep
-from node.flow.send import receipts
+from node.flow.send import outbox, receipts
 from node.flow.send.reroute import reroute
+from node.flow.send.routing import Road
+from node.flow.send.transfer import load_rows
 from node.model.code import parse_code
 from node.model.delivery import State
 from node.model.directory import Directory, Unit, Zone
-from node.model.mesh import Answer, PushPacket, PushReceipt
+from node.model.lane import Lane
+from node.model.mesh import Answer, Parcel, PushPacket, PushReceipt, Want
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome
@@ -39,29 +42,32 @@ async def waiting(*recipients: str, expire_at_ms: int = NOW + 1_000) -> Place:
 # --- expiry -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_undelivered_packet_fails_for_good_with_our_own_signed_receipt_that_track_shows() -> None:
+def test_an_undelivered_packet_fails_with_our_own_signed_receipt_that_says_no_more_than_we_know() -> None:
     async def story() -> None:
         here = await waiting()
         assert await sweep_once(here, at_ms=NOW + 999) == 0
         assert await sweep_once(here, at_ms=NOW + 1_000) == 1
         [view] = (await here.track()).deliveries
-        assert (view.state, view.reason, view.end_time_ms) == (State.FAILED, Reason.EXPIRED, NOW + 1_000)
+        assert (view.state, view.reason, view.end_time_ms) == (State.FAILED, Reason.EXPIRED_UNCONFIRMED, NOW + 1_000)
         assert view.signed_receipt is not None
         believed = receipts.believe(view.signed_receipt, here.directory.current(), now_ms=here.clock.at_ms)
         assert (believed.receipt.signer_node, believed.receipt.level) == ("g14", Level.FAILED)
-        assert believed.receipt.outcomes == (Outcome("H49.22", Reason.EXPIRED),)
+        assert believed.receipt.outcomes == (Outcome("H49.22", Reason.EXPIRED_UNCONFIRMED),)
 
     run(story())
 
 
 @pytest.mark.parametrize("put_off", [False, True])
-def test_what_has_expired_is_sent_no_more(put_off: bool) -> None:
+def test_a_packet_whose_time_is_over_is_sent_no_more_but_asked_about_for_a_week(put_off: bool) -> None:
     async def story() -> None:
         here = await waiting("H49.22", "H37")
         if put_off:
             here.peers.answers = lambda peer, items: [Answer(None, Reason.PEER_BUSY)]
             await here.carry("h49")
         await sweep_once(here, at_ms=NOW + 1_000)
+        rows = [OutboxRecord.FromString(value) for key, value in here.rows().items() if key[:1] in (b"o", b"l")]
+        assert [row.asks_only for row in rows] == [True, True]
+        await sweep_once(here, at_ms=NOW + 1_000 + here.node.policy.ask_after_expiry_ms)
         assert here.tables() & {"o", "l", "q"} == set()
 
     run(story())
@@ -75,6 +81,121 @@ def test_only_what_still_waits_fails() -> None:
         await sweep_once(here, at_ms=NOW + 1_000)
         states = {view.unit: view.state for view in (await here.track()).deliveries}
         assert states == {"G14.01": State.DELIVERED, "H49.22": State.DELIVERED, "H37": State.FAILED}
+
+    run(story())
+
+
+async def asked(here: Place, peer_id: str = "h49", answer: Answer | None = None) -> list[Parcel]:
+    """Ask a peer about what is over, as its courier does; it gives `answer`, or wants the packet. Returns what it was asked about."""
+    parcels: list[Parcel] = []
+
+    async def offer(peer: object, parcel: Parcel) -> Answer | Want:
+        parcels.append(parcel)
+        return answer or Want(b"t" * 16, 0)
+
+    here.peers.offer = offer  # type: ignore[attr-defined]
+    road = Road(here.directory.current().nodes[peer_id])
+    now_ms = here.clock.at_ms
+    transfer = here.transfer(peer_id)
+    await here.do(lambda tx: outbox.promote(tx, peer_id, now_ms, limit=10))
+    rows = await here.do(lambda tx: outbox.ready(tx, peer_id, Lane.NORMAL, b"", 10))
+    await transfer.settle(road, await transfer.ask(road, await here.do(lambda tx: load_rows(tx, rows))))
+    return parcels
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_the_recipients_own_receipt_supersedes_what_we_said_alone(has_it: bool) -> None:
+    """Replies lost until the expiry: the author was told EXPIRED for good while the recipient had the document."""
+
+    async def story() -> None:
+        here = await waiting()
+        await sweep_once(here, at_ms=NOW + 1_000)
+        [before] = (await here.track()).deliveries
+        packet_id = (await here.track()).packet_id
+        octets = (await here.do(lambda tx: require(tx, keys.packet(packet_id), PacketRecord))).envelope
+        outcome = Outcome("H49.22", Reason.NONE if has_it else Reason.EXPIRED)
+        assert await asked(here, answer=Answer(receipt_for(octets, packet_id, outcomes=[outcome])))
+        [view] = (await here.track()).deliveries
+        assert before.reason is Reason.EXPIRED_UNCONFIRMED
+        assert (view.state, view.reason) == (
+            (State.DELIVERED, Reason.NONE) if has_it else (State.FAILED, Reason.EXPIRED)
+        )
+        assert here.tables() & {"o", "l", "q"} == set(), "nothing is asked any more"
+        assert view.signed_receipt is not None
+        assert codec.decode_receipt(view.signed_receipt.receipt).signer_node == "h49"
+
+    run(story())
+
+
+def test_a_peer_whose_clock_is_late_gets_no_body_and_is_asked_again_later() -> None:
+    async def story() -> None:
+        here = await waiting()
+        await sweep_once(here, at_ms=NOW + 1_000)
+        assert len(await asked(here)) == 1
+        assert await asked(here) == [], "not at once"
+        here.clock.at_ms += here.node.policy.ask_again_ms
+        assert len(await asked(here)) == 1
+        assert (await here.track()).deliveries[0].reason is Reason.EXPIRED_UNCONFIRMED
+
+    run(story())
+
+
+def test_a_recipient_signs_that_it_does_not_have_what_is_late_and_will_not_take_it() -> None:
+    async def story() -> None:
+        here, item = place("h49"), push_of(expire_at_ms=NOW + 1_000)
+        here.clock.at_ms = NOW + 1_000
+        answer = await here.node.receive_offer("g14", item.parcel)
+        assert isinstance(answer, Answer)
+        assert answer.receipt is not None
+        said = codec.decode_receipt(answer.receipt.receipt)
+        assert (said.level, said.outcomes) == (Level.DELIVERED, (Outcome("H49.22", Reason.EXPIRED),))
+        here.clock.at_ms = NOW
+        assert await here.push(item) == [answer], "its word stands, whatever its clock does"
+        assert await here.inbox() == []
+
+    run(story())
+
+
+# --- clocks that err ----------------------------------------------------------------------------------------------------
+
+
+def jump(here: Place, by_ms: int) -> None:
+    """Let the clock of a place jump, while no time passes."""
+    here.clock.at_ms += by_ms
+    here.clock.jump_ms += by_ms
+
+
+def test_a_clock_a_month_ahead_for_twenty_minutes_ends_nothing_and_refuses_nothing() -> None:
+    async def story() -> None:
+        here, there = await waiting(expire_at_ms=NOW + DAY_MS), place("h49")
+        for one in (here, there):
+            await sweep_once(one, at_ms=NOW)
+            jump(one, 31 * DAY_MS)
+            assert await one.sweeper().sweep_once() == 0
+        assert (await here.track()).deliveries[0].state is State.WAITING
+        [answer] = await there.push(push_of())
+        assert (answer.receipt, answer.reason) == (None, Reason.CLOCK_UNSURE)
+        for one in (here, there):
+            one.clock.at_ms += 20 * 60_000
+            assert await one.sweeper().sweep_once() == 0
+            jump(one, -31 * DAY_MS)
+        [answer] = await there.push(push_of())
+        assert answer.receipt is not None
+        assert len(await there.inbox()) == 1
+
+    run(story())
+
+
+def test_a_clock_that_others_contradict_ends_nothing_however_long_it_runs() -> None:
+    async def story() -> None:
+        here = await waiting(expire_at_ms=NOW + DAY_MS)
+        jump(here, 400 * DAY_MS)
+        for _ in range(10):
+            for peer in ("h49", "h37", "centre"):
+                here.node.agreed_time.hear(peer, here.clock.at_ms - 400 * DAY_MS)
+            assert await here.sweeper().sweep_once() == 0
+            here.clock.at_ms += 20 * 60_000
+        assert here.node.agreed_time.doubt() is not None
 
     run(story())
 
@@ -103,18 +224,18 @@ def test_a_receipt_that_comes_between_the_statement_and_its_writing_wins() -> No
     run(story())
 
 
-def test_a_late_receipt_after_the_expiry_changes_nothing() -> None:
+def test_a_late_receipt_after_the_expiry_tells_the_author_that_it_is_there() -> None:
     async def story() -> None:
         here = await waiting()
         here.peers.answers = lambda peer, items: [Answer(None, Reason.PEER_BUSY)]
         await here.carry("h49")
         await sweep_once(here, at_ms=NOW + 1_000)
-        before = (await here.track()).deliveries
         [(_, items)] = here.peers.pushed
         [answer] = deliver(None, items)
         assert answer.receipt is not None
         assert await here.push(PushReceipt(answer.receipt), by="centre") == [Answer()]
-        assert (await here.track()).deliveries == before
+        [view] = (await here.track()).deliveries
+        assert (view.state, view.reason) == (State.DELIVERED, Reason.NONE)
 
     run(story())
 
@@ -125,7 +246,8 @@ def test_a_sweep_interrupted_and_begun_again_does_its_work_once() -> None:
         assert await sweep_once(here, at_ms=NOW + 1_000) == 1
         rows = here.rows()
         assert await sweep_once(here, at_ms=NOW + 1_001) == 0
-        assert here.rows() == rows
+        changed = {key for key, value in here.rows().items() if rows.get(key) != value}
+        assert changed == {keys.meta("agreed time")}
 
     run(story())
 
@@ -136,7 +258,9 @@ def test_a_relay_that_could_not_carry_gives_up_at_the_same_time_and_lets_the_bod
         envelope = codec.decode_envelope(item.parcel.signed_envelope.envelope)
         await centre.push(item)
         await sweep_once(centre, at_ms=NOW + 1_000)
-        assert centre.tables() & {"o", "l", "q"} == set()
+        assert [key for key in centre.rows() if key.startswith(b"o")] == [], (
+            "it asks for the origin, and carries no more"
+        )
         assert await centre.body_is_there(envelope)
         await sweep_once(centre, at_ms=NOW + 1_000 + KEEP_MS)
         assert not await centre.body_is_there(envelope)

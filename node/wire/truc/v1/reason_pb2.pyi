@@ -64,6 +64,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Some of the recipients of this all-or-nothing submission cannot be served."""
     REASON_PACKET_BREAKS_RULES: _Reason.ValueType  # 18
     """A rule of edXML or of Decision 28 forbids the packet; the findings say which (Finding.code)."""
+    REASON_EXPIRED_UNCONFIRMED: _Reason.ValueType  # 19
+    """The packet's time is over and its recipient's node has not said yet whether it has it: the one failure that a later DELIVERED
+    receipt supersedes. Final is only EXPIRED, which that node signs.
+    """
     REASON_CREDENTIAL_MISSING: _Reason.ValueType  # 40
     """--- 40..69: denied, the caller's operator must act ----------------------------------------------
     No credential was presented.
@@ -124,6 +128,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The node has no directory yet."""
     REASON_DIRECTORY_STALE: _Reason.ValueType  # 84
     """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
+    REASON_CLOCK_UNSURE: _Reason.ValueType  # 85
+    """This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
     REASON_HOOK_UNREACHABLE: _Reason.ValueType  # 90
     """The address at which a system wants to be told gives no answer."""
     REASON_HOOK_TLS_FAILED: _Reason.ValueType  # 91
@@ -206,6 +212,10 @@ REASON_NOT_ALL_SERVED: Reason.ValueType  # 17
 """Some of the recipients of this all-or-nothing submission cannot be served."""
 REASON_PACKET_BREAKS_RULES: Reason.ValueType  # 18
 """A rule of edXML or of Decision 28 forbids the packet; the findings say which (Finding.code)."""
+REASON_EXPIRED_UNCONFIRMED: Reason.ValueType  # 19
+"""The packet's time is over and its recipient's node has not said yet whether it has it: the one failure that a later DELIVERED
+receipt supersedes. Final is only EXPIRED, which that node signs.
+"""
 REASON_CREDENTIAL_MISSING: Reason.ValueType  # 40
 """--- 40..69: denied, the caller's operator must act ----------------------------------------------
 No credential was presented.
@@ -266,6 +276,8 @@ REASON_DIRECTORY_EMPTY: Reason.ValueType  # 83
 """The node has no directory yet."""
 REASON_DIRECTORY_STALE: Reason.ValueType  # 84
 """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
+REASON_CLOCK_UNSURE: Reason.ValueType  # 85
+"""This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
 REASON_HOOK_UNREACHABLE: Reason.ValueType  # 90
 """The address at which a system wants to be told gives no answer."""
 REASON_HOOK_TLS_FAILED: Reason.ValueType  # 91

@@ -1,0 +1,109 @@
+"""Agreed time: may something that cannot be taken back rest on what our clock says now?
+
+A clock that is a month ahead for twenty minutes would sign away everything that waits. So nothing irrevocable (expiry, erasing, a signed
+refusal for being late) is done on the word of one clock:
+
+    three or more peers heard lately    our clock must agree with the median of theirs, which no single peer can move
+    one or two                          one of them must agree with us; two that agree with each other against us are believed
+    nobody                              our clock must have run steadily, against the monotonic one and against the last agreed
+                                        time in the store, for ALONE_MS since it last jumped
+
+In doubt the node waits and says so. Peers tell their time in every Hello; what is heard ages by the monotonic clock, which a jump of ours
+does not touch.
+"""
+
+from dataclasses import dataclass
+
+from node.model.policy import MINUTE_MS
+from node.model.thresholds import CLOCK_SKEW_MS_MAX
+from node.ports import Clock, Tx
+from node.rows import keys
+
+FRESH_MS = 60 * MINUTE_MS
+"""So long a Hello tells the time: the monotonic clock of a machine is good enough for an hour."""
+ALONE_MS = 60 * MINUTE_MS
+"""So long a clock that nobody confirms must have run steadily."""
+PEERS_MAX = 4_096
+_LAST = keys.meta("agreed time")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why our clock is not believed: how far it is from the others' (0: nobody else is heard), and how long it has run steadily."""
+
+    ahead_ms: int
+    steady_for_ms: int
+
+
+class AgreedTime:
+    """The time on which what cannot be taken back may rest."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heard: dict[str, tuple[int, int]] = {}
+        """By peer: what its clock said, and our monotonic time then."""
+        self._steady_since_ms = clock.monotonic_ms()
+        self._seen = (clock.now_ms(), self._steady_since_ms)
+        self._continues = False
+        """True if the clock goes on from the last agreed time that the store knows, so that it need not prove itself anew."""
+
+    def hear(self, peer_id: str, wall_time_ms: int) -> None:
+        """Take note of a peer's clock."""
+        if peer_id in self._heard or len(self._heard) < PEERS_MAX:
+            self._heard[peer_id] = (wall_time_ms, self._clock.monotonic_ms())
+
+    def go_on_from(self, last_ms: int | None) -> None:
+        """At start-up: go on from the last agreed time in the store. None: there is none, and a store that is new has nothing to lose."""
+        gap_ms = 0 if last_ms is None else self._clock.now_ms() - last_ms
+        self._continues = -CLOCK_SKEW_MS_MAX <= gap_ms <= ALONE_MS
+
+    def sure_ms(self) -> int | None:
+        """Return our time if something irrevocable may rest on it, else None."""
+        return None if self.doubt() is not None else self._clock.now_ms()
+
+    def doubt(self) -> Doubt | None:
+        """Return why our time is not believed, or None if it is."""
+        now_ms, monotonic_ms = self._look()
+        others = sorted(
+            wall_ms + (monotonic_ms - at_ms) - now_ms
+            for wall_ms, at_ms in self._heard.values()
+            if monotonic_ms - at_ms <= FRESH_MS
+        )
+        steady_for_ms = monotonic_ms - self._steady_since_ms
+        if len(others) >= 3:
+            middle = others[len(others) // 2] if len(others) % 2 else _nearer(others)
+            return None if abs(middle) <= CLOCK_SKEW_MS_MAX else Doubt(-middle, steady_for_ms)
+        if any(abs(one) <= CLOCK_SKEW_MS_MAX for one in others):
+            return None
+        if len(others) == 2 and others[1] - others[0] <= CLOCK_SKEW_MS_MAX:
+            return Doubt(-others[0], steady_for_ms)
+        if self._continues or steady_for_ms >= ALONE_MS:
+            return None
+        return Doubt(-others[0] if others else 0, steady_for_ms)
+
+    def _look(self) -> tuple[int, int]:
+        """Return wall and monotonic time, and notice whether the one has jumped against the other since the last look."""
+        now_ms, monotonic_ms = self._clock.now_ms(), self._clock.monotonic_ms()
+        seen_ms, seen_monotonic_ms = self._seen
+        if abs((now_ms - seen_ms) - (monotonic_ms - seen_monotonic_ms)) > CLOCK_SKEW_MS_MAX:
+            self._steady_since_ms = monotonic_ms
+            self._continues = False
+        self._seen = (now_ms, monotonic_ms)
+        return now_ms, monotonic_ms
+
+
+def _nearer(others: list[int]) -> int:
+    """Of the two in the middle of an even number, the one nearer to ours: with four peers, too, one alone must not move the verdict."""
+    half = len(others) // 2
+    return min(others[half - 1], others[half], key=abs)
+
+
+def read_last(tx: Tx) -> int | None:
+    """Return the last agreed time that was written down, milliseconds since 1970 UTC, or None."""
+    value = tx.get(_LAST)
+    return None if value is None else int.from_bytes(value, "big")
+
+
+def write_last(tx: Tx, sure_ms: int) -> None:
+    """Write an agreed time down."""
+    tx.put(_LAST, sure_ms.to_bytes(8, "big"))
