@@ -109,7 +109,7 @@ def test_who_is_never_at_home_is_waited_for_and_then_given_up(sandbox: Running, 
     sandbox.door.post("advance", "31d")
     eventually(lambda: delivery(office, packet_id).state is State.FAILED)
 
-    assert delivery(office, packet_id).reason is Reason.EXPIRED
+    assert delivery(office, packet_id).reason is Reason.EXPIRED_UNCONFIRMED
 
 
 def test_certificates_and_the_directory_do_not_run_out_with_the_sandboxs_years(
