@@ -146,6 +146,7 @@ def bootstrap(place: homes.Home, public: Path, fingerprint: str, at_ms: int) -> 
     from node.directory.layout import root_path
     from node.directory.root import root_fingerprint
     from node.directory.trust.trust import TrustedFolder
+    from node.net.tls_trial import tls_trial
 
     root = read_file(public / root_path(1))
     if root is None:
@@ -153,7 +154,7 @@ def bootstrap(place: homes.Home, public: Path, fingerprint: str, at_ms: int) -> 
     found = root_fingerprint(root)
     if fingerprint and _digits(fingerprint) != _digits(found):
         raise Broken(Reason.DIRECTORY_INVALID, f"the root's fingerprint is {found}, not {fingerprint}")
-    trusted = TrustedFolder(place.directory)
+    trusted = TrustedFolder(place.directory, tls_trial())
     trusted.bootstrap(root)
     return found, trusted.update_from(public, at_ms)
 
@@ -200,8 +201,9 @@ async def _refresh(place: homes.Home) -> int:
 
 def _update_from_folder(place: homes.Home, public: Path) -> Directory:
     from node.directory.trust.trust import TrustedFolder
+    from node.net.tls_trial import tls_trial
 
-    return TrustedFolder(place.directory).update_from(public, now_ms())
+    return TrustedFolder(place.directory, tls_trial()).update_from(public, now_ms())
 
 
 @app.command(cls=HomeCommand)

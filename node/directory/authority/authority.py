@@ -16,6 +16,7 @@ from pathlib import Path
 from node.directory.authority.draft import Draft
 from node.directory.authority.publish import publish, published_role_version, refresh, version_of_role
 from node.directory.authority.summary import Summary, summarise
+from node.directory.certificates import UNJUDGED, Certificates, Holders
 from node.directory.delegation import delegate, grants_of, key_of_node, withdraw
 from node.directory.files import disk_faults, sync_folder
 from node.directory.grant import Grant, all_prefixes, holder_of
@@ -39,9 +40,10 @@ class Authority:
     KEY_FILE_EXPOSED or KEY_UNUSABLE for keys, HOME_IN_USE, IO_FAILED, or Deferred(DISK_FULL).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificates: Certificates = UNJUDGED) -> None:
         """Use `create` or `open`."""
         self._folder = folder
+        self._certificates = certificates
         self._draft = Draft(folder)
 
     @classmethod
@@ -62,11 +64,11 @@ class Authority:
         return cls(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> "Authority":
-        """Open an authority's folder. Raises Broken(HOME_MISSING) if there is none."""
+    def open(cls, folder: Path, certificates: Certificates = UNJUDGED) -> "Authority":
+        """Open an authority's folder; `certificates` judges those of the nodes. Raises Broken(HOME_MISSING) if there is none."""
         if not (folder / "public" / ROOT).exists():
             raise Broken(Reason.HOME_MISSING, f"{folder} holds no authority")
-        return cls(folder)
+        return cls(folder, certificates)
 
     @property
     def public(self) -> Path:
@@ -191,11 +193,18 @@ class Authority:
             self._draft.write(name, data)
 
     def _check_certificates(self, node: pb.NodeFile, others: list[Grant]) -> None:
-        """A pinned certificate says who is calling, so it may stand for one node only."""
+        """Refuse what no node could use, and what would stand in another node's way: a certificate says who is calling."""
+        where = node_target(node.node_id)
+        for fault in self._certificates.faults(node.tls_certificates).values():
+            refuse(where, fault)
+        holders = Holders(self._certificates)
         for other in others:
             data = self._draft.need(target_path(node_target(other.node_id)))
-            if set(node.tls_certificates) & set(check_node_file(data, other.node_id).tls_certificates):
-                refuse(node_target(node.node_id), f"uses the TLS certificate of {other.node_id}")
+            theirs = list(check_node_file(data, other.node_id).tls_certificates)
+            faulty = self._certificates.faults(theirs)
+            holders.take(other.node_id, [der for der in theirs if der not in faulty])
+        if conflict := holders.conflict(node.node_id, node.tls_certificates):
+            refuse(where, conflict)
 
     def _delegate(self, targets: Targets, grant: Grant, key: Key, now_ms: int) -> None:
         delegate(targets, grant, key)

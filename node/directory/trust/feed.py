@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from node.errors import Fault
+from node.errors import Fault, Finding
 from node.log import get_logger
 from node.model.directory import Directory, NodeEntry
 from node.ports import Clock
@@ -65,6 +65,11 @@ class DirectoryFeed:
         self._turn = asyncio.Lock()
         self._seen: tuple[tuple[str, int], ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was refused and is tried again, for health and doctor."""
+        return []
 
     def start(self) -> None:
         """Begin to look."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from node.directory.certificates import UNJUDGED, Certificates
 from node.directory.files import Files, disk_faults, folder_files, read_file, write_file
 from node.directory.layout import TIMESTAMP
 from node.directory.lookup.units import UnitTable
@@ -26,9 +27,10 @@ from node.model.reason import Reason
 class TrustedFolder:
     """A node's trusted directory. Slow methods (update_from, load) belong in a worker; one update at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take `<home>/directory`; it need not exist yet."""
+    def __init__(self, folder: Path, certificates: Certificates = UNJUDGED) -> None:
+        """Take `<home>/directory`; it need not exist yet. Whoever updates gives what judges certificates."""
         self._folder = folder
+        self._certificates = certificates
         self._edition: Edition | None = None
         self._directory = EMPTY
 
@@ -125,7 +127,7 @@ class TrustedFolder:
                 raise
         if before is not None and verified.metadata[TIMESTAMP] == before.find(TIMESTAMP):
             return None
-        index, files = judge(verified, sources, before)
+        index, files = judge(verified, sources, before, self._certificates)
         return write_edition(self._folder, index, files, before)
 
     def _take(self, edition: Edition) -> None:
