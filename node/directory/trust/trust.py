@@ -7,7 +7,9 @@ is taken on trust: an update is whole and verified or it changes nothing, and th
 (a peer, a stick) does not matter. A running node never stops because its directory is old.
 """
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -78,9 +80,7 @@ class TrustedFolder:
         missing, or a fork, whose proof is kept in evidence/), IO_FAILED; or Deferred: DIRECTORY_EMPTY (no anchor), DISK_FULL.
         After any of them everything is as before.
         """
-        anchor = read_file(self._folder / "root.json")
-        if anchor is None:
-            raise Deferred(Reason.DIRECTORY_EMPTY, f"{self._folder / 'root.json'}: no root is trusted yet")
+        anchor = self._anchor()
         self.load()
         offered = folder_files(public) if isinstance(public, Path) else public.get
         if self._is_known(offered, partly=not isinstance(public, Path)):
@@ -90,17 +90,49 @@ class TrustedFolder:
             self._take(edition)
         return self._directory
 
+    @contextmanager
+    def fetching(self) -> Iterator[Path]:
+        """Give a folder for files that a peer sends; it is removed afterwards, and so are those of a process that was killed.
+
+        One at a time. Raises Deferred(DISK_FULL), Broken(IO_FAILED).
+        """
+        with disk_faults(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for left in self._folder.glob(".fetch-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            folder = TemporaryDirectory(dir=self._folder, prefix=".fetch-", ignore_cleanup_errors=True)
+        with folder as name:
+            yield Path(name)
+
+    def wanted(self, come: Path, now_ms: int) -> dict[str, int]:
+        """Return what to ask a peer for next, with the most octets of each, when `come` holds what it has sent; {}: nothing more.
+
+        Raises Broken for what has come and is wrong or not newer, Deferred(DIRECTORY_EMPTY) without an anchor.
+        """
+        from node.directory.trust.wanted import Wanted
+
+        anchor = self._anchor()
+        self.load()
+        with disk_faults(self._folder), TemporaryDirectory(dir=self._folder, prefix=".verify-") as scratch:
+            return Wanted(anchor, self._edition, folder_files(come), now_ms, Path(scratch)).bounds
+
     def files(self) -> dict[str, bytes]:
         """Return the SHA-256 (32 octets) of every file this node can serve, by path; also what to send in FetchDirectory."""
         edition = self._edition
         return edition.served() if edition else {}
 
-    def missing_for(self, have_sha256: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """Yield (path, octets) of every file that somebody who has `have_sha256` lacks; the timestamp last."""
+    def missing_for(self, have_sha256: Mapping[str, bytes], paths: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
+        """Yield (path, octets) of every file that somebody who has `have_sha256` lacks; the timestamp last. `paths`: no others."""
         edition = self._edition
         for path, sha in sorted(self.files().items(), key=lambda item: (item[0] == TIMESTAMP, item[0])):
-            if edition is not None and have_sha256.get(path) != sha:
+            if edition is not None and have_sha256.get(path) != sha and (not paths or path in paths):
                 yield path, edition.read(path)
+
+    def _anchor(self) -> bytes:
+        anchor = read_file(self._folder / "root.json")
+        if anchor is None:
+            raise Deferred(Reason.DIRECTORY_EMPTY, f"{self._folder / 'root.json'}: no root is trusted yet")
+        return anchor
 
     def _is_known(self, offered: Files, *, partly: bool) -> bool:
         """Tell whether the offered timestamp is the one we have (a part of the files may leave it out)."""
