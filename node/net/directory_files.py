@@ -57,8 +57,10 @@ class Arrivals:
             if self._file is not None:
                 self._file.close()
 
-    def _check(self, piece: pb.FetchDirectoryResponse) -> None:
-        """Look at a piece before any of it is kept."""
+    def _check(self, piece: pb.FetchDirectoryResponse | None) -> None:
+        """Look at a piece before any of it is kept. None: octets that are no piece (grpc.aio logs them)."""
+        if piece is None:
+            raise _bad("a piece cannot be read")
         if self._file is None:
             self._begin(piece.path)
         elif piece.path != self._path:

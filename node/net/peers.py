@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, M
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 
@@ -36,6 +37,9 @@ PUT_BODY_ANSWER_S = 30.0
 PUT_BODY_BYTES_MAX = 256 * MIB
 DIRECTORY_S, DIRECTORY_FIRST_S = 300.0, 60.0
 """The longest that a peer may send files of the directory, and the shortest; between them their size decides."""
+
+
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -64,7 +68,7 @@ class GrpcPeers:
         """Introduce ourselves. Raises Deferred(PEER_TLS_FAILED) if another node than the one meant answers."""
         with self._call(peer, Kind.FAST, "hello") as line:
             response = await line.stub.Hello(codec.hello_request_to_proto(hello), timeout=HELLO_S)
-        answer = codec.hello_response_from_proto(response)
+            answer = codec.hello_response_from_proto(_understood(response))
         if answer.node_id != peer.node_id:
             raise Deferred(Reason.PEER_TLS_FAILED, f"{peer.node_id} was called, {answer.node_id[:64]!r} answers")
         return answer
@@ -75,13 +79,13 @@ class GrpcPeers:
         timeout_s = PUSH_S + sum(map(_body_bytes, items)) / PUSH_BYTES_PER_S
         with self._call(peer, Kind.FAST, "push") as line:
             response = await line.push(request, timeout=timeout_s)
-        return codec.push_response_from_proto(response, len(items))
+            return codec.push_response_from_proto(_understood(response), len(items))
 
     async def offer(self, peer: NodeEntry, parcel: Parcel) -> Answer | Want:
         """Announce a large packet."""
         with self._call(peer, Kind.FAST, "offer") as line:
             response = await line.stub.Offer(codec.offer_request_to_proto(parcel), timeout=OFFER_S)
-        return codec.offer_response_from_proto(response)
+            return codec.offer_response_from_proto(_understood(response))
 
     async def put_body(self, peer: NodeEntry, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Upload from an offset on for at most a minute or 256 MiB; return how many octets are durable at the peer.
@@ -95,13 +99,13 @@ class GrpcPeers:
                 response = await conduct(call, self._upload(call, token, offset_bytes, chunks))
             finally:
                 self.tally.uploads -= 1
-        return response.offset_bytes
+            return _understood(response).offset_bytes
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         """Say that the upload is complete."""
         with self._call(peer, Kind.FAST, "commit") as line:
             response = await line.stub.Commit(codec.commit_request_to_proto(parcel), timeout=COMMIT_S)
-        return codec.commit_response_from_proto(response)
+            return codec.commit_response_from_proto(_understood(response))
 
     async def fetch_directory(
         self, peer: NodeEntry, wanted: Mapping[str, int], have_sha256: Mapping[str, bytes], into: Path, *, strays: bool
@@ -159,6 +163,13 @@ class GrpcPeers:
         )
         if lost and deferred.reason in (Reason.PEER_UNREACHABLE, Reason.PEER_TLS_FAILED):
             self._channels.drop(line, refused_by_tls=deferred.reason is Reason.PEER_TLS_FAILED)
+
+
+def _understood(response: R | None) -> R:
+    """Return an answer. Raises Deferred(PEER_UNREACHABLE) for octets that are none: grpc.aio logs them and gives None."""
+    if response is None:
+        raise Deferred(Reason.PEER_UNREACHABLE, "the peer's answer cannot be read")
+    return response
 
 
 async def _finish(chunks: AsyncIterator[bytes]) -> None:
