@@ -12,6 +12,9 @@ TARGETS = "metadata/targets.json"
 ROOT = "metadata/root.json"
 """The newest root, for people; the chain is metadata/<n>.root.json."""
 
+EDITIONS = "editions"
+"""In a public folder: whole editions beside the files that readers look at first (authority/whole.py)."""
+
 TIMESTAMP_DAYS = 31
 SNAPSHOT_DAYS = 365
 TARGETS_DAYS = 730

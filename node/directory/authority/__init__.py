@@ -2,4 +2,5 @@
 
 authority.py  admit, take, revoke            draft.py    what is decided and not yet published
 publish.py    an edition, file by file       summary.py  what an edition holds, in words
+whole.py      editions beside the public files canary.py  an edition tried as a node does
 """

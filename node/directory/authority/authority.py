@@ -13,8 +13,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from node.directory.authority.canary import check_edition, check_signatures
 from node.directory.authority.draft import Draft
-from node.directory.authority.publish import publish, published_role_version, refresh, version_of_role
+from node.directory.authority.publish import Try, publish, published_role_version, refresh, version_of_role
 from node.directory.authority.summary import Summary, summarise
 from node.directory.certificates import UNJUDGED, Certificates, Holders
 from node.directory.delegation import delegate, grants_of, key_of_node, withdraw
@@ -40,10 +41,11 @@ class Authority:
     KEY_FILE_EXPOSED or KEY_UNUSABLE for keys, HOME_IN_USE, IO_FAILED, or Deferred(DISK_FULL).
     """
 
-    def __init__(self, folder: Path, certificates: Certificates = UNJUDGED) -> None:
+    def __init__(self, folder: Path, certificates: Certificates | None = None) -> None:
         """Use `create` or `open`."""
         self._folder = folder
-        self._certificates = certificates
+        self._judge = certificates
+        self._certificates = certificates or UNJUDGED
         self._draft = Draft(folder)
 
     @classmethod
@@ -64,8 +66,11 @@ class Authority:
         return cls(folder)
 
     @classmethod
-    def open(cls, folder: Path, certificates: Certificates = UNJUDGED) -> "Authority":
-        """Open an authority's folder; `certificates` judges those of the nodes. Raises Broken(HOME_MISSING) if there is none."""
+    def open(cls, folder: Path, certificates: Certificates | None = None) -> "Authority":
+        """Open an authority's folder; `certificates` judges those of the nodes, and what is published is tried with it before.
+
+        None: neither (for verbs that do not need it, and tests of careless authorities). Raises Broken(HOME_MISSING) if there is none.
+        """
         if not (folder / "public" / ROOT).exists():
             raise Broken(Reason.HOME_MISSING, f"{folder} holds no authority")
         return cls(folder, certificates)
@@ -141,9 +146,12 @@ class Authority:
             self._write_targets(self._targets()[0], now_ms)
 
     def publish(self, now_ms: int) -> int:
-        """Publish everything decided; return the directory's new version. Without changes: a fresh timestamp."""
+        """Publish everything decided; return the directory's new version. Without changes: a fresh timestamp.
+
+        Raises Broken(DIRECTORY_INVALID), with nothing published, for what a node would not believe or could not use (canary.py).
+        """
         with self._draft.locked():
-            return publish(self._draft, self._targets()[1], self._online(self._root()), now_ms)
+            return publish(self._draft, self._targets()[1], self._online(self._root()), now_ms, self._canary(now_ms))
 
     def refresh(self, now_ms: int) -> int:
         """Give what is published a fresh timestamp and return the directory's new version; nobody sees what is only decided.
@@ -151,7 +159,12 @@ class Authority:
         For every day, by itself: nodes warn of a directory that is older than a day (freshness.py).
         """
         with self._draft.locked():
-            return refresh(self._draft, self._online(read_root(self._draft.published(ROOT))), now_ms)
+            root = self._draft.published(root_path(1))
+
+            def attempt(edition: Path) -> None:
+                check_signatures(edition, root, now_ms)
+
+            return refresh(self._draft, self._online(read_root(self._draft.published(ROOT))), now_ms, attempt)
 
     def replace_online_key(self, now_ms: int) -> None:
         """Exchange the online key (lost, or in wrong hands); needs a threshold of root keys in keys/. Publish afterwards."""
@@ -168,6 +181,16 @@ class Authority:
         """Return what the authority has decided and published, for people."""
         root = self._draft.need(ROOT)
         return summarise(self._draft, root_name(root), self.fingerprint(), *self._targets())
+
+    def _canary(self, now_ms: int) -> Try:
+        """Return what loads an edition as a node does before it is published."""
+        judge = self._judge
+
+        def attempt(edition: Path) -> None:
+            if judge is not None:
+                check_edition(edition, self.public, self.root_json(), judge, now_ms)
+
+        return attempt
 
     def _begin(self, name: str, now_ms: int, root_keys: int, root_threshold: int) -> None:
         keys = [self._new_key("root") for _ in range(root_keys)]

@@ -20,10 +20,14 @@ from node.directory.lookup.units import UnitTable
 from node.directory.rules import check_node_file
 from node.directory.translate import node_entry
 from node.directory.trust.edition import Edition, Index, ZoneUse, open_current, write_edition
+from node.directory.trust.wholes import whole_editions
 from node.errors import ADVICE, Broken, Deferred, Finding
+from node.log import get_logger
 from node.model.code import Code, parse_code
 from node.model.directory import EMPTY, Directory, NodeEntry, Role, Zone, directory_of
 from node.model.reason import Reason
+
+log = get_logger()
 
 
 class TrustedFolder:
@@ -46,6 +50,11 @@ class TrustedFolder:
         """What was not believed in the current edition, for doctor and health."""
         said = self._edition.index.findings if self._edition else []
         return [Finding(Reason.DIRECTORY_INVALID, f"{ADVICE[Reason.DIRECTORY_INVALID]} ({one})", False) for one in said]
+
+    @property
+    def doubts(self) -> list[str]:
+        """What was not believed in the current edition, naming each file."""
+        return list(self._edition.index.findings) if self._edition else []
 
     def bootstrap(self, root_json: bytes) -> str:
         """Trust a root from now on; return its fingerprint, which the operator compares with the authority's.
@@ -80,10 +89,37 @@ class TrustedFolder:
         missing, or a fork, whose proof is kept in evidence/), IO_FAILED; or Deferred: DIRECTORY_EMPTY (no anchor), DISK_FULL.
         After any of them everything is as before.
         """
+        if not isinstance(public, Path):
+            return self._update(public.get, now_ms, partly=True)
+        try:
+            return self._update(folder_files(public), now_ms)
+        except Broken as fault:
+            return self._update_from_whole(public, now_ms, fault)
+
+    def _update_from_whole(self, public: Path, now_ms: int, fault: Broken) -> Directory:
+        """Take the newest whole edition of a folder whose files do not fit together: its authority is publishing, or broke off.
+
+        Raises `fault` if there is none that holds, and for a fork, which no other edition explains away.
+        """
+        from node.directory.trust.verify import Fork
+
+        editions = whole_editions(public)
+        if isinstance(fault, Fork) or fault.reason is not Reason.DIRECTORY_INVALID or not editions:
+            raise fault
+        try:
+            directory = self._update(folder_files(editions[0]), now_ms)
+        except Fork:
+            raise
+        except Broken:
+            raise fault from None
+        log.warning("directory.mended", reason=fault.reason.name, detail=fault.detail, version=directory.version)
+        return directory
+
+    def _update(self, offered: Files, now_ms: int, *, partly: bool = False) -> Directory:
+        """Verify, judge and keep what is offered (`partly`: only what changed), if it is new."""
         anchor = self._anchor()
         self.load()
-        offered = folder_files(public) if isinstance(public, Path) else public.get
-        if self._is_known(offered, partly=not isinstance(public, Path)):
+        if self._is_known(offered, partly=partly):
             return self._directory
         edition = self._verified(anchor, offered, now_ms)
         if edition is not None:
