@@ -60,9 +60,10 @@ def admit(
     """Kết nạp một nút với tiền tố và vai trò của nó. Chưa ai thấy cho tới khi công bố."""
     from node.directory.authority.authority import Authority
     from node.directory.zone.zonefiles import read_join
+    from node.net.tls_trial import tls_trial
 
     request = read_input(join_request)
-    authority = Authority.open(folder)
+    authority = Authority.open(folder, tls_trial())
     authority.admit(request, codes(prefix) if prefix else None, _roles(role or []), now_ms())
     node_id = read_join(request).node_id
     admitted = next(one for one in authority.summary().nodes if one.node_id == node_id)
@@ -85,8 +86,9 @@ def take(
 ) -> None:
     """Nhận vùng mới (đơn vị, khóa, địa chỉ) mà một nút đã ký. Chưa ai thấy cho tới khi công bố."""
     from node.directory.authority.authority import Authority
+    from node.net.tls_trial import tls_trial
 
-    node_id = Authority.open(folder).take(read_input(zone_update), now_ms())
+    node_id = Authority.open(folder, tls_trial()).take(read_input(zone_update), now_ms())
     tell(
         as_json,
         {"node_id": node_id},
@@ -101,8 +103,9 @@ def take(
 def publish(folder: Folder, as_json: Json = False) -> None:
     """Công bố mọi điều đã quyết định; không có gì mới thì ký lại dấu thời gian."""
     from node.directory.authority.authority import Authority
+    from node.net.tls_trial import tls_trial
 
-    authority = Authority.open(folder)
+    authority = Authority.open(folder, tls_trial())
     version = authority.publish(now_ms())
     tell(
         as_json,

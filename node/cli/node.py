@@ -180,8 +180,9 @@ async def _refresh(place: homes.Home) -> int:
 
 def _update_from_folder(place: homes.Home, public: Path) -> Directory:
     from node.directory.trust.trust import TrustedFolder
+    from node.net.tls_trial import tls_trial
 
-    return TrustedFolder(place.directory).update_from(public, now_ms())
+    return TrustedFolder(place.directory, tls_trial()).update_from(public, now_ms())
 
 
 @app.command(cls=HomeCommand)

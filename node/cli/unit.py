@@ -186,8 +186,9 @@ def _write(path: Path, update: bytes) -> None:
 
 def _take_and_publish(folder: Path, update: bytes) -> int:
     from node.directory.authority.authority import Authority
+    from node.net.tls_trial import tls_trial
 
-    authority = Authority.open(folder)
+    authority = Authority.open(folder, tls_trial())
     authority.take(update, now_ms())
     return authority.publish(now_ms())
 

@@ -12,6 +12,9 @@ TARGETS = "metadata/targets.json"
 ROOT = "metadata/root.json"
 """The newest root, for people; the chain is metadata/<n>.root.json."""
 
+EDITIONS = "editions"
+"""In a public folder: whole editions beside the files that readers look at first (authority/whole.py)."""
+
 TIMESTAMP_DAYS = 31
 SNAPSHOT_DAYS = 365
 TARGETS_DAYS = 730
@@ -22,6 +25,9 @@ ROOT_DAYS = 3650
 MIB = 1024 * 1024
 FILE_BYTES_MAX = 64 * MIB
 """The largest file of the directory; 125,000 units in one zone take about 15 MiB."""
+TIMESTAMP_BYTES_MAX = 16 * 1024
+ROOT_BYTES_MAX = 500 * 1024
+"""While nothing signed says how long they are; python-tuf has the same bounds."""
 UNITS_PER_ZONE_MAX = 250_000
 ALIASES_PER_ZONE_MAX = 250_000
 

@@ -31,9 +31,13 @@ SUITE = 1
 """The one suite of keys there is yet: Ed25519 for signing, X25519 for sealing."""
 KEYS_MAX = 16
 CERTIFICATE_BYTES_MAX = 16 * 1024
+NODE_FILE_BYTES_MAX = 512 * 1024
+RELAYS_MAX = 16
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253}):([0-9]{1,5})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = re.compile(r"[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+"""What turns the direction of writing or has no width: a name with it looks like another."""
 
 
 def refuse(where: str, what: str) -> NoReturn:
@@ -44,6 +48,8 @@ def refuse(where: str, what: str) -> NoReturn:
 def check_node_file(data: bytes, node_id: str) -> pb.NodeFile:
     """Read nodes/<node_id> and check all it says: id, name, address, relays, certificates, keys and their sizes."""
     where = node_target(node_id)
+    if len(data) > NODE_FILE_BYTES_MAX:
+        refuse(where, f"{len(data)} octets, at most {NODE_FILE_BYTES_MAX}")
     try:
         file = pb.NodeFile.FromString(data)
     except DecodeError as error:
@@ -51,9 +57,10 @@ def check_node_file(data: bytes, node_id: str) -> pb.NodeFile:
     if file.node_id != node_id:
         refuse(where, f"describes another node: {file.node_id[:80]!r}")
     _check_name(where, "name", file.name)
+    if _UNSEEN.search(file.name):
+        refuse(where, "name has characters that nobody sees")
     _check_address(where, file.mesh_address)
-    for relay in file.via_relays:
-        check_node_id(relay)
+    _check_relays(where, node_id, list(file.via_relays))
     _check_certificates(where, list(file.tls_certificates))
     _check_keys(where, "signing key", list(file.signing_keys))
     _check_keys(where, "sealing key", list(file.sealing_keys))
@@ -204,11 +211,18 @@ def _check_address(where: str, address: str) -> None:
         refuse(where, f"mesh_address is not host:port: {address[:80]!r}")
 
 
+def _check_relays(where: str, node_id: str, relays: list[str]) -> None:
+    if len(relays) > RELAYS_MAX or len(set(relays)) < len(relays) or node_id in relays:
+        refuse(where, f"via_relays names the node itself, a node twice, or more than {RELAYS_MAX}")
+    for relay in relays:
+        check_node_id(relay)
+
+
 def _check_certificates(where: str, certificates: list[bytes]) -> None:
     if not 0 < len(certificates) <= KEYS_MAX:
         refuse(where, f"{len(certificates)} TLS certificates, 1 to {KEYS_MAX} are needed")
     for der in certificates:
-        # A DER certificate is a SEQUENCE; whether TLS can use it is found out when it is dialled.
+        # A DER certificate is a SEQUENCE; whether TLS can use it is for others to say (certificates.py).
         if not der.startswith(b"\x30") or len(der) > CERTIFICATE_BYTES_MAX:
             refuse(where, "a TLS certificate is not DER")
 

@@ -1,7 +1,7 @@
 """Loop: what all loops beside the calls need: rest until there is something to do, and tasks that nobody awaits."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from node.ports import Clock
@@ -19,6 +19,19 @@ async def rest(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
         await wake.wait()
     finally:
         alarm.cancel()
+
+
+async def supervise(
+    work: Callable[[], Awaitable[None]], clock: Clock, on_bug: OnBug, pause_s: Callable[[], float]
+) -> None:
+    """Do work that shall never end, and begin it again after a pause if it does by an exception, which is told. Ends by cancellation."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception as error:
+            on_bug(error)
+        await clock.sleep(pause_s())
 
 
 def raise_in_loop(error: Exception) -> None:

@@ -11,6 +11,7 @@ that is no open unit's, and leads to none, stays what it is.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from node.model.code import Code, parse_code
 
@@ -33,6 +34,21 @@ class PublicKey:
     suite: int
     valid_from_ms: int = 0
     valid_to_ms: int = 0
+
+
+class CertificateNames(NamedTuple):
+    """How TLS looks a certificate up: names in one form for all ways of writing the same; key identifiers in hex, "" if it has none."""
+
+    subject: str
+    subject_key: str
+    issuer: str
+    issuer_key: str
+
+    def may_pass_for_issuer_of(self, other: "CertificateNames") -> bool:
+        """Tell whether TLS may take this certificate for the one that issued the other (which may be the other itself)."""
+        if self.subject != other.issuer:
+            return False
+        return not (self.subject_key and other.issuer_key and self.subject_key != other.issuer_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from node.errors import Broken, Deferred, Denied, Fault, Rejected, fault
 from node.log import get_logger
+from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.wire.codec import reason_of
 
@@ -186,7 +187,7 @@ def _fault_of_details(octets: bytes) -> Fault | None:
         return None
     if not found or info.domain != DOMAIN or reason_of(number) is Reason.NONE:
         return None
-    return fault(reason_of(number), info.metadata.get("detail", ""), retry_after_ms=max(0, retry))
+    return fault(reason_of(number), info.metadata.get("detail", ""), retry_after_ms=min(max(0, retry), DAY_MS))
 
 
 def _transport_fault(code: grpc.StatusCode, words: str) -> Fault:

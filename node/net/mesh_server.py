@@ -35,8 +35,9 @@ MESH_OPTIONS: tuple[Option, ...] = (
 )
 """An upload closes itself after 60 s (peers.py), well inside the grace. gRPC spreads the age by 10 % itself."""
 
-DirectoryFiles = Callable[[dict[str, bytes]], Iterable[tuple[str, bytes]]]
-"""Takes the SHA-256 of each file that the caller has, by path; yields (path, content) of those it lacks. May read from disk."""
+DirectoryFiles = Callable[[dict[str, bytes], frozenset[str]], Iterable[tuple[str, bytes]]]
+"""Given the SHA-256 of what the caller has, by path, and the only paths that it wants (none: all): yields (path, content) of what it
+lacks. May read from disk."""
 
 
 class MeshNode(Protocol):
@@ -118,7 +119,7 @@ class MeshService(MeshServiceServicer):
     ) -> AsyncIterator[pb.FetchDirectoryResponse]:
         """Streams the directory's files that the caller lacks. Reading them from disk is done beside the loop."""
         self._caller(context)
-        files = iter(self._directory_files(dict(request.have_sha256)))
+        files = iter(self._directory_files(dict(request.have_sha256), frozenset(request.paths)))
         while (file := await asyncio.to_thread(next, files, None)) is not None:
             path, content = file
             for begin in range(0, max(1, len(content)), DIRECTORY_PIECE_BYTES):

@@ -5,21 +5,23 @@ minute or 256 MiB, so that it never outlives the grace of a server that renews i
 peer has it durably, and the courier goes on from there with a new call.
 """
 
-import re
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
 import grpc
 
-from node.errors import Broken, Deferred, Fault
+from node.errors import Deferred, Fault
 from node.model.directory import NodeEntry
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, Want
 from node.model.policy import KIB, MIB
 from node.model.reason import Reason
 from node.net.channels import Channels, Kind, Line
+from node.net.directory_files import Arrivals
 from node.net.errors import OK, faults, peer_fault_of
 from node.net.upload import conduct
 from node.seal.tls import TlsIdentity
@@ -33,11 +35,11 @@ PUT_BODY_S = 60.0
 PUT_BODY_ANSWER_S = 30.0
 """Time for the peer's last fsync and its answer."""
 PUT_BODY_BYTES_MAX = 256 * MIB
-DIRECTORY_S = 300.0
-DIRECTORY_BYTES_MAX = 512 * MIB
-DIRECTORY_FILES_MAX = 100_000
+DIRECTORY_S, DIRECTORY_FIRST_S = 300.0, 60.0
+"""The longest that a peer may send files of the directory, and the shortest; between them their size decides."""
 
-_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,7}")
+
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ class GrpcPeers:
         """Introduce ourselves. Raises Deferred(PEER_TLS_FAILED) if another node than the one meant answers."""
         with self._call(peer, Kind.FAST, "hello") as line:
             response = await line.stub.Hello(codec.hello_request_to_proto(hello), timeout=HELLO_S)
-        answer = codec.hello_response_from_proto(response)
+            answer = codec.hello_response_from_proto(_understood(response))
         if answer.node_id != peer.node_id:
             raise Deferred(Reason.PEER_TLS_FAILED, f"{peer.node_id} was called, {answer.node_id[:64]!r} answers")
         return answer
@@ -77,13 +79,13 @@ class GrpcPeers:
         timeout_s = PUSH_S + sum(map(_body_bytes, items)) / PUSH_BYTES_PER_S
         with self._call(peer, Kind.FAST, "push") as line:
             response = await line.push(request, timeout=timeout_s)
-        return codec.push_response_from_proto(response, len(items))
+            return codec.push_response_from_proto(_understood(response), len(items))
 
     async def offer(self, peer: NodeEntry, parcel: Parcel) -> Answer | Want:
         """Announce a large packet."""
         with self._call(peer, Kind.FAST, "offer") as line:
             response = await line.stub.Offer(codec.offer_request_to_proto(parcel), timeout=OFFER_S)
-        return codec.offer_response_from_proto(response)
+            return codec.offer_response_from_proto(_understood(response))
 
     async def put_body(self, peer: NodeEntry, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Upload from an offset on for at most a minute or 256 MiB; return how many octets are durable at the peer.
@@ -97,29 +99,30 @@ class GrpcPeers:
                 response = await conduct(call, self._upload(call, token, offset_bytes, chunks))
             finally:
                 self.tally.uploads -= 1
-        return response.offset_bytes
+            return _understood(response).offset_bytes
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         """Say that the upload is complete."""
         with self._call(peer, Kind.FAST, "commit") as line:
             response = await line.stub.Commit(codec.commit_request_to_proto(parcel), timeout=COMMIT_S)
-        return codec.commit_response_from_proto(response)
+            return codec.commit_response_from_proto(_understood(response))
 
-    async def fetch_directory(self, peer: NodeEntry, have_sha256: dict[str, bytes]) -> dict[str, bytes]:
-        """Return the directory's files that we lack, by path; nothing in them is verified yet.
+    async def fetch_directory(
+        self, peer: NodeEntry, wanted: Mapping[str, int], have_sha256: Mapping[str, bytes], into: Path, *, strays: bool
+    ) -> None:
+        """Ask for files of the directory that differ from those we have, and write what comes into a folder; nothing is verified yet.
 
-        Raises Broken(DIRECTORY_INVALID) for a path that could leave its folder, more than 512 MiB or 100,000 files.
+        `wanted`: the most octets of each file, by path; `strays`: also take what was not asked for, from a peer of an older version.
+        Raises Broken(DIRECTORY_INVALID) for a path that could leave its folder, and for more than was asked for.
         """
-        request = pb.FetchDirectoryRequest(have_sha256=have_sha256)
-        gathered = _Files()
+        request = pb.FetchDirectoryRequest(have_sha256=have_sha256, paths=sorted(wanted))
+        timeout_s = min(DIRECTORY_S, DIRECTORY_FIRST_S + sum(wanted.values()) / PUSH_BYTES_PER_S)
         with self._call(peer, Kind.BULK, "fetch_directory") as line:
-            call = line.stub.FetchDirectory(request, timeout=DIRECTORY_S)
+            call = line.stub.FetchDirectory(request, timeout=timeout_s)
             try:
-                async for piece in call:
-                    gathered.add(piece)
+                await Arrivals(into, wanted, strays=strays).take(aiter(call))
             finally:
                 call.cancel()
-        return gathered.done()
 
     async def _upload(
         self,
@@ -162,6 +165,13 @@ class GrpcPeers:
             self._channels.drop(line, refused_by_tls=deferred.reason is Reason.PEER_TLS_FAILED)
 
 
+def _understood(response: R | None) -> R:
+    """Return an answer. Raises Deferred(PEER_UNREACHABLE) for octets that are none: grpc.aio logs them and gives None."""
+    if response is None:
+        raise Deferred(Reason.PEER_UNREACHABLE, "the peer's answer cannot be read")
+    return response
+
+
 async def _finish(chunks: AsyncIterator[bytes]) -> None:
     """Close a generator that was not read to its end, so that it lets go of what it holds open."""
     if isinstance(chunks, AsyncGenerator):
@@ -170,38 +180,3 @@ async def _finish(chunks: AsyncIterator[bytes]) -> None:
 
 def _body_bytes(item: PushItem) -> int:
     return len(item.body) if isinstance(item, PushPacket) else 0
-
-
-class _Files:
-    """Files of a directory as they come in pieces; bounded, and only under harmless paths."""
-
-    def __init__(self) -> None:
-        self._whole: dict[str, bytes] = {}
-        self._path = ""
-        self._pieces: list[bytes] = []
-        self._total_bytes = 0
-
-    def add(self, piece: pb.FetchDirectoryResponse) -> None:
-        """Take the next piece."""
-        if self._pieces and piece.path != self._path:
-            raise _bad_directory(f"{self._path!r} ends without its last piece")
-        if not _PATH.fullmatch(piece.path) or piece.path in self._whole:
-            raise _bad_directory(f"path {piece.path[:100]!r}")
-        self._total_bytes += len(piece.data)
-        if self._total_bytes > DIRECTORY_BYTES_MAX or len(self._whole) >= DIRECTORY_FILES_MAX:
-            raise _bad_directory("more than a directory may be")
-        self._path = piece.path
-        self._pieces.append(piece.data)
-        if piece.last:
-            self._whole[piece.path] = b"".join(self._pieces)
-            self._pieces = []
-
-    def done(self) -> dict[str, bytes]:
-        """Return all files. Raises Deferred(PEER_UNREACHABLE) if the last one is not whole."""
-        if self._pieces:
-            raise Deferred(Reason.PEER_UNREACHABLE, f"{self._path} broke off")
-        return self._whole
-
-
-def _bad_directory(detail: str) -> Broken:
-    return Broken(Reason.DIRECTORY_INVALID, f"from a peer: {detail}")

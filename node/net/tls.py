@@ -4,11 +4,11 @@ A client trusts exactly the certificates that the directory names for the peer i
 handshake, those of all known peers, and then compares the one presented, octet by octet, with the directory on every
 call: a pinned certificate that may sign others must not widen the circle. Validity dates are checked by gRPC itself.
 
-BoringSSL finds a pinned certificate by subject and key identifier: two of one node (old and new, while keys are
-exchanged) must carry SubjectKeyIdentifier and AuthorityKeyIdentifier, or only the first is accepted.
+BoringSSL finds a pinned certificate by its issuer's name and key identifier (node/directory/certificates.py): two of one node (old and
+new, while keys are exchanged) must carry SubjectKeyIdentifier and AuthorityKeyIdentifier, or only the first is accepted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import grpc
@@ -17,6 +17,7 @@ from node.errors import Broken
 from node.log import get_logger
 from node.model.directory import Directory
 from node.model.reason import Reason
+from node.net.tls_trial import TlsTrial, tls_trial
 from node.seal.tls import TlsIdentity, certificate_der, pem_from_der, server_name_of
 
 log = get_logger()
@@ -50,17 +51,23 @@ def name_of(der: bytes) -> str:
 
 
 class PinnedRoots:
-    """The certificates that the mesh server trusts in the handshake; they follow the directory without a restart."""
+    """What the mesh server trusts in the handshake; follows the directory without a restart.
 
-    def __init__(self, identity: TlsIdentity, current: Callable[[], Directory]) -> None:
+    gRPC forgets all roots that follow one that it cannot read, so what the trial has found bad is left out. Nothing is tried here, in
+    gRPC's own thread: the start and the directory's feed have done that before.
+    """
+
+    def __init__(self, identity: TlsIdentity, current: Callable[[], Directory], trial: TlsTrial | None = None) -> None:
         self._identity = identity
         self._current = current
+        self._trial = trial or tls_trial()
         self._given: frozenset[bytes] = frozenset()
+        self._told: frozenset[bytes] = frozenset()
 
     def credentials(self) -> grpc.ServerCredentials:
         """Return server credentials that ask for a client certificate and look here at every handshake."""
         return grpc.dynamic_ssl_server_credentials(
-            self._configuration(self._trusted()),
+            self._configuration(self._current()),
             self._fetch,  # type: ignore[arg-type]  # the stubs forget that None means: nothing changed
             require_client_authentication=True,
         )
@@ -68,27 +75,30 @@ class PinnedRoots:
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
         """Return the configuration for the next handshake; None: nothing has changed. gRPC calls this in a thread of its own."""
         try:
-            trusted = self._trusted()
-            return None if trusted == self._given else self._configuration(trusted)
+            directory = self._current()
+            return None if frozenset(directory.certificates) == self._given else self._configuration(directory)
         except Exception:
             log.exception("roots.failed")
             return None
 
-    def _trusted(self) -> frozenset[bytes]:
-        return frozenset(self._current().certificates)
+    def _configuration(self, directory: Directory) -> grpc.ServerCertificateConfiguration:
+        """Our own certificate is among the roots because gRPC refuses an empty list; the directory decides anyway.
 
-    def _configuration(self, trusted: frozenset[bytes]) -> grpc.ServerCertificateConfiguration:
-        """Return a configuration that trusts these certificates, and our own.
-
-        Our own is among the roots because gRPC refuses an empty list; the directory decides on every call anyway.
+        It comes last: should gRPC not be able to read it, nobody follows.
         """
-        readable = [der for der in sorted(trusted) if name_of(der)]
-        if len(readable) < len(trusted):
-            log.warning("certificates.unreadable", count=len(trusted) - len(readable))
-        roots = b"".join([self._identity.certificate_pem, *map(pem_from_der, readable)])
+        trusted = frozenset(directory.certificates)
+        faults = self._trial.faults_known(trusted)
+        self._tell({der: fault for der, fault in faults.items() if der not in self._told}, directory)
+        self._told = frozenset(faults)
+        pems = [pem_from_der(der) for der in sorted(trusted) if der not in faults]
+        roots = b"".join([*pems, self._identity.certificate_pem])
         configuration = grpc.ssl_server_certificate_configuration([_pair(self._identity)], root_certificates=roots)
         self._given = trusted
         return configuration
+
+    def _tell(self, faults: Mapping[bytes, str], directory: Directory) -> None:
+        for der, fault in faults.items():
+            log.warning("certificate.left_out", peer=directory.certificates[der], detail=fault)
 
 
 def office_credentials(identity: TlsIdentity) -> grpc.ServerCredentials:

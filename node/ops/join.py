@@ -9,6 +9,7 @@ from node.directory.trust.trust import TrustedFolder
 from node.errors import Broken
 from node.model.directory import Directory
 from node.model.reason import Reason
+from node.net.tls_trial import tls_trial
 from node.ops.home import Home
 
 
@@ -24,7 +25,7 @@ def bootstrap(place: Home, public: Path, fingerprint: str, at_ms: int) -> tuple[
     found = root_fingerprint(root)
     if fingerprint and _digits(fingerprint) != _digits(found):
         raise Broken(Reason.DIRECTORY_INVALID, f"the root's fingerprint is {found}, not {fingerprint}")
-    trusted = TrustedFolder(place.directory)
+    trusted = TrustedFolder(place.directory, tls_trial())
     trusted.bootstrap(root)
     return found, trusted.update_from(public, at_ms)
 

@@ -25,12 +25,15 @@ from node.directory.trust.trust import TrustedFolder
 from node.errors import Fault
 from node.flow.inbox.vxp_inbox import VxpInbox
 from node.log import get_logger
+from node.model.directory import Directory
 from node.net.admin_server import AdminService
 from node.net.errors import Tally
 from node.net.listener import Listener
 from node.net.mesh_server import MeshService, mesh_listener
 from node.net.office_server import OfficeService, office_listener
 from node.net.peers import GrpcPeers
+from node.net.tls import PinnedRoots, all_names
+from node.net.tls_trial import tls_trial
 from node.net.webhook_client import HookClient
 from node.net.webhooks import HttpHooks
 from node.node import Node
@@ -39,6 +42,7 @@ from node.process.health import Health
 from node.process.loops import Loops
 from node.process.system import SystemClock, SystemEntropy, ThreadWorkers
 from node.process.systemd import ServiceManager
+from node.process.trust_view import TrustView
 from node.seal import next_tls
 from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity
@@ -127,8 +131,9 @@ async def start(
     place, policy = Homestead(home), settings.policy()
     passphrase = _passphrase(settings)
     keyring = load_keys(place.keys, settings.node_id, passphrase)
-    trusted = TrustedFolder(place.directory)
+    trusted = TrustedFolder(place.directory, tls_trial())
     directory = trusted.load()
+    await asyncio.to_thread(_try_certificates, directory)
     identity = next_tls.adopt(place.keys, directory.certificates_of(settings.node_id), passphrase)
     calendar = load_calendar(settings.calendar.file)
     machine_clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
@@ -148,15 +153,18 @@ async def start(
         )
         source.subscribe(lambda directory: loops.dispatcher.directory_changed())
         node.signals.newer_directory.connect(lambda news: feed.hear_of(*news))
+        trust = TrustView(trusted, feed, tls_trial(), node.node_id)
+        software = f"truc {__version__}"
         health = Health(
             store,
             source,
             machine_clock,
             identity,
             node.node_id,
-            f"truc {__version__}",
+            software,
             _machine(home),
             node.agreed_time.doubt,
+            trust.findings,
         )
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed, tallies)
@@ -290,8 +298,23 @@ def check(home: Path, settings: "Settings") -> None:
     load_keys(place.keys, settings.node_id, passphrase)
     load_calendar(settings.calendar.file)
     directory = TrustedFolder(place.directory).load()
-    next_tls.chosen(place.keys, directory.certificates_of(settings.node_id), passphrase)
+    identity = next_tls.chosen(place.keys, directory.certificates_of(settings.node_id), passphrase)
+    _try_certificates(directory)
+    PinnedRoots(identity, lambda: directory).credentials()
+    for peer in directory.nodes.values():
+        all_names(peer.tls_certificates)
     check_store(place.store, settings.node_id)
+
+
+def _try_certificates(directory: Directory) -> None:
+    """Let gRPC's TLS try those of the directory in force, which an older program may have believed. Blocks.
+
+    One that fails costs only its owner. If none can be tried, the profile alone decides; that is no reason not to start.
+    """
+    try:
+        tls_trial().faults(directory.certificates)
+    except Fault as fault:
+        log.warning("certificates.untried", reason=fault.reason.name, detail=fault.detail)
 
 
 def run(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None] | None = None) -> None:

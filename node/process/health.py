@@ -6,6 +6,7 @@ from typing import Protocol
 from node.directory.trust.freshness import age_findings
 from node.errors import ADVICE, Fault, Finding
 from node.flow.agreed_time import Doubt
+from node.model.directory import Directory
 from node.model.office import HealthView
 from node.model.reason import Reason
 from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
@@ -42,6 +43,7 @@ class Health:
         software: str,
         machine: Callable[[], tuple[int, int]],
         clock_doubt: Callable[[], Doubt | None],
+        trust: Callable[[Directory], list[Finding]] = lambda directory: [],
     ) -> None:
         self._store = store
         self._directory = directory
@@ -51,6 +53,7 @@ class Health:
         self._software = software
         self._machine = machine
         self._clock_doubt = clock_doubt
+        self._trust = trust
         self._start_time_ms = clock.now_ms()
         self._first_commit_no = store.commit_no
 
@@ -63,6 +66,7 @@ class Health:
             findings.append(Finding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True))
         else:
             findings += age_findings(directory, now_ms)
+        findings += self._trust(directory)
         if disk_free_bytes < DISK_FREE_BYTES_MIN:
             findings.append(Finding(Reason.DISK_FULL, ADVICE[Reason.DISK_FULL], grave=False))
         findings.sort(key=lambda finding: not finding.grave)

@@ -14,6 +14,7 @@ from node.directory.authority.authority import Authority
 from node.directory.zone.zone import ZoneEditor
 from node.errors import Fault
 from node.log import get_logger
+from node.net.tls_trial import tls_trial
 
 LOOK_EVERY_S = 0.5
 RENEW_EVERY_S = 12 * 3600.0
@@ -47,7 +48,7 @@ class Publisher:
         is_old = time.monotonic() - self._renewed_s > RENEW_EVERY_S
         if not changed and not is_old:
             return False
-        authority, now_ms = Authority.open(self._authority), time.time_ns() // 1_000_000
+        authority, now_ms = Authority.open(self._authority, tls_trial()), time.time_ns() // 1_000_000
         for zone in changed:
             authority.take(ZoneEditor.open(zone).update(now_ms), now_ms)
             self._seen[zone] = _marks(zone)  # after taking: a zone that was refused is tried again at the next look

@@ -6,7 +6,6 @@ The files are keys/tls.key (private, like the other keys) and keys/tls.crt.
 
 import datetime
 import ipaddress
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from node.errors import Broken, Rejected
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
+from node.seal.certificate import DNS_NAME, alternative_names, read_certificate, reading, server_name
 from node.seal.files import PUBLIC_MODE, make_folder, read_public, replace_file, write_new
 from node.seal.keyring import encryption_of, load_private_key
 
@@ -28,8 +28,6 @@ TlsKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 """Keys of the kind that `create_certificate` makes, or that authorities issue certificates for."""
 BACKDATE_MS = DAY_MS
 """A new certificate is valid since yesterday, so that a peer whose clock is behind accepts it at once."""
-
-_DNS_NAME = re.compile(r"[A-Za-z0-9.*_-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +97,26 @@ def load_tls(folder: Path, passphrase: bytes | None) -> TlsIdentity:
     if not isinstance(key, TlsKey):
         raise Broken(Reason.KEY_UNUSABLE, f"{folder / KEY_FILE} is no elliptic-curve or RSA key")
     certificate_pem = read_public(folder / CERTIFICATE_FILE)
-    if _certificate(certificate_der(certificate_pem)).public_key() != key.public_key():
+    if not _belongs(certificate_der(certificate_pem), key):
         raise Broken(Reason.KEY_UNUSABLE, f"{folder / CERTIFICATE_FILE} is not the certificate of {KEY_FILE}")
     return TlsIdentity(_key_pem(key), certificate_pem)
+
+
+def _belongs(der: bytes, key: TlsKey) -> bool:
+    """Tell whether a certificate is over a key; one whose key cannot be read is not."""
+    try:
+        with reading():
+            return read_certificate(der).public_key() == key.public_key()
+    except Broken:
+        return False
 
 
 def certificate_der(certificate_pem: bytes) -> bytes:
     """Return the DER of the first certificate in a PEM. Raises Broken(KEY_UNUSABLE) if there is none."""
     try:
-        return x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER)
-    except ValueError as error:
+        with reading():
+            return x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER)
+    except Broken as error:
         raise Broken(Reason.KEY_UNUSABLE, "the PEM holds no certificate") from error
 
 
@@ -118,19 +126,22 @@ def certificates_der(pem: bytes) -> tuple[bytes, ...]:
     Raises Broken(KEY_UNUSABLE) if there is none.
     """
     try:
-        return tuple(one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(pem))
-    except ValueError as error:
+        with reading():
+            return tuple(one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(pem))
+    except Broken as error:
         raise Broken(Reason.KEY_UNUSABLE, "the PEM holds no certificate") from error
 
 
 def pem_from_der(der: bytes) -> bytes:
     """Return a certificate as PEM. Raises Broken(DIRECTORY_INVALID) if it is none: pins come from the directory."""
-    return _certificate(der).public_bytes(Encoding.PEM)
+    return read_certificate(der).public_bytes(Encoding.PEM)
 
 
 def not_after_ms(der: bytes) -> int:
     """Return when a certificate expires, milliseconds since 1970 UTC. Raises Broken(DIRECTORY_INVALID)."""
-    return int(_certificate(der).not_valid_after_utc.timestamp()) * 1000
+    certificate = read_certificate(der)
+    with reading():
+        return int(certificate.not_valid_after_utc.timestamp()) * 1000
 
 
 def is_expired(der: bytes, now_ms: int) -> bool:
@@ -147,29 +158,18 @@ def check_expiry(der: bytes, now_ms: int) -> None:
 def server_name_of(der: bytes) -> str:
     """Return a name under which a pinned certificate can be asked for: its last DNS name (ours: the node's id), else its CN.
 
-    Raises Broken(DIRECTORY_INVALID) if it is no certificate; "" if it has no name at all.
+    Raises Broken(DIRECTORY_INVALID) if it is no certificate, or one with a part that cannot be read; "" if it has no name at all.
     """
-    certificate = _certificate(der)
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        dns = names.get_values_for_type(x509.DNSName)
-    except x509.ExtensionNotFound:
-        dns = []
-    common = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return next(iter([*reversed(dns), *common]), "")
+    return server_name(read_certificate(der))
 
 
 def host_names_of(der: bytes) -> list[str]:
     """Return the names and addresses for which clients take a certificate; a common name alone is none.
 
-    Raises Broken(DIRECTORY_INVALID) if it is no certificate.
+    Raises Broken(DIRECTORY_INVALID) if it is no certificate, or one with a part that cannot be read.
     """
-    try:
-        names = _certificate(der).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
-    return [*names.get_values_for_type(x509.DNSName), *addresses]
+    dns, addresses = alternative_names(read_certificate(der))
+    return [*dns, *addresses]
 
 
 def _extensions(key: ec.EllipticCurvePublicKey, names: Sequence[str]) -> list[tuple[x509.ExtensionType, bool]]:
@@ -206,16 +206,9 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 def _dns_name(host: str) -> x509.DNSName:
-    if not _DNS_NAME.fullmatch(host):
+    if not DNS_NAME.fullmatch(host):
         raise Rejected(Reason.REQUEST_INVALID, f"{host[:100]!r} is neither a host name nor an IP address")
     return x509.DNSName(host)
-
-
-def _certificate(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError as error:
-        raise Broken(Reason.DIRECTORY_INVALID, "not a DER certificate") from error
 
 
 def _private_key_of(identity: TlsIdentity) -> TlsKey:

@@ -7,8 +7,9 @@ cannot be understood is as good as none: Deferred(PEER_UNREACHABLE), and the out
 
 from collections.abc import Sequence
 
-from node.errors import Deferred, Denied
+from node.errors import Deferred, Denied, Rejected
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.wire.envelope import (
     is_node_id,
@@ -24,6 +25,13 @@ DETAIL_CHARACTERS_MAX = 300
 """At most so much of a peer's words reaches our log."""
 
 
+FEATURES_MAX, WORD_CHARACTERS_MAX = 64, 200
+WALL_TIME_MS_MAX = 253_402_300_799_999
+"""The end of the year 9999: later times cannot be shown, and sums with them leave 64 bits."""
+NUMBER_MAX = 1 << 53
+RETRY_AFTER_MS_MAX = DAY_MS
+
+
 def hello_request_to_proto(hello: Hello) -> pb.HelloRequest:
     """Translate our introduction; our certificate tells who we are."""
     return pb.HelloRequest(
@@ -37,7 +45,9 @@ def hello_request_to_proto(hello: Hello) -> pb.HelloRequest:
 
 
 def hello_request_from_proto(message: pb.HelloRequest, node_id: str) -> Hello:
-    """Translate a caller's introduction; `node_id` is the node whose certificate it presented."""
+    """Translate a caller's introduction; `node_id` is whose certificate it presented. Raises Rejected(REQUEST_INVALID)."""
+    if (odd := _what_is_odd(message)) is not None:
+        raise Rejected(Reason.REQUEST_INVALID, odd)
     return _hello(message, node_id)
 
 
@@ -55,7 +65,12 @@ def hello_response_to_proto(hello: Hello) -> pb.HelloResponse:
 
 
 def hello_response_from_proto(message: pb.HelloResponse) -> Hello:
-    """Translate a peer's answer; the caller compares `node_id` with whom it meant to call."""
+    """Translate a peer's answer; the caller compares `node_id` with whom it meant to call.
+
+    Raises Deferred(PEER_UNREACHABLE) if its numbers cannot be.
+    """
+    if (odd := _what_is_odd(message)) is not None:
+        raise _no_answer(odd)
     return _hello(message, message.node_id)
 
 
@@ -147,7 +162,7 @@ def answer_from_proto(message: pb.ItemAnswer) -> Answer:
     """Translate an answer; the receipt is not verified."""
     receipt = signed_receipt_from_proto(message.receipt) if message.HasField("receipt") else None
     detail = message.detail[:DETAIL_CHARACTERS_MAX]
-    return Answer(receipt, reason_of(message.reason), max(0, message.retry_after_ms), detail)
+    return Answer(receipt, reason_of(message.reason), _bounded(message.retry_after_ms), detail)
 
 
 def offer_request_to_proto(parcel: Parcel) -> pb.OfferRequest:
@@ -216,6 +231,15 @@ def _item_or_answer(message: pb.PushItem) -> PushItem | Answer:
         return Answer(reason=denied.reason, detail=denied.detail)
 
 
+def _what_is_odd(message: pb.HelloRequest | pb.HelloResponse) -> str | None:
+    """Say which number of an introduction cannot be meant; None: all can."""
+    if not 0 <= message.wall_time_ms <= WALL_TIME_MS_MAX:
+        return f"wall_time_ms {message.wall_time_ms}"
+    if not 0 <= message.directory_version <= NUMBER_MAX:
+        return f"directory_version {message.directory_version}"
+    return None
+
+
 def _hello(message: pb.HelloRequest | pb.HelloResponse, node_id: str) -> Hello:
     return Hello(
         node_id,
@@ -223,9 +247,14 @@ def _hello(message: pb.HelloRequest | pb.HelloResponse, node_id: str) -> Hello:
         message.protocol_max,
         message.wall_time_ms,
         message.directory_version,
-        tuple(message.features),
-        message.software,
+        tuple(feature[:WORD_CHARACTERS_MAX] for feature in message.features[:FEATURES_MAX]),
+        message.software[:WORD_CHARACTERS_MAX],
     )
+
+
+def _bounded(retry_after_ms: int) -> int:
+    """Return when a peer wants us to come again, as far as we let it decide."""
+    return min(max(0, retry_after_ms), RETRY_AFTER_MS_MAX)
 
 
 def _no_answer(detail: str) -> Deferred:

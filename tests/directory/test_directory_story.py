@@ -156,6 +156,7 @@ def test_a_refresh_is_signed_with_the_online_key_that_others_know(tmp_path: Path
 
 def test_a_refresh_without_a_publication_is_told(tmp_path: Path) -> None:
     land = country(tmp_path)
+    shutil.rmtree(land.authority.public / "editions")
     (land.authority.public / "metadata" / "snapshot.json").unlink()
     with pytest.raises(Broken) as caught:
         land.authority.refresh(NOW_MS)

@@ -213,8 +213,8 @@ async def mesh(
 ) -> AsyncIterator[tuple[str, MeshService]]:
     """Run a mesh server; yield its address and service."""
 
-    def lacking(have: dict[str, bytes]) -> list[tuple[str, bytes]]:
-        found = sorted((files or {}).items())
+    def lacking(have: dict[str, bytes], paths: frozenset[str]) -> list[tuple[str, bytes]]:
+        found = [one for one in sorted((files or {}).items()) if not paths or one[0] in paths]
         return [(path, data) for path, data in found if have.get(path) != hashlib.sha256(data).digest()]
 
     service = MeshService(node, directory, lacking, policy or Policy())

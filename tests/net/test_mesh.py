@@ -10,6 +10,7 @@ from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.mesh import Answer, Hello, PushPacket, PushReceipt, Want
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
+from node.net import directory_files
 from node.net import peers as peers_module
 from node.net.channels import Kind
 from node.net.peers import GrpcPeers
@@ -263,38 +264,64 @@ def test_an_upload_out_of_order_is_refused(messages):
     with_server(story)
 
 
-def test_the_directory_travels_in_pieces_and_only_what_is_lacking():
+async def fetched(peers, b, into, wanted, have=None, *, strays=False):
+    """Fetch files of the directory; return what has come, by path."""
+    await peers.fetch_directory(b, wanted, have or {}, into, strays=strays)
+    return {path.relative_to(into).as_posix(): path.read_bytes() for path in into.rglob("*") if path.is_file()}
+
+
+def test_the_directory_travels_in_pieces_and_only_what_is_wanted_and_lacking(tmp_path):
     files = {
         "metadata/1.root.json": b"{}",
         "targets/zones/H49": bytes(700_000),
         "empty": b"",
         "n/" + "f" * 64 + "." + "x" * 64: b"1",
     }
+    wanted = {path: len(data) for path, data in files.items()}
 
     async def story(node, peers, b, directory, service):
-        assert await peers.fetch_directory(b, {}) == files
+        assert await fetched(peers, b, tmp_path / "1", wanted) == files
         have = {"targets/zones/H49": hashlib.sha256(bytes(700_000)).digest()}
-        assert set(await peers.fetch_directory(b, have)) == files.keys() - have.keys()
+        assert set(await fetched(peers, b, tmp_path / "2", wanted, have)) == files.keys() - have.keys()
+        assert set(await fetched(peers, b, tmp_path / "3", {"empty": 0, "nowhere": 5})) == {"empty"}
 
     with_server(story, files=files)
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../b", "a//b", ".hidden", "a\\b", "", "a/./b"])
-def test_a_directory_file_that_could_leave_its_folder_is_refused(path):
+def test_a_directory_file_that_could_leave_its_folder_is_refused(path, tmp_path):
     async def story(node, peers, b, directory, service):
-        fault = await fault_from(peers.fetch_directory(b, {}))
+        fault = await fault_from(fetched(peers, b, tmp_path, {}, strays=True))
         assert (type(fault), fault.reason) == (Broken, Reason.DIRECTORY_INVALID)
 
     with_server(story, files={path: b"x"})
 
 
-def test_a_directory_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(peers_module, "DIRECTORY_BYTES_MAX", 1_000)
+def test_a_file_that_was_not_asked_for_is_taken_from_peers_of_an_older_version_only_and_within_bounds(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(directory_files, "STRAY_BYTES_MAX", 1_000)
 
     async def story(node, peers, b, directory, service):
-        assert (await fault_from(peers.fetch_directory(b, {}))).reason is Reason.DIRECTORY_INVALID
+        assert set(await fetched(peers, b, tmp_path / "1", {}, strays=True)) == {"a"}
+        assert (await fault_from(fetched(peers, b, tmp_path / "2", {}))).reason is Reason.DIRECTORY_INVALID
+        service._directory_files = lambda have, paths: [("a", bytes(600)), ("b", bytes(600))]
+        assert (await fault_from(fetched(peers, b, tmp_path / "3", {}, strays=True))).reason is Reason.DIRECTORY_INVALID
 
-    with_server(story, files={"a": bytes(600), "b": bytes(600)})
+    with_server(story, files={"a": bytes(600)})
+
+
+@pytest.mark.parametrize(
+    "files",
+    [[("a", bytes(101))], [("a", b"x"), ("a", b"y")], [("a", b"x"), ("a/b", b"y")], [("a/b", b"x"), ("a", b"y")]],
+)
+def test_a_file_that_is_too_long_or_comes_twice_or_is_a_folder_too_is_refused(files, tmp_path):
+    async def story(node, peers, b, directory, service):
+        service._directory_files = lambda have, paths: files
+        fault = await fault_from(fetched(peers, b, tmp_path, {"a": 100, "a/b": 100}))
+        assert fault.reason is Reason.DIRECTORY_INVALID
+
+    with_server(story)
 
 
 def test_a_peer_that_is_not_there_is_unreachable_at_once_and_reached_as_soon_as_it_is():

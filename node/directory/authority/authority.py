@@ -13,9 +13,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from node.directory.authority.canary import check_edition, check_signatures
 from node.directory.authority.draft import Draft
-from node.directory.authority.publish import publish, published_role_version, refresh, version_of_role
+from node.directory.authority.publish import Try, publish, published_role_version, refresh, version_of_role
 from node.directory.authority.summary import Summary, summarise
+from node.directory.certificates import UNJUDGED, Certificates, Holders
 from node.directory.delegation import delegate, grants_of, key_of_node, withdraw
 from node.directory.files import disk_faults, sync_folder
 from node.directory.grant import Grant, all_prefixes, holder_of
@@ -39,9 +41,11 @@ class Authority:
     KEY_FILE_EXPOSED or KEY_UNUSABLE for keys, HOME_IN_USE, IO_FAILED, or Deferred(DISK_FULL).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificates: Certificates | None = None) -> None:
         """Use `create` or `open`."""
         self._folder = folder
+        self._judge = certificates
+        self._certificates = certificates or UNJUDGED
         self._draft = Draft(folder)
 
     @classmethod
@@ -63,11 +67,14 @@ class Authority:
         return cls(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> "Authority":
-        """Open an authority's folder. Raises Broken(HOME_MISSING) if there is none."""
+    def open(cls, folder: Path, certificates: Certificates | None = None) -> "Authority":
+        """Open an authority's folder; `certificates` judges those of the nodes, and what is published is tried with it before.
+
+        None: neither (for verbs that do not need it, and tests of careless authorities). Raises Broken(HOME_MISSING) if there is none.
+        """
         if not (folder / "public" / ROOT).exists():
             raise Broken(Reason.HOME_MISSING, f"{folder} holds no authority")
-        return cls(folder)
+        return cls(folder, certificates)
 
     @property
     def public(self) -> Path:
@@ -140,9 +147,12 @@ class Authority:
             self._write_targets(self._targets()[0], now_ms)
 
     def publish(self, now_ms: int) -> int:
-        """Publish everything decided; return the directory's new version. Without changes it gets a fresh timestamp."""
+        """Publish everything decided; return the directory's new version. Without changes: a fresh timestamp.
+
+        Raises Broken(DIRECTORY_INVALID), with nothing published, for what a node would not believe or could not use (canary.py).
+        """
         with self._draft.locked():
-            return publish(self._draft, self._targets()[1], self._online(self._root()), now_ms)
+            return publish(self._draft, self._targets()[1], self._online(self._root()), now_ms, self._canary(now_ms))
 
     def refresh(self, now_ms: int) -> int:
         """Give what is published a fresh timestamp and return the directory's new version; nobody sees what is only decided.
@@ -150,7 +160,12 @@ class Authority:
         It is called every day, by a timer: nodes warn of a directory that is older than a day (trust/freshness.py).
         """
         with self._draft.locked():
-            return refresh(self._draft, self._online(read_root(self._draft.published(ROOT))), now_ms)
+            root = self._draft.published(root_path(1))
+
+            def attempt(edition: Path) -> None:
+                check_signatures(edition, root, now_ms)
+
+            return refresh(self._draft, self._online(read_root(self._draft.published(ROOT))), now_ms, attempt)
 
     def replace_online_key(self, now_ms: int) -> None:
         """Exchange the online key (lost, or in wrong hands); publish afterwards.
@@ -170,6 +185,16 @@ class Authority:
         """Return what the authority has decided and published, for people."""
         root = self._draft.need(ROOT)
         return summarise(self._draft, root_name(root), self.fingerprint(), *self._targets())
+
+    def _canary(self, now_ms: int) -> Try:
+        """Return what loads an edition as a node does before it is published."""
+        judge = self._judge
+
+        def attempt(edition: Path) -> None:
+            if judge is not None:
+                check_edition(edition, self.public, self.root_json(), judge, now_ms)
+
+        return attempt
 
     def _begin(self, name: str, now_ms: int, root_keys: int, root_threshold: int) -> None:
         keys = [self._new_key("root") for _ in range(root_keys)]
@@ -195,11 +220,18 @@ class Authority:
             self._draft.write(name, data)
 
     def _check_certificates(self, node: pb.NodeFile, others: list[Grant]) -> None:
-        """Refuse a certificate of another node: a pinned one says who is calling, so it may stand for one node only."""
+        """Refuse what no node could use, and what would stand in another node's way: a certificate says who is calling."""
+        where = node_target(node.node_id)
+        for fault in self._certificates.faults(node.tls_certificates).values():
+            refuse(where, fault)
+        holders = Holders(self._certificates)
         for other in others:
             data = self._draft.need(target_path(node_target(other.node_id)))
-            if set(node.tls_certificates) & set(check_node_file(data, other.node_id).tls_certificates):
-                refuse(node_target(node.node_id), f"uses the TLS certificate of {other.node_id}")
+            theirs = list(check_node_file(data, other.node_id).tls_certificates)
+            faulty = self._certificates.faults(theirs)
+            holders.take(other.node_id, [der for der in theirs if der not in faulty])
+        if conflict := holders.conflict(node.node_id, node.tls_certificates):
+            refuse(where, conflict)
 
     def _delegate(self, targets: Targets, grant: Grant, key: Key, now_ms: int) -> None:
         delegate(targets, grant, key)

@@ -1,7 +1,7 @@
 """Draft and public, the authority's two folders: `draft/` holds what has been decided, `public/` what has been published.
 
-Everything is written to the draft first. Publishing copies it over, then writes snapshot, and timestamp last of all: until that one
-rename nothing has changed for anybody who checks, and after it everything is there. A publication that broke off is done again.
+Everything is written to the draft first. Publishing puts a whole edition together beside what is published and shows it by one rename;
+then the public files follow (whole.py). A publication that broke off is completed by the next one.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node.directory.files import disk_faults, read_file, sync_folder, write_file
+from node.directory.layout import EDITIONS
 from node.errors import Broken
 from node.model.reason import Reason
 
@@ -54,24 +55,26 @@ class Draft:
         """Return the paths of all decided files that differ from what is published, in order."""
         return [path for path in _paths(self._draft) if read_file(self._draft / path) != read_file(self.public / path)]
 
-    def publish_decided(self) -> None:
-        """Copy every decided file to the public folder."""
-        for path in self.changed():
-            write_file(self.public / path, self.need(path))
-
-    def publish(self, path: str, data: bytes) -> None:
-        """Write one public file."""
-        write_file(self.public / path, data)
+    def place(self, path: str, *, decided: bool) -> Path:
+        """Return where a file lies: as decided last, or as published. Raises Broken(DIRECTORY_INVALID) if it does not."""
+        if decided and (self._draft / path).exists():
+            return self._draft / path
+        self.published(path)
+        return self.public / path
 
     def finish(self, keep: set[str]) -> None:
         """Remove public files that nothing names any more, and forget the draft; for when the timestamp is out."""
         with disk_faults(self._folder):
-            for path in _paths(self.public):
+            for path in self.published_paths():
                 if path not in keep:
                     (self.public / path).unlink()
             if self._draft.exists():
                 shutil.rmtree(self._draft)
             sync_folder(self._folder)
+
+    def published_paths(self) -> list[str]:
+        """Return the paths of all public files, without whole editions."""
+        return [path for path in _paths(self.public) if not path.startswith(f"{EDITIONS}/")]
 
     @contextmanager
     def locked(self) -> Iterator[None]:

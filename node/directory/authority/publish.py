@@ -4,9 +4,12 @@ Snapshot and timestamp rise together and carry digests of what they name, so the
 never forgets a role, not even a revoked node's: TUF refuses one that does, because forgetting is how a rollback would begin.
 """
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from node.directory.authority.draft import Draft
+from node.directory.authority.whole import follow_up, prepare, show
 from node.directory.grant import Grant
 from node.directory.layout import (
     ROOT,
@@ -33,32 +36,51 @@ from node.directory.tufapi import (
     Timestamp,
 )
 
+Try = Callable[[Path], None]
+"""Looks at a whole edition before anybody sees it; raises if it must not be published."""
 
-def publish(draft: Draft, grants: Sequence[Grant], online: CryptoSigner, now_ms: int) -> int:
+
+def publish(draft: Draft, grants: Sequence[Grant], online: CryptoSigner, now_ms: int, attempt: Try) -> int:
     """Publish the draft; return the new version."""
+    follow_up(draft)
     version = published_version(draft) + 1
     snapshot = signed(_snapshot(draft, grants, version, now_ms), [online])
     # Before the first public file is written: it refuses a draft that does not fit together.
     keep = _named_paths(draft, grants)
-    draft.publish_decided()
-    _put(draft, snapshot, version, online, now_ms)
+    _show(draft, keep, snapshot, version, online, now_ms, attempt, decided=True)
     draft.finish(keep)
     return version
 
 
-def refresh(draft: Draft, online: CryptoSigner, now_ms: int) -> int:
+def refresh(draft: Draft, online: CryptoSigner, now_ms: int, attempt: Try) -> int:
     """Sign what is published anew, with nothing of what has been decided since; return the new version."""
+    follow_up(draft)
     version = published_version(draft) + 1
     meta = Metadata[Snapshot].from_bytes(draft.published(SNAPSHOT)).signed.meta
-    snapshot = Snapshot(version=version, expires=expires(now_ms, SNAPSHOT_DAYS), meta=meta)
-    _put(draft, signed(snapshot, [online]), version, online, now_ms)
+    snapshot = signed(Snapshot(version=version, expires=expires(now_ms, SNAPSHOT_DAYS), meta=meta), [online])
+    _show(draft, draft.published_paths(), snapshot, version, online, now_ms, attempt, decided=False)
     return version
 
 
-def _put(draft: Draft, snapshot: bytes, version: int, online: CryptoSigner, now_ms: int) -> None:
-    timestamp = signed(_timestamp(snapshot, version, now_ms), [online])
-    draft.publish(SNAPSHOT, snapshot)
-    draft.publish(TIMESTAMP, timestamp)  # last: until now a reader sees the old directory, after it the whole new one
+def _show(
+    draft: Draft,
+    paths: Collection[str],
+    snapshot: bytes,
+    version: int,
+    online: CryptoSigner,
+    now_ms: int,
+    attempt: Try,
+    *,
+    decided: bool,
+) -> None:
+    """Put an edition together, try it, show it."""
+    new = {SNAPSHOT: snapshot, TIMESTAMP: signed(_timestamp(snapshot, version, now_ms), [online])}
+    part = prepare(draft, paths, new, decided=decided)
+    try:
+        attempt(part)
+        show(draft, part, version)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def published_version(draft: Draft) -> int:

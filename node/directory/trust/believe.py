@@ -4,17 +4,28 @@ TUF proves who signed; rules.py says what makes sense. Each file is decided on a
 its former one, and everybody else gets the update. Each such case is a finding, in words, naming the file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from google.protobuf.message import DecodeError
+
+from node.directory.certificates import Certificates, Holders
 from node.directory.grant import Grant, all_prefixes, longer_prefixes
 from node.directory.layout import FILE_BYTES_MAX, node_target, target_path, zone_target
-from node.directory.rules import check_node_file, check_zone_file, count_cut_off, refuse
+from node.directory.rules import (
+    KEYS_MAX,
+    NODE_FILE_BYTES_MAX,
+    check_node_file,
+    check_zone_file,
+    count_cut_off,
+    refuse,
+)
 from node.directory.trust.edition import Edition, Index, NodeUse, ZoneUse, digest
 from node.directory.trust.verify import Offered, Verified
 from node.directory.tufapi import TargetFile
 from node.errors import Broken
 from node.model.code import Code
+from node.wire.truc.v1 import directory_pb2 as pb
 
 
 @dataclass(slots=True)
@@ -26,21 +37,33 @@ class _Judgement:
     before: Edition | None
     prefixes: list[Code]
     files: dict[str, bytes]
+    holders: Holders
+    faults: Mapping[bytes, str] = field(default_factory=dict)
     nodes: dict[str, NodeUse] = field(default_factory=dict)
     zones: dict[str, ZoneUse] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
-    certificates: dict[bytes, str] = field(default_factory=dict)
 
 
-def judge(verified: Verified, offered: Offered, before: Edition | None) -> tuple[Index, dict[str, bytes]]:
+def judge(
+    verified: Verified, offered: Offered, before: Edition | None, certificates: Certificates
+) -> tuple[Index, dict[str, bytes]]:
     """Decide what is believed; return the new edition's index and files by path.
 
-    Raises Broken(DIRECTORY_INVALID) if a file is not the one its signed metadata describes (that is TUF's rule, not ours).
+    Raises Broken(DIRECTORY_INVALID) if a file is not the one its signed metadata describes (that is TUF's rule, not ours), and
+    Broken(IO_FAILED) if certificates cannot be judged now.
     """
-    work = _Judgement(verified, offered, before, all_prefixes(verified.grants), dict(verified.metadata))
-    work.certificates.update(_known_certificates(verified.grants, before))
+    holders = Holders(certificates)
+    work = _Judgement(verified, offered, before, all_prefixes(verified.grants), dict(verified.metadata), holders)
+    candidates = {grant.node_id: list(_node_candidates(work, grant)) for grant in verified.grants}
+    known = _known_certificates(verified.grants, before)
+    # All at once: the usual case is that nothing is wrong, which one trial tells.
+    work.faults = certificates.faults(
+        [*_all_certificates(candidates), *(der for ders in known.values() for der in ders)]
+    )
+    for node_id, ders in known.items():
+        holders.take(node_id, [der for der in ders if der not in work.faults])
     for grant in verified.grants:
-        _judge_node(work, grant)
+        _judge_node(work, grant, candidates[grant.node_id])
         for prefix in grant.prefixes:
             _judge_zone(work, grant, prefix)
     digests = {path: digest(data) for path, data in work.files.items()}
@@ -48,18 +71,37 @@ def judge(verified: Verified, offered: Offered, before: Edition | None) -> tuple
     return index, work.files
 
 
-def _known_certificates(grants: list[Grant], before: Edition | None) -> dict[bytes, str]:
-    """Return whose each certificate was before: nobody takes one over by publishing it too, wherever it stands in the list of grants."""
+def _known_certificates(grants: list[Grant], before: Edition | None) -> dict[str, list[bytes]]:
+    """Return which certificates each node had before: nobody takes one over by publishing it too."""
     known = before.index.nodes if before else {}
-    holders: dict[bytes, str] = {}
-    for grant in grants:
-        if before is not None and grant.node_id in known:
-            file = check_node_file(before.read(known[grant.node_id].file), grant.node_id)
-            holders.update(dict.fromkeys(file.tls_certificates, grant.node_id))
-    return holders
+    return {
+        grant.node_id: _certificates_in(before.read(known[grant.node_id].file))
+        for grant in grants
+        if before is not None and grant.node_id in known
+    }
 
 
-def _judge_node(work: _Judgement, grant: Grant) -> None:
+def _all_certificates(candidates: Mapping[str, list[tuple[str, bytes]]]) -> Iterator[bytes]:
+    for found in candidates.values():
+        for _, data in found:
+            yield from _certificates_in(data)
+
+
+def _certificates_in(data: bytes) -> list[bytes]:
+    """Return what a node's file, good or bad, lists as certificates; no more than a good one may."""
+    try:
+        listed = pb.NodeFile.FromString(data).tls_certificates if len(data) <= NODE_FILE_BYTES_MAX else ()
+    except DecodeError:
+        return []
+    return list(listed[:KEYS_MAX])
+
+
+def _node_candidates(work: _Judgement, grant: Grant) -> Iterator[tuple[str, bytes]]:
+    was = work.before.index.nodes.get(grant.node_id) if work.before else None
+    return _candidates(work, grant, node_target(grant.node_id), was.file if was else "")
+
+
+def _judge_node(work: _Judgement, grant: Grant, candidates: list[tuple[str, bytes]]) -> None:
     """Believe a node's file, or the former one, or leave the node out."""
     target = node_target(grant.node_id)
     role = work.verified.roles.get(grant.node_id)
@@ -67,8 +109,7 @@ def _judge_node(work: _Judgement, grant: Grant) -> None:
         work.findings.append(f"{target}: the signature of {grant.node_id} has run out; it must sign its zone again")
     for strange in sorted(set(role.targets if role else ()) - set(grant.targets())):
         work.findings.append(f"{strange}: signed by {grant.node_id}, to whom it is not granted; ignored")
-    was = work.before.index.nodes.get(grant.node_id) if work.before else None
-    for path, data in _candidates(work, grant, target, was.file if was else ""):
+    for path, data in candidates:
         if _node_is_good(work, grant.node_id, data):
             work.files[path] = data
             work.nodes[grant.node_id] = NodeUse(path, sorted(grant.roles))
@@ -119,16 +160,19 @@ def _fetch(work: _Judgement, path: str, info: TargetFile) -> bytes:
 
 
 def _node_is_good(work: _Judgement, node_id: str, data: bytes) -> bool:
-    """Check a node's file; a fault becomes a finding."""
+    """Check a node's file; what is wrong becomes a finding."""
+    where = node_target(node_id)
     try:
-        file = check_node_file(data, node_id)
-        for der in file.tls_certificates:
-            if work.certificates.get(der, node_id) != node_id:
-                refuse(node_target(node_id), f"uses the TLS certificate of {work.certificates[der]}")
+        ders = list(check_node_file(data, node_id).tls_certificates)
+        for number, der in enumerate(ders, 1):
+            if der in work.faults:
+                refuse(where, f"certificate {number} of {len(ders)}: {work.faults[der]}")
+        if conflict := work.holders.conflict(node_id, ders):
+            refuse(where, conflict)
     except Broken as fault:
         work.findings.append(fault.detail)
         return False
-    work.certificates.update(dict.fromkeys(file.tls_certificates, node_id))
+    work.holders.take(node_id, ders)
     return True
 
 

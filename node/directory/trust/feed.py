@@ -1,21 +1,37 @@
 """Feed: how a running node gets newer versions of the directory.
 
-They come from a folder (a USB stick, or the authority's own public folder), and from any peer that says in a Hello that it has a
-newer one. Whichever way the files come, they are believed only if their signatures are (trust.py); a refusal leaves the directory as
-it was, and is reported.
+From a folder (a USB stick, or the authority's own public folder), and from any peer that says in a Hello that it has a newer one.
+Whichever road the files come by, they are believed only if their signatures are (node/directory/trust/trust.py); what is refused leaves
+the directory as it was, is reported, and is tried again after a pause that grows: a folder may have been half copied, and a peer that
+says what is not so must not be asked all day. One fetch at a time; what else peers say meanwhile, they will say again.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from node.errors import Fault
+from node.directory.files import disk_faults
+from node.directory.trust.refusals import Refusals
+from node.errors import Broken, Deferred, Fault, Finding
 from node.log import get_logger
 from node.model.directory import Directory, NodeEntry
+from node.model.policy import MIB
+from node.model.reason import Reason
 from node.ports import Clock
 
 log = get_logger()
+
+FETCH_S = 900.0
+"""At most, for one edition from one peer."""
+ROUNDS_MAX = 8
+EDITION_BYTES_MAX = 512 * MIB
+WAIT_S = 60.0
+"""How long a refresh that an operator asks for waits for a fetch under way."""
+FOLDER = ""
+"""Under which name refusals of the folder are kept; no node has it."""
 
 
 class Trusted(Protocol):
@@ -27,6 +43,14 @@ class Trusted(Protocol):
 
     def files(self) -> dict[str, bytes]:
         """Return the SHA-256 of each file that is kept, by path."""
+        ...
+
+    def fetching(self) -> AbstractContextManager[Path]:
+        """Give a folder for what a peer sends."""
+        ...
+
+    def wanted(self, come: Path, now_ms: int) -> dict[str, int]:
+        """Return what to ask a peer for next, with the most octets of each; {}: nothing more. Raises Fault if what came is wrong."""
         ...
 
 
@@ -45,8 +69,10 @@ class Live(Protocol):
 class Fetcher(Protocol):
     """Peers that serve the directory's files."""
 
-    async def fetch_directory(self, peer: NodeEntry, have_sha256: dict[str, bytes]) -> dict[str, bytes]:
-        """Return the files that differ, by path."""
+    async def fetch_directory(
+        self, peer: NodeEntry, wanted: Mapping[str, int], have_sha256: Mapping[str, bytes], into: Path, *, strays: bool
+    ) -> None:
+        """Write the wanted files that differ into a folder, and no more than that (`strays`: of an older peer, more)."""
         ...
 
 
@@ -56,6 +82,7 @@ class DirectoryFeed:
     def __init__(
         self, trusted: Trusted, live: Live, peers: Fetcher, clock: Clock, folder: Path | None, refresh_s: float
     ) -> None:
+        self.refused: Counter[Reason] = Counter()
         self._trusted = trusted
         self._live = live
         self._peers = peers
@@ -63,8 +90,16 @@ class DirectoryFeed:
         self._folder = folder
         self._refresh_s = refresh_s
         self._turn = asyncio.Lock()
+        self._fetching = asyncio.Lock()
+        self._refusals = Refusals()
         self._seen: tuple[tuple[str, int], ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._heard: asyncio.Task[None] | None = None
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was refused and is tried again, for health and doctor."""
+        return self._refusals.findings(str(self._folder))
 
     def start(self) -> None:
         """Begin to look."""
@@ -78,9 +113,10 @@ class DirectoryFeed:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def hear_of(self, node_id: str, version: int) -> None:
-        """Take note that a peer has this version: fetch it if it is newer, unless an update is under way."""
-        if not self._turn.locked() and version > self._live.current().version:
-            self._spawn(lambda: self._fetch_quietly(node_id))
+        """A peer says that it has a newer version: fetch it, unless a fetch is under way, or the peer's last one was no good."""
+        news = version > self._live.current().version
+        if news and not self._is_fetching() and self._refusals.is_due(node_id, self._clock.now_ms()):
+            self._heard = self._spawn(lambda: self._fetch_quietly(node_id))
 
     async def refresh(self) -> int:
         """Look into the folder and ask the directory's own nodes now; return the version that is trusted after that.
@@ -89,11 +125,12 @@ class DirectoryFeed:
         """
         if self._folder is not None:
             await self._take(self._folder)
+            self._refusals.forget(FOLDER)
         own, faults = self._live.current(), list[Fault]()
         servers = [node for node in own.nodes.values() if node.mesh_address and node.roles]
         for peer in servers:
             try:
-                await self._fetch(peer)
+                await self._fetch(peer, even_old=True)
                 break
             except Fault as fault:
                 faults.append(fault)
@@ -101,39 +138,102 @@ class DirectoryFeed:
             raise faults[0]
         return self._live.current().version
 
-    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _is_fetching(self) -> bool:
+        return self._fetching.locked() or (self._heard is not None and not self._heard.done())
+
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(work())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _watch(self) -> None:
         assert self._folder is not None
         while True:
-            marks = await asyncio.to_thread(_marks, self._folder)
-            if marks != self._seen:
-                try:
-                    await self._take(self._folder)
-                except Fault as fault:
-                    log.warning("directory.refused", reason=fault.reason.name, detail=fault.detail)
-                # Also after a refusal: the same files would be refused again at every look, and the log would say nothing else.
-                self._seen = marks
+            try:
+                await self._look(self._folder)
+            except Fault as fault:
+                self._refuse(FOLDER, fault)
+            except Exception as error:
+                # The next look must come whatever this one met; it is our own mistake, so it is told loudly.
+                log.exception("directory.failed")
+                self._refuse(FOLDER, Broken(Reason.DIRECTORY_INVALID, f"{type(error).__name__} while reading it"))
             await self._clock.sleep(self._refresh_s)
 
+    async def _look(self, folder: Path) -> None:
+        """Take what is in the folder if it has changed, or was refused and it is time to try again."""
+        marks = await asyncio.to_thread(_marks, folder)
+        if marks == self._seen and not self._refusals.is_waiting(FOLDER, self._clock.now_ms()):
+            return
+        self._seen = marks
+        await self._take(folder)
+        self._refusals.forget(FOLDER)
+
     async def _fetch_quietly(self, node_id: str) -> None:
-        peer = self._live.current().nodes.get(node_id)
+        before = self._live.current()
+        peer = before.nodes.get(node_id)
         if peer is None:
             return
         try:
             await self._fetch(peer)
         except Fault as fault:
-            log.warning("directory.refused", reason=fault.reason.name, peer=node_id, detail=fault.detail)
+            if self._live.current().version == before.version:
+                self._refuse(node_id, fault)
+        except Exception as error:
+            log.exception("directory.failed", peer=node_id)
+            self._refuse(node_id, Broken(Reason.DIRECTORY_INVALID, f"{type(error).__name__} while reading it"))
+        else:
+            self._refusals.forget(node_id)
 
-    async def _fetch(self, peer: NodeEntry) -> None:
-        files = await self._peers.fetch_directory(peer, await asyncio.to_thread(self._trusted.files))
-        if files:
-            await self._take(files)
+    def _refuse(self, who: str, fault: Fault) -> None:
+        """Tell of what was refused, and note when to try again."""
+        self.refused[fault.reason] += 1
+        pause_ms = self._refusals.note(who, fault, self._clock.now_ms())
+        self._refusals.keep_only({FOLDER, *self._live.current().nodes})
+        log.warning(
+            "directory.refused", reason=fault.reason.name, peer=who, detail=fault.detail, retry_after_ms=pause_ms
+        )
 
-    async def _take(self, files: Path | dict[str, bytes]) -> None:
+    async def _fetch(self, peer: NodeEntry, *, even_old: bool = False) -> None:
+        """Fetch an edition and take it. `even_old`: that a peer has nothing newer is no fault."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._fetching.acquire()
+        except TimeoutError as error:
+            raise Deferred(Reason.PEER_BUSY, "another fetch of the directory is under way") from error
+        stack = ExitStack()
+        try:
+            async with asyncio.timeout(FETCH_S):
+                come = await asyncio.to_thread(stack.enter_context, self._trusted.fetching())
+                await self._gather(peer, come)
+                await self._take(come)
+        except TimeoutError as error:
+            raise Deferred(Reason.PEER_UNREACHABLE, f"{peer.node_id} did not send its edition in time") from error
+        except Broken as fault:
+            if not (even_old and fault.reason is Reason.DIRECTORY_ROLLED_BACK):
+                raise
+        finally:
+            self._fetching.release()
+            await asyncio.to_thread(stack.close)
+
+    async def _gather(self, peer: NodeEntry, come: Path) -> None:
+        """Ask in rounds, each for what the one before has proved to be needed (wanted.py)."""
+        asked: set[str] = set()
+        for _ in range(ROUNDS_MAX):
+            async with self._turn:
+                wanted = await asyncio.to_thread(self._trusted.wanted, come, self._clock.now_ms())
+                have = await asyncio.to_thread(self._trusted.files)
+            if not wanted:
+                return
+            if missing := asked & wanted.keys():
+                raise Broken(Reason.DIRECTORY_INVALID, f"{peer.node_id} does not send {min(missing)}")
+            if asked and sum(wanted.values()) > EDITION_BYTES_MAX:
+                raise Broken(Reason.DIRECTORY_INVALID, f"an edition of more than {EDITION_BYTES_MAX} octets")
+            await self._peers.fetch_directory(peer, wanted, have, come, strays=not asked)
+            asked |= wanted.keys()
+        raise Broken(Reason.DIRECTORY_INVALID, f"{peer.node_id} changes its edition while it sends it")
+
+    async def _take(self, files: Path) -> None:
         async with self._turn:
             before = self._live.current()
             now_ms = self._clock.now_ms()
@@ -144,5 +244,6 @@ class DirectoryFeed:
 
 
 def _marks(folder: Path) -> tuple[tuple[str, int], ...]:
-    paths: Iterable[Path] = folder.glob("metadata/timestamp.json")
-    return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in paths))
+    """Return what changes when the folder does. Raises Broken(IO_FAILED)."""
+    with disk_faults(folder):
+        return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in folder.glob("metadata/timestamp.json")))

@@ -7,28 +7,36 @@ is taken on trust: an update is whole and verified or it changes nothing, and th
 where files come from (a peer, a stick). A running node never stops because its directory is old.
 """
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from node.directory.certificates import UNJUDGED, Certificates
 from node.directory.files import Files, disk_faults, folder_files, read_file, write_file
 from node.directory.layout import TIMESTAMP
 from node.directory.lookup.units import UnitTable
 from node.directory.rules import check_node_file
 from node.directory.translate import node_entry
 from node.directory.trust.edition import Edition, Index, ZoneUse, open_current, write_edition
+from node.directory.trust.wholes import whole_editions
 from node.errors import ADVICE, Broken, Deferred, Finding
+from node.log import get_logger
 from node.model.code import Code, parse_code
 from node.model.directory import EMPTY, Directory, NodeEntry, Role, Zone, directory_of
 from node.model.reason import Reason
+
+log = get_logger()
 
 
 class TrustedFolder:
     """A node's trusted directory. Slow methods (update_from, load) belong in a worker; one update at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take `<home>/directory`; it need not exist yet."""
+    def __init__(self, folder: Path, certificates: Certificates = UNJUDGED) -> None:
+        """Take `<home>/directory`; it need not exist yet. Whoever updates gives what judges certificates."""
         self._folder = folder
+        self._certificates = certificates
         self._edition: Edition | None = None
         self._directory = EMPTY
 
@@ -42,6 +50,11 @@ class TrustedFolder:
         """The files of the current edition that were not believed, with reasons, for doctor and health."""
         said = self._edition.index.findings if self._edition else []
         return [Finding(Reason.DIRECTORY_INVALID, f"{ADVICE[Reason.DIRECTORY_INVALID]} ({one})", False) for one in said]
+
+    @property
+    def doubts(self) -> list[str]:
+        """What was not believed in the current edition, naming each file."""
+        return list(self._edition.index.findings) if self._edition else []
 
     def bootstrap(self, root_json: bytes) -> str:
         """Trust a root from now on; return its fingerprint, which the operator compares with the authority's.
@@ -76,30 +89,86 @@ class TrustedFolder:
         missing, or a fork, whose proof is kept in evidence/), IO_FAILED; or Deferred: DIRECTORY_EMPTY (no anchor), DISK_FULL.
         After any of them everything is as before.
         """
-        anchor = read_file(self._folder / "root.json")
-        if anchor is None:
-            raise Deferred(Reason.DIRECTORY_EMPTY, f"{self._folder / 'root.json'}: no root is trusted yet")
-        self.load()  # another process (a command) may have taken a newer edition since
-        offered = folder_files(public) if isinstance(public, Path) else public.get
-        if self._is_known(offered, partly=not isinstance(public, Path)):
+        if not isinstance(public, Path):
+            return self._update(public.get, now_ms, partly=True)
+        try:
+            return self._update(folder_files(public), now_ms)
+        except Broken as fault:
+            return self._update_from_whole(public, now_ms, fault)
+
+    def _update_from_whole(self, public: Path, now_ms: int, fault: Broken) -> Directory:
+        """Take the newest whole edition of a folder whose files do not fit together: its authority is publishing, or broke off.
+
+        Raises `fault` if there is none that holds, and for a fork, which no other edition explains away.
+        """
+        from node.directory.trust.verify import Fork
+
+        editions = whole_editions(public)
+        if isinstance(fault, Fork) or fault.reason is not Reason.DIRECTORY_INVALID or not editions:
+            raise fault
+        try:
+            directory = self._update(folder_files(editions[0]), now_ms)
+        except Fork:
+            raise
+        except Broken:
+            raise fault from None
+        log.warning("directory.mended", reason=fault.reason.name, detail=fault.detail, version=directory.version)
+        return directory
+
+    def _update(self, offered: Files, now_ms: int, *, partly: bool = False) -> Directory:
+        """Verify, judge and keep what is offered (`partly`: only what changed), if it is new."""
+        anchor = self._anchor()
+        self.load()
+        if self._is_known(offered, partly=partly):
             return self._directory
         edition = self._verified(anchor, offered, now_ms)
         if edition is not None:
             self._take(edition)
         return self._directory
 
+    @contextmanager
+    def fetching(self) -> Iterator[Path]:
+        """Give a folder for files that a peer sends; it is removed afterwards, and so are those of a process that was killed.
+
+        One at a time. Raises Deferred(DISK_FULL), Broken(IO_FAILED).
+        """
+        with disk_faults(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for left in self._folder.glob(".fetch-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            folder = TemporaryDirectory(dir=self._folder, prefix=".fetch-", ignore_cleanup_errors=True)
+        with folder as name:
+            yield Path(name)
+
+    def wanted(self, come: Path, now_ms: int) -> dict[str, int]:
+        """Return what to ask a peer for next, with the most octets of each, when `come` holds what it has sent; {}: nothing more.
+
+        Raises Broken for what has come and is wrong or not newer, Deferred(DIRECTORY_EMPTY) without an anchor.
+        """
+        from node.directory.trust.wanted import Wanted
+
+        anchor = self._anchor()
+        self.load()
+        with disk_faults(self._folder), TemporaryDirectory(dir=self._folder, prefix=".verify-") as scratch:
+            return Wanted(anchor, self._edition, folder_files(come), now_ms, Path(scratch)).bounds
+
     def files(self) -> dict[str, bytes]:
         """Return the SHA-256 (32 octets) of every file this node can serve, by path; also what to send in FetchDirectory."""
         edition = self._edition
         return edition.served() if edition else {}
 
-    def missing_for(self, have_sha256: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """Yield (path, octets) of every file that somebody who has `have_sha256` lacks; the timestamp last."""
-        # Files without a timestamp change nothing at the other end (`_is_known`), so a transfer that breaks off does no harm.
+    def missing_for(self, have_sha256: Mapping[str, bytes], paths: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
+        """Yield (path, octets) of every file that somebody who has `have_sha256` lacks; the timestamp last. `paths`: no others."""
         edition = self._edition
         for path, sha in sorted(self.files().items(), key=lambda item: (item[0] == TIMESTAMP, item[0])):
-            if edition is not None and have_sha256.get(path) != sha:
+            if edition is not None and have_sha256.get(path) != sha and (not paths or path in paths):
                 yield path, edition.read(path)
+
+    def _anchor(self) -> bytes:
+        anchor = read_file(self._folder / "root.json")
+        if anchor is None:
+            raise Deferred(Reason.DIRECTORY_EMPTY, f"{self._folder / 'root.json'}: no root is trusted yet")
+        return anchor
 
     def _is_known(self, offered: Files, *, partly: bool) -> bool:
         """Tell whether the offered timestamp is the one we have (a part of the files may leave it out)."""
@@ -126,7 +195,7 @@ class TrustedFolder:
                 raise
         if before is not None and verified.metadata[TIMESTAMP] == before.find(TIMESTAMP):
             return None
-        index, files = judge(verified, sources, before)
+        index, files = judge(verified, sources, before, self._certificates)
         return write_edition(self._folder, index, files, before)
 
     def _take(self, edition: Edition) -> None:

@@ -110,11 +110,8 @@ def verify(anchor: bytes, trusted: Mapping[str, bytes], offered: Offered, now_ms
 
     `scratch` is an empty folder that the caller removes. Raises Broken(DIRECTORY_ROLLED_BACK), Broken(DIRECTORY_INVALID), Fork, OSError.
     """
-    (scratch / "root_history").mkdir()
-    for path, data in trusted.items():
-        (scratch / _cache_name(path)).write_bytes(data)
+    client = _client(anchor, trusted, offered, now_ms, scratch)
     with tuf_faults(offered):
-        client = _Client(scratch, offered, anchor, now_ms)
         client.refresh()
         timestamp = _need(scratch / "timestamp.json")
         _check_timestamp_fork(timestamp, offered.download_bytes(TIMESTAMP, MIB))
@@ -128,16 +125,46 @@ def verify(anchor: bytes, trusted: Mapping[str, bytes], offered: Offered, now_ms
     return Verified(client.timestamp.version, signed_time_ms, metadata, grants, current)
 
 
-class _Client(Updater):
-    """python-tuf's client with our clock.
+def newer_timestamp(
+    anchor: bytes, trusted: Mapping[str, bytes], offered: Offered, now_ms: int, scratch: Path
+) -> Timestamp:
+    """Verify an offered timestamp (and the roots that lead to it) and return it; nothing else is asked for.
 
-    It is a subclass because two things have no public name there: the reference time, and loading a delegated role by its name (the
-    public way tries every delegation's patterns for every file: quadratic).
+    Raises Broken(DIRECTORY_ROLLED_BACK) if it is not newer than the trusted one, else as `verify`.
+    """
+    client = _client(anchor, trusted, offered, now_ms, scratch)
+    with tuf_faults(offered):
+        timestamp = client.only_timestamp()
+    ours = trusted.get(TIMESTAMP)
+    if ours is not None and timestamp.version <= Metadata[Timestamp].from_bytes(ours).signed.version:
+        raise Broken(Reason.DIRECTORY_ROLLED_BACK, f"{TIMESTAMP}: version {timestamp.version} is not newer than ours")
+    return timestamp
+
+
+def _client(anchor: bytes, trusted: Mapping[str, bytes], offered: Offered, now_ms: int, scratch: Path) -> "_Client":
+    """Return a client that begins with what is trusted."""
+    (scratch / "root_history").mkdir()
+    for path, data in trusted.items():
+        (scratch / _cache_name(path)).write_bytes(data)
+    with tuf_faults(offered):
+        return _Client(scratch, offered, anchor, now_ms)
+
+
+class _Client(Updater):
+    """python-tuf's client with our clock. It is a subclass because three things have no public name there: the reference time,
+    stopping at the timestamp, and loading a delegated role by its name (the public way tries every delegation's patterns for every
+    file: quadratic).
     """
 
     def __init__(self, scratch: Path, offered: Offered, anchor: bytes, now_ms: int) -> None:
         super().__init__(str(scratch), "metadata/", fetcher=offered, bootstrap=anchor)
         self._trusted_set.reference_time = datetime.fromtimestamp(now_ms / 1000, UTC)
+
+    def only_timestamp(self) -> Timestamp:
+        """Load and verify roots and timestamp; the public way goes on to ask for everything."""
+        self._load_root()
+        self._load_timestamp()
+        return self.timestamp
 
     @property
     def root_version(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from node.errors import Fault
 from node.flow import backoff
 from node.flow.agreed_time import AgreedTime
+from node.flow.loop import supervise
 from node.flow.send.peer_health import PeerHealth
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.send.routing import dialable
@@ -37,7 +38,10 @@ class Greeter:
         self._introduce = introduce
 
     async def greet(self, node_id: str) -> None:
-        """Greet one peer for ever. Ends by cancellation."""
+        """Greet one peer for ever, whatever comes of it. Ends by cancellation."""
+        await supervise(lambda: self._greet(node_id), self._ports.clock, self._signals.bug.send, self._every_s)
+
+    async def _greet(self, node_id: str) -> None:
         if self._peer_health.is_failing(node_id):
             # The failures are older than this process: a restart neither forgets them nor hurries the next attempt.
             await self._ports.clock.sleep(await self._pause_s(node_id))
@@ -60,8 +64,11 @@ class Greeter:
         if hello.directory_version > self._ports.directory.current().version:
             self._signals.newer_directory.send((peer.node_id, hello.directory_version))
 
+    def _every_s(self) -> float:
+        return self._policy.hello_every_ms / 1000 * (0.75 + self._ports.entropy.jitter() / 2)
+
     async def _pause_s(self, node_id: str) -> float:
-        every_s = self._policy.hello_every_ms / 1000 * (0.75 + self._ports.entropy.jitter() / 2)
+        every_s = self._every_s()
         try:
             record = await self._ports.store.transact(lambda tx: self._peer_health.record(tx, node_id))
         except Fault:

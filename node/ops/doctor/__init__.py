@@ -4,5 +4,5 @@ check.py   what a finding is                     examine.py   all of them, in or
 home.py    settings, keys, zone, directory, disk   mesh.py    the running node, roads to the peers, what waits
 files.py   owners, modes, ages of keys             peers.py   do peers find us, versions
 clock.py   is the clock kept right?                doors.py   the bridge, webhooks
-ports.py   who listens where
+ports.py   who listens where                       certificates.py  certificates that no node could use
 """

@@ -14,7 +14,10 @@ from node.ops.home import Home
 def examine(place: Home, now_ms: int) -> list[Check]:
     """Look at everything, as far as what was found before allows."""
     patient = Patient(place, now_ms)
-    return [*check_home(patient), *check_files(patient), *check_clock(), *check_mesh(patient)]
+    own = [*check_home(patient), *check_files(patient), *check_clock()]
+    advised = {(one.name, one.advice) for one in own if one.advice}
+    # The running node says some of what its folder says, too: with the same advice it is the same thing.
+    return [*own, *(one for one in check_mesh(patient) if (one.name, one.advice) not in advised)]
 
 
 def told(home: Path, checks: list[Check]) -> dict[str, Any]:

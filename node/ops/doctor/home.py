@@ -20,6 +20,7 @@ from node.model.thresholds import (
     INODES_FREE_SHARE_MIN,
     ZONE_WARNING_MS,
 )
+from node.ops.doctor.certificates import check_certificates
 from node.ops.doctor.check import Check, fine, from_fault, warning, wrong
 from node.ops.doctor.doors import check_doors
 from node.ops.home import Home, passphrase_of
@@ -169,6 +170,7 @@ def _directory(patient: Patient) -> Iterator[Check]:
     yield from old or [fine("directory", said)]
     for finding in trusted.findings:
         yield warning("directory", "một phần danh bạ không được tin", finding.advice)
+    yield from check_certificates(directory, patient.settings.node_id if patient.settings else "")
     yield from _admission(patient)
 
 

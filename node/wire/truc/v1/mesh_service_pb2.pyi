@@ -502,18 +502,26 @@ class FetchDirectoryRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     HAVE_SHA256_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def have_sha256(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]:
         """SHA-256 of each file the caller has, by path."""
+
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these files, by path, as far as the called node has them; empty: every file that the caller lacks. A node of a version that
+        does not know this field sends every file.
+        """
 
     def __init__(
         self,
         *,
         have_sha256: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["have_sha256", b"have_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["have_sha256", b"have_sha256", "paths", b"paths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,7 +539,7 @@ class FetchDirectoryResponse(_message.Message):
     path: _builtins.str
     """Path, e.g. metadata/root.json or targets/zones/H49."""
     data: _builtins.bytes
-    """At most 1 MiB."""
+    """At most 1 MiB, and at least 4 KiB but for a file's last piece."""
     last: _builtins.bool
     """This was the file's last piece."""
     def __init__(

@@ -1,0 +1,43 @@
+"""Trust as an operator should see it: what of the directory is not believed, who is left out, what was refused and is tried again."""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from node.directory.trust.unusable import unusable_findings
+from node.errors import Finding
+from node.model.directory import Directory
+
+
+class HasFindings(Protocol):
+    """Somebody who has seen something that an operator should know."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Return it in words."""
+        ...
+
+
+class KnownFaults(Protocol):
+    """Knows which certificates cannot be used."""
+
+    def faults_known(self, certificates: Collection[bytes]) -> Mapping[bytes, str]:
+        """Return what is wrong with each, without trying any."""
+        ...
+
+
+class TrustView:
+    """Gathers findings about the directory in force."""
+
+    def __init__(self, trusted: HasFindings, feed: HasFindings, trial: KnownFaults, node_id: str) -> None:
+        self._trusted = trusted
+        self._feed = feed
+        self._trial = trial
+        self._node_id = node_id
+        self._seen: tuple[Directory, list[Finding]] | None = None
+
+    def findings(self, directory: Directory) -> list[Finding]:
+        """Return them; those about certificates are found once for each directory."""
+        if self._seen is None or self._seen[0] is not directory:
+            faults = self._trial.faults_known(directory.certificates)
+            self._seen = (directory, unusable_findings(directory, faults, self._node_id))
+        return [*self._seen[1], *self._trusted.findings, *self._feed.findings]
