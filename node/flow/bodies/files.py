@@ -93,7 +93,9 @@ class BodyFiles:
 
     async def drop(self, names: Iterable[bytes]) -> None:
         """Remove those of these files that nobody names. Raises no Fault: the sweep does what cannot be done now."""
-        present = [name for name in names if await self._is_there(name)]
+        wanted = list(names)
+        are_there = await asyncio.gather(*(self._is_there(name) for name in wanted))
+        present = [name for name, is_there in zip(wanted, are_there, strict=True) if is_there]
         if present:
             async with self.locks.holding(present):
                 await self.drop_held(present)
