@@ -8,13 +8,14 @@ from node.ops.doctor.clock import check_clock
 from node.ops.doctor.files import check_files
 from node.ops.doctor.home import Patient, check_home
 from node.ops.doctor.mesh import check_mesh
+from node.ops.doctor.strays import check_strays
 from node.ops.home import Home
 
 
 def examine(place: Home, now_ms: int) -> list[Check]:
     """Look at everything, as far as what was found before allows."""
     patient = Patient(place, now_ms)
-    return [*check_home(patient), *check_files(patient), *check_clock(), *check_mesh(patient)]
+    return [*check_home(patient), *check_files(patient), *check_strays(patient), *check_clock(), *check_mesh(patient)]
 
 
 def told(home: Path, checks: list[Check]) -> dict[str, Any]:
