@@ -162,6 +162,14 @@ class Bodies(Protocol):
         """Remove parts that nobody has open and that were last written so long ago; return how many."""
         ...
 
+    async def parts(self) -> list[bytes]:
+        """Return the tokens of parts that nobody has open."""
+        ...
+
+    async def remove_part(self, token: bytes) -> bool:
+        """Remove a part unless somebody has it open; return whether it is gone."""
+        ...
+
     async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
         """Return the sealed bodies whose digest begins with the octet `shelf` and that were written so long ago or longer."""
         ...

@@ -10,7 +10,9 @@ makes them durable before any is claimed. Everything that touches the disk runs 
 
 import asyncio
 import hashlib
+import math
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -26,7 +28,9 @@ from node.store.part import FilePart
 T = TypeVar("T")
 
 THREADS = 4
-_NAME_DIGITS = 64
+_TOKEN_BYTES = 16
+_PART_NAME = re.compile(r"((?:[0-9a-f]{2})+)\.part")
+_BODY_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class FileBodies:
@@ -91,7 +95,10 @@ class FileBodies:
             raise Denied(Reason.BODY_DIGEST_DIFFERS)
         if self.is_named(body_sha256):
             return
-        path = self._spool / f"{secrets.token_hex(16)}.part"
+        token = secrets.token_bytes(_TOKEN_BYTES)
+        path = self._spool / f"{token.hex()}.part"
+        # Nobody resumes this part, so the sweep would take it for one that a killed process left behind.
+        self._open_tokens.add(token)
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
@@ -103,6 +110,8 @@ class FileBodies:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        finally:
+            self._open_tokens.discard(token)
 
     async def has(self, body_sha256: bytes) -> bool:
         """Tell whether a sealed body is there."""
@@ -127,10 +136,21 @@ class FileBodies:
         await self.in_thread(lambda: self.path_of(body_sha256).unlink(missing_ok=True))
 
     async def sweep(self, older_than_s: float) -> int:
-        """Remove parts that nobody has open and that were last written so long ago; return how many."""
+        """Remove parts that nobody has open and that were last written so long ago; return how many.
+
+        What lies there and is none of ours, or cannot be removed, is passed over (`truc doctor` tells of it).
+        """
         before = time.time() - older_than_s
-        stale = await self.in_thread(lambda: [path for path in self._spool.glob("*.part") if _is_older(path, before)])
-        return sum([await self._remove_stale(path, before) for path in stale])
+        return sum([await self._remove_stale(token, before) for token in await self.parts()])
+
+    async def parts(self) -> list[bytes]:
+        """Return the tokens of parts that nobody has open."""
+        found = await self.in_thread(lambda: [token_of(path.name) for path in self._spool.iterdir() if path.is_file()])
+        return sorted(token for token in found if token is not None and token not in self._open_tokens)
+
+    async def remove_part(self, token: bytes) -> bool:
+        """Remove a part unless somebody has it open; return whether it is gone."""
+        return await self._remove_stale(token, math.inf)
 
     async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
         """Return the sealed bodies of one of the 256 shelves that were written so long ago or longer."""
@@ -139,12 +159,12 @@ class FileBodies:
             lambda: [
                 bytes.fromhex(path.name)
                 for path in (self._bodies / f"{shelf:02x}").iterdir()
-                if len(path.name) == _NAME_DIGITS and _is_older(path, before)
+                if is_body_name(path.name) and _is_older(path, before)
             ]
         )
 
-    async def _remove_stale(self, path: Path, before: float) -> bool:
-        token = bytes.fromhex(path.stem)
+    async def _remove_stale(self, token: bytes, before: float) -> bool:
+        path = self._spool / f"{token.hex()}.part"
         if token in self._open_tokens:
             return False
         # Nobody may open the part between the look and the removal, or he would write to a file without a name.
@@ -188,16 +208,31 @@ class FileBodies:
             return await asyncio.get_running_loop().run_in_executor(self._pool, act)
 
 
+def token_of(name: str) -> bytes | None:
+    """Return the token of the part that a file of the spool is; None: it is none of ours."""
+    found = _PART_NAME.fullmatch(name)
+    return bytes.fromhex(found[1]) if found else None
+
+
+def is_body_name(name: str) -> bool:
+    """Tell whether a file of a shelf is called as a sealed body is."""
+    return _BODY_NAME.fullmatch(name) is not None
+
+
 def _is_older(path: Path, before: float) -> bool:
-    # A part that was sealed since the folder was read is gone, which is as it should be.
+    # A part that was sealed since the folder was read is gone, which is as it should be. One that cannot be looked at is left alone.
     try:
-        return path.stat().st_mtime < before
-    except FileNotFoundError:
+        return path.is_file() and path.stat().st_mtime < before
+    except OSError:
         return False
 
 
 def _remove_if_older(path: Path, before: float) -> bool:
     if not _is_older(path, before):
         return False
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # One file that cannot be removed must not keep the others; the disk stays as full as it is, and `truc doctor` tells of it.
+        return False
     return True

@@ -150,6 +150,16 @@ class SimBodies:
         self._process.check_alive()
         return await self._bodies.sweep(older_than_s)
 
+    async def parts(self) -> list[bytes]:
+        """Return the tokens of parts that nobody has open."""
+        self._process.check_alive()
+        return await self._bodies.parts()
+
+    async def remove_part(self, token: bytes) -> bool:
+        """Remove a part that nobody has open."""
+        self._process.check_alive()
+        return await self._bodies.remove_part(token)
+
     async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
         """Return old sealed bodies of one shelf."""
         self._process.check_alive()

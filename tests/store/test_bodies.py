@@ -246,3 +246,55 @@ def test_files_lie_where_the_map_says(tmp_path: Path) -> None:
     asyncio.run(story())
     assert (tmp_path / "bodies" / DIGEST.hex()[:2] / DIGEST.hex()).read_bytes() == DATA
     assert (tmp_path / "spool" / f"{TOKEN.hex()}.part").read_bytes() == b"x"
+
+
+def test_what_is_none_of_ours_is_passed_over_and_the_rest_is_swept(tmp_path: Path) -> None:
+    async def story() -> None:
+        bodies = FileBodies(tmp_path)
+        for token in (b"a" * 16, b"b" * 16):
+            await (await bodies.open_part(token)).close()
+        (tmp_path / "spool" / "not-hex.part").touch()
+        (tmp_path / "spool" / f"{'0c' * 16}.part").mkdir()
+        (tmp_path / "spool" / "ghi chú").touch()
+        shelf = tmp_path / "bodies" / f"{DIGEST[0]:02x}"
+        (shelf / ("z" * 64)).touch()
+        (shelf / f"{DIGEST[0]:02x}{'00' * 31}").mkdir()
+        await bodies.put(DIGEST, DATA)
+        assert await bodies.parts() == [b"a" * 16, b"b" * 16]
+        assert await bodies.old(DIGEST[0], -1) == [DIGEST]
+        assert await bodies.sweep(-1) == 2
+        assert await bodies.parts() == []
+        await bodies.close()
+
+    asyncio.run(story())
+
+
+def test_a_part_that_cannot_be_removed_keeps_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        bodies = FileBodies(tmp_path)
+        for token in (b"a" * 16, b"b" * 16):
+            await (await bodies.open_part(token)).close()
+        real = Path.unlink
+
+        def unlink(path: Path, missing_ok: bool = False) -> None:
+            if path.stem == (b"a" * 16).hex():
+                raise PermissionError(1, "Operation not permitted")
+            real(path, missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", unlink)
+        assert await bodies.sweep(-1) == 1
+        assert await bodies.parts() == [b"a" * 16]
+        await bodies.close()
+
+    asyncio.run(story())
+
+
+def test_a_part_goes_by_its_token_unless_somebody_has_it_open(shelf: Any) -> None:
+    async def story(bodies: Any) -> None:
+        part = await bodies.open_part(TOKEN)
+        assert (await bodies.parts(), await bodies.remove_part(TOKEN)) == ([], False)
+        await part.close()
+        assert (await bodies.parts(), await bodies.remove_part(TOKEN)) == ([TOKEN], True)
+        assert await bodies.parts() == []
+
+    play(shelf, story)

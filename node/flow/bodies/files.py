@@ -5,15 +5,16 @@ Nothing is atomic between file and row, so two rules keep them together:
      comes between the making and the naming of another packet with the same body;
   2. a file is removed only if a look into the store, under that lock, finds no packet that names it.
 A file that could not be removed when its time came (the store took no questions, the caller went away) is remembered and tried again
-by the sweep, which also ends uploads that nobody goes on with. After a crash an upload is found by its record; a submission's whole
-file that no row has come to name is found by a slow walk: each hour one shelf of 256, so that neither a start nor any sweep looks at
-all files.
+by the sweep, which also ends uploads that nobody goes on with. After a crash an upload is found by its record, and a part without one
+is what a submission left. A submission's whole file that no row has come to name is found by a slow walk: each hour one shelf of 256,
+so that neither a start nor any sweep looks at all files.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from node.errors import Fault, Rejected
@@ -93,7 +94,9 @@ class BodyFiles:
 
     async def drop(self, names: Iterable[bytes]) -> None:
         """Remove those of these files that nobody names. Raises no Fault: the sweep does what cannot be done now."""
-        present = [name for name in names if await self._is_there(name)]
+        wanted = list(names)
+        are_there = await asyncio.gather(*(self._is_there(name) for name in wanted))
+        present = [name for name, is_there in zip(wanted, are_there, strict=True) if is_there]
         if present:
             async with self.locks.holding(present):
                 await self.drop_held(present)
@@ -114,6 +117,7 @@ class BodyFiles:
         await self._end_stale_uploads(now_ms)
         if self._parts_swept_ms is None or abs(now_ms - self._parts_swept_ms) >= PARTS_EVERY_MS:
             await self._ports.bodies.sweep(stale_uploads.UPLOAD_KEEP_MS / 1000)
+            await self._sweep_parts()
             await self.sweep_shelf()
             self._parts_swept_ms = now_ms
         doubtful = set(self._doubtful)
@@ -121,6 +125,14 @@ class BodyFiles:
             async with self.locks.holding(doubtful):
                 await self._remove_unnamed(doubtful)
             self._doubtful -= doubtful
+
+    async def _sweep_parts(self) -> None:
+        """Remove what killed submissions have left: at the first sweep after a start, and every hour."""
+        parts = await self._ports.bodies.parts()
+        for at in range(0, len(parts), UPLOADS_PER_SWEEP):
+            some = parts[at : at + UPLOADS_PER_SWEEP]
+            for token in await self._ports.store.transact(partial(stale_uploads.without_upload, tokens=some)):
+                await self._ports.bodies.remove_part(token)
 
     async def sweep_shelf(self) -> None:
         """Remove the old files of the next shelf that nobody names; half a month takes this round all of them."""

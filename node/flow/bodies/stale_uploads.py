@@ -1,4 +1,8 @@
-"""Stale uploads: large bodies that a peer began to bring and nobody goes on with."""
+"""Stale uploads: large bodies that a peer began to bring and nobody goes on with, and parts of submissions that ended with the process.
+
+An upload of a peer has a row as long as it can resume, written before its part is opened. A part without a row, which nobody has open,
+is what a killed process left of a submission: the office hands the packet in anew, under another token.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +34,11 @@ def stale_uploads(tx: Tx, start: bytes, now_ms: int, limit: int) -> tuple[list[U
         if abs(now_ms - record.begin_time_ms) > UPLOAD_KEEP_MS:
             stale.append(Upload(key, record.body_sha256))
     return stale, rows[-1][0] + b"\0" if len(rows) == limit else b""
+
+
+def without_upload(tx: Tx, tokens: Iterable[bytes]) -> list[bytes]:
+    """Return those of these parts that no peer can resume."""
+    return [token for token in tokens if tx.get(keys.upload(token)) is None]
 
 
 def forget_uploads(tx: Tx, uploads: Iterable[Upload]) -> None:

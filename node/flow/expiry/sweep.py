@@ -35,15 +35,36 @@ class Due:
     packet_id: bytes
 
 
-def due(tx: Tx, now_ms: int, limit: int) -> list[Due]:
-    """Return what is due, the oldest first."""
+def due(tx: Tx, now_ms: int, limit: int, start: bytes = b"") -> list[Due]:
+    """Return what is due from a key on, the oldest first."""
     found = []
-    for key, _ in tx.scan(keys.DUE, limit=limit):
+    for key, _ in tx.scan(keys.DUE, start=start, limit=limit):
         at_ms, kind, packet_id = keys.parse_due(key)
         if at_ms > now_ms:
             break
         found.append(Due(key, kind, packet_id))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A due thing, with what there is to state about it before it is done: only expiry states something, and not always."""
+
+    due: Due
+    statement: Receipt | None = None
+
+
+def stated(tx: Tx, found: list[Due], node_id: str, now_ms: int, units_max: int) -> list[Stated]:
+    """Return the first of these due things with their statements: as many as name `units_max` recipients together, at least one."""
+    items: list[Stated] = []
+    units = 0
+    for one in found:
+        statement = expired_receipt(tx, one.packet_id, node_id, now_ms) if one.kind == keys.DUE_EXPIRE else None
+        units += len(statement.outcomes) if statement is not None else 0
+        if items and units > units_max:
+            break
+        items.append(Stated(one, statement))
+    return items
 
 
 def expired_receipt(tx: Tx, packet_id: bytes, node_id: str, now_ms: int) -> Receipt | None:

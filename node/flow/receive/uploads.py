@@ -18,7 +18,7 @@ from node.flow.receive.opening import LargeOpening
 from node.flow.receive.verify import Opened, Verdict
 from node.model.envelope import Envelope
 from node.model.mesh import Answer, Parcel, Want
-from node.model.policy import MIB, Policy
+from node.model.policy import DAY_MS, MIB, Policy
 from node.model.reason import Reason
 from node.ports import Part, Ports, Tx
 from node.rows import keys
@@ -193,5 +193,7 @@ def _end(tx: Tx, token: bytes) -> bool:
 
 
 def _begin(tx: Tx, token: bytes, record: UploadRecord) -> None:
-    if tx.get(keys.upload(token)) is None:
+    """Remember who may upload. One that goes on after a day is as good as new: its row must not go stale under it."""
+    known = load(tx, keys.upload(token), UploadRecord)
+    if known is None or abs(record.begin_time_ms - known.begin_time_ms) > DAY_MS:
         save(tx, keys.upload(token), record)

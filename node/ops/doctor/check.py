@@ -33,6 +33,7 @@ TITLES = {
     "webhooks": "Báo tin",
     "files": "Quyền tệp",
     "key_ages": "Tuổi khóa",
+    "strays": "Tệp lạ",
     "disk": "Đĩa",
     "clock": "Đồng hồ",
     "time_sync": "Đồng bộ giờ",

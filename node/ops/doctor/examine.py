@@ -8,13 +8,14 @@ from node.ops.doctor.clock import check_clock
 from node.ops.doctor.files import check_files
 from node.ops.doctor.home import Patient, check_home
 from node.ops.doctor.mesh import check_mesh
+from node.ops.doctor.strays import check_strays
 from node.ops.home import Home
 
 
 def examine(place: Home, now_ms: int) -> list[Check]:
     """Look at everything, as far as what was found before allows."""
     patient = Patient(place, now_ms)
-    own = [*check_home(patient), *check_files(patient), *check_clock()]
+    own = [*check_home(patient), *check_files(patient), *check_strays(patient), *check_clock()]
     advised = {(one.name, one.advice) for one in own if one.advice}
     # The running node says some of what its folder says, too: with the same advice it is the same thing.
     return [*own, *(one for one in check_mesh(patient) if (one.name, one.advice) not in advised)]

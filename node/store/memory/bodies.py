@@ -74,6 +74,17 @@ class MemoryBodies:
             del self._spool[token]
         return len(orphans)
 
+    async def parts(self) -> list[bytes]:
+        """Return the tokens of parts that nobody has open."""
+        return sorted(token for token in self._spool if token not in self._open_tokens)
+
+    async def remove_part(self, token: bytes) -> bool:
+        """Remove a part unless somebody has it open; return whether it is gone."""
+        if token in self._open_tokens:
+            return False
+        self._spool.pop(token, None)
+        return True
+
     async def old(self, shelf: int, older_than_s: float) -> list[bytes]:
         """Return the sealed bodies of one shelf that were written so long ago or longer."""
         before = asyncio.get_running_loop().time() - older_than_s

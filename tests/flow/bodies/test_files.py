@@ -477,6 +477,8 @@ def test_parts_that_nobody_has_touched_for_a_week_are_removed_about_hourly() -> 
         sweeper = here.sweeper()
 
         async def left_behind(token: bytes, days: int) -> None:
+            record = UploadRecord(from_node="g14", body_sha256=b"d" * 32, begin_time_ms=NOW)
+            await here.do(lambda tx: save(tx, keys.upload(token), record))
             part = await here.bodies.open_part(token)
             await part.close()
             here.bodies._spool[token].touched_at_s -= days * 86_400 + 1
@@ -492,5 +494,40 @@ def test_parts_that_nobody_has_touched_for_a_week_are_removed_about_hourly() -> 
         here.clock.at_ms = NOW + 60 * MINUTE_MS
         await sweeper.sweep_once()
         assert len(here.bodies._spool) == 1
+
+    run(story())
+
+
+def test_what_a_killed_submission_left_goes_with_the_first_sweep_and_an_upload_that_can_resume_stays() -> None:
+    async def story() -> None:
+        here = place("h49", POLICY)
+        _, body, parcel = large()
+        wanted = await want(here, parcel)
+        await upload(here, wanted.token, body[:1_000])
+        submission = b"s" * 16
+        part = await here.bodies.open_part(submission)
+        await part.write(b"half a packet")
+        await sweep_once(here, at_ms=NOW)
+        assert set(here.bodies._spool) == {wanted.token, submission}, "it is being written"
+        await part.close()  # as the end of its process does
+        await here.sweeper().sweep_once()
+        assert set(here.bodies._spool) == {wanted.token, submission}, "looked at once an hour"
+        here.node.body_files._parts_swept_ms = None  # as at a start
+        await here.sweeper().sweep_once()
+        assert set(here.bodies._spool) == {wanted.token}
+
+    run(story())
+
+
+def test_an_upload_that_goes_on_for_more_than_a_week_is_not_given_up() -> None:
+    async def story() -> None:
+        here = place("h49", POLICY)
+        _, body, parcel = large(expire_at_ms=NOW + 30 * DAY_MS)
+        for day in range(10):
+            here.clock.at_ms = NOW + day * DAY_MS
+            wanted = await want(here, parcel)
+            await upload(here, wanted.token, body[day * 100 : day * 100 + 100], day * 100)
+            await here.sweeper().sweep_once()
+            assert "u" in here.tables(), day
 
     run(story())
