@@ -1,4 +1,4 @@
-"""Run a bench: `./dev bench forward|submit|large|start|edxml|bridge [--runs N] [--scale X] [--json FILE]`."""
+"""Run a bench: `./dev bench forward|submit|large|start|edxml|bridge|circular [--runs N] [--scale X] [--json FILE]`."""
 
 import argparse
 import importlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.bench.report import Report
 
-BENCHES = ("forward", "submit", "large", "start", "edxml", "bridge")
+BENCHES = ("forward", "submit", "large", "start", "edxml", "bridge", "circular")
 
 
 def main() -> None:
