@@ -10,6 +10,7 @@ Decisions live in flow/, sending in flow/send/. Law 1 holds because every answer
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
@@ -143,10 +144,19 @@ class Node:
         return entry, self.reader.packet(held.packet, offset_bytes)
 
     async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int:
-        """Take packets out of the inbox; returns how many entries that were."""
+        """Take packets out of the inbox; returns how many entries that were.
+
+        Thousands of units may have each packet, so it is done in slices; after a fault the rest of a repeat is done.
+        """
         units = self._units_asked(system, unit)
         now_ms = self.ports.clock.now_ms()
-        return await self.ports.store.transact(lambda tx: inbox.acknowledge(tx, packet_ids, units, now_ms))
+        taken = 0
+        place: inbox.Place | None = inbox.Place()
+        while place is not None:
+            slice_ = partial(inbox.acknowledge, packet_ids=packet_ids, units=units, now_ms=now_ms, place=place)
+            count, place = await self.ports.store.transact(slice_)
+            taken += count
+        return taken
 
     async def track(
         self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
