@@ -25,6 +25,7 @@ from node.flow.signals import Signals
 from node.flow.submit.intake import Intake
 from node.flow.views import completeness, deadlines, history, operator, track
 from node.flow.views.in_words import Views
+from node.flow.views.track import Tracked
 from node.flow.webhooks import notices
 from node.model.calendar import Calendar
 from node.model.completeness import UnitReport
@@ -159,16 +160,27 @@ class Node:
         return taken
 
     async def track(
-        self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
+        self,
+        system: System,
+        packet_id: bytes = b"",
+        submission_id: str = "",
+        document_id: str = "",
+        *,
+        page_size: int = 0,
+        page_token: str = "",
     ) -> TrackView:
-        """Return the state and the statuses of each recipient of a packet that one of the system's units sent."""
-        outlook = self._outlook()
+        """Return the state and the statuses of each recipient of a packet that one of the system's units sent.
 
-        def look(tx: Tx) -> track.Tracked:
-            found = track.find_packet(tx, system, packet_id, submission_id, document_id)
-            return track.track(tx, found, outlook)
+        With a page size at most so many recipients, from where the token of the last page tells. Raises Rejected: NOT_FOUND, or
+        REQUEST_INVALID for a token that no page gave.
+        """
 
-        return self._views.tracked(await self.ports.store.transact(look), system)
+        def look(tx: Tx) -> Tracked:
+            return track.track(tx, track.find_packet(tx, system, packet_id, submission_id, document_id))
+
+        start, outlook = track.unit_of_token(page_token), self._outlook()
+        tracked = await self.ports.store.transact(look)
+        return await self._views.tracked(tracked, system, outlook, start, page_size)
 
     async def dossier(
         self, system: System, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""

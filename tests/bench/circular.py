@@ -29,6 +29,8 @@ from node.model.code import parse_code
 from node.model.directory import Role, Unit, Zone, directory_of
 from node.model.office import InboxEntry, Submission, System, TrackView
 from node.model.policy import DAY_MS, Policy
+from node.net.client import TRACK_PAGE
+from node.net.office_server import track_answer
 from node.node import Node
 from node.ports import Ports, Store
 from node.process.loops import Loops
@@ -37,7 +39,7 @@ from node.rows import keys
 from node.store.memory.bodies import MemoryBodies
 from node.store.memory.store import MemoryStore
 from node.store.rocks.store import RocksStore
-from node.wire.track import track_from_proto, track_to_proto
+from node.wire.track import TrackReader, track_from_proto
 from node.wire.truc.v1.office_service_pb2 import TrackResponse
 from tests.bench.report import Report
 from tests.flow.acts import id_of, update, withdrawal
@@ -180,8 +182,21 @@ def _settle_memory() -> None:
 
 
 async def track_by_wire(office: Office, packet_id: bytes) -> TrackView:
-    """Track a packet as a client does, which reads the answer's octets in a thread of its own here."""
-    octets = track_to_proto(await office.node.track(office.system, packet_id=packet_id)).SerializeToString()
+    """Track a packet page by page as the client does, which reads the answers' octets in a thread of its own here."""
+    reader, token = TrackReader(), ""
+    while True:
+        view = await office.node.track(office.system, packet_id=packet_id, page_size=TRACK_PAGE, page_token=token)
+        octets = (await track_answer(view, receipts_apart=True)).SerializeToString()
+        await asyncio.to_thread(lambda octets=octets: reader.add(TrackResponse.FromString(octets)))  # type: ignore[misc]
+        token = view.next_page_token
+        if not token:
+            return reader.view()
+
+
+async def track_all_at_once(office: Office, packet_id: bytes) -> TrackView:
+    """Track a packet as a client does that is older than pages."""
+    view = await office.node.track(office.system, packet_id=packet_id)
+    octets = (await track_answer(view, receipts_apart=False)).SerializeToString()
     return await asyncio.to_thread(lambda: track_from_proto(TrackResponse.FromString(octets)))
 
 
@@ -254,6 +269,8 @@ async def _life(figures: Figures, offices: dict[str, Office], to: list[str]) -> 
     office = offices["g14"]
     packet_id = await _send(figures, office, "document", document(*to))
     view = await figures.step("track", track_by_wire(office, packet_id))
+    assert len(view.deliveries) == len(to)
+    view = await figures.step("track, old client", track_all_at_once(office, packet_id))
     assert len(view.deliveries) == len(to)
     await figures.step("export", _export(office, "123"))
     await _send(figures, office, "update", update(*to))
