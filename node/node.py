@@ -10,6 +10,7 @@ Decisions live in flow/, sending in flow/send/. Law 1 holds because every answer
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles
@@ -25,6 +26,7 @@ from node.flow.signals import Signals
 from node.flow.submit.intake import Intake
 from node.flow.views import completeness, deadlines, history, operator, track
 from node.flow.views.in_words import Views
+from node.flow.views.track import Tracked
 from node.flow.webhooks import notices
 from node.model.calendar import Calendar
 from node.model.completeness import UnitReport
@@ -153,22 +155,42 @@ class Node:
         return entry, self.reader.packet(held.packet, offset_bytes)
 
     async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int:
-        """Take packets out of the inbox; returns how many entries that were."""
+        """Take packets out of the inbox; returns how many entries that were.
+
+        Thousands of units may have each packet, so it is done in slices; after a fault the rest of a repeat is done.
+        """
         units = self._units_asked(system, unit)
         now_ms = self.ports.clock.now_ms()
-        return await self.ports.store.transact(lambda tx: inbox.acknowledge(tx, packet_ids, units, now_ms))
+        taken = 0
+        place: inbox.Place | None = inbox.Place()
+        while place is not None:
+            slice_ = partial(inbox.acknowledge, packet_ids=packet_ids, units=units, now_ms=now_ms, place=place)
+            count, place = await self.ports.store.transact(slice_)
+            taken += count
+        return taken
 
     async def track(
-        self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
+        self,
+        system: System,
+        packet_id: bytes = b"",
+        submission_id: str = "",
+        document_id: str = "",
+        *,
+        page_size: int = 0,
+        page_token: str = "",
     ) -> TrackView:
-        """Return the state and the statuses of each recipient of a packet that one of the system's units sent."""
-        outlook = self._outlook()
+        """Return the state and the statuses of each recipient of a packet that one of the system's units sent.
 
-        def look(tx: Tx) -> track.Tracked:
-            found = track.find_packet(tx, system, packet_id, submission_id, document_id)
-            return track.track(tx, found, outlook)
+        With a page size at most so many recipients, from where the token of the last page tells. Raises Rejected: NOT_FOUND, or
+        REQUEST_INVALID for a token that no page gave.
+        """
 
-        return self._views.tracked(await self.ports.store.transact(look), system)
+        def look(tx: Tx) -> Tracked:
+            return track.track(tx, track.find_packet(tx, system, packet_id, submission_id, document_id))
+
+        start, outlook = track.unit_of_token(page_token), self._outlook()
+        tracked = await self.ports.store.transact(look)
+        return await self._views.tracked(tracked, system, outlook, start, page_size)
 
     async def dossier(
         self, system: System, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""

@@ -1,5 +1,6 @@
 """The archive's facts for programs: thong-tin.json and sieu-du-lieu.json. Nothing in them depends on when they were made."""
 
+from dataclasses import replace
 from typing import Any
 
 from node.archive.facts import Facts, PacketFacts
@@ -42,7 +43,7 @@ def _packet(one: PacketFacts) -> dict[str, Any]:
 
 def _delivery(view: DeliveryView, packet_id: bytes) -> dict[str, Any]:
     """One delivery without what changes from moment to moment: attempts, the time of the next one."""
-    said = plain(view)
+    said = plain(replace(view, signed_receipt=None))
     names = (
         "unit",
         "unit_name",

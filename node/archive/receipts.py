@@ -24,7 +24,7 @@ class ReceiptFiles:
     def add(self, label: str, signed: Iterable[SignedReceipt]) -> tuple[str, ...]:
         """Write a packet's receipts; return their names without endings. Raises Denied(RECEIPT_INVALID) if one cannot be read."""
         names: dict[bytes, str] = {}
-        for one in signed:
+        for one in dict.fromkeys(signed):
             octets = signed_receipt_to_bytes(one)
             if octets in names:
                 continue

@@ -1,5 +1,6 @@
 """truc track: where a packet is, for each recipient: state, reason, next attempt, receipt, statuses."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,10 @@ from node.cli.output import BAD, QUIET, STRONG, WARNING, console, facts, line, m
 from node.model.delivery import State
 from node.model.life import LifeState
 from node.model.office import DeliveryView, TrackView
+from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent, status_name
 from node.office.naming import ID_DIGITS_SHOWN, find, office_of
-from node.office.proof import BY_US, verified_by
+from node.office.proof import BY_US, read, verified_by
 from node.ops.home import Home as Place
 from node.wording import vietnamese
 from node.wording.plain import plain
@@ -71,17 +73,41 @@ async def _watch(credential: Path, name: str, directory: "Directory | None") -> 
 
 
 def document_of(view: TrackView, directory: "Directory | None") -> dict[str, object]:
-    """Return the view for programs; each delivery says who has verified its receipt."""
+    """Return the view for programs; each delivery says who has verified its receipt.
+
+    A receipt may speak for thousands of units: the whole of it, with the octets that were signed, stands once in `receipts`. A delivery
+    has what it says of that unit, and its number there, from 1.
+    """
     deliveries, now = [], now_ms()
+    numbers: dict[SignedReceipt, int] = {}
     for one in view.deliveries:
-        said = plain(one)
+        said = plain(replace(one, signed_receipt=None))
         said["deadlines"] = deadlines.documents(one.deadlines, now)
-        said["receipt"] = said.pop("signed_receipt")
+        said["receipt"] = _own_part(one, numbers)
+        del said["signed_receipt"]
         said["receipt_verified_by"] = verified_by(one, view.packet_id, directory)
         said["state_name"], said["status_name"] = one.state.label, status_name(one.status_code)
         said["life_name"] = vietnamese.LIVES[one.life]
         deliveries.append(said)
-    return {**plain(view), "deadlines": deadlines.documents(view.deadlines, now), "deliveries": deliveries}
+    whole = plain(replace(view, deliveries=()))
+    del whole["next_page_token"]
+    return {
+        **whole,
+        "deadlines": deadlines.documents(view.deadlines, now),
+        "deliveries": deliveries,
+        "receipts": plain(list(numbers)),
+    }
+
+
+def _own_part(one: DeliveryView, numbers: dict[SignedReceipt, int]) -> dict[str, object] | None:
+    """Return what a delivery's receipt says of it; None while there is none. `numbers` gets receipts in the order in which they come."""
+    if one.signed_receipt is None:
+        return None
+    number = numbers.setdefault(one.signed_receipt, len(numbers) + 1)
+    receipt, outcomes = read(one.signed_receipt)
+    own = (outcomes[one.unit],) if one.unit in outcomes else ()
+    said: dict[str, object] = plain(replace(receipt, outcomes=own))
+    return {**said, "number": number}
 
 
 def shown(view: TrackView, directory: "Directory | None") -> list["RenderableType"]:

@@ -113,7 +113,7 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True)
 class TrackView:
-    """A packet and its deliveries as its sender sees them."""
+    """A packet and its deliveries as its sender sees them, or a page of these: `next_page_token` tells where they go on ("": the end)."""
 
     packet_id: bytes
     submission_id: str
@@ -130,6 +130,7 @@ class TrackView:
     findings: tuple[rules.Finding, ...] = ()
     business_type: int = 0
     document_type_name: str = ""
+    next_page_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from node.wire.truc.v1 import office_service_pb2 as pb
 from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceStub
 
 CALL_S = 60.0
+TRACK_PAGE = 1_000
+"""Deliveries in one answer."""
 
 CLIENT_OPTIONS: list[Option] = [
     ("grpc.keepalive_time_ms", 30_000),
@@ -151,10 +153,23 @@ class OfficeClient:
         return response.acknowledged
 
     async def track(self, *, packet_id: bytes = b"", submission_id: str = "", document_id: str = "") -> TrackView:
-        """Show a packet's deliveries, named by exactly one of three names. Raises Rejected(NOT_FOUND)."""
-        request = pb.TrackRequest(packet_id=packet_id, submission_id=submission_id, document_id=document_id)
+        """Show a packet's deliveries, named by exactly one of three names. Raises Rejected(NOT_FOUND).
+
+        They come in pages; a node older than these gives all at once.
+        """
+        request = pb.TrackRequest(
+            packet_id=packet_id,
+            submission_id=submission_id,
+            document_id=document_id,
+            page_size=TRACK_PAGE,
+            receipts_apart=True,
+        )
+        reading = views.TrackReader()
         with faults():
-            return views.track_from_proto(await self._stub.Track(request, metadata=self._metadata, timeout=CALL_S))
+            while reading.add(await self._stub.Track(request, metadata=self._metadata, timeout=CALL_S)):
+                # By its packet id, for the other names may come to mean another packet meanwhile.
+                request = reading.next_request(page_size=TRACK_PAGE)
+            return reading.view()
 
     async def dossier(
         self, *, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""

@@ -36,6 +36,8 @@ FETCH_PIECE_BYTES = 256 * KIB
 INSTANCE_CHARACTERS_MAX = 64
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 ACKNOWLEDGE_MAX = 1_000
+DELIVERIES_AT_ONCE = 500
+"""So many are translated before others have their turn."""
 SEARCH_DEFAULT, SEARCH_MAX = 20, 200
 
 OFFICE_OPTIONS: tuple[Option, ...] = (("grpc.max_concurrent_streams", 1_024),)
@@ -53,7 +55,14 @@ class OfficeNode(Protocol):
     ) -> tuple[InboxEntry, AsyncIterator[bytes]]: ...
     async def acknowledge(self, system: System, packet_ids: Sequence[bytes], unit: str) -> int: ...
     async def track(
-        self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
+        self,
+        system: System,
+        packet_id: bytes = b"",
+        submission_id: str = "",
+        document_id: str = "",
+        *,
+        page_size: int = 0,
+        page_token: str = "",
     ) -> TrackView: ...
     async def dossier(
         self, system: System, unit: str = "", author_unit: str = "", document_id: str = "", packet_id: bytes = b""
@@ -135,14 +144,16 @@ class OfficeService(OfficeServiceServicer):
 
     @answering
     async def Track(self, request: pb.TrackRequest, context: Context) -> pb.TrackResponse:
-        """Shows deliveries and statuses."""
+        """Shows deliveries and statuses, all or a page of them."""
         system = await self._caller(context)
         names = (request.packet_id, request.submission_id, request.document_id)
         if sum(map(bool, names)) != 1:
             raise Rejected(Reason.REQUEST_INVALID, "name the packet by exactly one of its three names")
         if request.packet_id:
             _check_packet_id(request.packet_id)
-        return views.track_to_proto(await self._node.track(system, *names))
+        page_size = bounded(request.page_size, 0, PAGE_MAX)
+        view = await self._node.track(system, *names, page_size=page_size, page_token=request.page_token)
+        return await track_answer(view, receipts_apart=request.receipts_apart)
 
     @answering
     async def Dossier(self, request: pb.DossierRequest, context: Context) -> pb.DossierResponse:
@@ -174,6 +185,16 @@ class OfficeService(OfficeServiceServicer):
         except Denied:
             await asyncio.sleep(self._refusal_delay_s)
             raise
+
+
+async def track_answer(view: TrackView, *, receipts_apart: bool) -> pb.TrackResponse:
+    """Translate a tracked packet, some deliveries at a time: there may be thousands."""
+    answer = views.TrackAnswer(view, receipts_apart=receipts_apart)
+    for number, delivery in enumerate(view.deliveries, 1):
+        answer.add(delivery)
+        if not number % DELIVERIES_AT_ONCE:
+            await asyncio.sleep(0)
+    return answer.message
 
 
 def bounded(asked: int, default: int, maximum: int) -> int:

@@ -4,15 +4,16 @@ The node has verified every receipt before it called a delivery final (law 2). A
 trusting the running process: signature by the key that the directory names, right packet, right unit, right outcome.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from node.model.delivery import State
 from node.model.office import DeliveryView
 from node.model.reason import Reason
-from node.model.receipt import Level, Receipt
+from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
 
 if TYPE_CHECKING:
-    from node.model.directory import Directory
+    from node.model.directory import Directory, NodeEntry
 
 BY_NODE, BY_US = "node", "self"
 
@@ -22,22 +23,32 @@ def verified_by(view: DeliveryView, packet_id: bytes, directory: "Directory | No
 
     Also None while there is no receipt. Raises Denied(RECEIPT_INVALID) if it cannot be read.
     """
-    from node.wire.receipt import decode_receipt
-
     if view.signed_receipt is None:
         return None
-    if not proves(decode_receipt(view.signed_receipt.receipt), view, packet_id):
+    receipt, outcomes = read(view.signed_receipt)
+    if not proves(receipt, outcomes.get(view.unit), view, packet_id):
         return None
     if directory is None or not directory.version:
         return BY_NODE
     return BY_US if _is_signed(view, directory) else None
 
 
-def proves(receipt: Receipt, view: DeliveryView, packet_id: bytes) -> bool:
-    """Tell whether a receipt says of this unit and packet what the view says."""
+@lru_cache(maxsize=256)
+def read(signed: SignedReceipt) -> tuple[Receipt, dict[str, Outcome]]:
+    """Return what a receipt says, and its outcomes by unit; it is remembered, since one receipt may speak for thousands of deliveries.
+
+    Raises Denied(RECEIPT_INVALID).
+    """
+    from node.wire.receipt import decode_receipt
+
+    receipt = decode_receipt(signed.receipt)
+    return receipt, {one.unit: one for one in receipt.outcomes}
+
+
+def proves(receipt: Receipt, outcome: Outcome | None, view: DeliveryView, packet_id: bytes) -> bool:
+    """Tell whether a receipt, with its outcome for this unit, says of this unit and packet what the view says."""
     if receipt.packet_id != packet_id:
         return False
-    outcome = next((one for one in receipt.outcomes if one.unit == view.unit), None)
     if view.state is State.DELIVERED:
         return receipt.level is Level.DELIVERED and outcome is not None and outcome.reason is Reason.NONE
     refused = outcome is not None and outcome.reason is not Reason.NONE
@@ -46,10 +57,14 @@ def proves(receipt: Receipt, view: DeliveryView, packet_id: bytes) -> bool:
 
 def _is_signed(view: DeliveryView, directory: "Directory") -> bool:
     """Tell whether the node that the receipt names has signed it, with a key that was valid when we accepted it."""
-    from node.seal.signature import RECEIPT_LABEL, verify_by
-    from node.wire.receipt import decode_receipt
-
     signed = view.signed_receipt
     assert signed is not None
-    signer = directory.nodes.get(decode_receipt(signed.receipt).signer_node)
-    return signer is not None and verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, view.end_time_ms)
+    signer = directory.nodes.get(read(signed)[0].signer_node)
+    return signer is not None and _verified(signer, signed, view.end_time_ms)
+
+
+@lru_cache(maxsize=256)
+def _verified(signer: "NodeEntry", signed: SignedReceipt, time_ms: int) -> bool:
+    from node.seal.signature import RECEIPT_LABEL, verify_by
+
+    return verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, time_ms)

@@ -79,6 +79,14 @@ def decode_receipt(octets: bytes) -> Receipt:
     return receipt
 
 
+def receipt_time_ms(octets: bytes) -> int:
+    """Return when a stored receipt was made, without reading what it says of each unit. Raises Denied(RECEIPT_INVALID)."""
+    try:
+        return pb.Receipt.FromString(octets).create_time_ms
+    except DecodeError as error:
+        raise _invalid("not a truc.v1.Receipt") from error
+
+
 def signed_receipt_into(message: pb.SignedReceipt, signed: SignedReceipt) -> None:
     """Translate a signed receipt; the receipt's bytes stay as they are."""
     message.receipt = signed.receipt

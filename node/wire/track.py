@@ -3,9 +3,13 @@
 It stands apart from office.py because these are views: nothing here is asked of the node or decides anything.
 """
 
+from collections.abc import Iterable
+
 from node.model.delivery import State
 from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
 from node.model.office import DeliveryView, TrackView
+from node.model.policy import MIB
+from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
 from node.wire.office import deadlines_from_proto, deadlines_to_proto, finding_from_proto, finding_into, invalid
 from node.wire.receipt import reason_of, reason_to_proto, signed_receipt_from_bytes, signed_receipt_to_bytes
@@ -17,8 +21,56 @@ _LIVES = {int(life): life for life in LifeState}
 _ACTS = {int(act): act for act in LifeAct}
 
 
-def track_to_proto(view: TrackView) -> pb.TrackResponse:
+OLD_RECEIPT_BYTES_MAX = 8 * MIB
+"""Octets of receipts in an answer to a client that wants one with each delivery. Beyond that each receipt is given once."""
+
+
+def track_to_proto(view: TrackView, *, receipts_apart: bool = False) -> pb.TrackResponse:
     """Translate a packet as its sender sees it."""
+    answer = TrackAnswer(view, receipts_apart=receipts_apart)
+    for delivery in view.deliveries:
+        answer.add(delivery)
+    return answer.message
+
+
+class TrackAnswer:
+    """The answer to Track, to which deliveries are added one by one, so that thousands of them need not be translated at once."""
+
+    def __init__(self, view: TrackView, *, receipts_apart: bool) -> None:
+        self.message = _packet_to_proto(view)
+        self._apart = receipts_apart
+        self._numbers: dict[SignedReceipt, int] = {}
+        """Receipts, numbered from 1 in the order in which they come."""
+        self._octets: dict[SignedReceipt, bytes] = {}
+        self._repeats = receipts_apart or _receipt_bytes(view) <= OLD_RECEIPT_BYTES_MAX
+
+    def add(self, view: DeliveryView) -> None:
+        """Add the next delivery."""
+        message = self.message.deliveries.add()
+        _delivery_into(message, view)
+        signed = view.signed_receipt
+        if signed is None:
+            return
+        is_first = signed not in self._numbers
+        if is_first:
+            self._numbers[signed] = len(self._numbers) + 1
+            self._octets[signed] = signed_receipt_to_bytes(signed)
+        if self._apart:
+            if is_first:
+                self.message.receipts.append(self._octets[signed])
+            message.receipt_number = self._numbers[signed]
+        elif is_first or self._repeats:
+            message.signed_receipt = self._octets[signed]
+        else:
+            self.message.receipts_left_out += 1
+
+
+def _receipt_bytes(view: TrackView) -> int:
+    """Return how many octets the receipts have if each delivery brings its own."""
+    return sum(len(one.signed_receipt.receipt) for one in view.deliveries if one.signed_receipt is not None)
+
+
+def _packet_to_proto(view: TrackView) -> pb.TrackResponse:
     message = pb.TrackResponse(
         packet_id=view.packet_id,
         submission_id=view.submission_id,
@@ -26,7 +78,6 @@ def track_to_proto(view: TrackView) -> pb.TrackResponse:
         sender_unit=view.sender_unit,
         create_time_ms=view.create_time_ms,
         expire_at_ms=view.expire_at_ms,
-        deliveries=[_delivery_to_proto(delivery) for delivery in view.deliveries],
         subject=view.subject,
         document_code=view.document_code,
         promulgation_date=view.promulgation_date,
@@ -34,6 +85,7 @@ def track_to_proto(view: TrackView) -> pb.TrackResponse:
         deadlines=deadlines_to_proto(view.deadlines),
         business_type=view.business_type,
         document_type_name=view.document_type_name,
+        next_page_token=view.next_page_token,
     )
     for finding in view.findings:
         finding_into(message.findings.add(), finding)
@@ -41,7 +93,41 @@ def track_to_proto(view: TrackView) -> pb.TrackResponse:
 
 
 def track_from_proto(message: pb.TrackResponse) -> TrackView:
-    """Translate a packet as its sender sees it. Raises Rejected(REQUEST_INVALID), Denied(RECEIPT_INVALID)."""
+    """Translate a packet as its sender sees it, whole or one page. Raises Rejected(REQUEST_INVALID), Denied(RECEIPT_INVALID)."""
+    return _packet_from_proto(message, _deliveries(message, {}), message.next_page_token)
+
+
+class TrackReader:
+    """Puts the pages of an answer together. Each receipt is kept once, whichever pages it is in."""
+
+    def __init__(self) -> None:
+        self._next_page_token = ""
+        self._first: pb.TrackResponse | None = None
+        self._deliveries: list[DeliveryView] = []
+        self._receipts: dict[bytes, SignedReceipt] = {}
+
+    def add(self, page: pb.TrackResponse) -> bool:
+        """Take the next page; tell whether there is another. Raises as `track_from_proto`."""
+        self._deliveries += _deliveries(page, self._receipts)
+        self._next_page_token = page.next_page_token
+        if self._first is None:
+            self._first = page
+        return bool(page.next_page_token)
+
+    def next_request(self, *, page_size: int) -> pb.TrackRequest:
+        """Return the question for the next page."""
+        packet_id = self._first.packet_id if self._first is not None else b""
+        return pb.TrackRequest(
+            packet_id=packet_id, page_size=page_size, page_token=self._next_page_token, receipts_apart=True
+        )
+
+    def view(self) -> TrackView:
+        """Return the whole."""
+        assert self._first is not None, "there is no packet without a page"
+        return _packet_from_proto(self._first, self._deliveries, self._next_page_token)
+
+
+def _packet_from_proto(message: pb.TrackResponse, deliveries: Iterable[DeliveryView], following: str) -> TrackView:
     return TrackView(
         message.packet_id,
         message.submission_id,
@@ -51,38 +137,56 @@ def track_from_proto(message: pb.TrackResponse) -> TrackView:
         message.sender_unit,
         message.create_time_ms,
         message.expire_at_ms,
-        tuple([_delivery_from_proto(delivery) for delivery in message.deliveries]),
+        tuple(deliveries),
         message.promulgation_date,
         message.due_date,
         deadlines_from_proto(message.deadlines),
         tuple([finding_from_proto(finding) for finding in message.findings]),
         message.business_type,
         message.document_type_name,
+        following,
     )
 
 
-def _delivery_to_proto(view: DeliveryView) -> pb.DeliveryView:
-    return pb.DeliveryView(
-        unit=view.unit,
-        node_id=view.node_id,
-        state=pb.DeliveryState.ValueType(view.state),
-        reason=reason_to_proto(view.reason),
-        next_attempt_ms=view.next_attempt_ms,
-        end_time_ms=view.end_time_ms,
-        custody_node=view.custody_node,
-        status_code=view.status_code,
-        statuses=[_status_to_proto(status) for status in view.statuses],
-        signed_receipt=signed_receipt_to_bytes(view.signed_receipt) if view.signed_receipt else b"",
-        attempts=view.attempts,
-        unit_name=view.unit_name,
-        relay_node=view.relay_node,
-        life=pb.LifeState.ValueType(view.life),
-        life_packet_id=view.life_packet_id,
-        deadlines=deadlines_to_proto(view.deadlines),
-    )
+def _deliveries(message: pb.TrackResponse, known: dict[bytes, SignedReceipt]) -> list[DeliveryView]:
+    """Translate deliveries. `known` has the receipts that were read before, by their octets, and gets those that were not."""
+    apart = [_receipt_of(octets, known) for octets in message.receipts]
+    found = []
+    for one in message.deliveries:
+        if one.receipt_number > len(apart) or one.receipt_number < 0:
+            raise invalid(f"receipt {one.receipt_number} of {len(apart)}")
+        signed = apart[one.receipt_number - 1] if one.receipt_number else _receipt_of(one.signed_receipt, known)
+        found.append(_delivery_from_proto(one, signed))
+    return found
 
 
-def _delivery_from_proto(message: pb.DeliveryView) -> DeliveryView:
+def _receipt_of(octets: bytes, known: dict[bytes, SignedReceipt]) -> SignedReceipt | None:
+    if octets and octets not in known:
+        known[octets] = signed_receipt_from_bytes(octets)
+    return known.get(octets)
+
+
+def _delivery_into(message: pb.DeliveryView, view: DeliveryView) -> None:
+    """Translate a delivery, without its receipt."""
+    message.unit = view.unit
+    message.node_id = view.node_id
+    message.state = pb.DeliveryState.ValueType(view.state)
+    message.reason = reason_to_proto(view.reason)
+    message.next_attempt_ms = view.next_attempt_ms
+    message.end_time_ms = view.end_time_ms
+    message.custody_node = view.custody_node
+    message.status_code = view.status_code
+    for status in view.statuses:
+        _status_into(message.statuses.add(), status)
+    message.attempts = view.attempts
+    message.unit_name = view.unit_name
+    message.relay_node = view.relay_node
+    message.life = pb.LifeState.ValueType(view.life)
+    message.life_packet_id = view.life_packet_id
+    message.deadlines.extend(deadlines_to_proto(view.deadlines))
+
+
+def _delivery_from_proto(message: pb.DeliveryView, signed: SignedReceipt | None) -> DeliveryView:
     state = _STATES.get(message.state)
     if state is None:
         raise invalid(f"delivery state {message.state} is unknown here")
@@ -96,7 +200,7 @@ def _delivery_from_proto(message: pb.DeliveryView) -> DeliveryView:
         message.custody_node,
         message.status_code,
         tuple([_status_from_proto(status) for status in message.statuses]),
-        signed_receipt_from_bytes(message.signed_receipt) if message.signed_receipt else None,
+        signed,
         message.attempts,
         message.unit_name,
         message.relay_node,
@@ -106,16 +210,14 @@ def _delivery_from_proto(message: pb.DeliveryView) -> DeliveryView:
     )
 
 
-def _status_to_proto(event: StatusEvent) -> status_pb2.StatusEvent:
-    return status_pb2.StatusEvent(
-        code=event.code,
-        unit=event.unit,
-        description=event.description,
-        timestamp_text=event.timestamp_text,
-        accept_time_ms=event.accept_time_ms,
-        packet_id=event.packet_id,
-        answers_packet_id=event.answers_packet_id,
-    )
+def _status_into(message: status_pb2.StatusEvent, event: StatusEvent) -> None:
+    message.code = event.code
+    message.unit = event.unit
+    message.description = event.description
+    message.timestamp_text = event.timestamp_text
+    message.accept_time_ms = event.accept_time_ms
+    message.packet_id = event.packet_id
+    message.answers_packet_id = event.answers_packet_id
 
 
 def _status_from_proto(message: status_pb2.StatusEvent) -> StatusEvent:

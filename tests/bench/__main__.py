@@ -1,4 +1,4 @@
-"""Run a bench: `./dev bench forward|submit|large|start|edxml|bridge|sweep [--runs N] [--scale X] [--json FILE]`."""
+"""Run a bench: `./dev bench forward|submit|large|start|edxml|bridge|circular|sweep [--runs N] [--scale X] [--json FILE]`."""
 
 import argparse
 import importlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.bench.report import Report
 
-BENCHES = ("forward", "submit", "large", "start", "edxml", "bridge", "sweep")
+BENCHES = ("forward", "submit", "large", "start", "edxml", "bridge", "circular", "sweep")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import lru_cache
 
 from node.access.systems import Systems
@@ -15,6 +16,7 @@ from node.model.envelope import KeyWrap, PacketKind, Signature, SignedEnvelope
 from node.model.lane import Lane
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.office import (
+    DeliveryView,
     FoundUnit,
     HealthView,
     InboxEntry,
@@ -84,6 +86,7 @@ class FakeNode:
         self.instances: list[str] = []
         """Which instance asked, of each fetch."""
         self.faults: dict[str, Exception] = {}
+        self.deliveries: list[DeliveryView] = []
         self.packets: dict[str, bytes] = {}
         self.piece_bytes: list[int] = []
         self.inbox = b"<edXML/>"
@@ -145,10 +148,21 @@ class FakeNode:
         return len(packet_ids)
 
     async def track(
-        self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
+        self,
+        system: System,
+        packet_id: bytes = b"",
+        submission_id: str = "",
+        document_id: str = "",
+        *,
+        page_size: int = 0,
+        page_token: str = "",
     ) -> TrackView:
         self._note("track", system.name, packet_id, submission_id, document_id)
-        return TrackView(PACKET_ID, "s-1", "id-1", "12/QĐ", "Trích yếu", "G01", 1, 2, ())
+        first = int(page_token or 0)
+        end = first + page_size if page_size else len(self.deliveries)
+        following = str(end) if end < len(self.deliveries) else ""
+        view = TrackView(PACKET_ID, "s-1", "id-1", "12/QĐ", "Trích yếu", "G01", 1, 2, tuple(self.deliveries[first:end]))
+        return replace(view, next_page_token=following)
 
     async def search_units(self, query: str, limit: int) -> list[FoundUnit]:
         self._note("search_units", query, limit)

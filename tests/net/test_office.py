@@ -24,6 +24,8 @@ from node.net.client import OfficeClient
 from node.net.tls import pinned_channel
 from node.wire import office as wire
 from node.wire import track
+from node.wire.receipt import signed_receipt_to_bytes
+from node.wire.truc.v1 import office_service_pb2 as pb
 from tests.net.support import (
     FOUND,
     HEALTH,
@@ -141,6 +143,59 @@ def test_acknowledge_track_and_search_ask_the_node(tmp_path):
         ]
 
     with_office(tmp_path, story)
+
+
+def ended(number: int, receipt: SignedReceipt) -> DeliveryView:
+    return DeliveryView(f"H49.{number:05d}", "b", State.DELIVERED, Reason.NONE, 0, 2, "", "", (), receipt, 0, "Xã", "")
+
+
+def test_a_circular_to_ten_thousand_is_tracked_by_clients_old_and_new(tmp_path):
+    """Three nodes signed for its recipients. The new client gets each receipt, in pages; the old one all in one answer that it can take."""
+    signature = parcel().signed_envelope.signature
+    receipts = [SignedReceipt(bytes([number]) * 50_000, signature) for number in range(3)]
+
+    async def story(node, client, credential, systems, service):
+        node.deliveries = [ended(number, receipts[number % 3]) for number in range(10_000)]
+        view = await client.track(packet_id=PACKET_ID)
+        assert view.deliveries == tuple(node.deliveries)
+        assert len({id(one.signed_receipt) for one in view.deliveries}) == 3, "each is in memory once"
+        assert len(node.calls) == 10
+        old = await client._stub.Track(pb.TrackRequest(packet_id=PACKET_ID), metadata=client._metadata)
+        assert [one.unit for one in old.deliveries] == [one.unit for one in node.deliveries]
+        given = [one.signed_receipt for one in old.deliveries if one.signed_receipt]
+        assert given == [signed_receipt_to_bytes(one) for one in receipts]
+        assert old.receipts_left_out == 10_000 - 3
+        assert old.ByteSize() < 2 * 1024 * 1024
+
+    with_office(tmp_path, story)
+
+
+def test_an_old_client_gets_each_delivery_with_its_receipt_as_long_as_there_is_room(tmp_path):
+    receipt = SignedReceipt(b"r" * 1000, parcel().signed_envelope.signature)
+
+    async def story(node, client, credential, systems, service):
+        node.deliveries = [ended(number, receipt) for number in range(20)]
+        old = await client._stub.Track(pb.TrackRequest(packet_id=PACKET_ID), metadata=client._metadata)
+        assert [one.signed_receipt for one in old.deliveries] == [signed_receipt_to_bytes(receipt)] * 20
+        assert (old.receipts_left_out, len(old.receipts), old.next_page_token) == (0, 0, "")
+
+    with_office(tmp_path, story)
+
+
+def test_a_new_client_understands_a_node_that_is_older_than_pages():
+    receipt = SignedReceipt(b"r" * 1000, parcel().signed_envelope.signature)
+    view = TrackView(PACKET_ID, "s", "id", "12", "V/v", "G01", 1, 2, (ended(1, receipt), ended(2, receipt)))
+    reader = track.TrackReader()
+    assert not reader.add(track.track_to_proto(view))
+    assert reader.view() == view
+
+
+def test_a_delivery_that_refers_to_a_receipt_which_is_not_there_is_refused():
+    message = pb.TrackResponse(
+        deliveries=[pb.DeliveryView(unit="H49", state=pb.DELIVERY_STATE_DELIVERED, receipt_number=1)]
+    )
+    with pytest.raises(Rejected, match="receipt 1 of 0"):
+        track.track_from_proto(message)
 
 
 def test_requests_of_a_bad_form_never_reach_the_node(tmp_path):

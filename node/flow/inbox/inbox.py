@@ -10,7 +10,8 @@ after the acknowledgement, and a late copy of the packet finds it (law 3). An en
 and only what is in the inbox, or was, can be fetched.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.errors import Deferred, Denied, Rejected
@@ -24,6 +25,11 @@ from node.rows import keys
 from node.rows.access import load, require, save
 from node.rows.records import InboxRecord, PacketRecord
 from node.wire import codec
+
+LOOK_ROWS = 64
+"""So many entries are looked at together."""
+LOOK_WORK, WORK_MAX = 2, 1_000
+"""The work of a look, in units of one entry taken out; and how much of it one transaction does: about 20 ms."""
 
 
 def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
@@ -126,18 +132,17 @@ def _held(tx: Tx, packet_id: bytes, unit: str) -> Held:
 
 
 def find(tx: Tx, packet_id: bytes, units: Sequence[str]) -> Held:
-    """Return the entry of the first of these units that has the packet; if none has, the packet as one of them has sent it.
+    """Return the entry of the first of these units, in order, that has the packet; if none has, the packet as one of them has sent it.
 
     Raises Rejected(NOT_FOUND).
     """
-    why = f"no packet {packet_id.hex()} for this system"
-    for unit in units:
-        entry = load(tx, keys.inbox_entry(packet_id, unit), InboxRecord)
-        if entry is None:
-            continue
-        if not entry.taken_time_ms and not entry.waits_for:
-            return _held(tx, packet_id, unit)
-        why = f"packet {packet_id.hex()} is not in the inbox: its author has taken it back or its document has not come"
+    why, at = f"no packet {packet_id.hex()} for this system", 0
+    while at < len(units):
+        found, at = _look(tx, packet_id, units, at)
+        for unit, entry in found:
+            if not entry.taken_time_ms and not entry.waits_for:
+                return _held(tx, packet_id, unit)
+            why = f"packet {packet_id.hex()} is not in the inbox: its author has taken it back or its document has not come"
     return _sent(tx, packet_id, units, why)
 
 
@@ -177,24 +182,68 @@ def lease(entry: InboxRecord, lease_ms: int, instance: str, now_ms: int, policy:
     entry.fetch_count += 1
 
 
-def acknowledge(tx: Tx, packet_ids: Iterable[bytes], units: Iterable[str], now_ms: int) -> int:
-    """Take packets out of inboxes; return how many entries that were. Unknown ones and repeats count nothing."""
-    taken = 0
-    for packet_id in packet_ids:
-        for unit in units:
-            taken += _acknowledge_one(tx, packet_id, unit, now_ms)
-    return taken
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far an acknowledgement has come: the packet and the unit that are next, by their numbers in what was asked."""
+
+    packet: int = 0
+    unit: int = 0
 
 
-def _acknowledge_one(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> int:
-    key = keys.inbox_entry(packet_id, unit)
-    entry = load(tx, key, InboxRecord)
-    if entry is None or entry.acknowledge_time_ms or entry.taken_time_ms or entry.waits_for:
+def acknowledge(
+    tx: Tx, packet_ids: Sequence[bytes], units: Sequence[str], now_ms: int, place: Place, limit: int = WORK_MAX
+) -> tuple[int, Place | None]:
+    """Take packets out of inboxes, from a place on and for a bounded time; `units` are in order.
+
+    Returns how many entries were taken out, and where to go on (None: all is done). Unknown ones and repeats count nothing. Each entry
+    stands for itself, so an acknowledgement that breaks off half way is one of fewer packets, and is repeated as such.
+    """
+    taken = work = 0
+    for number in range(place.packet, len(packet_ids)):
+        at = place.unit if number == place.packet else 0
+        while at < len(units):
+            if work >= limit:
+                return taken, Place(number, at)
+            found, at = _look(tx, packet_ids[number], units, at)
+            taken += sum(_acknowledge(tx, packet_ids[number], unit, entry, now_ms) for unit, entry in found)
+            work += LOOK_WORK + len(found)
+    return taken, None
+
+
+def acknowledge_one(tx: Tx, packet_id: bytes, unit: str, now_ms: int) -> int:
+    """Take a packet out of one unit's inbox; return how many entries that were."""
+    entry = load(tx, keys.inbox_entry(packet_id, unit), InboxRecord)
+    return _acknowledge(tx, packet_id, unit, entry, now_ms) if entry is not None else 0
+
+
+def _look(tx: Tx, packet_id: bytes, units: Sequence[str], at: int) -> tuple[list[tuple[str, InboxRecord]], int]:
+    """Look which of these units, in order and from one on, have a packet's entry, some of them at once.
+
+    Returns them, and the number of the unit to go on with. Units without the packet are leapt over, and so are entries of others: the
+    cost is that of the fewer of both.
+    """
+    first = keys.inbox_entry(packet_id, units[at])
+    if at == len(units) - 1:
+        value = tx.get(first)
+        return [(units[at], InboxRecord.FromString(value))] if value is not None else [], len(units)
+    rows = tx.scan(keys.inbox_entry(packet_id), start=first, limit=LOOK_ROWS)
+    found = []
+    for key, value in rows:
+        unit = keys.unit_after_id(key)
+        at = bisect_left(units, unit, at)
+        if at < len(units) and units[at] == unit:
+            found.append((unit, InboxRecord.FromString(value)))
+            at += 1
+    return found, at if len(rows) == LOOK_ROWS else len(units)
+
+
+def _acknowledge(tx: Tx, packet_id: bytes, unit: str, entry: InboxRecord, now_ms: int) -> int:
+    if entry.acknowledge_time_ms or entry.taken_time_ms or entry.waits_for:
         return 0
     tx.delete(keys.inbox_row(unit, entry.lane, entry.accept_time_ms, packet_id))
     entry.acknowledge_time_ms = max(now_ms, 1)
     entry.lease_until_ms, entry.lease_instance = 0, ""
-    save(tx, key, entry)
+    save(tx, keys.inbox_entry(packet_id, unit), entry)
     return 1
 
 

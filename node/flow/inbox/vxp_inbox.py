@@ -105,7 +105,7 @@ def report(tx: Tx, docket: str, units: Iterable[str], word: str, now_ms: int) ->
     packet_id, unit = find(tx, docket, units)
     key = keys.docket(packet_id, unit)
     if word == DONE:
-        inbox.acknowledge(tx, [packet_id], [unit], now_ms)
+        inbox.acknowledge_one(tx, packet_id, unit, now_ms)
         tx.delete(key)
     elif not require(tx, keys.inbox_entry(packet_id, unit), InboxRecord).acknowledge_time_ms:
         save(tx, key, DocketRecord(word=word, time_ms=now_ms))

@@ -1,16 +1,19 @@
 """In words: rows that views have found, told with the words that lie encrypted on the disk, to those who may see them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from node.edxml.rules import warning_of
 from node.errors import Rejected
 from node.flow.bodies.reading import PacketReader
 from node.flow.document.dossier import Row
 from node.flow.inbox.inbox import Held
-from node.flow.views import deadlines
+from node.flow.send.routing import Outlook
+from node.flow.views import deadlines, track
 from node.flow.views.history import Found
-from node.flow.views.track import Tracked
+from node.flow.views.track import Page, Tracked
 from node.model.calendar import Calendar
 from node.model.deadline import Deadline
 from node.model.delivery import State
@@ -18,10 +21,15 @@ from node.model.envelope import Envelope
 from node.model.life import Dossier, DossierEntry, LifeAct, LifeState
 from node.model.office import DeliveryView, InboxEntry, System, TrackView
 from node.model.reason import Reason
+from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
 from node.ports import Ports
 from node.rows.records import HeaderRecord
 from node.wire import codec
+from node.wire.receipt import receipt_time_ms
+
+STATUS_BYTES = 10_000
+"""Weight of opening the header of one packet, for the workers."""
 
 
 class Views:
@@ -60,13 +68,20 @@ class Views:
         """Return an inbox entry in words, without what the unit owes."""
         return _entry(held, codec.decode_envelope(held.packet.envelope), self._reader.header(held.packet), ())
 
-    def tracked(self, tracked: Tracked, system: System) -> TrackView:
-        """Return a tracked packet in words. Raises Rejected(NOT_FOUND) if the system does not speak for its sender."""
+    async def tracked(
+        self, tracked: Tracked, system: System, outlook: Outlook, start: str, page_size: int
+    ) -> TrackView:
+        """Return a tracked packet in words, with up to `page_size` deliveries (0: all) from a unit on.
+
+        Raises Rejected(NOT_FOUND) if the system does not speak for its sender.
+        """
         envelope, header = codec.decode_envelope(tracked.packet.envelope), self._reader.header(tracked.packet)
         if envelope.sender_unit not in system.units:
             raise Rejected(
                 Reason.NOT_FOUND, f"packet {tracked.packet_id.hex()} was not submitted by this system's units"
             )
+        place = track.Place(tracked.packet_id, envelope.sender_unit, tracked.packet.document_sha256, start)
+        shown, following = await self._pages(place, page_size or len(envelope.recipient_units), header, outlook)
         return TrackView(
             packet_id=tracked.packet_id,
             submission_id=tracked.packet.submission_id,
@@ -76,26 +91,55 @@ class Views:
             sender_unit=envelope.sender_unit,
             create_time_ms=envelope.create_time_ms,
             expire_at_ms=envelope.expire_at_ms,
-            deliveries=tuple(self._delivery(view, header, tracked) for view in tracked.deliveries),
+            deliveries=tuple(shown),
             promulgation_date=header.promulgation_date,
             due_date=header.due_date,
             deadlines=deadlines.of_author(header, envelope.create_time_ms, self._calendar),
             findings=tuple(map(warning_of, header.warnings)),
             business_type=header.business_type,
             document_type_name=header.document_type_name,
+            next_page_token=following,
         )
 
-    def _delivery(self, view: DeliveryView, header: HeaderRecord, tracked: Tracked) -> DeliveryView:
-        """Return a delivery with the statuses' words, and with what the recipient owes once it has the document."""
-        statuses = tuple(self._in_words(event, tracked) for event in view.statuses)
-        if view.state is not State.DELIVERED or view.signed_receipt is None:
-            return replace(view, statuses=statuses)
-        arrive_time_ms = codec.decode_receipt(view.signed_receipt.receipt).create_time_ms
-        reports = [deadlines.Report(event.code, _handed_in_ms(event, tracked)) for event in statuses]
-        return replace(view, statuses=statuses, deadlines=self._owed(header, arrive_time_ms, reports, life=view.life))
+    async def _pages(
+        self, place: track.Place, left: int, header: HeaderRecord, outlook: Outlook
+    ) -> tuple[list[DeliveryView], str]:
+        """Return up to `left` deliveries from a place on, and the unit to go on with; between two pages the loop serves others."""
+        shown: list[DeliveryView] = []
+        times: dict[SignedReceipt, int] = {}
+        while True:
+            page = await self._ports.store.transact(partial(track.page, place=place, limit=left, outlook=outlook))
+            # Each status lies in a packet of its own, which has to be opened.
+            weight = len(page.status_packets) * STATUS_BYTES
+            shown += await self._ports.workers.run(weight, partial(self._deliveries, page, header, times))
+            left -= len(page.deliveries)
+            if not page.following or left <= 0:
+                return shown, page.following
+            place = replace(place, start=page.following)
+            await asyncio.sleep(0)
 
-    def _in_words(self, event: StatusEvent, tracked: Tracked) -> StatusEvent:
-        packet = tracked.status_packets.get(event.packet_id)
+    def _deliveries(self, page: Page, header: HeaderRecord, times: dict[SignedReceipt, int]) -> list[DeliveryView]:
+        """Return deliveries with the statuses' words, and with what each recipient owes once it has the document.
+
+        `times` remembers when receipts were made: each is read once.
+        """
+        return [self._delivery(view, header, page, times) for view in page.deliveries]
+
+    def _delivery(
+        self, view: DeliveryView, header: HeaderRecord, page: Page, times: dict[SignedReceipt, int]
+    ) -> DeliveryView:
+        statuses = tuple(self._in_words(event, page) for event in view.statuses)
+        signed = view.signed_receipt
+        if view.state is not State.DELIVERED or signed is None:
+            return replace(view, statuses=statuses)
+        if signed not in times:
+            times[signed] = receipt_time_ms(signed.receipt)
+        reports = [deadlines.Report(event.code, _handed_in_ms(event, page)) for event in statuses]
+        owed = self._owed(header, times[signed], reports, life=view.life)
+        return replace(view, statuses=statuses, deadlines=owed)
+
+    def _in_words(self, event: StatusEvent, page: Page) -> StatusEvent:
+        packet = page.status_packets.get(event.packet_id)
         if packet is None:
             return event
         header = self._reader.header(packet)
@@ -142,9 +186,9 @@ def _entry(held: Held, envelope: Envelope, header: HeaderRecord, deadlines: tupl
     )
 
 
-def _handed_in_ms(event: StatusEvent, tracked: Tracked) -> int:
+def _handed_in_ms(event: StatusEvent, page: Page) -> int:
     """Return when a unit handed its status to its node, as that node has signed it."""
-    packet = tracked.status_packets.get(event.packet_id)
+    packet = page.status_packets.get(event.packet_id)
     return event.accept_time_ms if packet is None else codec.decode_envelope(packet.envelope).create_time_ms
 
 

@@ -22,7 +22,7 @@ class BridgeNode(Protocol):
         self, system: System, packet_id: bytes, unit: str, offset_bytes: int = 0, lease_ms: int = 0
     ) -> tuple[InboxEntry, AsyncIterator[bytes]]: ...
     async def track(
-        self, system: System, packet_id: bytes = b"", submission_id: str = "", document_id: str = ""
+        self, system: System, packet_id: bytes = b"", *, page_size: int = 0, page_token: str = ""
     ) -> TrackView: ...
 
 

@@ -19,6 +19,8 @@ from node.web.vxp.streams import begun, framed, row
 
 PACKETS_MAX = 2_000
 """Packets in a list without a docId."""
+DELIVERIES_AT_ONCE = 200
+"""Rows that are made before the first of them leaves."""
 NEWEST = f"Success ({PACKETS_MAX} gói tin mới nhất)"
 
 _SEND_WORDS = {State.WAITING: "processing", State.DELIVERED: "done", State.FAILED: "fail"}
@@ -45,8 +47,15 @@ async def _is_left_over(context: BridgeContext, signed: Signed, named: str) -> b
 
 
 async def _one(context: BridgeContext, signed: Signed, sent: SentPacket) -> AsyncIterator[bytes]:
-    view = await context.node.track(signed.system, packet_id=sent.packet_id)
-    yield _rows(sent, view)
+    token = ""
+    while True:
+        view = await context.node.track(
+            signed.system, packet_id=sent.packet_id, page_size=DELIVERIES_AT_ONCE, page_token=token
+        )
+        yield _rows(sent, view)
+        token = view.next_page_token
+        if not token:
+            return
 
 
 async def _newest(context: BridgeContext, signed: Signed) -> AsyncIterator[bytes]:
@@ -55,13 +64,12 @@ async def _newest(context: BridgeContext, signed: Signed) -> AsyncIterator[bytes
         page, start = await context.vxp_inbox.newest_sent(signed.system, kind, start)
         for sent in page[: PACKETS_MAX - shown]:
             try:
-                view = await context.node.track(signed.system, packet_id=sent.packet_id)
+                async for rows in _one(context, signed, sent):
+                    yield rows
             except Fault as fault:
                 # Its unit was taken from the system since, which may not see the unit's packets any more.
                 if fault.reason is not Reason.NOT_FOUND:
                     raise
-                continue
-            yield _rows(sent, view)
         shown += len(page)
         if not start:
             return

@@ -1,6 +1,8 @@
 """The inbox of a unit: packets are leased while one fetches, gone when acknowledged, never there twice."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from node.errors import Deferred, Denied, Rejected
 from node.flow.inbox import inbox
@@ -15,7 +17,9 @@ from node.model.receipt import Level
 from node.ports import Tx
 from node.rows import keys
 from node.rows.access import require, save
-from node.rows.records import PacketRecord
+from node.rows.records import InboxRecord, PacketRecord
+from node.store.embedded.overlay import OverlayTx
+from node.store.memory.store import InstantDisk, MemoryEngine
 from node.wire import codec
 from tests.clocks import NOW
 from tests.flow.support import Place, envelope_for, parcel_for, place, push_of, run
@@ -415,3 +419,45 @@ def test_of_what_was_sent_and_is_no_longer_kept_the_octets_are_refused() -> None
         assert refused.value.reason is Reason.NOT_FOUND
 
     run(story())
+
+
+ALL_UNITS = [f"H49.{number:03d}" for number in range(300)]
+
+
+def entries(packet_id: bytes, units: list[str]) -> OverlayTx:
+    """A book in which these units have a packet, and a stranger before and behind each of them."""
+    tx = OverlayTx(MemoryEngine(InstantDisk(), {}))
+    for unit in {one for each in units for one in (each, each + ".0", each[:-1])}:
+        save(tx, keys.inbox_entry(packet_id, unit), InboxRecord(accept_time_ms=NOW, lane=5))
+        tx.put(keys.inbox_row(unit, 5, NOW, packet_id), b"")
+    return tx
+
+
+@given(
+    st.sets(st.sampled_from(ALL_UNITS), max_size=200),
+    st.sets(st.sampled_from(ALL_UNITS), min_size=1, max_size=200),
+    st.sampled_from([1, 7, 1_000]),
+)
+@settings(max_examples=60, deadline=None)
+def test_an_acknowledgement_in_slices_takes_out_each_entry_of_the_units_that_ask_and_no_other(
+    having: set[str], asking: set[str], limit: int
+) -> None:
+    ids, units = [b"p" * 16, b"q" * 16], sorted(asking)
+    tx = entries(ids[1], sorted(having))
+    taken, step = 0, inbox.Place()
+    while step is not None:
+        count, step = inbox.acknowledge(tx, ids, units, NOW, step, limit)
+        taken += count
+    assert taken == len(having & asking)
+    left = {key for key, value in tx.writes.items() if key[:1] == b"i" and value is not None}
+    every = {one for each in having for one in (each, each + ".0", each[:-1])}
+    assert left == {keys.inbox_row(unit, 5, NOW, ids[1]) for unit in every - asking}
+
+
+def test_looking_for_a_packet_costs_by_who_has_it_not_by_who_asks() -> None:
+    tx = entries(b"p" * 16, ["H49.299"])
+    assert inbox.acknowledge(tx, [b"p" * 16, *(bytes([n]) * 16 for n in range(50))], ALL_UNITS, NOW, inbox.Place()) == (
+        1,
+        None,
+    )
+    assert len(tx.scans) + len(tx.keys_read) < 60

@@ -4,17 +4,20 @@ import pytest
 
 from node.errors import Rejected
 from node.flow.send import outbox, receipts, relay
+from node.flow.views import track
 from node.model.delivery import State
+from node.model.envelope import PacketKind
 from node.model.lane import Lane
 from node.model.mesh import Answer
 from node.model.office import OutboxView, System
 from node.model.reason import Reason
-from node.model.receipt import Level
+from node.model.receipt import Level, Outcome
 from node.rows import keys
-from node.rows.access import save
-from node.rows.records import PeerRecord
+from node.rows.access import load, save
+from node.rows.records import PacketRecord, PeerRecord
 from node.wire import codec
 from tests.clocks import NOW
+from tests.flow.acts import update
 from tests.flow.support import Place, place, push_of, receipt_for, run
 from tests.papers import document, status_about
 
@@ -297,5 +300,87 @@ def test_the_nodes_waited_for_are_found_by_leaping() -> None:
     async def story() -> None:
         here = await busy_outbox()
         assert await here.do(outbox.nodes_waited_for) == {"h37", "h49"}
+
+    run(story())
+
+
+# --- many recipients --------------------------------------------------------------------------------------------------
+
+
+PARTIES = ("H49", "H49.22", "H49.22.05", "H49.22.06", "H37", "H37.10", "G14.01")
+
+
+async def with_history() -> Place:
+    """A document of which one node has signed, one expired, one still waits, and two units have reported; and an update of it."""
+    here = await sent(*PARTIES)
+    packet_id = (await here.track()).packet_id
+    envelope = (await here.do(lambda tx: load(tx, keys.packet(packet_id), PacketRecord))).envelope  # type: ignore[union-attr]
+    outcomes = tuple(Outcome(unit, Reason.NONE) for unit in PARTIES if unit.startswith("H49"))
+    signed = receipt_for(envelope, packet_id, outcomes=outcomes)
+    believed = receipts.Believed(codec.decode_receipt(signed.receipt), signed)
+    await here.do(lambda tx: receipts.apply_final(tx, believed, NOW))
+    for number, unit in enumerate(("H49.22", "H49.22.05", "H49.22")):
+        about = status_about("123", "03", sender=unit)
+        await here.push(
+            push_of(
+                about,
+                target="g14",
+                origin="h49",
+                sender_unit=unit,
+                recipient_units=("G14",),
+                kind=PacketKind.STATUS,
+                lane=Lane.CONTROL,
+                packet_nonce=bytes([number]) * 16,
+            ),
+            by="h49",
+        )
+    await here.submit(update("H49.22", "H37"), "2")
+    return here
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 7, 1_000])
+def test_pages_show_what_the_whole_shows(page_size: int) -> None:
+    async def story() -> None:
+        here = await with_history()
+        whole, pages, token = await here.track(), [], ""
+        assert {view.state for view in whole.deliveries} == {State.DELIVERED, State.WAITING}
+        assert [len(view.statuses) for view in whole.deliveries if view.unit == "H49.22"] == [2]
+        assert whole.next_page_token == ""
+        while not pages or token:
+            view = await here.node.track(here.system, submission_id="1", page_size=page_size, page_token=token)
+            pages.append(view.deliveries)
+            token = view.next_page_token
+        assert all(len(page) == page_size for page in pages[:-1])
+        assert tuple(one for page in pages for one in page) == whole.deliveries
+
+    run(story())
+
+
+def test_small_pages_within_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        here = await with_history()
+        whole = await here.track()
+        for name, size in (("PAGE_DELIVERIES", 2), ("PAGE_STATUSES", 1), ("PAGE_FACTS", 1)):
+            monkeypatch.setattr(track, name, size)
+            assert await here.track() == whole
+
+    run(story())
+
+
+def test_units_of_one_node_share_one_receipt_in_memory() -> None:
+    async def story() -> None:
+        view = await (await with_history()).track()
+        assert len({id(one.signed_receipt) for one in view.deliveries if one.node_id == "h49"}) == 1
+
+    run(story())
+
+
+@pytest.mark.parametrize("token", ["x", "h49", "H49..22", "4834", "\0"])
+def test_a_page_token_that_is_none_is_refused(token: str) -> None:
+    async def story() -> None:
+        here = await sent()
+        with pytest.raises(Rejected) as refused:
+            await here.node.track(here.system, submission_id="1", page_token=token)
+        assert refused.value.reason is Reason.REQUEST_INVALID
 
     run(story())

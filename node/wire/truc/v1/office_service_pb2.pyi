@@ -799,22 +799,36 @@ class TrackRequest(_message.Message):
     PACKET_ID_FIELD_NUMBER: _builtins.int
     SUBMISSION_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RECEIPTS_APART_FIELD_NUMBER: _builtins.int
     packet_id: _builtins.bytes
     """16 octets."""
     submission_id: _builtins.str
     """Or the submitter's id."""
     document_id: _builtins.str
     """Or DocumentId as written in the packet."""
+    page_size: _builtins.int
+    """At most so many deliveries; at most 1,000. 0: all of them in one answer."""
+    page_token: _builtins.str
+    """From the previous answer. Name the packet by its id then: another name may come to mean another packet meanwhile."""
+    receipts_apart: _builtins.bool
+    """Receipts come in `TrackResponse.receipts`, each once. Not set (a client older than this field): in each delivery, as long as there is
+    room; see `TrackResponse.receipts_left_out`.
+    """
     def __init__(
         self,
         *,
         packet_id: _builtins.bytes = ...,
         submission_id: _builtins.str = ...,
         document_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        receipts_apart: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "packet_id", b"packet_id", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "packet_id", b"packet_id", "page_size", b"page_size", "page_token", b"page_token", "receipts_apart", b"receipts_apart", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -842,6 +856,7 @@ class DeliveryView(_message.Message):
     LIFE_FIELD_NUMBER: _builtins.int
     LIFE_PACKET_ID_FIELD_NUMBER: _builtins.int
     DEADLINES_FIELD_NUMBER: _builtins.int
+    RECEIPT_NUMBER_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Recipient unit, canonical."""
     node_id: _builtins.str
@@ -859,7 +874,7 @@ class DeliveryView(_message.Message):
     status_code: _builtins.str
     """The business status to show: the furthest one reported. Empty: none yet."""
     signed_receipt: _builtins.bytes
-    """The verified receipt (a serialised SignedReceipt); empty while waiting."""
+    """The verified receipt (a serialised SignedReceipt); empty while waiting, with `TrackRequest.receipts_apart`, and where it is left out."""
     attempts: _builtins.int
     """How often it was tried."""
     unit_name: _builtins.str
@@ -870,6 +885,8 @@ class DeliveryView(_message.Message):
     """State of the document at this recipient."""
     life_packet_id: _builtins.bytes
     """The withdrawal, update or replacement that `life` speaks of; 16 octets, or empty."""
+    receipt_number: _builtins.int
+    """With `TrackRequest.receipts_apart`: which of `TrackResponse.receipts` is this delivery's, counted from 1. 0: none, it still waits."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.StatusEvent]:
         """All statuses, in order of acceptance."""
@@ -897,10 +914,11 @@ class DeliveryView(_message.Message):
         life: Global___LifeState.ValueType = ...,
         life_packet_id: _builtins.bytes = ...,
         deadlines: _abc.Iterable[Global___Deadline] | None = ...,
+        receipt_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "custody_node", b"custody_node", "deadlines", b"deadlines", "end_time_ms", b"end_time_ms", "life", b"life", "life_packet_id", b"life_packet_id", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "reason", b"reason", "relay_node", b"relay_node", "signed_receipt", b"signed_receipt", "state", b"state", "status_code", b"status_code", "statuses", b"statuses", "unit", b"unit", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "custody_node", b"custody_node", "deadlines", b"deadlines", "end_time_ms", b"end_time_ms", "life", b"life", "life_packet_id", b"life_packet_id", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "reason", b"reason", "receipt_number", b"receipt_number", "relay_node", b"relay_node", "signed_receipt", b"signed_receipt", "state", b"state", "status_code", b"status_code", "statuses", b"statuses", "unit", b"unit", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -927,6 +945,9 @@ class TrackResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     BUSINESS_TYPE_FIELD_NUMBER: _builtins.int
     DOCUMENT_TYPE_NAME_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    RECEIPTS_LEFT_OUT_FIELD_NUMBER: _builtins.int
     packet_id: _builtins.bytes
     """16 octets."""
     submission_id: _builtins.str
@@ -951,6 +972,12 @@ class TrackResponse(_message.Message):
     """BussinessDocType: 0 new, 1 withdrawal, 2 update, 3 replacement."""
     document_type_name: _builtins.str
     """DocumentType/TypeName as written; may be empty."""
+    next_page_token: _builtins.str
+    """Where the deliveries go on; empty: there are no more."""
+    receipts_left_out: _builtins.int
+    """Without it: how many ended deliveries come without their receipt, because the answer would be too large with it (more than 8 MiB of
+    receipts). Each receipt is then given once, with the first delivery that it ends. 0: each delivery has its own.
+    """
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryView]:
         """One per recipient, in order of code."""
@@ -962,6 +989,12 @@ class TrackResponse(_message.Message):
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
         """Warnings with which the packet was taken."""
+
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """With `TrackRequest.receipts_apart`: the receipts of these deliveries (serialised SignedReceipts), each once. A node signs one receipt
+        for all units that it serves.
+        """
 
     def __init__(
         self,
@@ -981,10 +1014,13 @@ class TrackResponse(_message.Message):
         findings: _abc.Iterable[Global___Finding] | None = ...,
         business_type: _builtins.int = ...,
         document_type_name: _builtins.str = ...,
+        next_page_token: _builtins.str = ...,
+        receipts: _abc.Iterable[_builtins.bytes] | None = ...,
+        receipts_left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_type", b"business_type", "create_time_ms", b"create_time_ms", "deadlines", b"deadlines", "deliveries", b"deliveries", "document_code", b"document_code", "document_id", b"document_id", "document_type_name", b"document_type_name", "due_date", b"due_date", "expire_at_ms", b"expire_at_ms", "findings", b"findings", "packet_id", b"packet_id", "promulgation_date", b"promulgation_date", "sender_unit", b"sender_unit", "subject", b"subject", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_type", b"business_type", "create_time_ms", b"create_time_ms", "deadlines", b"deadlines", "deliveries", b"deliveries", "document_code", b"document_code", "document_id", b"document_id", "document_type_name", b"document_type_name", "due_date", b"due_date", "expire_at_ms", b"expire_at_ms", "findings", b"findings", "next_page_token", b"next_page_token", "packet_id", b"packet_id", "promulgation_date", b"promulgation_date", "receipts", b"receipts", "receipts_left_out", b"receipts_left_out", "sender_unit", b"sender_unit", "subject", b"subject", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
