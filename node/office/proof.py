@@ -46,10 +46,12 @@ def proves(receipt: Receipt, view: DeliveryView, packet_id: bytes) -> bool:
 
 def _is_signed(view: DeliveryView, directory: "Directory") -> bool:
     """Tell whether the node that the receipt names has signed it, with a key that was valid when we accepted it."""
+    from node.model.statement import times_of
     from node.seal.signature import RECEIPT_LABEL, verify_by
     from node.wire.receipt import decode_receipt
 
     signed = view.signed_receipt
     assert signed is not None
-    signer = directory.nodes.get(decode_receipt(signed.receipt).signer_node)
-    return signer is not None and verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, view.end_time_ms)
+    receipt = decode_receipt(signed.receipt)
+    signer, times_ms = directory.nodes.get(receipt.signer_node), times_of(receipt.create_time_ms, view.end_time_ms)
+    return signer is not None and verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, times_ms)

@@ -8,6 +8,7 @@ A fault of one item is its own answer, so that the others are served.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from node.errors import Fault
@@ -20,6 +21,7 @@ from node.flow.receive.speaker import require_speaker, with_known_aliases
 from node.flow.receive.uploads import Uploads
 from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
+from node.flow.send.resigning import receipts_to_sign_anew
 from node.flow.signals import Signals
 from node.model.envelope import Envelope
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
@@ -82,7 +84,7 @@ class Reception:
             before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
             if before is not None:
                 self._counters.received_again += 1
-                return before
+                return (await self._verifiable([before]))[0]
             if parcel.target_node != self._node_id:
                 # Refuse before the upload if we would not carry it: that does not depend on the body.
                 require_size(envelope.body.packet_bytes, self._policy)
@@ -116,7 +118,7 @@ class Reception:
         before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
         if before is not None:
             self._counters.received_again += 1
-            return before
+            return (await self._verifiable([before]))[0]
         await self._uploads.complete(peer_id, envelope)
         opened = None
         if parcel.target_node == self._node_id:
@@ -132,9 +134,31 @@ class Reception:
         return envelope if carries_only else with_known_aliases(envelope, directory)
 
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
-        return accept.decided(
-            tx, envelope.packet_id, parcel.signed_envelope.envelope, self._node_id, parcel.target_node
-        )
+        packet_id, signed = envelope.packet_id, parcel.signed_envelope
+        before = accept.decided(tx, packet_id, signed.envelope, self._node_id, parcel.target_node)
+        if before is not None and parcel.target_node != self._node_id:
+            accept.renew_signature(tx, packet_id, signed)
+        return before
+
+    async def _verifiable(self, answers: list[Answer]) -> list[Answer]:
+        """Return answers, with kept receipts of our own signed anew that nobody could verify."""
+        ports = self._ports
+        directory, now_ms = ports.directory.current(), ports.clock.now_ms()
+        fresh = receipts_to_sign_anew(answers, ports.keys, directory, now_ms)
+        if not fresh:
+            return answers
+
+        def write(tx: Tx) -> None:
+            for one in fresh.values():
+                receipts.sign_again(tx, one)
+
+        await ports.store.transact(write)
+        return [
+            replace(one, receipt=fresh[one.receipt.receipt].signed)
+            if one.receipt is not None and one.receipt.receipt in fresh
+            else one
+            for one in answers
+        ]
 
     def _verify(self, peer_id: str, item: PushItem) -> Brought:
         """Verify one item; a fault becomes its answer, so that the others are served."""
@@ -175,6 +199,7 @@ class Reception:
             return accept.store_all(tx, pairs, self._node_id, now_ms, self._policy), taken, ended
 
         stored, taken, ended = await self._ports.store.transact(write)
+        stored = await self._verifiable(stored)
         self._counters.have_ended(ended)
         for (verdict, mine), answer in zip(pairs, stored, strict=True):
             self._counters.decided(verdict.envelope.kind, verdict.receipt, mine, answer)
