@@ -108,6 +108,7 @@ def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str,
     envelope = verdict.envelope
     row = outbox.packet_row(envelope, keys.OUTBOX_RELAY, len(verdict.receipt.outcomes), now_ms)
     row.key_wrap = codec.key_wrap_to_bytes(verdict.parcel.key_wrap)
+    row.directory_version = verdict.parcel.directory_version
     outbox.enqueue(tx, verdict.parcel.target_node, envelope.lane, envelope.packet_id, keys.OUTBOX_RELAY, row)
     tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
     receipts.keep(tx, receipts.Believed(verdict.receipt, signed))

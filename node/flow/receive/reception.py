@@ -15,7 +15,7 @@ from node.errors import Fault
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
-from node.flow.receive import accept, verify
+from node.flow.receive import accept, older, verify
 from node.flow.receive.opening import open_parcel
 from node.flow.receive.speaker import require_speaker, with_known_aliases
 from node.flow.receive.uploads import Uploads
@@ -73,6 +73,8 @@ class Reception:
         self._called_by(peer_id)
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         brought = await self._ports.workers.run(weight, lambda: [self._verify(peer_id, item) for item in items])
+        parcels = [item.parcel for item in items if isinstance(item, PushPacket)]
+        self._fetch_if_older(peer_id, parcels, [one for one in brought if isinstance(one, Answer)])
         answers = await self._uploads.spill(brought, partial(self._settle, peer_id))
         return self._counters.answered(items, answers)
 
@@ -96,7 +98,7 @@ class Reception:
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._uploads.want(peer_id, envelope)
         except Fault as fault:
-            return self._counters.refusing(accept.refusal(fault))
+            return self._refused(peer_id, parcel, fault)
 
     async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for another peer's token."""
@@ -109,10 +111,20 @@ class Reception:
         try:
             envelope = self._check_parcel(peer_id, parcel)
         except Fault as fault:
-            return self._counters.refusing(accept.refusal(fault))
-        return self._counters.refusing(
-            await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
-        )
+            return self._refused(peer_id, parcel, fault)
+        answer = await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+        self._fetch_if_older(peer_id, [parcel], [answer])
+        return self._counters.refusing(answer)
+
+    def _refused(self, peer_id: str, parcel: Parcel, fault: Fault) -> Answer:
+        answer = accept.refusal(fault)
+        self._fetch_if_older(peer_id, [parcel], [answer])
+        return self._counters.refusing(answer)
+
+    def _fetch_if_older(self, peer_id: str, parcels: Sequence[Parcel], answers: Sequence[Answer]) -> None:
+        """Fetch the directory of a caller that was put off because ours is older."""
+        if any(answer.reason is Reason.DIRECTORY_OLDER for answer in answers):
+            self._signals.newer_directory.send((peer_id, older.newest_named(parcels)))
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
@@ -127,10 +139,11 @@ class Reception:
 
     def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
-        envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
         carries_only = parcel.target_node != self._node_id
-        require_speaker(envelope, directory, carries_only=carries_only)
-        verify.units_served_by(envelope, parcel.target_node, directory)
+        with older.putting_off(parcel, directory):
+            envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
+            require_speaker(envelope, directory, carries_only=carries_only)
+            verify.units_served_by(envelope, parcel.target_node, directory)
         return envelope if carries_only else with_known_aliases(envelope, directory)
 
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
@@ -180,10 +193,13 @@ class Reception:
     def _verdict(
         self, parcel: Parcel, envelope: Envelope, opened: verify.Opened | None, body: bytes | None
     ) -> verify.Verdict:
-        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
-        if opened is None:
-            return verify.custody_verdict(parcel, envelope, body, self._node_id, directory, self._policy, now_ms)
-        return verify.delivered_verdict(parcel, envelope, opened, body, self._node_id, directory, now_ms)
+        directory, now_ms, own_id = self._ports.directory.current(), self._ports.clock.now_ms(), self._node_id
+        with older.putting_off(parcel, directory):
+            if opened is None:
+                return verify.custody_verdict(parcel, envelope, body, own_id, directory, self._policy, now_ms)
+            verdict = verify.delivered_verdict(parcel, envelope, opened, body, own_id, directory, now_ms)
+        older.require_known(verdict.receipt, parcel, directory)
+        return verdict
 
     async def _settle(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
         """Sign the receipts of a group together, write everything in one transaction, and answer in order."""

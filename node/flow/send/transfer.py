@@ -179,7 +179,9 @@ class Transfer:
         stored = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
         directory, now_ms = ports.directory.current(), ports.clock.now_ms()
         signed = signed_for_sending(stored, loaded.row.record, ports.keys, directory, now_ms)
-        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id)
+        # A relay hands on what the origin judged by: the target must not refuse for good by an older directory than that.
+        version = max(directory.version, loaded.row.record.directory_version)
+        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id, version)
 
     def _wrap(self, loaded: Loaded, packet: PacketRecord, envelope_sha256: bytes) -> KeyWrap:
         if loaded.row.kind == keys.OUTBOX_RELAY:
