@@ -183,6 +183,11 @@ class Keys(Protocol):
         """The node whose keys these are."""
         ...
 
+    @property
+    def signing_key_id(self) -> bytes:
+        """The name (Signature.key_id) of the key that signs now; another one when the directory says so."""
+        ...
+
     def sign(self, label: bytes, statements: Sequence[bytes]) -> list[Signature]:
         """Sign 1 to 4,096 statements with one private-key operation (RFC 6962 tree over them); signatures in order."""
         ...

@@ -8,4 +8,4 @@ from node.seal.keyring import Keyring
 
 def new_keyring(node_id: str) -> Keyring:
     """Return a key ring with one key of each kind."""
-    return Keyring(node_id, Ed25519PrivateKey.generate(), [X25519PrivateKey.generate()])
+    return Keyring(node_id, [Ed25519PrivateKey.generate()], [X25519PrivateKey.generate()])

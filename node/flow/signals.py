@@ -43,6 +43,8 @@ class Signals:
         """The node may owe a status in a unit's name (flow/duties)."""
         self.notice: Signal[None] = Signal()
         """There may be something to tell a system of (flow/webhooks)."""
+        self.routed_late: Signal[None] = Signal()
+        """A packet was written that is routed by another directory than the one in force."""
         self.newer_directory: Signal[tuple[str, int]] = Signal()
         """This peer trusts the directory in this version, which is newer than ours."""
         self.bug: Signal[Exception] = Signal(unheard=raise_in_loop)

@@ -9,11 +9,15 @@ from node.model.receipt import SignedReceipt
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A packet on its way to `target_node`. If another node than that is called, it is asked to relay."""
+    """A packet on its way to `target_node`. If another node than that is called, it is asked to relay.
+
+    `directory_version` is that of the directory by which it is addressed; 0: not said.
+    """
 
     signed_envelope: SignedEnvelope
     key_wrap: KeyWrap
     target_node: str
+    directory_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from node.model.delivery import State
 from node.model.office import DeliveryView
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
+from node.model.statement import times_of
 
 if TYPE_CHECKING:
     from node.model.directory import Directory, NodeEntry
@@ -59,12 +60,13 @@ def _is_signed(view: DeliveryView, directory: "Directory") -> bool:
     """Tell whether the node that the receipt names has signed it, with a key that was valid when we accepted it."""
     signed = view.signed_receipt
     assert signed is not None
-    signer = directory.nodes.get(read(signed)[0].signer_node)
-    return signer is not None and _verified(signer, signed, view.end_time_ms)
+    receipt = read(signed)[0]
+    signer, times_ms = directory.nodes.get(receipt.signer_node), times_of(receipt.create_time_ms, view.end_time_ms)
+    return signer is not None and _verified(signer, signed, times_ms)
 
 
 @lru_cache(maxsize=256)
-def _verified(signer: "NodeEntry", signed: SignedReceipt, time_ms: int) -> bool:
+def _verified(signer: "NodeEntry", signed: SignedReceipt, times_ms: tuple[int, ...]) -> bool:
     from node.seal.signature import RECEIPT_LABEL, verify_by
 
-    return verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, time_ms)
+    return verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, times_ms)

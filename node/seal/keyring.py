@@ -1,16 +1,21 @@
-"""Keyring: this node's private keys, from files: one that signs, and several that open what was sealed for it.
+"""Keyring: this node's private keys, from files: those that sign, and those that open what was sealed for it.
 
-    keys/sign.pem         Ed25519     signs envelopes and receipts
-    keys/seal-0001.pem    X25519      opens key wraps; the highest number is published, the older ones still open
+    keys/sign.pem         Ed25519     signs envelopes and receipts; the first one
+    keys/sign-0002.pem    Ed25519     the following ones: each signs from the time on that the directory gives it
+    keys/seal-0001.pem    X25519      opens key wraps; peers seal for the one whose time it is, the older ones still open
+
+A key is published before it is used (decision 0014). So the ring asks the directory, at every signing, which of the keys that it holds
+is the newest whose time has come: a change needs no restart, and no timer. While the directory names none of them (the node is not
+admitted yet, or its key file is damaged) the first one signs; health says so.
 
 PKCS8 PEM, mode 0600, encrypted if there is a passphrase. OpenSSL stretches a passphrase with PBKDF2 in 2,048 rounds only
 (`cryptography` offers no other for PKCS8), so it has to be a long random one from a credential store, not a word people know.
-An old sealing key stays until every body wrapped for it has ended. Nothing here shows key octets: not repr, not a fault.
+An old sealing key stays as long as there are bodies and headers wrapped for it. Nothing here shows key octets: not repr, not a fault.
 """
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,22 +34,25 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from node.errors import Broken, Denied
+from node.model.directory import NodeEntry
 from node.model.envelope import Signature
 from node.model.reason import Reason
 from node.seal.files import make_folder, read_private, write_new
-from node.seal.public import key_id_of
+from node.seal.public import key_id_of, key_to_sign_with
 from node.seal.signature import sign_statements
 
 SIGN_FILE = "sign.pem"
+"""The first signing key; the following ones have numbers."""
 WRAPPING_KEY_BYTES = 32
 HPKE_INFO = b"truc key wrap v1"
 
+_SIGN_FILE = re.compile(r"sign-([0-9]{4})\.pem")
 _SEAL_FILE = re.compile(r"seal-([0-9]{4})\.pem")
 _HPKE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
 class PublicKeys(NamedTuple):
-    """Raw public keys (32 octets each) as the directory lists them; sealing keys the newest first."""
+    """Raw public keys (32 octets each), the newest first."""
 
     signing: tuple[bytes, ...]
     sealing: tuple[bytes, ...]
@@ -53,14 +61,35 @@ class PublicKeys(NamedTuple):
 class Keyring:
     """The port Keys over keys in memory."""
 
-    def __init__(self, node_id: str, sign_key: Ed25519PrivateKey, seal_keys: Sequence[X25519PrivateKey]) -> None:
-        """Hold the keys of a node; sealing keys the newest first, at least one."""
+    def __init__(
+        self, node_id: str, sign_keys: Sequence[Ed25519PrivateKey], seal_keys: Sequence[X25519PrivateKey]
+    ) -> None:
+        """Hold the keys of a node, the newest first; at least one of each kind."""
+        assert sign_keys
         assert seal_keys
-        self._node_id, self._sign_key = node_id, sign_key
+        self._node_id = node_id
+        self._sign_keys = {key_id_of(key.public_key().public_bytes_raw()): key for key in sign_keys}
         self._seal_keys = {key_id_of(key.public_key().public_bytes_raw()): key for key in seal_keys}
+        self._own_entry: Callable[[], NodeEntry | None] = lambda: None
+        self._now_ms: Callable[[], int] = lambda: 0
 
     def __repr__(self) -> str:
-        return f"Keyring({self._node_id!r}, sign {key_id_of(self.public_keys().signing[0]).hex()[:16]})"
+        return f"Keyring({self._node_id!r}, sign {self.signing_key_id.hex()[:16]})"
+
+    def follow(self, own_entry: Callable[[], NodeEntry | None], now_ms: Callable[[], int]) -> None:
+        """Sign from now on with the key that the directory names for this node and this time."""
+        self._own_entry, self._now_ms = own_entry, now_ms
+
+    def lacks(self, entry: NodeEntry) -> bool:
+        """Tell whether the directory names a key of ours that is not in the ring: it may have come to the disk since."""
+        signing = any(key_id_of(key.raw) not in self._sign_keys for key in entry.signing_keys)
+        return signing or any(key_id_of(key.raw) not in self._seal_keys for key in entry.sealing_keys)
+
+    def take_in(self, other: "Keyring") -> None:
+        """Hold the keys of another ring of the same node, too; those held before stay."""
+        assert other.node_id == self._node_id
+        self._sign_keys = other._sign_keys | self._sign_keys
+        self._seal_keys = other._seal_keys | self._seal_keys
 
     @property
     def node_id(self) -> str:
@@ -69,12 +98,19 @@ class Keyring:
 
     def public_keys(self) -> PublicKeys:
         """Return the public halves."""
-        sealing = tuple(key.public_key().public_bytes_raw() for key in self._seal_keys.values())
-        return PublicKeys((self._sign_key.public_key().public_bytes_raw(),), sealing)
+        signing = tuple(key.public_key().public_bytes_raw() for key in self._sign_keys.values())
+        return PublicKeys(signing, tuple(key.public_key().public_bytes_raw() for key in self._seal_keys.values()))
+
+    @property
+    def signing_key_id(self) -> bytes:
+        """The name of the key that signs now."""
+        entry = self._own_entry()
+        chosen = key_to_sign_with(entry, self._sign_keys, self._now_ms()) if entry is not None else None
+        return chosen or list(self._sign_keys)[-1]
 
     def sign(self, label: bytes, statements: Sequence[bytes]) -> list[Signature]:
         """Sign 1 to 4,096 statements with one private-key operation; signatures in order."""
-        return sign_statements(self._sign_key, label, statements)
+        return sign_statements(self._sign_keys[self.signing_key_id], label, statements)
 
     def encapsulate(self, public_key: bytes) -> tuple[bytes, bytes]:
         """Make a fresh 32-octet wrapping key for the holder of an X25519 public key; return (wrapping key, encapsulation).
@@ -109,9 +145,22 @@ def create_keys(folder: Path, passphrase: bytes | None) -> None:
     write_new(folder / _seal_file(1), _pem_of(X25519PrivateKey.generate(), passphrase))
 
 
+def add_signing_key(folder: Path, passphrase: bytes | None) -> Path:
+    """Make the next signing key beside the older ones; return its file. Publish it before it is used."""
+    newest = max(_numbers(folder, _SIGN_FILE), default=1)
+    path = folder / _sign_file(newest + 1)
+    write_new(path, _pem_of(Ed25519PrivateKey.generate(), passphrase))
+    return path
+
+
+def signing_files(folder: Path, passphrase: bytes | None) -> dict[bytes, Path]:
+    """Return the file of each signing key by its raw public key, the newest first. Faults as in `load_keys`."""
+    return {_load_sign_key(path, passphrase).public_key().public_bytes_raw(): path for path in _sign_files(folder)}
+
+
 def add_sealing_key(folder: Path, passphrase: bytes | None) -> Path:
     """Make the next sealing key beside the older ones, which still open; return its file. Publish it before it is used."""
-    newest = max(_seal_numbers(folder), default=0)
+    newest = max(_numbers(folder, _SEAL_FILE), default=0)
     path = folder / _seal_file(newest + 1)
     write_new(path, _pem_of(X25519PrivateKey.generate(), passphrase))
     return path
@@ -123,11 +172,9 @@ def load_keys(folder: Path, node_id: str, passphrase: bytes | None) -> Keyring:
     Raises Broken: KEY_FILE_MISSING, KEY_FILE_EXPOSED or KEY_UNUSABLE (passphrase missing, wrong or set for a key that is not
     encrypted; key of another kind). The detail names the file.
     """
-    sign_key = load_private_key(folder / SIGN_FILE, passphrase)
-    if not isinstance(sign_key, Ed25519PrivateKey):
-        raise Broken(Reason.KEY_UNUSABLE, f"{folder / SIGN_FILE} is no Ed25519 key")
-    numbers = sorted(_seal_numbers(folder), reverse=True) or [1]
-    return Keyring(node_id, sign_key, [_load_seal_key(folder / _seal_file(number), passphrase) for number in numbers])
+    signing = [_load_sign_key(path, passphrase) for path in _sign_files(folder)]
+    numbers = sorted(_numbers(folder, _SEAL_FILE), reverse=True) or [1]
+    return Keyring(node_id, signing, [_load_seal_key(folder / _seal_file(number), passphrase) for number in numbers])
 
 
 def load_private_key(path: Path, passphrase: bytes | None) -> PrivateKeyTypes:
@@ -162,6 +209,13 @@ def encryption_of(passphrase: bytes | None) -> KeySerializationEncryption:
     return BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
 
 
+def _load_sign_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
+    key = load_private_key(path, passphrase)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Broken(Reason.KEY_UNUSABLE, f"{path} is no Ed25519 key")
+    return key
+
+
 def _load_seal_key(path: Path, passphrase: bytes | None) -> X25519PrivateKey:
     key = load_private_key(path, passphrase)
     if not isinstance(key, X25519PrivateKey):
@@ -173,13 +227,24 @@ def _pem_of(key: Ed25519PrivateKey | X25519PrivateKey, passphrase: bytes | None)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption_of(passphrase))
 
 
+def _sign_files(folder: Path) -> list[Path]:
+    """Return the files of signing keys, the newest first. The first one may be gone once others have followed it."""
+    later = [folder / _sign_file(number) for number in sorted(_numbers(folder, _SIGN_FILE), reverse=True)]
+    first = folder / SIGN_FILE
+    return [*later, *([first] if first.exists() or not later else [])]
+
+
+def _sign_file(number: int) -> str:
+    return f"sign-{number:04}.pem"
+
+
 def _seal_file(number: int) -> str:
     return f"seal-{number:04}.pem"
 
 
-def _seal_numbers(folder: Path) -> list[int]:
+def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError as error:
         raise Broken(Reason.KEY_FILE_MISSING, f"{folder}: {error.strerror}") from error
-    return [int(match[1]) for name in names if (match := _SEAL_FILE.fullmatch(name))]
+    return [int(match[1]) for name in names if (match := pattern.fullmatch(name))]

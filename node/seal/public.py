@@ -5,7 +5,7 @@ comes out of the directory, so nobody can bring a key along.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from node.model.directory import NodeEntry, PublicKey
@@ -27,9 +27,21 @@ def is_usable(key: PublicKey, at_ms: int) -> bool:
     return key.valid_from_ms <= at_ms and (key.valid_to_ms == 0 or at_ms <= key.valid_to_ms)
 
 
-def signing_key_of(entry: NodeEntry, key_id: bytes, at_ms: int) -> bytes | None:
-    """Return the node's signing key of that name, raw, if it may be used at that time."""
-    return next((key.raw for key in _usable(entry.signing_keys, at_ms) if key_id_of(key.raw) == key_id), None)
+def signing_key_of(entry: NodeEntry, key_id: bytes, times_ms: Iterable[int]) -> bytes | None:
+    """Return the node's signing key of that name, raw, if it may be used at one of these times."""
+    found = next((key for key in entry.signing_keys if key_id_of(key.raw) == key_id), None)
+    return found.raw if found is not None and any(is_usable(found, at_ms) for at_ms in times_ms) else None
+
+
+def key_to_sign_with(entry: NodeEntry, held: Collection[bytes], at_ms: int) -> bytes | None:
+    """Return the name of the key that a node signs with at that time: of those it holds, the newest that others take from it then.
+
+    Without one, any that the directory names; None if it names none of them.
+    """
+    named = [key for key in entry.signing_keys if key_id_of(key.raw) in held]
+    usable = list(_usable(named, at_ms))
+    newest = max(usable or named, key=lambda key: key.valid_from_ms, default=None)
+    return key_id_of(newest.raw) if newest is not None else None
 
 
 def sealing_key_of(entry: NodeEntry, at_ms: int) -> bytes | None:

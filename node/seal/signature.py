@@ -15,7 +15,7 @@ gives the same signatures.
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
@@ -65,13 +65,13 @@ def verify(label: bytes, statement: bytes, signature: Signature, public_key: byt
         return False
 
 
-def verify_by(entry: NodeEntry, label: bytes, statement: bytes, signature: Signature, at_ms: int) -> bool:
-    """Tell whether a node of the directory signed this statement with a key that is valid at `at_ms`.
+def verify_by(entry: NodeEntry, label: bytes, statement: bytes, signature: Signature, times_ms: Iterable[int]) -> bool:
+    """Tell whether a node of the directory signed this statement with a key that is valid at one of these times.
 
-    The caller chooses the time, in milliseconds since 1970 UTC: its own clock for what has just come in, the time of acceptance for
-    what was stored. It must not be a time that only the signer vouches for: that could name one at which the key was good.
+    They are those of model/statement.py, in milliseconds since 1970 UTC: a time that only the signer vouches for must be within its
+    bounds, or it could name one at which the key was good.
     """
-    public_key = signing_key_of(entry, signature.key_id, at_ms)
+    public_key = signing_key_of(entry, signature.key_id, times_ms)
     return public_key is not None and verify(label, statement, signature, public_key)
 
 

@@ -79,6 +79,7 @@ def parcel_into(message: pb.Parcel, parcel: Parcel) -> None:
     signed_envelope_into(message.signed_envelope, parcel.signed_envelope)
     key_wrap_into(message.key_wrap, parcel.key_wrap)
     message.target_node = parcel.target_node
+    message.directory_version = parcel.directory_version
 
 
 def parcel_from_proto(message: pb.Parcel) -> Parcel:
@@ -88,7 +89,10 @@ def parcel_from_proto(message: pb.Parcel) -> Parcel:
     if message.key_wrap.node_id != message.target_node:
         raise Denied(Reason.ENVELOPE_MALFORMED, "the key is wrapped for another node than the target")
     return Parcel(
-        signed_envelope_from_proto(message.signed_envelope), key_wrap_from_proto(message.key_wrap), message.target_node
+        signed_envelope_from_proto(message.signed_envelope),
+        key_wrap_from_proto(message.key_wrap),
+        message.target_node,
+        max(0, message.directory_version),
     )
 
 

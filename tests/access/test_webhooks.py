@@ -13,7 +13,7 @@ from node.errors import Fault
 from node.model.reason import Reason
 from node.seal.keyring import Keyring
 
-KEYS = Keyring("h49", Ed25519PrivateKey.generate(), [X25519PrivateKey.generate()])
+KEYS = Keyring("h49", [Ed25519PrivateKey.generate()], [X25519PrivateKey.generate()])
 SEALING = KEYS.public_keys().sealing[0]
 
 

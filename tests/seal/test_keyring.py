@@ -155,7 +155,7 @@ def test_nothing_shows_a_key(tmp_path: Path) -> None:
     create_keys(tmp_path, None)
     keys = load_keys(tmp_path, "tinh-h49", None)
     shown = repr(keys) + str(keys) + repr(keys.sign(RECEIPT_LABEL, [b"a"]))
-    for key in (keys._sign_key, *keys._seal_keys.values()):
+    for key in (*keys._sign_keys.values(), *keys._seal_keys.values()):
         secret = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         assert secret.hex() not in shown
         assert repr(secret) not in shown

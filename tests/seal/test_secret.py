@@ -13,7 +13,7 @@ from node.seal.secret import open_secret, seal_secret
 
 OLD = X25519PrivateKey.generate()
 SIGN = Ed25519PrivateKey.generate()
-KEYS = Keyring("h49", SIGN, [OLD])
+KEYS = Keyring("h49", [SIGN], [OLD])
 SECRET = "bí mật".encode()
 
 
@@ -31,7 +31,7 @@ def test_a_secret_is_known_again_and_cannot_be_read_off() -> None:
 
 
 def test_after_a_change_of_keys_it_still_opens() -> None:
-    assert open_secret(Keyring("h49", SIGN, [X25519PrivateKey.generate(), OLD]), "qlvb", sealed()) == SECRET
+    assert open_secret(Keyring("h49", [SIGN], [X25519PrivateKey.generate(), OLD]), "qlvb", sealed()) == SECRET
 
 
 def altered(name: str) -> bytes:
@@ -50,6 +50,6 @@ def test_what_was_damaged_does_not_open(stored: bytes) -> None:
 
 
 def test_it_opens_for_its_owner_and_its_node_only() -> None:
-    for keys, owner in ((KEYS, "other"), (Keyring("h49", SIGN, [X25519PrivateKey.generate()]), "qlvb")):
+    for keys, owner in ((KEYS, "other"), (Keyring("h49", [SIGN], [X25519PrivateKey.generate()]), "qlvb")):
         with pytest.raises(Broken):
             open_secret(keys, owner, sealed())

@@ -163,16 +163,16 @@ def entry(*signing_keys: PublicKey) -> NodeEntry:
 def test_a_node_signs_with_the_keys_that_the_directory_gives_it_while_they_are_valid() -> None:
     signature = sign_statements(KEY, RECEIPT_LABEL, [b"a"])[0]
     node = entry(PublicKey(OTHER_PUBLIC, 1), PublicKey(PUBLIC, 1, valid_from_ms=100, valid_to_ms=200))
-    assert [verify_by(node, RECEIPT_LABEL, b"a", signature, at_ms) for at_ms in (99, 100, 200, 201)] == [
+    assert [verify_by(node, RECEIPT_LABEL, b"a", signature, (at_ms,)) for at_ms in (99, 100, 200, 201)] == [
         False,
         True,
         True,
         False,
     ]
-    assert verify_by(entry(PublicKey(PUBLIC, 1)), RECEIPT_LABEL, b"a", signature, 10**15)
-    assert not verify_by(entry(PublicKey(OTHER_PUBLIC, 1)), RECEIPT_LABEL, b"a", signature, 100)
-    assert not verify_by(entry(PublicKey(PUBLIC, 2)), RECEIPT_LABEL, b"a", signature, 100)
-    assert not verify_by(entry(), RECEIPT_LABEL, b"a", signature, 100)
+    assert verify_by(entry(PublicKey(PUBLIC, 1)), RECEIPT_LABEL, b"a", signature, (10**15,))
+    assert not verify_by(entry(PublicKey(OTHER_PUBLIC, 1)), RECEIPT_LABEL, b"a", signature, (100,))
+    assert not verify_by(entry(PublicKey(PUBLIC, 2)), RECEIPT_LABEL, b"a", signature, (100,))
+    assert not verify_by(entry(), RECEIPT_LABEL, b"a", signature, (100,))
 
 
 def test_bodies_are_sealed_with_the_first_key_that_is_valid() -> None:

@@ -34,6 +34,17 @@ class SimKeys:
         """Whose keys these are."""
         return self._node_id
 
+    @property
+    def signing_key_id(self) -> bytes:
+        """The name of the key that signs."""
+        return key_id_of(self.signing_public)
+
+    def change_signing_key(self) -> bytes:
+        """Sign with another key from now on; return its public half."""
+        self._signing = Ed25519PrivateKey.from_private_bytes(self._numbers.randbytes(32))
+        self.signing_public = self._signing.public_key().public_bytes_raw()
+        return self.signing_public
+
     def sign(self, label: bytes, statements: Sequence[bytes]) -> list[Signature]:
         """Sign statements together."""
         return sign_statements(self._signing, label, statements)

@@ -13,6 +13,7 @@ from node.model.delivery import State
 from node.model.office import DeliveryView, OutboxView
 from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
+from node.model.statement import times_of
 from node.rows import keys
 from node.rows.records import PacketRecord
 from node.seal.signature import RECEIPT_LABEL, verify_by
@@ -142,9 +143,8 @@ def _check_proof(world: World, ledger: Ledger, sent: Sent, delivery: DeliveryVie
     signers = {Level.DELIVERED: home, Level.FAILED: sent.node_id}
     signer = world.directory.nodes[receipt.signer_node]
     signed = delivery.signed_receipt
-    if not verify_by(
-        signer, RECEIPT_LABEL, signed.receipt, signed.signature, world.machines[sent.node_id].skew.now_ms(0)
-    ):
+    times_ms = times_of(receipt.create_time_ms, world.machines[sent.node_id].skew.now_ms(0))
+    if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, times_ms):
         ledger.breaks("I4", f"{name}: its receipt does not verify")
     if receipt.packet_id != sent.result.packet_id or signers.get(receipt.level) != receipt.signer_node:
         ledger.breaks("I4", f"{name}: its receipt is {receipt.level.name} of {receipt.signer_node}")

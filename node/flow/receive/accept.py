@@ -11,7 +11,7 @@ from node.flow.document import dossier
 from node.flow.receive import arrival
 from node.flow.receive.verify import Verdict
 from node.flow.send import outbox, receipts
-from node.model.envelope import envelope_sha256_of
+from node.model.envelope import SignedEnvelope, envelope_sha256_of
 from node.model.mesh import Answer
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -48,6 +48,14 @@ def decided(tx: Tx, packet_id: bytes, envelope: bytes, node_id: str, target_node
     return Answer(custody) if custody is not None and carried is not None else None
 
 
+def renew_signature(tx: Tx, packet_id: bytes, signed: SignedEnvelope) -> None:
+    """Carry a packet on under the signature with which its origin has brought it again: the first may be good no more."""
+    packet, signature = load(tx, keys.packet(packet_id), PacketRecord), codec.signature_to_bytes(signed.signature)
+    if packet is not None and packet.signature != signature and not packet.system:
+        packet.signature = signature
+        save(tx, keys.packet(packet_id), packet)
+
+
 def store_all(
     tx: Tx, verdicts: list[tuple[Verdict, SignedReceipt]], node_id: str, now_ms: int, policy: Policy
 ) -> list[Answer]:
@@ -62,6 +70,8 @@ def _store_one(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, no
     except Fault as fault:
         return refusal(fault)
     if before is not None:
+        if parcel.target_node != node_id:
+            renew_signature(tx, envelope.packet_id, parcel.signed_envelope)
         return before
     _put_packet(tx, verdict, now_ms)
     if verdict.receipt.level is Level.DELIVERED:
@@ -98,6 +108,7 @@ def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str,
     envelope = verdict.envelope
     row = outbox.packet_row(envelope, keys.OUTBOX_RELAY, len(verdict.receipt.outcomes), now_ms)
     row.key_wrap = codec.key_wrap_to_bytes(verdict.parcel.key_wrap)
+    row.directory_version = verdict.parcel.directory_version
     outbox.enqueue(tx, verdict.parcel.target_node, envelope.lane, envelope.packet_id, keys.OUTBOX_RELAY, row)
     tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
     receipts.keep(tx, receipts.Believed(verdict.receipt, signed))

@@ -8,6 +8,7 @@ A fault of one item is its own answer, so that the others are served.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from node.errors import Deferred, Fault
@@ -15,12 +16,13 @@ from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
-from node.flow.receive import accept, verify
+from node.flow.receive import accept, older, verify
 from node.flow.receive.opening import open_parcel
 from node.flow.receive.speaker import require_speaker, with_known_aliases
 from node.flow.receive.uploads import Uploads
 from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
+from node.flow.send.resigning import receipts_to_sign_anew
 from node.flow.signals import Signals
 from node.model.envelope import Envelope
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
@@ -78,6 +80,8 @@ class Reception:
         brought = await self._ports.workers.run(
             weight, lambda: [self._verify(peer_id, item, is_sure=is_sure) for item in items]
         )
+        parcels = [item.parcel for item in items if isinstance(item, PushPacket)]
+        self._fetch_if_older(peer_id, parcels, [one for one in brought if isinstance(one, Answer)])
         answers = await self._uploads.spill(brought, partial(self._settle, peer_id))
         return self._counters.answered(items, answers)
 
@@ -89,7 +93,7 @@ class Reception:
             before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
             if before is not None:
                 self._counters.received_again += 1
-                return before
+                return (await self._verifiable([before]))[0]
             is_late = self._is_late(envelope, is_sure=self._is_sure())
             if is_late and parcel.target_node == self._node_id:
                 # Nobody wants its body any more: that we do not have the packet, and will not take it, is signed at once.
@@ -106,7 +110,7 @@ class Reception:
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._uploads.want(peer_id, envelope)
         except Fault as fault:
-            return self._counters.refusing(accept.refusal(fault))
+            return self._refused(peer_id, parcel, fault)
 
     async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for another peer's token."""
@@ -119,16 +123,26 @@ class Reception:
         try:
             envelope = self._check_parcel(peer_id, parcel)
         except Fault as fault:
-            return self._counters.refusing(accept.refusal(fault))
-        return self._counters.refusing(
-            await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
-        )
+            return self._refused(peer_id, parcel, fault)
+        answer = await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+        self._fetch_if_older(peer_id, [parcel], [answer])
+        return self._counters.refusing(answer)
+
+    def _refused(self, peer_id: str, parcel: Parcel, fault: Fault) -> Answer:
+        answer = accept.refusal(fault)
+        self._fetch_if_older(peer_id, [parcel], [answer])
+        return self._counters.refusing(answer)
+
+    def _fetch_if_older(self, peer_id: str, parcels: Sequence[Parcel], answers: Sequence[Answer]) -> None:
+        """Fetch the directory of a caller that was put off because ours is older."""
+        if any(answer.reason is Reason.DIRECTORY_OLDER for answer in answers):
+            self._signals.newer_directory.send((peer_id, older.newest_named(parcels)))
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
         if before is not None:
             self._counters.received_again += 1
-            return before
+            return (await self._verifiable([before]))[0]
         self._is_late(envelope, is_sure=self._is_sure())
         await self._uploads.complete(peer_id, envelope)
         opened = None
@@ -138,10 +152,11 @@ class Reception:
 
     def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
-        envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
         carries_only = parcel.target_node != self._node_id
-        require_speaker(envelope, directory, carries_only=carries_only)
-        verify.units_served_by(envelope, parcel.target_node, directory)
+        with older.putting_off(parcel, directory):
+            envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
+            require_speaker(envelope, directory, carries_only=carries_only)
+            verify.units_served_by(envelope, parcel.target_node, directory)
         return envelope if carries_only else with_known_aliases(envelope, directory)
 
     def _is_sure(self) -> bool:
@@ -159,9 +174,31 @@ class Reception:
         return True
 
     def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
-        return accept.decided(
-            tx, envelope.packet_id, parcel.signed_envelope.envelope, self._node_id, parcel.target_node
-        )
+        packet_id, signed = envelope.packet_id, parcel.signed_envelope
+        before = accept.decided(tx, packet_id, signed.envelope, self._node_id, parcel.target_node)
+        if before is not None and parcel.target_node != self._node_id:
+            accept.renew_signature(tx, packet_id, signed)
+        return before
+
+    async def _verifiable(self, answers: list[Answer]) -> list[Answer]:
+        """Return answers, with kept receipts of our own signed anew that nobody could verify."""
+        ports = self._ports
+        directory, now_ms = ports.directory.current(), ports.clock.now_ms()
+        fresh = receipts_to_sign_anew(answers, ports.keys, directory, now_ms)
+        if not fresh:
+            return answers
+
+        def write(tx: Tx) -> None:
+            for one in fresh.values():
+                receipts.sign_again(tx, one)
+
+        await ports.store.transact(write)
+        return [
+            replace(one, receipt=fresh[one.receipt.receipt].signed)
+            if one.receipt is not None and one.receipt.receipt in fresh
+            else one
+            for one in answers
+        ]
 
     def _verify(self, peer_id: str, item: PushItem, *, is_sure: bool) -> Brought:
         """Verify one item; a fault becomes its answer, so that the others are served."""
@@ -184,10 +221,13 @@ class Reception:
     def _verdict(
         self, parcel: Parcel, envelope: Envelope, opened: verify.Opened | None, body: bytes | None
     ) -> verify.Verdict:
-        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
-        if opened is None:
-            return verify.custody_verdict(parcel, envelope, body, self._node_id, directory, self._policy, now_ms)
-        return verify.delivered_verdict(parcel, envelope, opened, body, self._node_id, directory, now_ms)
+        directory, now_ms, own_id = self._ports.directory.current(), self._ports.clock.now_ms(), self._node_id
+        with older.putting_off(parcel, directory):
+            if opened is None:
+                return verify.custody_verdict(parcel, envelope, body, own_id, directory, self._policy, now_ms)
+            verdict = verify.delivered_verdict(parcel, envelope, opened, body, own_id, directory, now_ms)
+        older.require_known(verdict.receipt, parcel, directory)
+        return verdict
 
     async def _settle(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
         """Sign the receipts of a group together, write everything in one transaction, and answer in order."""
@@ -203,6 +243,7 @@ class Reception:
             return accept.store_all(tx, pairs, self._node_id, now_ms, self._policy), taken, ended
 
         stored, taken, ended = await self._ports.store.transact(write)
+        stored = await self._verifiable(stored)
         self._counters.have_ended(ended)
         for (verdict, mine), answer in zip(pairs, stored, strict=True):
             self._counters.decided(verdict.envelope.kind, verdict.receipt, mine, answer)

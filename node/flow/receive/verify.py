@@ -22,6 +22,7 @@ from node.model.mesh import Parcel
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
+from node.model.statement import times_of
 from node.seal.signature import ENVELOPE_LABEL, verify_by
 from node.wire import codec
 
@@ -66,7 +67,8 @@ def check_parcel(parcel: Parcel, peer_id: str, directory: Directory, now_ms: int
     if origin is None:
         raise Denied(Reason.PEER_UNKNOWN, f"origin {envelope.origin_node} is not in the directory")
     signed = parcel.signed_envelope
-    if not verify_by(origin, ENVELOPE_LABEL, signed.envelope, signed.signature, now_ms):
+    times_ms = times_of(envelope.create_time_ms, now_ms)
+    if not verify_by(origin, ENVELOPE_LABEL, signed.envelope, signed.signature, times_ms):
         raise Denied(Reason.ENVELOPE_SIGNATURE_INVALID, f"signature of {envelope.origin_node} does not verify")
     peer = directory.nodes.get(peer_id)
     if peer_id != envelope.origin_node and (peer is None or Role.RELAY not in peer.roles):

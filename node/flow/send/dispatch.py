@@ -47,6 +47,7 @@ class Dispatcher:
         self._following = asyncio.Lock()
         signals.outbox.connect(self.wake)
         signals.contact.connect(self._contacted)
+        signals.routed_late.connect(self._routed_late)
         self.peer_health.on_change = self._road_changed
 
     async def start(self) -> None:
@@ -73,6 +74,9 @@ class Dispatcher:
         self.wake(set(self._ports.directory.current().nodes))
         self._tasks.spawn(self._follow_units())
 
+    def _routed_late(self, _: None) -> None:
+        self._tasks.spawn(self._follow_units())
+
     async def _follow_units(self) -> None:
         """If the map of prefixes has changed since the last time, look at everything that waits, page by page."""
         async with self._following:
@@ -80,11 +84,11 @@ class Dispatcher:
             digest, store = reroute.routes_digest(directory), self._ports.store
             while directory.version:
                 try:
-                    if await store.transact(lambda tx: tx.get(reroute.ROUTES_KEY)) == digest:
+                    if not await store.transact(lambda tx: reroute.begin_moving(tx, digest)):
                         return
                     for node_id in sorted(await store.transact(outbox.nodes_waited_for)):
                         await self._follow_from(node_id, directory)
-                    await store.transact(lambda tx: tx.put(reroute.ROUTES_KEY, digest))
+                    await store.transact(lambda tx: reroute.end_moving(tx, digest))
                 except Fault as fault:
                     # The store takes nothing now. Go through everything again: deliveries that have moved already are not found twice.
                     await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))

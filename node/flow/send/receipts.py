@@ -1,8 +1,8 @@
 """Receipts: making them, believing them, and what follows from them.
 
-A receipt is believed if it is about what we asked, and its signature was made by the signing key that the directory names for its
-signer. Its outcomes are then written together with the receipt itself, in one transaction: a state never changes without the proof
-beside it (law 2), and the first receipt stays the only one (law 3).
+A receipt is believed if it is about what we asked, and its signature was made by a signing key that the directory names for its
+signer and the time of the receipt (model/statement.py). Its outcomes are then written together with the receipt itself, in one
+transaction: a state never changes without the proof beside it (law 2), and the first receipt stays the only one (law 3).
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from node.model.delivery import State, after_receipt, is_settled
 from node.model.directory import Directory
 from node.model.reason import Reason
 from node.model.receipt import Level, Receipt, SignedReceipt
+from node.model.statement import times_of
 from node.model.webhook import NoticeKind
 from node.ports import Keys, Tx
 from node.rows import keys
@@ -47,7 +48,8 @@ def believe(signed: SignedReceipt, directory: Directory, *, now_ms: int) -> Beli
     signer = directory.nodes.get(receipt.signer_node)
     if signer is None:
         raise Denied(Reason.RECEIPT_INVALID, f"signer {receipt.signer_node!r} is not in the directory")
-    if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, now_ms):
+    times_ms = times_of(receipt.create_time_ms, now_ms)
+    if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, times_ms):
         raise Denied(Reason.RECEIPT_INVALID, f"signature of {receipt.signer_node} does not verify")
     return Believed(receipt, signed)
 
@@ -66,6 +68,15 @@ def keep(tx: Tx, believed: Believed) -> None:
     receipt = believed.receipt
     key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
     if tx.get(key) is None:
+        tx.put(key, codec.signed_receipt_to_bytes(believed.signed))
+
+
+def sign_again(tx: Tx, believed: Believed) -> None:
+    """Put a new signature in the place of one that nobody can verify; the receipt stays what it was."""
+    receipt = believed.receipt
+    before = kept(tx, receipt.packet_id, receipt.level, receipt.signer_node)
+    if before is not None and before.receipt == believed.signed.receipt:
+        key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
         tx.put(key, codec.signed_receipt_to_bytes(believed.signed))
 
 

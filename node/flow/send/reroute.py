@@ -2,8 +2,18 @@
 
 The envelope's bytes stay; only the outbox rows and the deliveries' node change, and the content key is wrapped anew when the packet
 is sent. Rows are looked at only when the map of prefixes has changed, and then each waiting row once, page by page.
+
+One row says by which map everything that waits is routed (ROUTES_KEY), so nothing is missed over a restart:
+
+    digest           all rows are routed by this map
+    "to" digest      rows are being moved to this map; what is written now by another one would be missed
+    "late" packet    a packet was written by another map than that: look at everything again
+
+Between the addressing of a packet and its transaction lies the wait for the group, in which the map may change and everything be moved
+before the packet is there. So its transaction compares, too (`note_routed`), with the map by which the packet was addressed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -19,6 +29,7 @@ from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord
 from node.wire import codec
 
 ROUTES_KEY = keys.meta("routes")
+_MOVING, _LATE = b"to", b"late"
 PAGE_ROWS = 100
 
 
@@ -26,6 +37,29 @@ def routes_digest(directory: Directory) -> bytes:
     """Return a digest of who serves which prefix: as long as it stays, no delivery has to move."""
     lines = sorted(f"{prefix.text}={zone.node_id}" for prefix, zone in directory.zones.items())
     return sha256("\n".join(lines).encode()).digest()
+
+
+def note_routed(tx: Tx, digests: Iterable[bytes], packet_id: bytes) -> bool:
+    """Let everything be looked at again if one of these maps, by which packets just written were addressed, is not the one in force."""
+    in_force = tx.get(ROUTES_KEY)
+    if in_force is None or all(digest in (in_force, in_force.removeprefix(_MOVING)) for digest in digests):
+        return False
+    tx.put(ROUTES_KEY, _LATE + packet_id)
+    return True
+
+
+def begin_moving(tx: Tx, digest: bytes) -> bool:
+    """Note that rows are being moved to a map; False if all are there already."""
+    if tx.get(ROUTES_KEY) == digest:
+        return False
+    tx.put(ROUTES_KEY, _MOVING + digest)
+    return True
+
+
+def end_moving(tx: Tx, digest: bytes) -> None:
+    """Note that all rows are routed by a map, unless one was written by another meanwhile."""
+    if tx.get(ROUTES_KEY) == _MOVING + digest:
+        tx.put(ROUTES_KEY, digest)
 
 
 @dataclass(frozen=True, slots=True)

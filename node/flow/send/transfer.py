@@ -14,6 +14,7 @@ from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
 from node.flow.send import outbox, receipts, relay
 from node.flow.send.reroute import reroute
+from node.flow.send.resigning import signed_for_sending
 from node.flow.send.routing import Outlook, Road
 from node.flow.signals import Signals
 from node.model.directory import NodeEntry
@@ -190,8 +191,13 @@ class Transfer:
     def _parcel(self, loaded: Loaded) -> Parcel:
         packet = loaded.packet
         assert packet is not None
-        signed = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
-        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id)
+        ports = self._ports
+        stored = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
+        directory, now_ms = ports.directory.current(), ports.clock.now_ms()
+        signed = signed_for_sending(stored, loaded.row.record, ports.keys, directory, now_ms)
+        # A relay hands on what the origin judged by: the target must not refuse for good by an older directory than that.
+        version = max(directory.version, loaded.row.record.directory_version)
+        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id, version)
 
     def _wrap(self, loaded: Loaded, packet: PacketRecord, envelope_sha256: bytes) -> KeyWrap:
         if loaded.row.kind == keys.OUTBOX_RELAY:

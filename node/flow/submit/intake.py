@@ -16,6 +16,7 @@ from node.flow.counters import Counters
 from node.flow.document import acts, dossier
 from node.flow.document.aliases import aliases_in
 from node.flow.duties.duty import NODE_SYSTEM
+from node.flow.send.reroute import note_routed, routes_digest
 from node.flow.signals import Signals
 from node.flow.submit import store
 from node.flow.submit.batching import Batcher
@@ -24,6 +25,7 @@ from node.flow.submit.large import LargeSubmit
 from node.flow.submit.sealing import Sealed, seal_packet, seal_packet_quickly
 from node.flow.submit.store import Draft, Signed, TooEarly
 from node.model.code import parse_code
+from node.model.directory import Directory
 from node.model.finding import require_no_errors
 from node.model.header import PacketHeader
 from node.model.office import Submission, SubmitResult, System
@@ -60,6 +62,7 @@ class Intake:
         self._counters = counters
         self._wrapper = wrapper
         self._body_files = body_files
+        self._routes: tuple[Directory, bytes] | None = None
         self._large = LargeSubmit(ports, policy, body_files)
         self._submits: Batcher[Draft, SubmitResult] = Batcher(
             self._store_drafts,
@@ -151,7 +154,14 @@ class Intake:
             sealed.body_ref,
             sealed.findings,
             submission.answers_packet_id,
+            routed_by=self._routes_digest(directory),
         )
+
+    def _routes_digest(self, directory: Directory) -> bytes:
+        """Return the digest of a directory's map of prefixes, made once for each."""
+        if self._routes is None or self._routes[0] is not directory:
+            self._routes = (directory, routes_digest(directory))
+        return self._routes[1]
 
     async def _everybody_asked(self, header: PacketHeader, system: System, author: str) -> list[str]:
         """Return who got the document that a status 13 of its author takes back. Raises Rejected(NOT_FOUND) if nobody did."""
@@ -208,11 +218,15 @@ class Intake:
             )
         signed = store.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
 
-        def write(tx: Tx) -> tuple[list[SubmitResult | TooEarly | Exception], list[Signed]]:
+        def write(tx: Tx) -> tuple[list[SubmitResult | TooEarly | Exception], list[Signed], bool]:
             stored: list[Signed] = []
-            return store.store_group(tx, signed, now_ms, policy, stored), stored
+            answers = store.store_group(tx, signed, now_ms, policy, stored)
+            maps = {one.draft.routed_by for one in stored}
+            return answers, stored, bool(stored) and note_routed(tx, maps, stored[0].envelope.packet_id)
 
-        answers, stored = await ports.store.transact(write)
+        answers, stored, is_late = await ports.store.transact(write)
+        if is_late:
+            self._signals.routed_late.send(None)
         self._count(answers, stored)
         return answers
 

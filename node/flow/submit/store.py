@@ -42,7 +42,8 @@ from node.wire.truc.v1 import office_service_pb2
 class Draft:
     """A packet that has been read, checked and encrypted, but not signed. `body` is None if it lies in a file.
 
-    `create_after_ms`: the author's newest act about the same document, which this one has to follow.
+    `create_after_ms`: the author's newest act about the same document, which this one has to follow. `routed_by`: digest of the map of
+    prefixes by which it is addressed (send/reroute.py).
     """
 
     system: System
@@ -57,6 +58,7 @@ class Draft:
     """Warnings of the rules."""
     answers_packet_id: bytes = b""
     create_after_ms: int = 0
+    routed_by: bytes = b""
 
     @property
     def needs_request(self) -> bool:

@@ -124,8 +124,13 @@ class Parcel(_message.Message):
     SIGNED_ENVELOPE_FIELD_NUMBER: _builtins.int
     KEY_WRAP_FIELD_NUMBER: _builtins.int
     TARGET_NODE_FIELD_NUMBER: _builtins.int
+    DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
     target_node: _builtins.str
     """Node that shall deliver it to its units. If another node than that is called, it is asked to relay."""
+    directory_version: _builtins.int
+    """Version of the directory (TUF snapshot) by which the packet is addressed: the newest that its origin, or a relay on its way, had
+    when it sent it. Who has an older one refuses nothing by it for good, but fetches this one first (REASON_DIRECTORY_OLDER). 0: not said.
+    """
     @_builtins.property
     def signed_envelope(self) -> _envelope_pb2.SignedEnvelope:
         """The signed header."""
@@ -140,10 +145,11 @@ class Parcel(_message.Message):
         signed_envelope: _envelope_pb2.SignedEnvelope | None = ...,
         key_wrap: _envelope_pb2.KeyWrap | None = ...,
         target_node: _builtins.str = ...,
+        directory_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_wrap", b"key_wrap", "signed_envelope", b"signed_envelope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_wrap", b"key_wrap", "signed_envelope", b"signed_envelope", "target_node", b"target_node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory_version", b"directory_version", "key_wrap", b"key_wrap", "signed_envelope", b"signed_envelope", "target_node", b"target_node"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -128,7 +128,11 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The node has no directory yet."""
     REASON_DIRECTORY_STALE: _Reason.ValueType  # 84
     """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
-    REASON_CLOCK_UNSURE: _Reason.ValueType  # 85
+    REASON_DIRECTORY_OLDER: _Reason.ValueType  # 85
+    """The node that was asked has an older directory than the one who asks, and would refuse by it: it fetches the newer one first."""
+    REASON_UNIT_NOT_YET: _Reason.ValueType  # 86
+    """The recipient unit does not exist yet: the directory says from when on."""
+    REASON_CLOCK_UNSURE: _Reason.ValueType  # 87
     """This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
     REASON_HOOK_UNREACHABLE: _Reason.ValueType  # 90
     """The address at which a system wants to be told gives no answer."""
@@ -276,7 +280,11 @@ REASON_DIRECTORY_EMPTY: Reason.ValueType  # 83
 """The node has no directory yet."""
 REASON_DIRECTORY_STALE: Reason.ValueType  # 84
 """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
-REASON_CLOCK_UNSURE: Reason.ValueType  # 85
+REASON_DIRECTORY_OLDER: Reason.ValueType  # 85
+"""The node that was asked has an older directory than the one who asks, and would refuse by it: it fetches the newer one first."""
+REASON_UNIT_NOT_YET: Reason.ValueType  # 86
+"""The recipient unit does not exist yet: the directory says from when on."""
+REASON_CLOCK_UNSURE: Reason.ValueType  # 87
 """This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
 REASON_HOOK_UNREACHABLE: Reason.ValueType  # 90
 """The address at which a system wants to be told gives no answer."""
