@@ -18,7 +18,7 @@ from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import load, save
+from node.rows.access import require, save
 from node.rows.records import OutboxRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
@@ -72,9 +72,7 @@ def row_of(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> tuple[bytes, Ou
     key = tx.get(keys.outbox_index(packet_id, node_id, kind))
     if key is None:
         return None
-    record = load(tx, key, OutboxRecord)
-    assert record is not None, "outbox index without its row"
-    return key, record
+    return key, require(tx, key, OutboxRecord)
 
 
 def settle(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> bool:

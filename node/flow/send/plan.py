@@ -1,5 +1,6 @@
 """Plan: what of one peer's outbox goes next, and by which road. One transaction function, what it is told and what it returns.
 
+It reads the outbox and nothing of what its rows stand for, so that whatever cannot be read stops its own row and no other (packing.py).
 It sees nothing of the courier but a `Look`, and changes nothing of it: what it finds comes back as a `Plan`. So it may run twice, or
 in a thread, as a transaction function on another store may have to.
 """
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 
 from node.flow.send import outbox
 from node.flow.send.routing import Outlook, Road, choose_road
-from node.flow.send.transfer import Loaded, load_rows
 from node.model.lane import Lane
 from node.model.reason import Reason
 from node.ports import Tx
@@ -51,7 +51,7 @@ class Plan:
 
     road: Road
     wait_s: float
-    loaded: list[Loaded] = field(default_factory=list)
+    rows: list[outbox.Row] = field(default_factory=list)
     reach: dict[Lane, bytes] = field(default_factory=dict)
     promoted: list[bytes] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ def read_plan(tx: Tx, look: Look) -> Plan:
     lanes = {lane: _lane(tx, look, lane, cursor.get(lane, b""), road) for lane in look.lanes}
     chosen = _choose(look, lanes)
     reach = {lane: _reach(found, chosen, look.peer_id, now_ms) for lane, found in lanes.items() if found.rows}
-    return Plan(road, _until_due_s(tx, look), load_rows(tx, chosen), reach, promoted)
+    return Plan(road, _until_due_s(tx, look), chosen, reach, promoted)
 
 
 def _choose(look: Look, lanes: dict[Lane, Candidates]) -> list[outbox.Row]:

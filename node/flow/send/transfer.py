@@ -1,8 +1,6 @@
-"""Transfer: turning outbox rows into parcels, and answers into settled rows, for one peer.
+"""Transfer: carrying what outbox rows stand for to one peer, and turning its answers into settled rows.
 
-The content key is unlocked with our own wrap and locked again for the node that shall open the packet, at the moment of sending:
-a delivery that was routed anew needs nothing else, and the envelope's bytes stay what they were. Only a receipt that verifies is
-believed; any other answer puts the row off, with the reason for everyone to see.
+Only a receipt that verifies is believed; any other answer puts the row off, with the reason for everyone to see.
 """
 
 from collections.abc import AsyncIterator
@@ -12,38 +10,31 @@ from node.errors import Broken, Denied, Fault
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
-from node.flow.send import outbox, receipts, relay
+from node.flow.send import outbox, packing, receipts, relay
+from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.reroute import reroute
 from node.flow.send.routing import Outlook, Road
 from node.flow.signals import Signals
+from node.log import get_logger
 from node.model.directory import NodeEntry
-from node.model.envelope import Envelope, KeyWrap, SignedEnvelope, envelope_sha256_of
-from node.model.lane import Lane
-from node.model.mesh import Answer, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.envelope import Envelope, envelope_sha256_of
+from node.model.mesh import Answer, Parcel, PushItem, Want
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.ports import Ports, Tx
 from node.rows import keys
-from node.rows.access import require
+from node.rows.access import DAMAGE, require
 from node.rows.records import PacketRecord
-from node.seal.public import sealing_key_of
 from node.seal.wrap import Wrapper
 from node.wire import codec
+
+log = get_logger()
 
 UPLOADS_PER_CARRY_MAX = 1_000
 """A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
 UNFIT_PAUSE_MS = 5 * MINUTE_MS
 """A row that cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is put off this long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A row with what it stands for. `packet` is None for a receipt."""
-
-    row: outbox.Row
-    packet: PacketRecord | None
-    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +49,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The peer's answers to the rows that went to it; and the rows that could not go at all, with the reason."""
+    """The peer's answers to the rows that went to it; and the rows that could not go at all."""
 
     answered: list[tuple[Loaded, Answer]]
-    unfit: list[tuple[Loaded, Reason]]
+    unfit: list[Unfit]
 
 
 @dataclass(slots=True)
@@ -95,20 +86,16 @@ class Transfer:
         self._ports = ports
         self._policy = policy
         self._parts = parts
+        self._packer = packing.Packer(peer_id, ports, parts.reader, parts.wrapper)
+
+    async def load(self, rows: list[outbox.Row]) -> tuple[list[Loaded], list[Unfit]]:
+        """Read what rows stand for. Raises Deferred if the store can be read by nobody now."""
+        return await self._packer.load(rows)
 
     async def push(self, road: Road, loaded: list[Loaded]) -> Heard:
-        """Push small things. Raises Fault if the peer gave no answer.
-
-        A row that cannot travel (no body, no key) does not hold up the others.
-        """
+        """Push small things. Raises Fault if the peer gave no answer."""
         assert road.call is not None
-        packed: list[tuple[Loaded, PushItem]] = []
-        unfit: list[tuple[Loaded, Reason]] = []
-        for one in loaded:
-            try:
-                packed.append((one, await self._item(one)))
-            except (Broken, Denied) as fault:
-                unfit.append((one, fault.reason))
+        packed, unfit = await self._pack(loaded)
         if not packed:
             return Heard([], unfit)
         answers = await self._ports.peers.push(road.call, [item for _, item in packed])
@@ -116,29 +103,52 @@ class Transfer:
             raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(packed)} items")
         return Heard([(one, answer) for (one, _), answer in zip(packed, answers, strict=True)], unfit)
 
+    async def _pack(self, loaded: list[Loaded]) -> tuple[list[tuple[Loaded, PushItem]], list[Unfit]]:
+        packed: list[tuple[Loaded, PushItem]] = []
+        unfit: list[Unfit] = []
+        for one in loaded:
+            try:
+                packed.append((one, await self._packer.item(one)))
+            except (Broken, Denied, *DAMAGE) as fault:
+                unfit.append(packing.unfit(one.row, fault))
+        return packed, unfit
+
     async def carry_large(self, road: Road, loaded: list[Loaded]) -> Heard:
         """Offer, upload and commit one large packet. Raises Fault if the peer gave no answer."""
         assert road.call is not None
-        assert len(loaded) == 1
-        packet = loaded[0].packet
-        assert packet is not None
+        [one] = loaded
+        assert one.packet is not None
         try:
-            parcel, envelope = self._parcel(loaded[0]), _envelope(packet)
+            parcel, envelope = self._packer.parcel(one), _envelope(one.packet)
             # One octet shows whether the body is there: found out during the upload, it would count as a failure of the road.
             await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
-        except (Broken, Denied) as fault:
-            return Heard([], [(loaded[0], fault.reason)])
-        return Heard([(loaded[0], await self._upload(road.call, parcel, envelope))], [])
+        except (Broken, Denied, *DAMAGE) as fault:
+            return Heard([], [packing.unfit(one.row, fault)])
+        return Heard([(one, await self._upload(road.call, parcel, envelope))], [])
 
-    async def put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
-        """Put rows off without an answer."""
+    async def put_off(self, rows: list[outbox.Row], reason: Reason, pause_ms: int) -> bool:
+        """Put rows off without an answer; return whether any of them was still there."""
         until_ms = self._ports.clock.now_ms() + pause_ms
 
-        def write(tx: Tx) -> None:
-            for one in loaded:
-                outbox.put_off(tx, self._peer_id, one.row.packet_id, one.row.kind, until_ms, reason)
+        def write(tx: Tx) -> bool:
+            there = [outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason) for row in rows]
+            return any(there)
 
-        await self._ports.store.transact(write)
+        return await self._ports.store.transact(write)
+
+    async def _put_off_unfit(self, unfit: Unfit) -> None:
+        """Put off a row that cannot go for a reason of our own, and tell the operator of it when it begins."""
+        row = unfit.row
+        was_there = await self.put_off([row], unfit.reason, UNFIT_PAUSE_MS)
+        if was_there and row.record.reason != unfit.reason:
+            self._parts.counters.unfit[unfit.reason] += 1
+            log.error(
+                "item.unfit",
+                packet_id=row.packet_id.hex(),
+                peer=self._peer_id,
+                reason=unfit.reason.name,
+                detail=unfit.detail,
+            )
 
     async def _upload(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
         offset_bytes, body = -1, envelope.body
@@ -161,39 +171,13 @@ class Transfer:
             offset_bytes += len(data)
             yield data
 
-    # --- rows to parcels -------------------------------------------------------------------------------------
-
-    async def _item(self, loaded: Loaded) -> PushItem:
-        if loaded.packet is None:
-            return PushReceipt(codec.signed_receipt_from_bytes(loaded.row.record.signed_receipt))
-        body, record = loaded.body, loaded.row.record
-        if body is None:
-            body = await self._ports.bodies.read(record.body_sha256, 0, record.body_bytes)
-        return PushPacket(self._parcel(loaded), body)
-
-    def _parcel(self, loaded: Loaded) -> Parcel:
-        packet = loaded.packet
-        assert packet is not None
-        signed = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
-        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id)
-
-    def _wrap(self, loaded: Loaded, packet: PacketRecord, envelope_sha256: bytes) -> KeyWrap:
-        if loaded.row.kind == keys.OUTBOX_RELAY:
-            return codec.key_wrap_from_bytes(loaded.row.record.key_wrap)
-        target = self._ports.directory.current().nodes.get(self._peer_id)
-        now_ms = self._ports.clock.now_ms()
-        key = sealing_key_of(target, now_ms) if target is not None else None
-        if key is None:
-            raise Denied(Reason.PEER_UNKNOWN, f"the directory has no valid sealing key of {self._peer_id}")
-        return self._parts.wrapper.wrap(self._parts.reader.content_key(packet), self._peer_id, key, envelope_sha256)
-
     # --- answers to rows -------------------------------------------------------------------------------------
 
     async def settle(self, road: Road, heard: Heard) -> bool:
         """Write down what the peer has answered; return whether every row is gone. Raises Fault if our own store takes nothing."""
         assert road.call is not None
-        for one, reason in heard.unfit:
-            await self.put_off([one], reason, UNFIT_PAUSE_MS)
+        for one in heard.unfit:
+            await self._put_off_unfit(one)
         if not heard.answered:
             return False
         pairs, caller = heard.answered, road.call.node_id
@@ -290,19 +274,6 @@ def _require_level(believed: receipts.Believed, row: outbox.Row, peer_id: str) -
     level, signer = believed.receipt.level, believed.receipt.signer_node
     if level is Level.FAILED or (level is Level.CUSTODY and (row.kind != keys.OUTBOX_PACKET or signer == peer_id)):
         raise Denied(Reason.RECEIPT_INVALID, f"a {level.name} receipt of {signer} does not answer this")
-
-
-def load_rows(tx: Tx, rows: list[outbox.Row]) -> list[Loaded]:
-    """Read what rows stand for; bodies of the bulk lane stay where they are."""
-    return [_load(tx, row) for row in rows]
-
-
-def _load(tx: Tx, row: outbox.Row) -> Loaded:
-    if row.kind == keys.OUTBOX_RECEIPT:
-        return Loaded(row, None, None)
-    packet = require(tx, keys.packet(row.packet_id), PacketRecord)
-    body = tx.get(keys.body(row.record.body_sha256)) if row.lane is not Lane.BULK else None
-    return Loaded(row, packet, body)
 
 
 def _envelope(packet: PacketRecord) -> Envelope:

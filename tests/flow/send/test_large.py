@@ -8,8 +8,8 @@ import pytest
 
 from node.errors import Deferred
 from node.flow.send import outbox
+from node.flow.send.packing import load_rows
 from node.flow.send.routing import Road
-from node.flow.send.transfer import load_rows
 from node.model.directory import NodeEntry
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, Want
