@@ -134,6 +134,7 @@ ADVICE: dict[Reason, str] = {
     Reason.QUEUED: "Đang chờ tới lượt gửi.",
     Reason.DIRECTORY_EMPTY: "Nút chưa có danh bạ. Hãy chạy 'truc node join'.",
     Reason.DIRECTORY_STALE: "Danh bạ đã hơn một ngày chưa được ký mới. Văn bản vẫn đi; hãy báo đơn vị vận hành danh bạ.",
+    Reason.FAILED_INSIDE: "Chương trình của nút xử lý gặp lỗi với riêng gói này; hệ thống tự thử lại. Nếu kéo dài, hãy xem nhật ký nút đó.",
     Reason.HOOK_UNREACHABLE: "Địa chỉ nhận báo tin của hệ thống không trả lời; nút tự thử lại. Hãy kiểm tra địa chỉ, mạng và tường lửa.",
     Reason.HOOK_TLS_FAILED: "Bắt tay TLS với địa chỉ nhận báo tin không thành. Hãy kiểm tra chứng thư của nó, hoặc ghi tệp CA bằng --ca.",
     Reason.HOOK_REFUSED: "Địa chỉ nhận báo tin không trả lời 2xx. Hãy kiểm tra phần mềm nhận; nút tự thử lại.",

@@ -6,6 +6,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from node.model.code import parse_code
 from node.model.delivery import State
 from node.model.directory import Zone, directory_of
@@ -221,5 +223,103 @@ def test_units_that_move_to_another_node_while_a_packet_waits_get_it_there() -> 
             "H37.11": "h01",
             "H37.11.02": "h01",
         }
+
+    tell(story)
+
+
+async def send_with_poison(world: World, cast: Cast) -> tuple[list[Paper], Paper, bytes]:
+    """Let five good papers and a poisonous one wait for h37; return them, and what tells the poison."""
+    world.machines["h37"].crash()
+    good = [await cast.send("H49.22.05", "H37.11", name=f"good-{number}") for number in range(2)]
+    poison = await cast.send("H49.22.05", "H37.11", name="poison")
+    good += [await cast.send("H49.22.05", "H37.11", name=f"good-{number}") for number in range(2, 5)]
+    process, node = world.machines["h49"].process, world.machines["h49"].node
+    assert process is not None
+    view = await process.call(node.track(cast.offices["h49"].system, submission_id=poison.submission_id), 30.0)
+    await world.machines["h37"].start()
+    return good, poison, view.packet_id
+
+
+def expect_bugs(world: World, words: str) -> None:
+    """Take note of our own mistakes that a story has made on purpose."""
+    assert world.loop.bugs, "it must be told loudly"
+    assert all(words in bug for bug in world.loop.bugs), world.loop.bugs
+    world.loop.bugs.clear()
+
+
+async def poison_waits(cast: Cast, poison: Paper) -> None:
+    view = (await cast.views(poison))["H37.11"]
+    assert (view.state, view.reason) == (State.WAITING, Reason.FAILED_INSIDE)
+
+
+@pytest.mark.parametrize("place", ["_verdict", "_settle"])
+def test_an_item_on_which_its_receiver_fails_concerns_no_other(place: str) -> None:
+    async def story(world: World, cast: Cast) -> None:
+        good, poison, packet_id = await send_with_poison(world, cast)
+        reception = world.machines["h37"].node.reception
+        real = getattr(reception, place)
+
+        def fails(*args: Any) -> Any:
+            if packet_id in [getattr(one, "packet_id", b"") for one in args] or any(
+                getattr(getattr(one, "envelope", None), "packet_id", b"") == packet_id
+                for one in (args[1] if place == "_settle" else ())
+            ):
+                raise ZeroDivisionError("poison")
+            return real(*args)
+
+        setattr(reception, place, fails)
+        for paper in good:
+            await cast.delivered_within(world, paper, 60)
+        await poison_waits(cast, poison)
+        expect_bugs(world, "ZeroDivisionError")
+        setattr(reception, place, real)
+        await cast.delivered_within(world, poison, HOUR_S)
+        world.loop.bugs.clear()
+
+    tell(story)
+
+
+def test_a_push_that_fails_as_a_whole_is_split_until_the_poison_is_alone() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        good, poison, packet_id = await send_with_poison(world, cast)
+        node = world.machines["h37"].node
+        real = node.receive_push
+
+        async def fails(peer_id: str, items: Any) -> Any:
+            if any(packet_id in item.parcel.signed_envelope.envelope for item in items if hasattr(item, "parcel")):
+                raise ZeroDivisionError("poison")
+            return await real(peer_id, items)
+
+        node.receive_push = fails
+        for paper in good:
+            await cast.delivered_within(world, paper, 60)
+        await poison_waits(cast, poison)
+        expect_bugs(world, "ZeroDivisionError")
+        peers = await world.machines["h49"].process.call(world.machines["h49"].node.list_peers(), 30.0)  # type: ignore[union-attr]
+        assert next(one for one in peers if one.node_id == "h37").road == "open"
+        node.receive_push = real
+        await cast.delivered_within(world, poison, HOUR_S)
+        world.loop.bugs.clear()
+
+    tell(story)
+
+
+def test_a_large_packet_on_which_its_receiver_fails_does_not_count_against_the_road() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        node = world.machines["h37"].node
+        real = node.reception._check_parcel
+
+        def fails(peer_id: str, parcel: Any) -> Any:
+            raise ZeroDivisionError("poison")
+
+        node.reception._check_parcel = fails
+        poison = await cast.send("H49.22.05", "H37.11", filler="x" * 40_000)
+        await asyncio.sleep(60)
+        await poison_waits(cast, poison)
+        peers = await world.machines["h49"].process.call(world.machines["h49"].node.list_peers(), 30.0)  # type: ignore[union-attr]
+        assert next(one for one in peers if one.node_id == "h37").road == "open"
+        expect_bugs(world, "ZeroDivisionError")
+        node.reception._check_parcel = real
+        await cast.delivered_within(world, poison, HOUR_S)
 
     tell(story)

@@ -4,13 +4,14 @@
         offer            the announcement of a large packet: decided already, or where its upload goes on
         body, commit     its octets, then the decision
 
-A fault of one item is its own answer, so that the others are served.
+A fault of one item is its own answer, so that the others are served. So is a mistake of ours over one item (FAILED_INSIDE), which is told
+as a bug: no packet, however it is made, keeps its neighbours from their receipts.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
-from node.errors import Fault
+from node.errors import Broken, Fault
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
@@ -70,9 +71,27 @@ class Reception:
         """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
         self._called_by(peer_id)
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
-        brought = await self._ports.workers.run(weight, lambda: [self._verify(peer_id, item) for item in items])
-        answers = await self._uploads.spill(brought, partial(self._settle, peer_id))
-        return self._counters.answered(items, answers)
+        found = await self._ports.workers.run(weight, lambda: [self._verify(peer_id, item) for item in items])
+        brought = [self._failed(one) if isinstance(one, Exception) else one for one in found]
+        return self._counters.answered(items, await self._serve(peer_id, brought))
+
+    async def _serve(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
+        """Settle a group. If that fails because of one of them, settle each by itself, so that it alone gets no receipt."""
+        try:
+            return await self._uploads.spill(brought, partial(self._settle, peer_id))
+        except Exception as error:
+            if isinstance(error, Fault) and not isinstance(error, Broken):
+                raise
+            if len(brought) == 1:
+                return [self._failed(error)]
+        return [answer for one in brought for answer in await self._serve(peer_id, [one])]
+
+    def _failed(self, error: Exception) -> Answer:
+        """Tell of a mistake of ours over one item, and return what its sender is told: to come again."""
+        if isinstance(error, Fault):
+            return Answer(None, Reason.FAILED_INSIDE, detail=error.reason.name)
+        self._signals.bug.send(error)
+        return Answer(None, Reason.FAILED_INSIDE)
 
     async def offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
@@ -95,6 +114,8 @@ class Reception:
             return await self._uploads.want(peer_id, envelope)
         except Fault as fault:
             return self._counters.refusing(accept.refusal(fault))
+        except Exception as error:
+            return self._counters.refusing(self._failed(error))
 
     async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for another peer's token."""
@@ -106,11 +127,12 @@ class Reception:
         self._called_by(peer_id)
         try:
             envelope = self._check_parcel(peer_id, parcel)
+            answer = await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
         except Fault as fault:
-            return self._counters.refusing(accept.refusal(fault))
-        return self._counters.refusing(
-            await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
-        )
+            answer = accept.refusal(fault)
+        except Exception as error:
+            answer = self._failed(error)
+        return self._counters.refusing(answer)
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
@@ -136,8 +158,8 @@ class Reception:
             tx, envelope.packet_id, parcel.signed_envelope.envelope, self._node_id, parcel.target_node
         )
 
-    def _verify(self, peer_id: str, item: PushItem) -> Brought:
-        """Verify one item; a fault becomes its answer, so that the others are served."""
+    def _verify(self, peer_id: str, item: PushItem) -> Brought | Exception:
+        """Verify one item; a fault becomes its answer, and a mistake of ours is returned: the others are served."""
         try:
             if isinstance(item, PushReceipt):
                 return receipts.believe(
@@ -152,6 +174,8 @@ class Reception:
             return self._verdict(item.parcel, envelope, opened, item.body)
         except Fault as fault:
             return accept.refusal(fault)
+        except Exception as error:
+            return error
 
     def _verdict(
         self, parcel: Parcel, envelope: Envelope, opened: verify.Opened | None, body: bytes | None

@@ -154,7 +154,7 @@ class Courier:
         except Exception as bug:
             if len(rows) == 1:
                 self._on_bug(bug)
-                await self._put_off(rows, Reason.IO_FAILED, BUG_PAUSE_MS)
+                await self._put_off(rows, Reason.FAILED_INSIDE, BUG_PAUSE_MS)
                 return False
         return all([await self._carry(road, [row], carry) for row in rows])
 

@@ -6,7 +6,7 @@ Only a receipt that verifies is believed; any other answer puts the row off, wit
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from node.errors import Broken, Denied, Fault
+from node.errors import Broken, Deferred, Denied, Fault, Rejected
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
@@ -98,10 +98,23 @@ class Transfer:
         packed, unfit = await self._pack(loaded)
         if not packed:
             return Heard([], unfit)
-        answers = await self._ports.peers.push(road.call, [item for _, item in packed])
-        if len(answers) != len(packed):
-            raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(packed)} items")
+        answers = await self._ask(road.call, [item for _, item in packed])
         return Heard([(one, answer) for (one, _), answer in zip(packed, answers, strict=True)], unfit)
+
+    async def _ask(self, peer: NodeEntry, items: list[PushItem]) -> list[Answer]:
+        """Push items; as many answers. A push that fails for something in it is split, until what it fails for is alone."""
+        try:
+            answers = await self._ports.peers.push(peer, items)
+        except (Deferred, Rejected) as fault:
+            if fault.reason is not Reason.FAILED_INSIDE and not isinstance(fault, Rejected):
+                raise
+            if len(items) == 1:
+                return [Answer(None, fault.reason, fault.retry_after_ms, fault.detail)]
+            half = len(items) // 2
+            return await self._ask(peer, items[:half]) + await self._ask(peer, items[half:])
+        if len(answers) != len(items):
+            raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(items)} items")
+        return answers
 
     async def _pack(self, loaded: list[Loaded]) -> tuple[list[tuple[Loaded, PushItem]], list[Unfit]]:
         packed: list[tuple[Loaded, PushItem]] = []
@@ -124,7 +137,15 @@ class Transfer:
             await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
         except (Broken, Denied, *DAMAGE) as fault:
             return Heard([], [packing.unfit(one.row, fault)])
-        return Heard([(one, await self._upload(road.call, parcel, envelope))], [])
+        return Heard([(one, await self._ask_large(road.call, parcel, envelope))], [])
+
+    async def _ask_large(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
+        try:
+            return await self._upload(peer, parcel, envelope)
+        except Deferred as fault:
+            if fault.reason is not Reason.FAILED_INSIDE:
+                raise
+            return Answer(None, fault.reason, detail=fault.detail)
 
     async def put_off(self, rows: list[outbox.Row], reason: Reason, pause_ms: int) -> bool:
         """Put rows off without an answer; return whether any of them was still there."""

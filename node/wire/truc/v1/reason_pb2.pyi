@@ -124,6 +124,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The node has no directory yet."""
     REASON_DIRECTORY_STALE: _Reason.ValueType  # 84
     """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
+    REASON_FAILED_INSIDE: _Reason.ValueType  # 85
+    """The node that was asked failed inside, by a mistake of its program, over this one thing; its log says at what."""
     REASON_HOOK_UNREACHABLE: _Reason.ValueType  # 90
     """The address at which a system wants to be told gives no answer."""
     REASON_HOOK_TLS_FAILED: _Reason.ValueType  # 91
@@ -266,6 +268,8 @@ REASON_DIRECTORY_EMPTY: Reason.ValueType  # 83
 """The node has no directory yet."""
 REASON_DIRECTORY_STALE: Reason.ValueType  # 84
 """The directory has not been signed anew for more than a day. Delivery goes on; new nodes and keys are not heard of."""
+REASON_FAILED_INSIDE: Reason.ValueType  # 85
+"""The node that was asked failed inside, by a mistake of its program, over this one thing; its log says at what."""
 REASON_HOOK_UNREACHABLE: Reason.ValueType  # 90
 """The address at which a system wants to be told gives no answer."""
 REASON_HOOK_TLS_FAILED: Reason.ValueType  # 91
