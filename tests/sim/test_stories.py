@@ -10,7 +10,7 @@ import pytest
 
 from node.model.code import parse_code
 from node.model.delivery import State
-from node.model.directory import Zone, directory_of
+from node.model.directory import Role, Zone, directory_of
 from node.model.envelope import PacketKind
 from node.model.office import DeliveryView
 from node.model.reason import Reason
@@ -321,5 +321,62 @@ def test_a_large_packet_on_which_its_receiver_fails_does_not_count_against_the_r
         expect_bugs(world, "ZeroDivisionError")
         node.reception._check_parcel = real
         await cast.delivered_within(world, poison, HOUR_S)
+
+    tell(story)
+
+
+async def second_relay(world: World) -> None:
+    """Let h01 carry for others, too."""
+    world.relays.add("h01")
+    for machine in world.machines.values():
+        old = machine.directories.snapshot
+        nodes = [
+            replace(node, roles=frozenset({Role.RELAY})) if node.node_id == "h01" else node
+            for node in old.nodes.values()
+        ]
+        machine.directories.snapshot = directory_of(
+            old.version + 1, old.signed_time_ms, nodes, list(old.zones.values())
+        )
+        if machine.process is not None:
+            machine.loops.dispatcher.directory_changed()
+    world.machines["h01"].crash()
+    await world.machines["h01"].start()
+
+
+def test_a_relay_that_takes_custody_and_delivers_nothing_is_passed_over() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        await second_relay(world)
+        cut_off(world, "h49", "h37")
+        centre = world.machines["centre"]
+        assert centre.process is not None
+        await centre.process.call(centre.node.hold_peer("h37"), 30.0)
+        papers = [await cast.send("H49.22.05", "H37.11", name=f"paper-{number}") for number in range(12)]
+        papers.append(await cast.send("H49.22.05", "H37.11", name="large", filler="x" * 40_000))
+        while (await cast.views(papers[-1]))["H37.11"].reason is not Reason.IN_CUSTODY:
+            await asyncio.sleep(1)
+        assert {(await cast.views(paper))["H37.11"].custody_node for paper in papers} == {"centre"}
+        began_s = world.loop.time()
+        for paper in papers:
+            await cast.delivered_within(world, paper, 2 * world.policy.custody_retry_ms / 1000)
+        assert world.loop.time() - began_s <= 2 * world.policy.custody_retry_ms / 1000
+        assert (await cast.views(papers[0]))["H37.11"].relay_node == "h01"
+
+    tell(story)
+
+
+def test_relays_are_asked_in_turns_as_long_as_nothing_arrives() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        await second_relay(world)
+        cut_off(world, "h37", "h49", "centre", "g22", "h01")
+        paper = await cast.send("H49.22.05", "H37.11")
+        held_by: list[str] = []
+        while world.loop.time() < 2 * HOUR_S:
+            view = (await cast.views(paper))["H37.11"]
+            if view.custody_node and held_by[-1:] != [view.custody_node]:
+                held_by.append(view.custody_node)
+            await asyncio.sleep(20)
+        assert held_by[:6] == ["centre", "h01"] * 3
+        world.network.heal()
+        await cast.delivered_within(world, paper, HOUR_S)
 
     tell(story)

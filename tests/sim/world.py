@@ -120,7 +120,7 @@ class Machine:
     async def start(self) -> None:
         """Start the node from what is on its disk. A node that cannot start yet (full disk) stays down; the caller tries again."""
         world, process = self._world, Process(self.name, self._world.loop)
-        policy = dataclasses.replace(world.policy, relay_for_others=self.name == "centre")
+        policy = dataclasses.replace(world.policy, relay_for_others=self.name in world.relays)
         self.starts += 1
         ports = self._ports(process)
         node = Node(ports, policy)
@@ -176,6 +176,8 @@ class World:
         self.trace = Trace(loop, show=show)
         self.policy = POLICY
         self.make_store = make_store
+        self.relays = {"centre"}
+        """Nodes whose operator lets them carry for others."""
         self.network = Network(loop, stream(seed, "network"), self.trace)
         keys = {name: SimKeys(name, stream(seed, f"keys {name}")) for name in UNITS}
         self.directory = directory_for(keys, without=frozenset())

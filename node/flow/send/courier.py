@@ -91,7 +91,7 @@ class Courier:
             # may lie before the cursors again.
             self._cursor.clear()
             self._look_no += 1
-            return Plan(Road(None, reason=fault.reason), wait_s=max(1.0, fault.retry_after_ms / 1000)), False
+            return Plan(wait_s=max(1.0, fault.retry_after_ms / 1000)), False
         keeps_reach = look_no == self._look_no
         for key in plan.promoted:
             self._look_from(key)
@@ -117,20 +117,18 @@ class Courier:
     # --- carry -----------------------------------------------------------------------------------------------
 
     def _dispatch(self, plan: Plan, *, keeps_reach: bool) -> None:
-        road = plan.road
-        fast = [row for row in plan.rows if row.lane is not Lane.BULK]
-        bulk = [row for row in plan.rows if row.lane is Lane.BULK]
         self._in_flight.update(row.key for row in plan.rows)
         if keeps_reach:
             self._cursor.update(plan.reach)
-        if fast:
-            self._pushes += 1
-            task = asyncio.ensure_future(self._send(road, fast, self._transfer.push))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-        if bulk:
-            self._bulk = asyncio.ensure_future(self._send(road, bulk, self._transfer.carry_large))
-            self._bulk.add_done_callback(self._bulk_done)
+        for batch in plan.batches:
+            if batch.rows[0].lane is Lane.BULK:
+                self._bulk = asyncio.ensure_future(self._send(batch.road, batch.rows, self._transfer.carry_large))
+                self._bulk.add_done_callback(self._bulk_done)
+            else:
+                self._pushes += 1
+                task = asyncio.ensure_future(self._send(batch.road, batch.rows, self._transfer.push))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
 
     def _bulk_done(self, task: "asyncio.Task[None]") -> None:
         self._bulk = None

@@ -87,9 +87,9 @@ def settle(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> bool:
 
 
 def put_off(
-    tx: Tx, node_id: str, packet_id: bytes, kind: int, until_ms: int, reason: Reason, *, custody_node: str | None = None
+    tx: Tx, node_id: str, packet_id: bytes, kind: int, until_ms: int, reason: Reason, *, relay: str = ""
 ) -> bool:
-    """Let a row wait until a time, for a reason. Returns False if the row was gone."""
+    """Let a row wait until a time, for a reason. Returns False if the row was gone. `relay` is the one that was asked, if any."""
     found = row_of(tx, node_id, packet_id, kind)
     if found is None:
         return False
@@ -97,14 +97,21 @@ def put_off(
     record.attempts += 1
     record.reason = reason
     record.not_before_ms = until_ms
-    if custody_node is not None:
-        record.custody_node = custody_node
+    if relay:
+        _note_relay(record, relay, reason)
     ready = key if key.startswith(b"o") else keys.ready_of_later(key)
     later = keys.later_row(until_ms, ready)
     tx.delete(key)
     save(tx, later, record)
     tx.put(keys.outbox_index(packet_id, node_id, kind), later)
     return True
+
+
+def _note_relay(record: OutboxRecord, relay: str, reason: Reason) -> None:
+    asked = [name for name in record.relays_asked or [record.custody_node] if name not in ("", relay)]
+    record.relays_asked[:] = [*asked, relay]
+    if reason is Reason.IN_CUSTODY:
+        record.custody_node = relay
 
 
 def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
@@ -149,8 +156,8 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
     """
     candidates = [list(lane) for lane in lanes]
     # Reversed, so that `pop` takes the oldest.
-    queues = [[row for row in reversed(lane) if row.record.attempts < ALONE_AFTER_ATTEMPTS] for lane in candidates]
-    alone = [row for lane in candidates for row in lane if row.record.attempts >= ALONE_AFTER_ATTEMPTS][:1]
+    queues = [[row for row in reversed(lane) if not _is_suspect(row.record)] for lane in candidates]
+    alone = [row for lane in candidates for row in lane if _is_suspect(row.record)][:1]
     if alone and alone_first:
         return alone
     chosen: list[Row] = []
@@ -166,6 +173,11 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
             break
         chosen.append(queue.pop())
     return chosen or alone
+
+
+def _is_suspect(record: OutboxRecord) -> bool:
+    """Tell whether something was put off so often that it may be what makes pushes fail; custody is no failure."""
+    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason != Reason.IN_CUSTODY
 
 
 def nodes_waited_for(tx: Tx) -> set[str]:

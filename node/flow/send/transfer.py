@@ -250,8 +250,10 @@ class Transfer:
         if row.kind == keys.OUTBOX_RECEIPT and told.reason in (Reason.NONE, Reason.NOT_FOUND, Reason.RECEIPT_INVALID):
             # The origin has it, or will never want it. Nothing is lost with the row: the origin holds the packet and would ask again.
             return outbox.settle(tx, self._peer_id, row.packet_id, row.kind)
+        assert road.call is not None
+        relay_node = road.call.node_id if road.is_relay else ""
         if believed is None:
-            return self._stays(tx, told, at, written.nodes)
+            return self._stays(tx, told, at, written.nodes, relay_node)
         if believed.receipt.level is Level.CUSTODY:
             pause_ms = min(self._policy.custody_retry_ms, outbox.PUT_OFF_MS_MAX)
             receipts.apply_custody(tx, believed, self._peer_id, now_ms + pause_ms)
@@ -261,20 +263,18 @@ class Transfer:
             if relay.carried_home(tx, believed, envelope, now_ms):
                 written.nodes.add(envelope.origin_node)
             return True
-        assert road.call is not None
-        relay_node = road.call.node_id if road.is_relay else ""
         written.ended += receipts.apply_final(tx, believed, now_ms, relay_node=relay_node)
         if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
             return True
         # The receipt is silent about a unit that we took to be served there: the directories differ.
-        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), at, written.nodes)
+        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), at, written.nodes, relay_node)
 
-    def _stays(self, tx: Tx, told: Told, at: Outlook, nodes: set[str]) -> bool:
+    def _stays(self, tx: Tx, told: Told, at: Outlook, nodes: set[str], relay_node: str) -> bool:
         row, reason = told.row, told.reason or Reason.PEER_BUSY
         if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
             nodes |= reroute(tx, self._peer_id, row.packet_id, at.directory, at.now_ms)
         until_ms = at.now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
-        outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason)
+        outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason, relay=relay_node)
         return False
 
     async def _remove_released(self, relayed: list[Loaded]) -> None:

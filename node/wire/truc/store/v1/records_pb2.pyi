@@ -240,6 +240,7 @@ class OutboxRecord(_message.Message):
     NOT_BEFORE_MS_FIELD_NUMBER: _builtins.int
     UNIT_COUNT_FIELD_NUMBER: _builtins.int
     BODY_SHA256_FIELD_NUMBER: _builtins.int
+    RELAYS_ASKED_FIELD_NUMBER: _builtins.int
     kind: _builtins.int
     """1 packet of our own, 2 packet carried for another (relay), 3 receipt."""
     signed_receipt: _builtins.bytes
@@ -260,6 +261,12 @@ class OutboxRecord(_message.Message):
     """How many recipient units of the packet that node serves."""
     body_sha256: _builtins.bytes
     """SHA-256 of the body; empty for a receipt."""
+    @_builtins.property
+    def relays_asked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Relays that were asked to carry it and gave no receipt of the recipient's, each once, the last one asked last. Empty: none, or only
+        custody_node, in rows written before this field was.
+        """
+
     def __init__(
         self,
         *,
@@ -274,10 +281,11 @@ class OutboxRecord(_message.Message):
         not_before_ms: _builtins.int = ...,
         unit_count: _builtins.int = ...,
         body_sha256: _builtins.bytes = ...,
+        relays_asked: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
