@@ -380,3 +380,60 @@ def test_relays_are_asked_in_turns_as_long_as_nothing_arrives() -> None:
         await cast.delivered_within(world, paper, HOUR_S)
 
     tell(story)
+
+
+class Calls:
+    """Counts what a machine's node is asked from now on."""
+
+    def __init__(self, node: Any) -> None:
+        self.verbs: list[str] = []
+        for verb in ("receive_push", "receive_offer", "receive_body"):
+            setattr(node, verb, self._counted(verb.removeprefix("receive_"), getattr(node, verb)))
+
+    def _counted(self, name: str, verb: Any) -> Any:
+        async def called(*args: Any) -> Any:
+            self.verbs.append(name)
+            return await verb(*args)
+
+        return called
+
+
+def test_what_a_peer_refuses_comes_ever_less_often_without_its_body_and_at_once_when_its_directory_rises() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        world.policy = replace(world.policy, item_retry_max_ms=6 * 3_600_000)
+        sender, receiver = world.machines["h49"], world.machines["h37"]
+        sender.crash()
+        await sender.start()
+        known = receiver.directories.snapshot
+        nodes = [node for node in known.nodes.values() if node.node_id != "h49"]
+        older = directory_of(known.version, known.signed_time_ms, nodes, list(known.zones.values()))
+        receiver.directories.snapshot = older
+        await asyncio.sleep(30 * 60)
+        calls = Calls(receiver.node)
+        paper = await cast.send("H49.22.05", "H37.11")
+        await asyncio.sleep(4 * HOUR_S)
+        view = (await cast.views(paper))["H37.11"]
+        assert view.reason is Reason.PEER_UNKNOWN
+        assert calls.verbs[0] == "push", "the first time it goes as it is"
+        assert set(calls.verbs[1:]) == {"offer"}
+        assert len(calls.verbs) <= 12
+        receiver.directories.snapshot = directory_of(
+            known.version + 1, known.signed_time_ms, list(known.nodes.values()), list(known.zones.values())
+        )
+        await cast.delivered_within(world, paper, 1.25 * world.policy.hello_every_ms / 1000 + 10)
+
+    tell(story)
+
+
+def test_custody_is_asked_about_without_sending_the_body_again() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        cut_off(world, "h37", "h49", "centre", "g22", "h01")
+        calls = Calls(world.machines["centre"].node)
+        paper = await cast.send("H49.22.05", "H37.11")
+        while (await cast.views(paper))["H37.11"].attempts < 5:
+            await asyncio.sleep(10)
+        assert [verb for verb in calls.verbs if verb != "offer"] == ["push"]
+        world.network.heal()
+        await cast.delivered_within(world, paper, HOUR_S)
+
+    tell(story)

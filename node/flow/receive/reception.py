@@ -59,7 +59,8 @@ class Reception:
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
-        self._peers_seen.greeted(peer_id, hello)
+        if self._peers_seen.greeted(peer_id, hello):
+            self._signals.peer_learned.send(peer_id)
         self._called_by(peer_id)
         return self._introduce()
 

@@ -12,14 +12,14 @@ are read in transactions, which return nothing else.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from node.errors import Fault, Rejected
+from node.errors import Fault
 from node.flow.loop import OnBug, rest
 from node.flow.send import outbox
 from node.flow.send import plan as plans
 from node.flow.send.outbox import Row
 from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.peer_health import PeerHealth
-from node.flow.send.plan import Look, Plan, lower, read_plan
+from node.flow.send.plan import Batch, Look, Plan, lower, read_plan
 from node.flow.send.routing import Outlook, Road
 from node.flow.send.transfer import Heard, Transfer
 from node.model.lane import Lane
@@ -122,11 +122,19 @@ class Courier:
             self._cursor.update(plan.reach)
         for batch in plan.batches:
             if batch.rows[0].lane is Lane.BULK:
-                self._bulk = asyncio.ensure_future(self._send(batch.road, batch.rows, self._transfer.carry_large))
+                self._bulk = asyncio.ensure_future(self._send(batch.road, batch.rows, self._transfer.offer))
                 self._bulk.add_done_callback(self._bulk_done)
             else:
                 self._pushes += 1
-                task = asyncio.ensure_future(self._send(batch.road, batch.rows, self._transfer.push))
+                self._dispatch_fast(batch)
+
+    def _dispatch_fast(self, batch: Batch) -> None:
+        """Push what goes for the first time or is small; ask about the rest, whose bodies may be there already."""
+        asking = [row for row in batch.rows if outbox.asks_first(row, self._policy)]
+        pushed = [row for row in batch.rows if not outbox.asks_first(row, self._policy)]
+        for rows, carry in ((pushed, self._transfer.push), (asking, self._transfer.offer)):
+            if rows:
+                task = asyncio.ensure_future(self._send(batch.road, rows, carry))
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
 
@@ -167,14 +175,11 @@ class Courier:
             heard = await carry(road, loaded) if loaded else Heard([], [])
             if heard.answered:
                 await self._peer_health.succeeded(road.call.node_id)
-        except Rejected as fault:
-            # The peer is there and refuses the call as a whole: the cause is something in the call, not the road.
-            await self._put_off(rows, fault.reason, self._policy.item_retry_ms)
-            return False
         except Fault as fault:
             await self._peer_health.failed(road.call.node_id, fault.reason, started_ms)
             return False
-        return await self._settle(road, Heard(heard.answered, [*unfit, *heard.unfit]))
+        all_gone = await self._settle(road, Heard(heard.answered, [*unfit, *heard.unfit]))
+        return all_gone and len(heard.answered) == len(rows)
 
     async def _load(self, rows: list[Row]) -> tuple[list[Loaded], list[Unfit]] | None:
         try:

@@ -23,6 +23,18 @@ from node.rows.records import OutboxRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 ALONE_AFTER_ATTEMPTS = 3
+HEALED_BY_DIRECTORY = frozenset(
+    {
+        Reason.RECIPIENT_UNKNOWN,
+        Reason.WRONG_NODE,
+        Reason.PEER_SPEAKS_FOR_OTHERS,
+        Reason.PEER_UNKNOWN,
+        Reason.ENVELOPE_SIGNATURE_INVALID,
+        Reason.RECEIPT_INVALID,
+    }
+)
+"""Reasons that may be gone as soon as one of both sides has a newer directory."""
+HASTEN_ROWS = 500
 PUT_OFF_MS_MAX = 60 * MINUTE_MS
 """Nothing is put off for longer than this at once, whatever a peer asks for."""
 
@@ -130,6 +142,35 @@ def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
         tx.put(keys.outbox_index(packet_id, node_id, kind), ready)
         promoted.append(ready)
     return promoted
+
+
+def hasten(tx: Tx, node_id: str, start: bytes, now_ms: int) -> tuple[bool, bytes]:
+    """Make a page of rows due that a newer directory may help; return whether there were any, and where to go on (empty: the end)."""
+    rows = tx.scan(keys.later(node_id), start=start, limit=HASTEN_ROWS + 1)
+    found = False
+    for key, value in rows[:HASTEN_ROWS]:
+        record = OutboxRecord.FromString(value)
+        if record.reason in HEALED_BY_DIRECTORY and keys.due_of_later(key) > now_ms:
+            _move_up(tx, key, record, now_ms)
+            found = True
+    return found, rows[HASTEN_ROWS][0] if len(rows) > HASTEN_ROWS else b""
+
+
+def _move_up(tx: Tx, key: bytes, record: OutboxRecord, now_ms: int) -> None:
+    # It stays among those put off: only the courier makes rows ready, since only it knows where its next look begins.
+    ready = keys.ready_of_later(key)
+    node_id, _, packet_id, kind = keys.parse_outbox_row(ready)
+    record.not_before_ms = now_ms
+    tx.delete(key)
+    save(tx, keys.later_row(now_ms, ready), record)
+    tx.put(keys.outbox_index(packet_id, node_id, kind), keys.later_row(now_ms, ready))
+
+
+def asks_first(row: Row, policy: Policy) -> bool:
+    """Tell whether a row was tried before and is so large that the peer is asked whether it wants the body."""
+    return (
+        row.kind != keys.OUTBOX_RECEIPT and row.record.attempts > 0 and row.record.body_bytes > policy.ask_first_bytes
+    )
 
 
 def next_due_ms(tx: Tx, node_id: str) -> int | None:

@@ -60,6 +60,12 @@ class Packer:
         pairs = [await self.load([row]) for row in rows]
         return [one for loaded, _ in pairs for one in loaded], [one for _, left in pairs for one in left]
 
+    async def require_body(self, row: outbox.Row) -> None:
+        """Check that a body is here without reading all of a large one. Raises Broken(STORE_CORRUPT)."""
+        digest = row.record.body_sha256
+        if await self._ports.store.transact(lambda tx: tx.get(keys.body(digest))) is None:
+            await self._ports.bodies.read(digest, 0, 1)
+
     async def item(self, loaded: Loaded) -> PushItem:
         """Return what travels in a Push. Raises Broken or Denied if it cannot."""
         if loaded.packet is None:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from node.errors import Broken, Deferred, Denied, Fault, Rejected
+from node.flow.backoff import item_pause_ms
 from node.flow.bodies.files import BodyFiles
-from node.flow.bodies.reading import PacketReader
+from node.flow.bodies.reading import PacketReader, inline_body
 from node.flow.counters import Counters
 from node.flow.send import outbox, packing, receipts, relay
 from node.flow.send.packing import Loaded, Unfit
@@ -76,7 +77,7 @@ class TransferParts:
 
 
 class Transfer:
-    """Carries rows to one peer, directly or through a relay: `push` or `carry_large` asks the peer, `settle` writes what it said.
+    """Carries rows to one peer, directly or through a relay: `push` or `offer` asks the peer, `settle` writes what it said.
 
     Asking and writing are two calls because a fault of the first is the road's, and a fault of the second our own store's.
     """
@@ -126,25 +127,38 @@ class Transfer:
                 unfit.append(packing.unfit(one.row, fault))
         return packed, unfit
 
-    async def carry_large(self, road: Road, loaded: list[Loaded]) -> Heard:
-        """Offer, upload and commit one large packet. Raises Fault if the peer gave no answer."""
+    async def offer(self, road: Road, loaded: list[Loaded]) -> Heard:
+        """Offer packets one by one, upload those that are wanted, and commit. Raises Fault if the peer gave no answer to any."""
         assert road.call is not None
-        [one] = loaded
+        heard = Heard([], [])
+        for one in loaded:
+            try:
+                await self._offer_one(road.call, one, heard)
+            except Fault:
+                if not heard.answered:
+                    raise
+                # What was answered is written; the next attempt meets this fault again.
+                break
+        return heard
+
+    async def _offer_one(self, peer: NodeEntry, one: Loaded, heard: Heard) -> None:
         assert one.packet is not None
         try:
             parcel, envelope = self._packer.parcel(one), _envelope(one.packet)
-            # One octet shows whether the body is there: found out during the upload, it would count as a failure of the road.
-            await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
+            # Found out during the upload, a missing body would count as a failure of the road.
+            await self._packer.require_body(one.row)
         except (Broken, Denied, *DAMAGE) as fault:
-            return Heard([], [packing.unfit(one.row, fault)])
-        return Heard([(one, await self._ask_large(road.call, parcel, envelope))], [])
+            heard.unfit.append(packing.unfit(one.row, fault))
+        else:
+            heard.answered.append((one, await self._offer_parcel(peer, parcel, envelope)))
 
-    async def _ask_large(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
+    async def _offer_parcel(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
         try:
             return await self._upload(peer, parcel, envelope)
-        except Deferred as fault:
-            if fault.reason is not Reason.FAILED_INSIDE:
+        except (Deferred, Rejected) as fault:
+            if fault.reason is not Reason.FAILED_INSIDE and not isinstance(fault, Rejected):
                 raise
+            # The peer is there: the cause is something in the call, not the road.
             return Answer(None, fault.reason, detail=fault.detail)
 
     async def put_off(self, rows: list[outbox.Row], reason: Reason, pause_ms: int) -> bool:
@@ -186,9 +200,13 @@ class Transfer:
         return Answer(None, Reason.PEER_BUSY, detail="the upload makes no progress")
 
     async def _chunks(self, envelope: Envelope, want: Want) -> AsyncIterator[bytes]:
-        offset_bytes = want.offset_bytes
+        offset_bytes, size_bytes = want.offset_bytes, self._policy.chunk_bytes
+        inline = await inline_body(self._ports, envelope.body)
         while offset_bytes < envelope.body.body_bytes:
-            data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, self._policy.chunk_bytes)
+            if inline is not None:
+                data = inline[offset_bytes : offset_bytes + size_bytes]
+            else:
+                data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, size_bytes)
             offset_bytes += len(data)
             yield data
 
@@ -273,7 +291,8 @@ class Transfer:
         row, reason = told.row, told.reason or Reason.PEER_BUSY
         if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
             nodes |= reroute(tx, self._peer_id, row.packet_id, at.directory, at.now_ms)
-        until_ms = at.now_ms + min(told.retry_after_ms or self._policy.item_retry_ms, outbox.PUT_OFF_MS_MAX)
+        pause_ms = told.retry_after_ms or item_pause_ms(row.record.attempts, self._policy)
+        until_ms = at.now_ms + min(pause_ms, outbox.PUT_OFF_MS_MAX)
         outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason, relay=relay_node)
         return False
 

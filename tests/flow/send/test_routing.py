@@ -338,3 +338,10 @@ def test_on_a_full_disk_failures_count_in_memory_and_what_an_operator_holds_stay
         assert (written.failures, written.held) == (0, True)
 
     run(story())
+
+
+def test_the_pause_of_a_refused_item_doubles_from_half_a_minute_to_ten() -> None:
+    pauses = [backoff.item_pause_ms(attempts, Policy()) // 1000 for attempts in range(7)]
+    assert pauses == [30, 60, 120, 240, 480, 600, 600]
+    assert backoff.item_pause_ms(10**6, Policy()) == 600_000
+    assert backoff.item_pause_ms(3, Policy(item_retry_ms=3_600_000)) == 3_600_000, "an operator's longer pause stays"
