@@ -3,6 +3,7 @@
 A peer is never given up: the pause grows to half a minute in the first hour (so that what waits is delivered within a minute of the
 healing), to two and a half minutes in the first day, to seven and a half after that. Only the road's failures count (no answer,
 handshake failed), not a peer's refusal of one item. Several failures of things that were under way together are one failure.
+An item's own pause grows from half a minute to ten.
 """
 
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
@@ -20,6 +21,12 @@ def pause_ms(failures: int, failing_for_ms: int, jitter: float, policy: Policy) 
     # The exponent is bounded, or the number would grow by a digit with every third failure of a peer that is away for years.
     pause = min(longest, policy.back_off_first_ms * 2 ** min(failures - 1, 30))
     return int(pause * (0.5 + jitter))
+
+
+def item_pause_ms(attempts: int, policy: Policy) -> int:
+    """Return the pause before an item that was refused, having been tried `attempts` times before, goes to a healthy peer again."""
+    longest = max(policy.item_retry_ms, policy.item_retry_max_ms)
+    return min(longest, policy.item_retry_ms << min(attempts, 30))
 
 
 def wait_ms(record: PeerRecord, now_ms: int, policy: Policy) -> int:

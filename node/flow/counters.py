@@ -39,6 +39,8 @@ class Counters:
         """Receipts of peers that were believed."""
         self.receipts_refused: Counter[Reason] = Counter()
         """Receipts of peers that did not hold."""
+        self.unfit: Counter[Reason] = Counter()
+        """Things in the outbox that could not go for a reason of our own (unreadable, no key), each counted when that began."""
         self.uploads: Counter[str] = Counter()
         """Bodies that flow in just now: from "office" or "peer"."""
 

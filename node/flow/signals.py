@@ -47,5 +47,7 @@ class Signals:
         """A packet was written that is routed by another directory than the one in force."""
         self.newer_directory: Signal[tuple[str, int]] = Signal()
         """This peer trusts the directory in this version, which is newer than ours."""
+        self.peer_learned: Signal[str] = Signal()
+        """This peer trusts a newer directory than it last said."""
         self.bug: Signal[Exception] = Signal(unheard=raise_in_loop)
         """A loop met an exception that should not be: our own mistake, of which nothing was lost."""

@@ -46,7 +46,11 @@ class Policy:
     custody_retry_ms: int = 10 * MINUTE_MS
     """A packet in a relay's custody is tried again after this, until the recipient's own receipt is in."""
     item_retry_ms: int = 30_000
-    """A single item that a healthy peer put off is tried again after this, if the peer named no time."""
+    """A single item that a healthy peer put off is tried again after this, then after twice as long, and so on, if it named no time."""
+    item_retry_max_ms: int = 10 * MINUTE_MS
+    """The longest pause between attempts of such an item: some 150 a day."""
+    ask_first_bytes: int = 16 * KIB
+    """A larger body is not sent a second time before the peer was asked whether it wants it."""
     hello_every_ms: int = MINUTE_MS
     sweep_every_ms: int = MINUTE_MS
     urgent_within_ms: int = 60 * MINUTE_MS

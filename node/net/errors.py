@@ -153,9 +153,14 @@ def fault_of(error: grpc.aio.AioRpcError) -> Fault:
 
 
 def peer_fault_of(error: grpc.aio.AioRpcError) -> Fault:
-    """Do as `fault_of` for a call to a peer: a peer that is broken does not make us so, hence Deferred(PEER_BUSY)."""
+    """Do as `fault_of` for a call to a peer: a peer that is broken does not make us so.
+
+    Hence Deferred: FAILED_INSIDE if something in the call met a mistake of its program, PEER_BUSY if it says that it is broken.
+    """
     found = fault_of(error)
     if isinstance(found, Broken):
+        if _told_fault(error) is None:
+            return Deferred(Reason.FAILED_INSIDE, found.detail)
         return Deferred(Reason.PEER_BUSY, f"{found.reason.name} at the peer: {found.detail}")
     return found
 

@@ -2,11 +2,19 @@
 
 from typing import TypeVar
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from node.ports import Tx
 
 M = TypeVar("M", bound=Message)
+
+
+class MissingRow(AssertionError):
+    """A row is not there that our own rules say must be."""
+
+
+DAMAGE = (DecodeError, MissingRow)
+"""Exceptions by which a stored row shows that it is damaged or gone."""
 
 
 def load(tx: Tx, key: bytes, kind: type[M]) -> M | None:
@@ -18,7 +26,8 @@ def load(tx: Tx, key: bytes, kind: type[M]) -> M | None:
 def require(tx: Tx, key: bytes, kind: type[M]) -> M:
     """Return the record under a key that our own rules say must exist."""
     record = load(tx, key, kind)
-    assert record is not None, f"no {kind.__name__} under {key!r}"
+    if record is None:
+        raise MissingRow(f"no {kind.__name__} under {key!r}")
     return record
 
 

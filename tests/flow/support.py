@@ -14,9 +14,10 @@ from node.errors import Deferred
 from node.flow.duties.duty_loop import DutyLoop
 from node.flow.expiry.sweeper import Sweeper
 from node.flow.send import outbox
+from node.flow.send.outbox import Row
 from node.flow.send.receipts import sign_receipts
 from node.flow.send.routing import Road
-from node.flow.send.transfer import Loaded, Transfer, TransferParts, load_rows
+from node.flow.send.transfer import Heard, Transfer, TransferParts
 from node.flow.webhooks.notifier import Notifier
 from node.model.code import parse_code
 from node.model.directory import Alias, Directory, NodeEntry, Role, Unit, Zone, directory_of
@@ -214,12 +215,13 @@ class Place:
         current = self.directory.current()
         road = Road(current.nodes[through or peer_id], is_relay=bool(through))
         transfer = self.transfer(peer_id)
-        heard = await transfer.push(road, await self.do(lambda tx: self._ready(tx, peer_id)))
-        return await transfer.settle(road, heard)
+        loaded, unfit = await transfer.load(await self.do(lambda tx: self._ready(tx, peer_id)))
+        heard = await transfer.push(road, loaded)
+        return await transfer.settle(road, Heard(heard.answered, [*unfit, *heard.unfit]))
 
-    def _ready(self, tx: Tx, peer_id: str) -> list[Loaded]:
+    def _ready(self, tx: Tx, peer_id: str) -> list[Row]:
         lanes = (outbox.ready(tx, peer_id, lane, b"", 64) for lane in outbox.FAST_LANES)
-        return load_rows(tx, outbox.mix(lanes, self.node.policy))
+        return outbox.mix(lanes, self.node.policy)
 
     def transfer(self, peer_id: str, policy: Policy | None = None) -> Transfer:
         """Return the transfer to one peer."""

@@ -88,4 +88,7 @@ def test_what_is_broken_at_a_peer_is_not_broken_here():
     found = peer_fault_of(over_the_wire(Broken(Reason.STORE_CORRUPT, "file 7")))
     assert (type(found), found.reason) == (Deferred, Reason.PEER_BUSY)
     assert "STORE_CORRUPT" in found.detail
+    for code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
+        inside = peer_fault_of(grpc.aio.AioRpcError(code, details="mã tra cứu 1"))
+        assert (type(inside), inside.reason) == (Deferred, Reason.FAILED_INSIDE)
     assert peer_fault_of(over_the_wire(Denied(Reason.PEER_UNKNOWN))).reason is Reason.PEER_UNKNOWN

@@ -118,6 +118,10 @@ class Network:
             self._trace(target, f"{verb} from {origin} refused: {refusal}")
             await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
             raise _as_told(refusal) from None
+        except Exception as bug:
+            self._trace(target, f"{verb} from {origin} failed inside: {bug!r}")
+            await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
+            raise _as_internal() from None
         await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
         self._trace(origin, f"{verb} to {target} answered {mark(reply)}")
         return reply
@@ -163,7 +167,7 @@ class Network:
                 self._trace(target, f"{verb} from {origin} repeated")
                 try:
                     await self._served(target, verb, serve)
-                except (Fault, NoAnswer) as refusal:
+                except Exception as refusal:
                     self._trace(target, f"{verb} from {origin} repeated: {refusal}")
 
         self.outside(again())
@@ -236,6 +240,8 @@ class Network:
         refusal = task.exception()
         if isinstance(refusal, Fault):
             raise _as_told(refusal) from None
+        if refusal is not None:
+            raise _as_internal() from None
         return task.result()
 
 
@@ -252,6 +258,14 @@ async def _arriving(pipe: "asyncio.Queue[bytes | None]") -> AsyncIterator[bytes]
 def unreachable(detail: str) -> Deferred:
     """Make the fault of a call that got no answer."""
     return Deferred(Reason.PEER_UNREACHABLE, detail)
+
+
+def _as_internal() -> Deferred:
+    """Make the fault of a call that met our own mistake at the peer: gRPC says INTERNAL, and net/errors.py what that means.
+
+    The mistake itself is a bug of the peer's process, which has noted it.
+    """
+    return Deferred(Reason.FAILED_INSIDE, "the server failed: simulated INTERNAL")
 
 
 def _as_told(refusal: Fault) -> Fault:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from node.model.code import parse_code
 from node.model.delivery import State
-from node.model.directory import Zone, directory_of
+from node.model.directory import Role, Zone, directory_of
 from node.model.envelope import PacketKind
 from node.model.office import DeliveryView
 from node.model.reason import Reason
@@ -221,5 +223,217 @@ def test_units_that_move_to_another_node_while_a_packet_waits_get_it_there() -> 
             "H37.11": "h01",
             "H37.11.02": "h01",
         }
+
+    tell(story)
+
+
+async def send_with_poison(world: World, cast: Cast) -> tuple[list[Paper], Paper, bytes]:
+    """Let five good papers and a poisonous one wait for h37; return them, and what tells the poison."""
+    world.machines["h37"].crash()
+    good = [await cast.send("H49.22.05", "H37.11", name=f"good-{number}") for number in range(2)]
+    poison = await cast.send("H49.22.05", "H37.11", name="poison")
+    good += [await cast.send("H49.22.05", "H37.11", name=f"good-{number}") for number in range(2, 5)]
+    process, node = world.machines["h49"].process, world.machines["h49"].node
+    assert process is not None
+    view = await process.call(node.track(cast.offices["h49"].system, submission_id=poison.submission_id), 30.0)
+    await world.machines["h37"].start()
+    return good, poison, view.packet_id
+
+
+def expect_bugs(world: World, words: str) -> None:
+    """Take note of our own mistakes that a story has made on purpose."""
+    assert world.loop.bugs, "it must be told loudly"
+    assert all(words in bug for bug in world.loop.bugs), world.loop.bugs
+    world.loop.bugs.clear()
+
+
+async def poison_waits(cast: Cast, poison: Paper) -> None:
+    view = (await cast.views(poison))["H37.11"]
+    assert (view.state, view.reason) == (State.WAITING, Reason.FAILED_INSIDE)
+
+
+@pytest.mark.parametrize("place", ["_verdict", "_settle"])
+def test_an_item_on_which_its_receiver_fails_concerns_no_other(place: str) -> None:
+    async def story(world: World, cast: Cast) -> None:
+        good, poison, packet_id = await send_with_poison(world, cast)
+        reception = world.machines["h37"].node.reception
+        real = getattr(reception, place)
+
+        def fails(*args: Any) -> Any:
+            if packet_id in [getattr(one, "packet_id", b"") for one in args] or any(
+                getattr(getattr(one, "envelope", None), "packet_id", b"") == packet_id
+                for one in (args[1] if place == "_settle" else ())
+            ):
+                raise ZeroDivisionError("poison")
+            return real(*args)
+
+        setattr(reception, place, fails)
+        for paper in good:
+            await cast.delivered_within(world, paper, 60)
+        await poison_waits(cast, poison)
+        expect_bugs(world, "ZeroDivisionError")
+        setattr(reception, place, real)
+        await cast.delivered_within(world, poison, HOUR_S)
+        world.loop.bugs.clear()
+
+    tell(story)
+
+
+def test_a_push_that_fails_as_a_whole_is_split_until_the_poison_is_alone() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        good, poison, packet_id = await send_with_poison(world, cast)
+        node = world.machines["h37"].node
+        real = node.receive_push
+
+        async def fails(peer_id: str, items: Any) -> Any:
+            if any(packet_id in item.parcel.signed_envelope.envelope for item in items if hasattr(item, "parcel")):
+                raise ZeroDivisionError("poison")
+            return await real(peer_id, items)
+
+        node.receive_push = fails
+        for paper in good:
+            await cast.delivered_within(world, paper, 60)
+        await poison_waits(cast, poison)
+        expect_bugs(world, "ZeroDivisionError")
+        peers = await world.machines["h49"].process.call(world.machines["h49"].node.list_peers(), 30.0)  # type: ignore[union-attr]
+        assert next(one for one in peers if one.node_id == "h37").road == "open"
+        node.receive_push = real
+        await cast.delivered_within(world, poison, HOUR_S)
+        world.loop.bugs.clear()
+
+    tell(story)
+
+
+def test_a_large_packet_on_which_its_receiver_fails_does_not_count_against_the_road() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        node = world.machines["h37"].node
+        real = node.reception._check_parcel
+
+        def fails(peer_id: str, parcel: Any) -> Any:
+            raise ZeroDivisionError("poison")
+
+        node.reception._check_parcel = fails
+        poison = await cast.send("H49.22.05", "H37.11", filler="x" * 40_000)
+        await asyncio.sleep(60)
+        await poison_waits(cast, poison)
+        peers = await world.machines["h49"].process.call(world.machines["h49"].node.list_peers(), 30.0)  # type: ignore[union-attr]
+        assert next(one for one in peers if one.node_id == "h37").road == "open"
+        expect_bugs(world, "ZeroDivisionError")
+        node.reception._check_parcel = real
+        await cast.delivered_within(world, poison, HOUR_S)
+
+    tell(story)
+
+
+async def second_relay(world: World) -> None:
+    """Let h01 carry for others, too."""
+    world.relays.add("h01")
+    for machine in world.machines.values():
+        old = machine.directories.snapshot
+        nodes = [
+            replace(node, roles=frozenset({Role.RELAY})) if node.node_id == "h01" else node
+            for node in old.nodes.values()
+        ]
+        machine.directories.snapshot = directory_of(
+            old.version + 1, old.signed_time_ms, nodes, list(old.zones.values())
+        )
+        if machine.process is not None:
+            machine.loops.dispatcher.directory_changed()
+    world.machines["h01"].crash()
+    await world.machines["h01"].start()
+
+
+def test_a_relay_that_takes_custody_and_delivers_nothing_is_passed_over() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        await second_relay(world)
+        cut_off(world, "h49", "h37")
+        centre = world.machines["centre"]
+        assert centre.process is not None
+        await centre.process.call(centre.node.hold_peer("h37"), 30.0)
+        papers = [await cast.send("H49.22.05", "H37.11", name=f"paper-{number}") for number in range(12)]
+        papers.append(await cast.send("H49.22.05", "H37.11", name="large", filler="x" * 40_000))
+        while (await cast.views(papers[-1]))["H37.11"].reason is not Reason.IN_CUSTODY:
+            await asyncio.sleep(1)
+        assert {(await cast.views(paper))["H37.11"].custody_node for paper in papers} == {"centre"}
+        began_s = world.loop.time()
+        for paper in papers:
+            await cast.delivered_within(world, paper, 2 * world.policy.custody_retry_ms / 1000)
+        assert world.loop.time() - began_s <= 2 * world.policy.custody_retry_ms / 1000
+        assert (await cast.views(papers[0]))["H37.11"].relay_node == "h01"
+
+    tell(story)
+
+
+def test_relays_are_asked_in_turns_as_long_as_nothing_arrives() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        await second_relay(world)
+        cut_off(world, "h37", "h49", "centre", "g22", "h01")
+        paper = await cast.send("H49.22.05", "H37.11")
+        held_by: list[str] = []
+        while world.loop.time() < 2 * HOUR_S:
+            view = (await cast.views(paper))["H37.11"]
+            if view.custody_node and held_by[-1:] != [view.custody_node]:
+                held_by.append(view.custody_node)
+            await asyncio.sleep(20)
+        assert held_by[:6] == ["centre", "h01"] * 3
+        world.network.heal()
+        await cast.delivered_within(world, paper, HOUR_S)
+
+    tell(story)
+
+
+class Calls:
+    """Counts what a machine's node is asked from now on."""
+
+    def __init__(self, node: Any) -> None:
+        self.verbs: list[str] = []
+        for verb in ("receive_push", "receive_offer", "receive_body"):
+            setattr(node, verb, self._counted(verb.removeprefix("receive_"), getattr(node, verb)))
+
+    def _counted(self, name: str, verb: Any) -> Any:
+        async def called(*args: Any) -> Any:
+            self.verbs.append(name)
+            return await verb(*args)
+
+        return called
+
+
+def test_what_a_peer_refuses_comes_ever_less_often_without_its_body_and_at_once_when_its_directory_rises() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        world.policy = replace(world.policy, item_retry_max_ms=6 * 3_600_000)
+        sender, receiver = world.machines["h49"], world.machines["h37"]
+        sender.crash()
+        await sender.start()
+        known = receiver.directories.snapshot
+        nodes = [node for node in known.nodes.values() if node.node_id != "h49"]
+        older = directory_of(known.version, known.signed_time_ms, nodes, list(known.zones.values()))
+        receiver.directories.snapshot = older
+        await asyncio.sleep(30 * 60)
+        calls = Calls(receiver.node)
+        paper = await cast.send("H49.22.05", "H37.11")
+        await asyncio.sleep(4 * HOUR_S)
+        view = (await cast.views(paper))["H37.11"]
+        assert view.reason is Reason.PEER_UNKNOWN
+        assert calls.verbs[0] == "push", "the first time it goes as it is"
+        assert set(calls.verbs[1:]) == {"offer"}
+        assert len(calls.verbs) <= 12
+        receiver.directories.snapshot = directory_of(
+            known.version + 1, known.signed_time_ms, list(known.nodes.values()), list(known.zones.values())
+        )
+        await cast.delivered_within(world, paper, 1.25 * world.policy.hello_every_ms / 1000 + 10)
+
+    tell(story)
+
+
+def test_custody_is_asked_about_without_sending_the_body_again() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        cut_off(world, "h37", "h49", "centre", "g22", "h01")
+        calls = Calls(world.machines["centre"].node)
+        paper = await cast.send("H49.22.05", "H37.11")
+        while (await cast.views(paper))["H37.11"].attempts < 5:
+            await asyncio.sleep(10)
+        assert [verb for verb in calls.verbs if verb != "offer"] == ["push"]
+        world.network.heal()
+        await cast.delivered_within(world, paper, HOUR_S)
 
     tell(story)

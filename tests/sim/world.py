@@ -58,6 +58,7 @@ POLICY = Policy(
     push_bytes_max=24_000,
     chunk_bytes=1_024,
     submit_group_max=8,
+    ask_first_bytes=600,
     custody_retry_ms=5 * 60_000,
     back_off_max_ms=6 * 60_000,
     hello_every_ms=20 * 60_000,
@@ -120,7 +121,7 @@ class Machine:
     async def start(self) -> None:
         """Start the node from what is on its disk. A node that cannot start yet (full disk) stays down; the caller tries again."""
         world, process = self._world, Process(self.name, self._world.loop)
-        policy = dataclasses.replace(world.policy, relay_for_others=self.name == "centre")
+        policy = dataclasses.replace(world.policy, relay_for_others=self.name in world.relays)
         self.starts += 1
         ports = self._ports(process)
         node = Node(ports, policy)
@@ -176,6 +177,8 @@ class World:
         self.trace = Trace(loop, show=show)
         self.policy = POLICY
         self.make_store = make_store
+        self.relays = {"centre"}
+        """Nodes whose operator lets them carry for others."""
         self.network = Network(loop, stream(seed, "network"), self.trace)
         keys = {name: SimKeys(name, stream(seed, f"keys {name}")) for name in UNITS}
         self.directory = directory_for(keys, without=frozenset())

@@ -4,14 +4,15 @@
         offer            the announcement of a large packet: decided already, or where its upload goes on
         body, commit     its octets, then the decision
 
-A fault of one item is its own answer, so that the others are served.
+A fault of one item is its own answer, so that the others are served. So is a mistake of ours over one item (FAILED_INSIDE), which is told
+as a bug: no packet, however it is made, keeps its neighbours from their receipts.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from node.errors import Deferred, Fault
+from node.errors import Broken, Deferred, Fault
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
@@ -63,8 +64,9 @@ class Reception:
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
-        self._peers_seen.greeted(peer_id, hello)
         self._agreed_time.hear(peer_id, hello.wall_time_ms)
+        if self._peers_seen.greeted(peer_id, hello):
+            self._signals.peer_learned.send(peer_id)
         self._called_by(peer_id)
         return self._introduce()
 
@@ -77,13 +79,31 @@ class Reception:
         self._called_by(peer_id)
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         is_sure = self._is_sure()
-        brought = await self._ports.workers.run(
+        found = await self._ports.workers.run(
             weight, lambda: [self._verify(peer_id, item, is_sure=is_sure) for item in items]
         )
+        brought = [self._failed(one) if isinstance(one, Exception) else one for one in found]
         parcels = [item.parcel for item in items if isinstance(item, PushPacket)]
         self._fetch_if_older(peer_id, parcels, [one for one in brought if isinstance(one, Answer)])
-        answers = await self._uploads.spill(brought, partial(self._settle, peer_id))
-        return self._counters.answered(items, answers)
+        return self._counters.answered(items, await self._serve(peer_id, brought))
+
+    async def _serve(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
+        """Settle a group. If that fails because of one of them, settle each by itself, so that it alone gets no receipt."""
+        try:
+            return await self._uploads.spill(brought, partial(self._settle, peer_id))
+        except Exception as error:
+            if isinstance(error, Fault) and not isinstance(error, Broken):
+                raise
+            if len(brought) == 1:
+                return [self._failed(error)]
+        return [answer for one in brought for answer in await self._serve(peer_id, [one])]
+
+    def _failed(self, error: Exception) -> Answer:
+        """Tell of a mistake of ours over one item, and return what its sender is told: to come again."""
+        if isinstance(error, Fault):
+            return Answer(None, Reason.FAILED_INSIDE, detail=error.reason.name)
+        self._signals.bug.send(error)
+        return Answer(None, Reason.FAILED_INSIDE)
 
     async def offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
@@ -111,6 +131,8 @@ class Reception:
             return await self._uploads.want(peer_id, envelope)
         except Fault as fault:
             return self._refused(peer_id, parcel, fault)
+        except Exception as error:
+            return self._counters.refusing(self._failed(error))
 
     async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for another peer's token."""
@@ -122,9 +144,11 @@ class Reception:
         self._called_by(peer_id)
         try:
             envelope = self._check_parcel(peer_id, parcel)
+            answer = await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
         except Fault as fault:
             return self._refused(peer_id, parcel, fault)
-        answer = await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+        except Exception as error:
+            answer = self._failed(error)
         self._fetch_if_older(peer_id, [parcel], [answer])
         return self._counters.refusing(answer)
 
@@ -200,8 +224,8 @@ class Reception:
             for one in answers
         ]
 
-    def _verify(self, peer_id: str, item: PushItem, *, is_sure: bool) -> Brought:
-        """Verify one item; a fault becomes its answer, so that the others are served."""
+    def _verify(self, peer_id: str, item: PushItem, *, is_sure: bool) -> Brought | Exception:
+        """Verify one item; a fault becomes its answer, and a mistake of ours is returned: the others are served."""
         try:
             if isinstance(item, PushReceipt):
                 return receipts.believe(
@@ -217,6 +241,8 @@ class Reception:
             return self._verdict(item.parcel, envelope, opened, item.body)
         except Fault as fault:
             return accept.refusal(fault)
+        except Exception as error:
+            return error
 
     def _verdict(
         self, parcel: Parcel, envelope: Envelope, opened: verify.Opened | None, body: bytes | None

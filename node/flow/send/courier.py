@@ -12,14 +12,16 @@ are read in transactions, which return nothing else.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from node.errors import Fault, Rejected
+from node.errors import Fault
 from node.flow.loop import OnBug, rest
 from node.flow.send import outbox
 from node.flow.send import plan as plans
+from node.flow.send.outbox import Row
+from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.peer_health import PeerHealth
-from node.flow.send.plan import Look, Plan, lower, read_plan
+from node.flow.send.plan import Batch, Look, Plan, lower, read_plan
 from node.flow.send.routing import Outlook, Road
-from node.flow.send.transfer import Heard, Loaded, Transfer
+from node.flow.send.transfer import Heard, Transfer
 from node.model.lane import Lane
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
@@ -68,9 +70,9 @@ class Courier:
             while True:
                 self._wake.clear()
                 plan, keeps_reach = await self._plan()
-                if plan.loaded:
+                if plan.rows:
                     self._dispatch(plan, keeps_reach=keeps_reach)
-                    await self._breathe(plan.loaded)
+                    await self._breathe(plan.rows)
                 else:
                     await rest(self._ports.clock, self._wake, plan.wait_s)
         finally:
@@ -89,7 +91,7 @@ class Courier:
             # may lie before the cursors again.
             self._cursor.clear()
             self._look_no += 1
-            return Plan(Road(None, reason=fault.reason), wait_s=max(1.0, fault.retry_after_ms / 1000)), False
+            return Plan(wait_s=max(1.0, fault.retry_after_ms / 1000)), False
         keeps_reach = look_no == self._look_no
         for key in plan.promoted:
             self._look_from(key)
@@ -115,50 +117,76 @@ class Courier:
     # --- carry -----------------------------------------------------------------------------------------------
 
     def _dispatch(self, plan: Plan, *, keeps_reach: bool) -> None:
-        road = plan.road
-        fast = [one for one in plan.loaded if one.row.lane is not Lane.BULK]
-        bulk = [one for one in plan.loaded if one.row.lane is Lane.BULK]
-        self._in_flight.update(one.row.key for one in plan.loaded)
+        self._in_flight.update(row.key for row in plan.rows)
         if keeps_reach:
             self._cursor.update(plan.reach)
-        if fast:
-            self._pushes += 1
-            carry = self._transfer.ask if fast[0].row.record.asks_only else self._transfer.push
-            task = asyncio.ensure_future(self._send(road, fast, carry))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-        if bulk:
-            carry = self._transfer.ask if bulk[0].row.record.asks_only else self._transfer.carry_large
-            self._bulk = asyncio.ensure_future(self._send(road, bulk, carry))
-            self._bulk.add_done_callback(self._bulk_done)
+        for batch in plan.batches:
+            if batch.rows[0].lane is Lane.BULK:
+                self._bulk = asyncio.ensure_future(self._send(batch.road, batch.rows, self._transfer.offer))
+                self._bulk.add_done_callback(self._bulk_done)
+            else:
+                self._pushes += 1
+                self._dispatch_fast(batch)
+
+    def _dispatch_fast(self, batch: Batch) -> None:
+        """Push what goes for the first time or is small; ask about the rest, whose bodies may be there already."""
+        asking = [row for row in batch.rows if outbox.asks_first(row, self._policy)]
+        pushed = [row for row in batch.rows if not outbox.asks_first(row, self._policy)]
+        for rows, carry in ((pushed, self._transfer.push), (asking, self._transfer.offer)):
+            if rows:
+                task = asyncio.ensure_future(self._send(batch.road, rows, carry))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
 
     def _bulk_done(self, task: "asyncio.Task[None]") -> None:
         self._bulk = None
         self._wake.set()
 
-    async def _send(self, road: Road, loaded: list[Loaded], carry: Carry) -> None:
-        assert road.call is not None
-        started_ms = self._ports.clock.now_ms()
+    async def _send(self, road: Road, rows: list[Row], carry: Carry) -> None:
         all_gone = False
         try:
-            heard = await carry(road, loaded)
-            await self._peer_health.succeeded(road.call.node_id)
-            all_gone = await self._settle(road, heard)
-        except Rejected as fault:
-            # The peer is there and refuses the call as a whole: the cause is something in the call, not the road.
-            await self._put_off(loaded, fault.reason, self._policy.item_retry_ms)
+            all_gone = await self._carry(road, rows, carry)
+        finally:
+            self._in_flight.difference_update(row.key for row in rows)
+            if not all_gone:
+                for row in rows:
+                    self._look_from(row.key)
+            self._wake.set()
+
+    async def _carry(self, road: Road, rows: list[Row], carry: Carry) -> bool:
+        """Carry rows and take the answers; return whether all are gone. An exception of ours is laid to the row that meets it."""
+        try:
+            return await self._attempt(road, rows, carry)
+        except Exception as bug:
+            if len(rows) == 1:
+                self._on_bug(bug)
+                await self._put_off(rows, Reason.FAILED_INSIDE, BUG_PAUSE_MS)
+                return False
+        return all([await self._carry(road, [row], carry) for row in rows])
+
+    async def _attempt(self, road: Road, rows: list[Row], carry: Carry) -> bool:
+        """Do as `_carry`, for exceptions that are faults."""
+        assert road.call is not None
+        read = await self._load(rows)
+        if read is None:
+            return False
+        (loaded, unfit), started_ms = read, self._ports.clock.now_ms()
+        try:
+            heard = await carry(road, loaded) if loaded else Heard([], [])
+            if heard.answered:
+                await self._peer_health.succeeded(road.call.node_id)
         except Fault as fault:
             await self._peer_health.failed(road.call.node_id, fault.reason, started_ms)
-        except Exception as bug:
-            # Our own mistake with one packet must not stop the others: report it loudly, let these rows wait.
-            self._on_bug(bug)
-            await self._put_off(loaded, Reason.IO_FAILED, BUG_PAUSE_MS)
-        finally:
-            self._in_flight.difference_update(one.row.key for one in loaded)
-            if not all_gone:
-                for one in loaded:
-                    self._look_from(one.row.key)
-            self._wake.set()
+            return False
+        all_gone = await self._settle(road, Heard(heard.answered, [*unfit, *heard.unfit]))
+        return all_gone and len(heard.answered) == len(rows)
+
+    async def _load(self, rows: list[Row]) -> tuple[list[Loaded], list[Unfit]] | None:
+        try:
+            return await self._transfer.load(rows)
+        except Fault as fault:
+            await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+            return None
 
     async def _settle(self, road: Road, heard: Heard) -> bool:
         try:
@@ -169,9 +197,9 @@ class Courier:
             await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
             return False
 
-    async def _put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
+    async def _put_off(self, rows: list[Row], reason: Reason, pause_ms: int) -> None:
         try:
-            await self._transfer.put_off(loaded, reason, pause_ms)
+            await self._transfer.put_off(rows, reason, pause_ms)
         except Fault as fault:
             self._on_bug(fault)
 
@@ -186,9 +214,9 @@ class Courier:
             self._looked_ms = now_ms
             self._cursor.clear()
 
-    async def _breathe(self, sent: list[Loaded]) -> None:
+    async def _breathe(self, sent: list[Row]) -> None:
         """Wait for a free place in the window, or after a small push a moment, so that what comes meanwhile shares the next push."""
-        policy, sent_bytes = self._policy, sum(one.row.record.body_bytes for one in sent)
+        policy, sent_bytes = self._policy, sum(row.record.body_bytes for row in sent)
         if len(self._sending) >= policy.push_window:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
         elif len(sent) < policy.push_items_max // 2 and sent_bytes < policy.push_bytes_max // 2:

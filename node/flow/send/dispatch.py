@@ -48,6 +48,7 @@ class Dispatcher:
         signals.outbox.connect(self.wake)
         signals.contact.connect(self._contacted)
         signals.routed_late.connect(self._routed_late)
+        signals.peer_learned.connect(lambda node_id: self._hasten({node_id}))
         self.peer_health.on_change = self._road_changed
 
     async def start(self) -> None:
@@ -72,6 +73,7 @@ class Dispatcher:
     def directory_changed(self) -> None:
         """Take note of another directory: new peers get couriers, old ones look again, and deliveries follow their units."""
         self.wake(set(self._ports.directory.current().nodes))
+        self._hasten(set(self._couriers))
         self._tasks.spawn(self._follow_units())
 
     def _routed_late(self, _: None) -> None:
@@ -101,6 +103,26 @@ class Dispatcher:
                 page = await self._ports.store.transact(partial(look, directory=directory, now_ms=now_ms))
                 self.wake(set(page.nodes))
                 start = page.following
+
+    def _hasten(self, nodes: set[str]) -> None:
+        """Let what a newer directory may help go to these nodes at once."""
+        self._tasks.spawn(self._hasten_all(nodes))
+
+    async def _hasten_all(self, nodes: set[str]) -> None:
+        try:
+            for node_id in sorted(nodes):
+                await self._hasten_rows(node_id)
+        except Fault:
+            # The store takes nothing now. The rows come again by themselves, a little later.
+            return
+
+    async def _hasten_rows(self, node_id: str) -> None:
+        start, now_ms = keys.later(node_id), self._ports.clock.now_ms()
+        while start:
+            page = partial(outbox.hasten, node_id=node_id, start=start, now_ms=now_ms)
+            found, start = await self._ports.store.transact(page)
+            if found:
+                self.wake({node_id})
 
     def _add(self, node_id: str) -> None:
         if node_id in self._couriers:

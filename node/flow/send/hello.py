@@ -58,8 +58,9 @@ class Greeter:
         except Fault as fault:
             await self._peer_health.failed(peer.node_id, fault.reason, started_ms)
             return
-        self._peers_seen.greeted(peer.node_id, hello)
         self._agreed_time.hear(peer.node_id, hello.wall_time_ms)
+        if self._peers_seen.greeted(peer.node_id, hello):
+            self._signals.peer_learned.send(peer.node_id)
         await self._peer_health.succeeded(peer.node_id)
         if hello.directory_version > self._ports.directory.current().version:
             self._signals.newer_directory.send((peer.node_id, hello.directory_version))

@@ -18,13 +18,23 @@ from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import load, save
+from node.rows.access import require, save
 from node.rows.records import OutboxRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 ALONE_AFTER_ATTEMPTS = 3
-ASKED_AT_ONCE = 16
-"""So many questions about packets whose time is over go in one turn, when nothing else waits."""
+HEALED_BY_DIRECTORY = frozenset(
+    {
+        Reason.RECIPIENT_UNKNOWN,
+        Reason.WRONG_NODE,
+        Reason.PEER_SPEAKS_FOR_OTHERS,
+        Reason.PEER_UNKNOWN,
+        Reason.ENVELOPE_SIGNATURE_INVALID,
+        Reason.RECEIPT_INVALID,
+    }
+)
+"""Reasons that may be gone as soon as one of both sides has a newer directory."""
+HASTEN_ROWS = 500
 PUT_OFF_MS_MAX = 60 * MINUTE_MS
 """Nothing is put off for longer than this at once, whatever a peer asks for."""
 
@@ -74,9 +84,7 @@ def row_of(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> tuple[bytes, Ou
     key = tx.get(keys.outbox_index(packet_id, node_id, kind))
     if key is None:
         return None
-    record = load(tx, key, OutboxRecord)
-    assert record is not None, "outbox index without its row"
-    return key, record
+    return key, require(tx, key, OutboxRecord)
 
 
 def settle(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> bool:
@@ -91,9 +99,9 @@ def settle(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> bool:
 
 
 def put_off(
-    tx: Tx, node_id: str, packet_id: bytes, kind: int, until_ms: int, reason: Reason, *, custody_node: str | None = None
+    tx: Tx, node_id: str, packet_id: bytes, kind: int, until_ms: int, reason: Reason, *, relay: str = ""
 ) -> bool:
-    """Let a row wait until a time, for a reason. Returns False if the row was gone."""
+    """Let a row wait until a time, for a reason. Returns False if the row was gone. `relay` is the one that was asked, if any."""
     found = row_of(tx, node_id, packet_id, kind)
     if found is None:
         return False
@@ -101,8 +109,8 @@ def put_off(
     record.attempts += 1
     record.reason = reason
     record.not_before_ms = until_ms
-    if custody_node is not None:
-        record.custody_node = custody_node
+    if relay:
+        _note_relay(record, relay, reason)
     ready = key if key.startswith(b"o") else keys.ready_of_later(key)
     later = keys.later_row(until_ms, ready)
     tx.delete(key)
@@ -145,6 +153,13 @@ def _rows_of(tx: Tx, packet_id: bytes) -> list[tuple[str, int]]:
     return [keys.parse_outbox_index(key) for key, _ in tx.scan(keys.outbox_index_of(packet_id), limit=20_000)]
 
 
+def _note_relay(record: OutboxRecord, relay: str, reason: Reason) -> None:
+    asked = [name for name in record.relays_asked or [record.custody_node] if name not in ("", relay)]
+    record.relays_asked[:] = [*asked, relay]
+    if reason is Reason.IN_CUSTODY:
+        record.custody_node = relay
+
+
 def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
     """Make put-off rows ready whose time has come; return their keys in the outbox.
 
@@ -161,6 +176,36 @@ def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
         tx.put(keys.outbox_index(packet_id, node_id, kind), ready)
         promoted.append(ready)
     return promoted
+
+
+def hasten(tx: Tx, node_id: str, start: bytes, now_ms: int) -> tuple[bool, bytes]:
+    """Make a page of rows due that a newer directory may help; return whether there were any, and where to go on (empty: the end)."""
+    rows = tx.scan(keys.later(node_id), start=start, limit=HASTEN_ROWS + 1)
+    found = False
+    for key, value in rows[:HASTEN_ROWS]:
+        record = OutboxRecord.FromString(value)
+        if record.reason in HEALED_BY_DIRECTORY and keys.due_of_later(key) > now_ms:
+            _move_up(tx, key, record, now_ms)
+            found = True
+    return found, rows[HASTEN_ROWS][0] if len(rows) > HASTEN_ROWS else b""
+
+
+def _move_up(tx: Tx, key: bytes, record: OutboxRecord, now_ms: int) -> None:
+    # It stays among those put off: only the courier makes rows ready, since only it knows where its next look begins.
+    ready = keys.ready_of_later(key)
+    node_id, _, packet_id, kind = keys.parse_outbox_row(ready)
+    record.not_before_ms = now_ms
+    tx.delete(key)
+    save(tx, keys.later_row(now_ms, ready), record)
+    tx.put(keys.outbox_index(packet_id, node_id, kind), keys.later_row(now_ms, ready))
+
+
+def asks_first(row: Row, policy: Policy) -> bool:
+    """Tell whether the peer is asked first whether it wants the body: the time is over, or the row was tried before and is large."""
+    record = row.record
+    if row.kind == keys.OUTBOX_RECEIPT:
+        return False
+    return record.asks_only or (record.attempts > 0 and record.body_bytes > policy.ask_first_bytes)
 
 
 def next_due_ms(tx: Tx, node_id: str) -> int | None:
@@ -185,16 +230,12 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
     `push_items_max` rows and `push_bytes_max` octets, but at least one row if any waits. A row that was put off several times travels
     alone, when nothing else waits or when it is its turn (`alone_first`): if it is what makes pushes fail, the others go on.
     """
-    waiting_rows = [list(lane) for lane in lanes]
-    asking = [row for lane in waiting_rows for row in lane if row.record.asks_only]
-    candidates = (
-        [[row for row in lane if not row.record.asks_only] for lane in waiting_rows] if asking else waiting_rows
-    )
+    candidates = [list(lane) for lane in lanes]
     # Reversed, so that `pop` takes the oldest.
-    queues = [[row for row in reversed(lane) if row.record.attempts < ALONE_AFTER_ATTEMPTS] for lane in candidates]
-    alone = [row for lane in candidates for row in lane if row.record.attempts >= ALONE_AFTER_ATTEMPTS][:1]
-    if alone_first and (asking or alone):
-        return asking[:ASKED_AT_ONCE] or alone
+    queues = [[row for row in reversed(lane) if not _is_suspect(row.record)] for lane in candidates]
+    alone = [row for lane in candidates for row in lane if _is_suspect(row.record)][:1]
+    if alone and alone_first:
+        return alone
     chosen: list[Row] = []
     size_bytes = 0
     while len(chosen) < policy.push_items_max:
@@ -207,7 +248,12 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
         if chosen and size_bytes > policy.push_bytes_max:
             break
         chosen.append(queue.pop())
-    return chosen or alone or asking[:ASKED_AT_ONCE]
+    return chosen or alone
+
+
+def _is_suspect(record: OutboxRecord) -> bool:
+    """Tell whether something was put off so often that it may be what makes pushes fail; custody is no failure."""
+    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason != Reason.IN_CUSTODY and not record.asks_only
 
 
 def nodes_waited_for(tx: Tx) -> set[str]:

@@ -20,9 +20,11 @@ class PeersSeen:
         self._hellos: dict[str, tuple[Hello, int]] = {}
         self._called_ms: dict[str, int] = {}
 
-    def greeted(self, peer_id: str, hello: Hello) -> None:
-        """Remember what a peer said of itself, in its call or in its answer to ours."""
+    def greeted(self, peer_id: str, hello: Hello) -> bool:
+        """Remember what a peer said of itself, in its call or in its answer to ours; return whether its directory is newer than it was."""
+        before = self._hellos.get(peer_id)
         self._hellos[peer_id] = (hello, self._now_ms())
+        return before is None or hello.directory_version > before[0].directory_version
 
     def called(self, peer_id: str) -> None:
         """Remember that a peer has called us."""

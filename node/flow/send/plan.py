@@ -1,17 +1,16 @@
 """Plan: what of one peer's outbox goes next, and by which road. One transaction function, what it is told and what it returns.
 
+It reads the outbox and nothing of what its rows stand for, so that whatever cannot be read stops its own row and no other (packing.py).
 It sees nothing of the courier but a `Look`, and changes nothing of it: what it finds comes back as a `Plan`. So it may run twice, or
 in a thread, as a transaction function on another store may have to.
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from node.flow.send import outbox
-from node.flow.send.routing import Outlook, Road, choose_road
-from node.flow.send.transfer import Loaded, load_rows
+from node.flow.send.routing import Outlook, Road, open_roads, road_of_row
 from node.model.lane import Lane
-from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
 from node.rows.records import PeerRecord
@@ -42,18 +41,30 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that go together, by one road."""
+
+    road: Road
+    rows: list[outbox.Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The next thing to do: send these rows by this road, or wait.
+    """The next things to do: a push, and beside it one large packet; or wait.
 
     `reach`: where the next look at each lane may begin once these rows are under way, unless a row before that was found meanwhile
     (between the look and the sending lies the wait for the disk). `promoted`: rows that were due and lie in their lanes again.
     """
 
-    road: Road
     wait_s: float
-    loaded: list[Loaded] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
     reach: dict[Lane, bytes] = field(default_factory=dict)
     promoted: list[bytes] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[outbox.Row]:
+        """All rows that go now."""
+        return [row for batch in self.batches for row in batch.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +87,38 @@ def read_plan(tx: Tx, look: Look) -> Plan:
     # Most peers have nothing waiting most of the time, so this is asked first. Not while there are cursors: the question is asked
     # from the beginning, before the cursors, where the tombstones of sent rows lie.
     if not look.cursor and outbox.is_empty(tx, look.peer_id):
-        return Plan(Road(None), wait_s=IDLE_S)
+        return Plan(wait_s=IDLE_S)
     now_ms = look.outlook.now_ms
     promoted, cursor = outbox.promote(tx, look.peer_id, now_ms, limit=PROMOTED_MAX), dict(look.cursor)
     for key in promoted:
         lower(cursor, key)
     peer = look.outlook.directory.nodes.get(look.peer_id)
     if peer is None:
-        return Plan(Road(None, reason=Reason.NO_ROUTE), wait_s=IDLE_S, promoted=promoted)
-    road = choose_road(peer, look.outlook, lambda name: look.record(tx, name))
-    if road.call is None:
-        wait_ms = road.wait_until_ms - now_ms if road.wait_until_ms else IDLE_S * 1000
-        return Plan(road, wait_s=min(IDLE_S, max(0.01, wait_ms / 1000)), promoted=promoted)
-    lanes = {lane: _lane(tx, look, lane, cursor.get(lane, b""), road) for lane in look.lanes}
-    chosen = _choose(look, lanes)
+        return Plan(wait_s=IDLE_S, promoted=promoted)
+    roads = open_roads(peer, look.outlook, lambda name: look.record(tx, name))
+    if roads[0].call is None:
+        wait_ms = roads[0].wait_until_ms - now_ms if roads[0].wait_until_ms else IDLE_S * 1000
+        return Plan(wait_s=min(IDLE_S, max(0.01, wait_ms / 1000)), promoted=promoted)
+    lanes = {lane: _lane(tx, look, lane, cursor.get(lane, b""), roads) for lane in look.lanes}
+    batches = _choose(look, lanes, roads)
+    chosen = [row for batch in batches for row in batch.rows]
     reach = {lane: _reach(found, chosen, look.peer_id, now_ms) for lane, found in lanes.items() if found.rows}
-    return Plan(road, _until_due_s(tx, look), load_rows(tx, chosen), reach, promoted)
+    return Plan(_until_due_s(tx, look), batches, reach, promoted)
 
 
-def _choose(look: Look, lanes: dict[Lane, Candidates]) -> list[outbox.Row]:
+def _choose(look: Look, lanes: dict[Lane, Candidates], roads: Sequence[Road]) -> list[Batch]:
     fast = [found.rows for lane, found in lanes.items() if lane is not Lane.BULK]
-    chosen = outbox.mix(fast, look.outlook.policy, alone_first=look.alone_first)
-    return chosen + (lanes[Lane.BULK].rows[:1] if Lane.BULK in lanes else [])
+    bulk = lanes[Lane.BULK].rows[:1] if Lane.BULK in lanes else []
+    # The most urgent row says by which road this push goes; rows for other roads have their turn at the next look.
+    road = next((road_of_row(rows[0].record, roads) for rows in fast if rows), None)
+    same = [[row for row in rows if road_of_row(row.record, roads) is road] for rows in fast]
+    chosen = outbox.mix(same, look.outlook.policy, alone_first=look.alone_first)
+    batches = [Batch(road, chosen)] if road is not None and chosen else []
+    bulk_road = road_of_row(bulk[0].record, roads) if bulk else None
+    return batches + ([Batch(bulk_road, bulk)] if bulk_road is not None else [])
 
 
-def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, road: Road) -> Candidates:
+def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, roads: Sequence[Road]) -> Candidates:
     limit = look.outlook.policy.push_items_max
     rows: list[outbox.Row] = []
     first_left: bytes | None = None
@@ -109,8 +127,7 @@ def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, road: Road) -> Candidate
         for row in page:
             if row.key in look.in_flight:
                 continue
-            if road.is_relay and row.kind != keys.OUTBOX_PACKET:
-                # Only the origin asks a relay; a relay itself carries directly to the target, so no packet goes from relay to relay.
+            if road_of_row(row.record, roads) is None:
                 first_left = first_left or row.key
             else:
                 rows.append(row)

@@ -151,4 +151,4 @@ def apply_custody(tx: Tx, believed: Believed, node_id: str, until_ms: int) -> No
     """Note at the origin that a relay holds the packet for `node_id`. The row stays and is tried again later (law 2)."""
     keep(tx, believed)
     packet_id, relay = believed.receipt.packet_id, believed.receipt.signer_node
-    outbox.put_off(tx, node_id, packet_id, keys.OUTBOX_PACKET, until_ms, Reason.IN_CUSTODY, custody_node=relay)
+    outbox.put_off(tx, node_id, packet_id, keys.OUTBOX_PACKET, until_ms, Reason.IN_CUSTODY, relay=relay)

@@ -5,7 +5,7 @@ is asked. All knowledge of a road is the peer's durable record, so Track, the op
 (law 2).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from node.errors import Rejected
@@ -44,34 +44,59 @@ class Road:
     reason: Reason = Reason.NONE
 
 
-def choose_road(peer: NodeEntry, outlook: Outlook, record_of: Lookup) -> Road:
-    """Decide how to reach a peer, by the first of these that is so.
+def open_roads(peer: NodeEntry, outlook: Outlook, record_of: Lookup) -> list[Road]:
+    """Return the roads by which a peer may be reached now, by the first of these that is so; else one that tells whom to wait for.
 
     0. It is this very node (a unit has come to us while its delivery was under way): directly.
     1. An operator holds it: nobody.
-    2. The directory says that only relays can dial it: one of them that is not failing.
+    2. The directory says that only relays can dial it: those of them that are not failing.
     3. The direct road is open: directly.
-    4. It has failed for `relay_after_ms`: a relay that is not failing.
-    5. The next attempt is due: directly.
+    4. It has failed for `relay_after_ms`: the relays that are not failing.
+    5. The next attempt is due: directly, after the relays.
     6. Else: nobody until the next attempt, the peer's own or the first relay's.
     """
     if peer.node_id == outlook.own_id:
-        return Road(peer)
+        return [Road(peer)]
     record, now_ms, policy = record_of(peer.node_id), outlook.now_ms, outlook.policy
     if record.held:
-        return Road(None, reason=Reason.HELD)
+        return [Road(None, reason=Reason.HELD)]
     direct = dialable(peer, outlook.own_id)
     if direct and not record.failures:
-        return Road(peer)
+        return [Road(peer)]
     # A first failure in the future was noted before the clock was set back: nobody knows how old it is, so a relay may be asked.
     relays = [] if direct and 0 <= now_ms - record.first_failure_ms < policy.relay_after_ms else _relays(peer, outlook)
     known = [(relay, record_of(relay.node_id)) for relay in relays]
-    for relay, its in known:
-        if not its.held and (not its.failures or not backoff.wait_ms(its, now_ms, policy)):
-            return Road(relay, is_relay=True)
+    roads = [
+        Road(relay, is_relay=True)
+        for relay, its in known
+        if not its.held and (not its.failures or not backoff.wait_ms(its, now_ms, policy))
+    ]
     if direct and not backoff.wait_ms(record, now_ms, policy):
-        return Road(peer)
-    return _wait([record] if direct else [its for _, its in known])
+        roads.append(Road(peer))
+    return roads or [_wait([record] if direct else [its for _, its in known])]
+
+
+def choose_road(peer: NodeEntry, outlook: Outlook, record_of: Lookup) -> Road:
+    """Return the road by which something new goes to a peer now, or one that tells whom to wait for."""
+    return open_roads(peer, outlook, record_of)[0]
+
+
+def road_of_row(record: OutboxRecord, roads: Sequence[Road]) -> Road | None:
+    """Return by which of the open roads a row goes; None: by none of them.
+
+    Custody without progress goes elsewhere: first to a relay that has not been asked yet, then directly, then round again. Only the
+    origin asks a relay; a relay itself carries directly to the target, so no packet goes from relay to relay.
+    """
+    asked = list(record.relays_asked) or [record.custody_node]
+    may = [road for road in roads if not road.is_relay or record.kind == keys.OUTBOX_PACKET]
+    return min(may, key=lambda road: _turn(road, asked), default=None)
+
+
+def _turn(road: Road, asked: list[str]) -> int:
+    """Return a number that is the lower the sooner it is a road's turn: 0 a fresh relay, 1 directly, then relays as they were asked."""
+    if not road.is_relay or road.call is None:
+        return 1
+    return 2 + asked.index(road.call.node_id) if road.call.node_id in asked else 0
 
 
 def _wait(records: list[PeerRecord]) -> Road:
@@ -105,7 +130,8 @@ def waiting_for(tx: Tx, node_id: str, row: tuple[bytes, OutboxRecord], outlook: 
     peer = outlook.directory.nodes.get(node_id)
     if peer is None:
         return Reason.NO_ROUTE, 0
-    road = choose_road(peer, outlook, lambda name: peer_record(tx, name))
+    roads = open_roads(peer, outlook, lambda name: peer_record(tx, name))
+    road = road_of_row(record, roads) or roads[0]
     if road.call is None:
         return road.reason, road.wait_until_ms
     called = peer_record(tx, road.call.node_id)

@@ -1,50 +1,41 @@
-"""Transfer: turning outbox rows into parcels, and answers into settled rows, for one peer.
+"""Transfer: carrying what outbox rows stand for to one peer, and turning its answers into settled rows.
 
-The content key is unlocked with our own wrap and locked again for the node that shall open the packet, at the moment of sending:
-a delivery that was routed anew needs nothing else, and the envelope's bytes stay what they were. Only a receipt that verifies is
-believed; any other answer puts the row off, with the reason for everyone to see.
+Only a receipt that verifies is believed; any other answer puts the row off, with the reason for everyone to see.
 """
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from node.errors import Broken, Denied, Fault
+from node.errors import Broken, Deferred, Denied, Fault, Rejected
+from node.flow.backoff import item_pause_ms
 from node.flow.bodies.files import BodyFiles
-from node.flow.bodies.reading import PacketReader
+from node.flow.bodies.reading import PacketReader, inline_body
 from node.flow.counters import Counters
-from node.flow.send import outbox, receipts, relay
+from node.flow.send import outbox, packing, receipts, relay
+from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.reroute import reroute
-from node.flow.send.resigning import signed_for_sending
 from node.flow.send.routing import Outlook, Road
 from node.flow.signals import Signals
+from node.log import get_logger
 from node.model.directory import NodeEntry
-from node.model.envelope import Envelope, KeyWrap, SignedEnvelope, envelope_sha256_of
-from node.model.lane import Lane
-from node.model.mesh import Answer, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.envelope import Envelope, envelope_sha256_of
+from node.model.mesh import Answer, Parcel, PushItem, Want
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.ports import Ports, Tx
 from node.rows import keys
-from node.rows.access import require
+from node.rows.access import DAMAGE, require
 from node.rows.records import PacketRecord
-from node.seal.public import sealing_key_of
 from node.seal.wrap import Wrapper
 from node.wire import codec
+
+log = get_logger()
 
 UPLOADS_PER_CARRY_MAX = 1_000
 """A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
 UNFIT_PAUSE_MS = 5 * MINUTE_MS
 """A row that cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is put off this long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A row with what it stands for. `packet` is None for a receipt."""
-
-    row: outbox.Row
-    packet: PacketRecord | None
-    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +50,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The peer's answers to the rows that went to it; and the rows that could not go at all, with the reason."""
+    """The peer's answers to the rows that went to it; and the rows that could not go at all."""
 
     answered: list[tuple[Loaded, Answer]]
-    unfit: list[tuple[Loaded, Reason]]
+    unfit: list[Unfit]
 
 
 @dataclass(slots=True)
@@ -86,7 +77,7 @@ class TransferParts:
 
 
 class Transfer:
-    """Carries rows to one peer, directly or through a relay: `push` or `carry_large` asks the peer, `settle` writes what it said.
+    """Carries rows to one peer, directly or through a relay: `push` or `offer` asks the peer, `settle` writes what it said.
 
     Asking and writing are two calls because a fault of the first is the road's, and a fault of the second our own store's.
     """
@@ -96,66 +87,110 @@ class Transfer:
         self._ports = ports
         self._policy = policy
         self._parts = parts
+        self._packer = packing.Packer(peer_id, ports, parts.reader, parts.wrapper)
+
+    async def load(self, rows: list[outbox.Row]) -> tuple[list[Loaded], list[Unfit]]:
+        """Read what rows stand for. Raises Deferred if the store can be read by nobody now."""
+        return await self._packer.load(rows)
 
     async def push(self, road: Road, loaded: list[Loaded]) -> Heard:
-        """Push small things. Raises Fault if the peer gave no answer.
-
-        A row that cannot travel (no body, no key) does not hold up the others.
-        """
+        """Push small things. Raises Fault if the peer gave no answer."""
         assert road.call is not None
-        packed: list[tuple[Loaded, PushItem]] = []
-        unfit: list[tuple[Loaded, Reason]] = []
-        for one in loaded:
-            try:
-                packed.append((one, await self._item(one)))
-            except (Broken, Denied) as fault:
-                unfit.append((one, fault.reason))
+        packed, unfit = await self._pack(loaded)
         if not packed:
             return Heard([], unfit)
-        answers = await self._ports.peers.push(road.call, [item for _, item in packed])
-        if len(answers) != len(packed):
-            raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(packed)} items")
+        answers = await self._ask(road.call, [item for _, item in packed])
         return Heard([(one, answer) for (one, _), answer in zip(packed, answers, strict=True)], unfit)
 
-    async def carry_large(self, road: Road, loaded: list[Loaded]) -> Heard:
-        """Offer, upload and commit one large packet. Raises Fault if the peer gave no answer."""
-        assert road.call is not None
-        assert len(loaded) == 1
-        packet = loaded[0].packet
-        assert packet is not None
+    async def _ask(self, peer: NodeEntry, items: list[PushItem]) -> list[Answer]:
+        """Push items; as many answers. A push that fails for something in it is split, until what it fails for is alone."""
         try:
-            parcel, envelope = self._parcel(loaded[0]), _envelope(packet)
-            # One octet shows whether the body is there: found out during the upload, it would count as a failure of the road.
-            await self._ports.bodies.read(envelope.body.body_sha256, 0, 1)
-        except (Broken, Denied) as fault:
-            return Heard([], [(loaded[0], fault.reason)])
-        return Heard([(loaded[0], await self._upload(road.call, parcel, envelope))], [])
+            answers = await self._ports.peers.push(peer, items)
+        except (Deferred, Rejected) as fault:
+            if fault.reason is not Reason.FAILED_INSIDE and not isinstance(fault, Rejected):
+                raise
+            if len(items) == 1:
+                return [Answer(None, fault.reason, fault.retry_after_ms, fault.detail)]
+            half = len(items) // 2
+            return await self._ask(peer, items[:half]) + await self._ask(peer, items[half:])
+        if len(answers) != len(items):
+            raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(items)} items")
+        return answers
 
-    async def ask(self, road: Road, loaded: list[Loaded]) -> Heard:
-        """Ask about packets whose time is over: does their node have them? Raises Fault if the peer gave no answer."""
-        assert road.call is not None
-        answered: list[tuple[Loaded, Answer]] = []
-        unfit: list[tuple[Loaded, Reason]] = []
+    async def _pack(self, loaded: list[Loaded]) -> tuple[list[tuple[Loaded, PushItem]], list[Unfit]]:
+        packed: list[tuple[Loaded, PushItem]] = []
+        unfit: list[Unfit] = []
         for one in loaded:
             try:
-                parcel = self._parcel(one)
-            except (Broken, Denied) as fault:
-                unfit.append((one, fault.reason))
-                continue
-            offered = await self._ports.peers.offer(road.call, parcel)
-            # A peer that wants it has a clock that is late: it neither has the packet nor refuses it, so it is asked again.
-            answered.append((one, offered if isinstance(offered, Answer) else Answer(None, Reason.EXPIRED_UNCONFIRMED)))
-        return Heard(answered, unfit)
+                packed.append((one, await self._packer.item(one)))
+            except (Broken, Denied, *DAMAGE) as fault:
+                unfit.append(packing.unfit(one.row, fault))
+        return packed, unfit
 
-    async def put_off(self, loaded: list[Loaded], reason: Reason, pause_ms: int) -> None:
-        """Put rows off without an answer."""
+    async def offer(self, road: Road, loaded: list[Loaded]) -> Heard:
+        """Offer packets one by one, upload those that are wanted, and commit. Raises Fault if the peer gave no answer to any."""
+        assert road.call is not None
+        heard = Heard([], [])
+        for one in loaded:
+            try:
+                await self._offer_one(road.call, one, heard)
+            except Fault:
+                if not heard.answered:
+                    raise
+                # What was answered is written; the next attempt meets this fault again.
+                break
+        return heard
+
+    async def _offer_one(self, peer: NodeEntry, one: Loaded, heard: Heard) -> None:
+        assert one.packet is not None
+        try:
+            parcel, envelope = self._packer.parcel(one), _envelope(one.packet)
+            if not one.row.record.asks_only:
+                # Found out during the upload, a missing body would count as a failure of the road.
+                await self._packer.require_body(one.row)
+        except (Broken, Denied, *DAMAGE) as fault:
+            heard.unfit.append(packing.unfit(one.row, fault))
+        else:
+            asks_only = one.row.record.asks_only
+            heard.answered.append((one, await self._offer_parcel(peer, parcel, envelope, asks_only=asks_only)))
+
+    async def _offer_parcel(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope, *, asks_only: bool) -> Answer:
+        try:
+            return await (self._question(peer, parcel) if asks_only else self._upload(peer, parcel, envelope))
+        except (Deferred, Rejected) as fault:
+            if fault.reason is not Reason.FAILED_INSIDE and not isinstance(fault, Rejected):
+                raise
+            # The peer is there: the cause is something in the call, not the road.
+            return Answer(None, fault.reason, detail=fault.detail)
+
+    async def _question(self, peer: NodeEntry, parcel: Parcel) -> Answer:
+        """Ask whether the peer has a packet whose time is over. A peer that wants it has a clock that is late: it is asked again."""
+        offered = await self._ports.peers.offer(peer, parcel)
+        return offered if isinstance(offered, Answer) else Answer(None, Reason.EXPIRED_UNCONFIRMED)
+
+    async def put_off(self, rows: list[outbox.Row], reason: Reason, pause_ms: int) -> bool:
+        """Put rows off without an answer; return whether any of them was still there."""
         until_ms = self._ports.clock.now_ms() + pause_ms
 
-        def write(tx: Tx) -> None:
-            for one in loaded:
-                outbox.put_off(tx, self._peer_id, one.row.packet_id, one.row.kind, until_ms, reason)
+        def write(tx: Tx) -> bool:
+            there = [outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason) for row in rows]
+            return any(there)
 
-        await self._ports.store.transact(write)
+        return await self._ports.store.transact(write)
+
+    async def _put_off_unfit(self, unfit: Unfit) -> None:
+        """Put off a row that cannot go for a reason of our own, and tell the operator of it when it begins."""
+        row = unfit.row
+        was_there = await self.put_off([row], unfit.reason, UNFIT_PAUSE_MS)
+        if was_there and row.record.reason != unfit.reason:
+            self._parts.counters.unfit[unfit.reason] += 1
+            log.error(
+                "item.unfit",
+                packet_id=row.packet_id.hex(),
+                peer=self._peer_id,
+                reason=unfit.reason.name,
+                detail=unfit.detail,
+            )
 
     async def _upload(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
         offset_bytes, body = -1, envelope.body
@@ -172,50 +207,23 @@ class Transfer:
         return Answer(None, Reason.PEER_BUSY, detail="the upload makes no progress")
 
     async def _chunks(self, envelope: Envelope, want: Want) -> AsyncIterator[bytes]:
-        offset_bytes = want.offset_bytes
+        offset_bytes, size_bytes = want.offset_bytes, self._policy.chunk_bytes
+        inline = await inline_body(self._ports, envelope.body)
         while offset_bytes < envelope.body.body_bytes:
-            data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, self._policy.chunk_bytes)
+            if inline is not None:
+                data = inline[offset_bytes : offset_bytes + size_bytes]
+            else:
+                data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, size_bytes)
             offset_bytes += len(data)
             yield data
-
-    # --- rows to parcels -------------------------------------------------------------------------------------
-
-    async def _item(self, loaded: Loaded) -> PushItem:
-        if loaded.packet is None:
-            return PushReceipt(codec.signed_receipt_from_bytes(loaded.row.record.signed_receipt))
-        body, record = loaded.body, loaded.row.record
-        if body is None:
-            body = await self._ports.bodies.read(record.body_sha256, 0, record.body_bytes)
-        return PushPacket(self._parcel(loaded), body)
-
-    def _parcel(self, loaded: Loaded) -> Parcel:
-        packet = loaded.packet
-        assert packet is not None
-        ports = self._ports
-        stored = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
-        directory, now_ms = ports.directory.current(), ports.clock.now_ms()
-        signed = signed_for_sending(stored, loaded.row.record, ports.keys, directory, now_ms)
-        # A relay hands on what the origin judged by: the target must not refuse for good by an older directory than that.
-        version = max(directory.version, loaded.row.record.directory_version)
-        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id, version)
-
-    def _wrap(self, loaded: Loaded, packet: PacketRecord, envelope_sha256: bytes) -> KeyWrap:
-        if loaded.row.kind == keys.OUTBOX_RELAY:
-            return codec.key_wrap_from_bytes(loaded.row.record.key_wrap)
-        target = self._ports.directory.current().nodes.get(self._peer_id)
-        now_ms = self._ports.clock.now_ms()
-        key = sealing_key_of(target, now_ms) if target is not None else None
-        if key is None:
-            raise Denied(Reason.PEER_UNKNOWN, f"the directory has no valid sealing key of {self._peer_id}")
-        return self._parts.wrapper.wrap(self._parts.reader.content_key(packet), self._peer_id, key, envelope_sha256)
 
     # --- answers to rows -------------------------------------------------------------------------------------
 
     async def settle(self, road: Road, heard: Heard) -> bool:
         """Write down what the peer has answered; return whether every row is gone. Raises Fault if our own store takes nothing."""
         assert road.call is not None
-        for one, reason in heard.unfit:
-            await self.put_off([one], reason, UNFIT_PAUSE_MS)
+        for one in heard.unfit:
+            await self._put_off_unfit(one)
         if not heard.answered:
             return False
         pairs, caller = heard.answered, road.call.node_id
@@ -267,8 +275,10 @@ class Transfer:
         if row.kind == keys.OUTBOX_RECEIPT and told.reason in (Reason.NONE, Reason.NOT_FOUND, Reason.RECEIPT_INVALID):
             # The origin has it, or will never want it. Nothing is lost with the row: the origin holds the packet and would ask again.
             return outbox.settle(tx, self._peer_id, row.packet_id, row.kind)
+        assert road.call is not None
+        relay_node = road.call.node_id if road.is_relay else ""
         if believed is None:
-            return self._stays(tx, told, at, written.nodes)
+            return self._stays(tx, told, at, written.nodes, relay_node)
         if believed.receipt.level is Level.CUSTODY:
             pause_ms = min(self._policy.custody_retry_ms, outbox.PUT_OFF_MS_MAX)
             receipts.apply_custody(tx, believed, self._peer_id, now_ms + pause_ms)
@@ -278,21 +288,22 @@ class Transfer:
             if relay.carried_home(tx, believed, envelope, now_ms):
                 written.nodes.add(envelope.origin_node)
             return True
-        assert road.call is not None
-        relay_node = road.call.node_id if road.is_relay else ""
         written.ended += receipts.apply_final(tx, believed, now_ms, relay_node=relay_node)
         if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
             return True
         # The receipt is silent about a unit that we took to be served there: the directories differ.
-        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), at, written.nodes)
+        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), at, written.nodes, relay_node)
 
-    def _stays(self, tx: Tx, told: Told, at: Outlook, nodes: set[str]) -> bool:
+    def _stays(self, tx: Tx, told: Told, at: Outlook, nodes: set[str], relay_node: str) -> bool:
         row, reason = told.row, told.reason or Reason.PEER_BUSY
         if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
             nodes |= reroute(tx, self._peer_id, row.packet_id, at.directory, at.now_ms)
-        again_ms = self._policy.ask_again_ms if row.record.asks_only else self._policy.item_retry_ms
-        until_ms = at.now_ms + min(told.retry_after_ms or again_ms, outbox.PUT_OFF_MS_MAX)
-        outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason)
+        again_ms = (
+            self._policy.ask_again_ms if row.record.asks_only else item_pause_ms(row.record.attempts, self._policy)
+        )
+        pause_ms = told.retry_after_ms or again_ms
+        until_ms = at.now_ms + min(pause_ms, outbox.PUT_OFF_MS_MAX)
+        outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason, relay=relay_node)
         return False
 
     async def _remove_released(self, relayed: list[Loaded]) -> None:
@@ -313,19 +324,6 @@ def _require_level(believed: receipts.Believed, row: outbox.Row, peer_id: str) -
     level, signer = believed.receipt.level, believed.receipt.signer_node
     if level is Level.FAILED or (level is Level.CUSTODY and (row.kind != keys.OUTBOX_PACKET or signer == peer_id)):
         raise Denied(Reason.RECEIPT_INVALID, f"a {level.name} receipt of {signer} does not answer this")
-
-
-def load_rows(tx: Tx, rows: list[outbox.Row]) -> list[Loaded]:
-    """Read what rows stand for; bodies of the bulk lane stay where they are."""
-    return [_load(tx, row) for row in rows]
-
-
-def _load(tx: Tx, row: outbox.Row) -> Loaded:
-    if row.kind == keys.OUTBOX_RECEIPT:
-        return Loaded(row, None, None)
-    packet = require(tx, keys.packet(row.packet_id), PacketRecord)
-    body = tx.get(keys.body(row.record.body_sha256)) if row.lane is not Lane.BULK else None
-    return Loaded(row, packet, body)
 
 
 def _envelope(packet: PacketRecord) -> Envelope:

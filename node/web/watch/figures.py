@@ -57,6 +57,10 @@ FIGURES: dict[str, Figure] = {
     ),
     "truc_receipts_verified": _counter("Receipts of peers that were believed.", "level"),
     "truc_receipts_refused": _counter("Receipts of peers that did not hold.", "reason"),
+    "truc_items_unfit": _counter(
+        "Things in the outbox that could not go for a reason of our own (unreadable, no key), each when that began.",
+        "reason",
+    ),
     "truc_uploads_in_flight": _gauge("Large bodies that flow just now: from_office, from_peer, to_peer.", "way"),
     # The outbox (node/flow/views/queue_counts.py)
     "truc_outbox_waiting": _gauge("Things that wait to leave: packets, carried packets and receipts.", "peer", "lane"),

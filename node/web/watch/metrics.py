@@ -109,6 +109,7 @@ def _traffic(watched: Watched) -> Filled:
     yield "truc_deliveries_ended", _by_outcome("DELIVERED", counters.ended)
     yield "truc_receipts_verified", [((name,), counters.receipts_verified[level]) for level, name in LEVELS.items()]
     yield "truc_receipts_refused", _by_reason(counters.receipts_refused)
+    yield "truc_items_unfit", _by_reason(counters.unfit)
     flowing = {
         "from_office": counters.uploads["office"],
         "from_peer": counters.uploads["peer"],

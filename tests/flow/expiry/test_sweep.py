@@ -8,7 +8,6 @@ from node.flow.expiry import sweep
 from node.flow.send import outbox, receipts
 from node.flow.send.reroute import reroute
 from node.flow.send.routing import Road
-from node.flow.send.transfer import load_rows
 from node.model.code import parse_code
 from node.model.delivery import State
 from node.model.directory import Directory, Unit, Zone
@@ -99,7 +98,8 @@ async def asked(here: Place, peer_id: str = "h49", answer: Answer | None = None)
     transfer = here.transfer(peer_id)
     await here.do(lambda tx: outbox.promote(tx, peer_id, now_ms, limit=10))
     rows = await here.do(lambda tx: outbox.ready(tx, peer_id, Lane.NORMAL, b"", 10))
-    await transfer.settle(road, await transfer.ask(road, await here.do(lambda tx: load_rows(tx, rows))))
+    loaded, _ = await transfer.load(rows)
+    await transfer.settle(road, await transfer.offer(road, loaded))
     return parcels
 
 

@@ -50,7 +50,7 @@ def test_a_row_whose_push_fails_while_the_next_look_waits_for_the_disk_is_sent_s
 
             async def transact_on_a_slow_disk(fn: Callable[[Tx], Any]) -> Any:
                 result = await transact(fn)
-                if isinstance(result, Plan) and result.loaded:
+                if isinstance(result, Plan) and result.rows:
                     here.ports.store.transact = transact  # type: ignore[method-assign]
                     planned.set()
                     await durable.wait()

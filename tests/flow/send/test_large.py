@@ -8,8 +8,8 @@ import pytest
 
 from node.errors import Deferred
 from node.flow.send import outbox
+from node.flow.send.packing import load_rows
 from node.flow.send.routing import Road
-from node.flow.send.transfer import load_rows
 from node.model.directory import NodeEntry
 from node.model.lane import Lane
 from node.model.mesh import Answer, Parcel, Want
@@ -73,7 +73,7 @@ async def carry(here: Place, wire: Any) -> bool:
     transfer = here.transfer("h49", POLICY)
     rows = await here.do(lambda tx: load_rows(tx, outbox.ready(tx, "h49", Lane.BULK, b"", 1)))
     road = Road(here.directory.current().nodes["h49"])
-    return await transfer.settle(road, await transfer.carry_large(road, rows))
+    return await transfer.settle(road, await transfer.offer(road, rows))
 
 
 async def carry_until_done(here: Place, wire: Wire, attempts_max: int = 20) -> int:

@@ -102,7 +102,8 @@ def ready(book: Book, lane: Lane = Lane.NORMAL, node_id: str = "h49") -> list[in
 
 def put_off(book: Book, number: int, until_ms: int, **more: Any) -> bool:
     name = number.to_bytes(16, "big")
-    return book.do(lambda tx: outbox.put_off(tx, "h49", name, PACKET, until_ms, Reason.PEER_BUSY, **more))
+    reason = more.pop("reason", Reason.PEER_BUSY)
+    return book.do(lambda tx: outbox.put_off(tx, "h49", name, PACKET, until_ms, reason, **more))
 
 
 def test_the_same_thing_waits_once() -> None:
@@ -146,7 +147,7 @@ def test_an_outbox_is_empty_when_nothing_waits_for_that_node_whether_ready_or_pu
 def test_a_row_put_off_says_why_until_when_and_how_often() -> None:
     book = Book()
     enqueue(book, 1)
-    assert put_off(book, 1, NOW + 50, custody_node="centre")
+    assert put_off(book, 1, NOW + 50, reason=Reason.IN_CUSTODY, relay="centre")
     assert put_off(book, 1, NOW + 80)
     found = book.do(lambda tx: outbox.row_of(tx, "h49", (1).to_bytes(16, "big"), PACKET))
     assert found is not None

@@ -8,12 +8,12 @@ import pytest
 from node.errors import Deferred
 from node.flow import backoff
 from node.flow.send.peer_health import CONTACT_PAUSE_MS, PeerHealth
-from node.flow.send.routing import Lookup, Outlook, Road, choose_road, peer_record
+from node.flow.send.routing import Lookup, Outlook, Road, choose_road, open_roads, peer_record, road_of_row
 from node.model.directory import Directory, Role
 from node.model.policy import DAY_MS, MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.rows import keys
-from node.rows.records import PeerRecord
+from node.rows.records import OutboxRecord, PeerRecord
 from node.store.memory.store import MemoryStore
 from tests.clocks import NOW
 from tests.flow.support import directory, place, run
@@ -125,6 +125,36 @@ def test_a_relay_is_never_asked_to_reach_itself() -> None:
     assert road.call is None
     road = choose_road(current.nodes["h49"], outlook(current, "centre"), known({"h49": failing(for_ms=LONG)}))
     assert road.call is None, "a relay does not pass its burden to itself"
+
+
+@pytest.mark.parametrize(
+    ("asked", "custody", "kind", "expected"),
+    [
+        ([], "", keys.OUTBOX_PACKET, "centre"),
+        (["centre"], "centre", keys.OUTBOX_PACKET, "h37"),
+        ([], "centre", keys.OUTBOX_PACKET, "h37"),  # written before relays_asked was
+        (["centre", "h37"], "h37", keys.OUTBOX_PACKET, "h49"),
+        ([], "", keys.OUTBOX_RELAY, "h49"),
+        ([], "", keys.OUTBOX_RECEIPT, "h49"),
+    ],
+)
+def test_a_row_goes_to_a_fresh_relay_then_directly(asked: list[str], custody: str, kind: int, expected: str) -> None:
+    current = directory(entries=TWO_RELAYS)
+    roads = open_roads(current.nodes["h49"], outlook(current), known({"h49": failing(for_ms=LONG, next_in_ms=0)}))
+    road = road_of_row(OutboxRecord(kind=kind, relays_asked=asked, custody_node=custody), roads)
+    assert road is not None
+    assert road.call is not None
+    assert road.call.node_id == expected
+
+
+def test_when_all_relays_have_had_it_the_one_asked_longest_ago_is_asked_again() -> None:
+    current = directory(entries=TWO_RELAYS)
+    roads = open_roads(current.nodes["h49"], outlook(current), known({"h49": failing(for_ms=LONG)}))
+    road = road_of_row(OutboxRecord(kind=keys.OUTBOX_PACKET, relays_asked=["h37", "centre"]), roads)
+    assert road is not None
+    assert road.call is not None
+    assert road.call.node_id == "h37"
+    assert road_of_row(OutboxRecord(kind=keys.OUTBOX_RECEIPT), roads) is None, "only packets go by relays"
 
 
 # --- back-off ---------------------------------------------------------------------------------------------------------
@@ -308,3 +338,10 @@ def test_on_a_full_disk_failures_count_in_memory_and_what_an_operator_holds_stay
         assert (written.failures, written.held) == (0, True)
 
     run(story())
+
+
+def test_the_pause_of_a_refused_item_doubles_from_half_a_minute_to_ten() -> None:
+    pauses = [backoff.item_pause_ms(attempts, Policy()) // 1000 for attempts in range(7)]
+    assert pauses == [30, 60, 120, 240, 480, 600, 600]
+    assert backoff.item_pause_ms(10**6, Policy()) == 600_000
+    assert backoff.item_pause_ms(3, Policy(item_retry_ms=3_600_000)) == 3_600_000, "an operator's longer pause stays"

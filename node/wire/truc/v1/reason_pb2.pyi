@@ -134,6 +134,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The recipient unit does not exist yet: the directory says from when on."""
     REASON_CLOCK_UNSURE: _Reason.ValueType  # 87
     """This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
+    REASON_FAILED_INSIDE: _Reason.ValueType  # 88
+    """The node that was asked failed inside, by a mistake of its program, over this one thing; its log says at what."""
     REASON_HOOK_UNREACHABLE: _Reason.ValueType  # 90
     """The address at which a system wants to be told gives no answer."""
     REASON_HOOK_TLS_FAILED: _Reason.ValueType  # 91
@@ -286,6 +288,8 @@ REASON_UNIT_NOT_YET: Reason.ValueType  # 86
 """The recipient unit does not exist yet: the directory says from when on."""
 REASON_CLOCK_UNSURE: Reason.ValueType  # 87
 """This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
+REASON_FAILED_INSIDE: Reason.ValueType  # 88
+"""The node that was asked failed inside, by a mistake of its program, over this one thing; its log says at what."""
 REASON_HOOK_UNREACHABLE: Reason.ValueType  # 90
 """The address at which a system wants to be told gives no answer."""
 REASON_HOOK_TLS_FAILED: Reason.ValueType  # 91

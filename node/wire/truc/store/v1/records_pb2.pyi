@@ -242,6 +242,7 @@ class OutboxRecord(_message.Message):
     BODY_SHA256_FIELD_NUMBER: _builtins.int
     DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
     ASKS_ONLY_FIELD_NUMBER: _builtins.int
+    RELAYS_ASKED_FIELD_NUMBER: _builtins.int
     kind: _builtins.int
     """1 packet of our own, 2 packet carried for another (relay), 3 receipt."""
     signed_receipt: _builtins.bytes
@@ -266,6 +267,12 @@ class OutboxRecord(_message.Message):
     """If kind 2: version of the directory by which the origin has addressed the packet; 0: it did not say."""
     asks_only: _builtins.bool
     """The packet's time is over: its recipient's node is only asked whether it has it, and gets no body any more."""
+    @_builtins.property
+    def relays_asked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Relays that were asked to carry it and gave no receipt of the recipient's, each once, the last one asked last. Empty: none, or only
+        custody_node, in rows written before this field was.
+        """
+
     def __init__(
         self,
         *,
@@ -282,10 +289,11 @@ class OutboxRecord(_message.Message):
         body_sha256: _builtins.bytes = ...,
         directory_version: _builtins.int = ...,
         asks_only: _builtins.bool = ...,
+        relays_asked: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
