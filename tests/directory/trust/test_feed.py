@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.directory.trust.feed import DirectoryFeed
-from node.directory.trust.refusals import FIRST_MS, LONGEST_MS
+from node.directory.trust.refusals import FIRST_MS, LONGEST_DEFERRED_MS, LONGEST_MS
 from node.errors import Broken, Deferred
 from node.model.directory import EMPTY, Directory
 from node.model.reason import Reason
@@ -97,7 +97,7 @@ def test_a_folder_that_was_refused_is_tried_again_after_growing_pauses_though_no
             await clock.turn(pause_ms - 1)
             assert folder.tries == tries
             await clock.turn(1)
-            pause_ms = min(2 * pause_ms, LONGEST_MS)
+            pause_ms = min(2 * pause_ms, LONGEST_DEFERRED_MS if fault is FULL else LONGEST_MS)
         assert (folder.tries, feed.findings) == (10, [])
         await clock.turn(LONGEST_MS)
         assert folder.tries == 10
