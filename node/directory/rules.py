@@ -67,6 +67,15 @@ def check_node_file(data: bytes, node_id: str) -> pb.NodeFile:
     return file
 
 
+def certificates_in(data: bytes) -> list[bytes]:
+    """Return what a node's file, good or bad, lists as certificates; no more than a good one may."""
+    try:
+        listed = pb.NodeFile.FromString(data).tls_certificates if len(data) <= NODE_FILE_BYTES_MAX else ()
+    except DecodeError:
+        return []
+    return list(listed[:KEYS_MAX])
+
+
 def check_zone_file(data: bytes, prefix: Code, node_id: str) -> pb.ZoneFile:
     """Read zones/<prefix> and check all it says: prefix, server, order, each unit and each alias, and that they fit together.
 
@@ -215,7 +224,10 @@ def _check_relays(where: str, node_id: str, relays: list[str]) -> None:
     if len(relays) > RELAYS_MAX or len(set(relays)) < len(relays) or node_id in relays:
         refuse(where, f"via_relays names the node itself, a node twice, or more than {RELAYS_MAX}")
     for relay in relays:
-        check_node_id(relay)
+        try:
+            check_node_id(relay)
+        except Broken as fault:
+            refuse(where, f"via_relays: {fault.detail}")
 
 
 def _check_certificates(where: str, certificates: list[bytes]) -> None:

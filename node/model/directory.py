@@ -44,6 +44,10 @@ class CertificateNames(NamedTuple):
     issuer: str
     issuer_key: str
 
+    def is_own_of(self, node_id: str) -> bool:
+        """Tell whether the subject is the node's id as common name (2.5.4.3), as nodes name the certificates that they make."""
+        return self.subject == f"2.5.4.3={node_id}"
+
     def may_pass_for_issuer_of(self, other: "CertificateNames") -> bool:
         """Tell whether TLS may take this certificate for the one that issued the other (which may be the other itself)."""
         if self.subject != other.issuer:

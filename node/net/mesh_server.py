@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from node.errors import Denied, Rejected
+from node.errors import Deferred, Denied, Rejected
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.policy import KIB, MIB, Policy
 from node.model.reason import Reason
@@ -68,6 +68,8 @@ class MeshService(MeshServiceServicer):
         self._directory = directory
         self._directory_files = directory_files
         self._policy = policy
+        self._served: set[str] = set()
+        """Peers to whom the directory is being sent."""
 
     @answering
     async def Hello(self, request: pb.HelloRequest, context: Context) -> pb.HelloResponse:
@@ -117,8 +119,21 @@ class MeshService(MeshServiceServicer):
     async def FetchDirectory(
         self, request: pb.FetchDirectoryRequest, context: Context
     ) -> AsyncIterator[pb.FetchDirectoryResponse]:
-        """Streams the directory's files that the caller lacks. Reading them from disk is done beside the loop."""
-        self._caller(context)
+        """Streams the directory's files that the caller lacks. Reading them from disk is done beside the loop.
+
+        Once at a time for each peer: each holds a whole file in memory, and files may be long.
+        """
+        peer_id = self._caller(context)
+        if peer_id in self._served:
+            raise Deferred(Reason.PEER_BUSY, "the directory is being sent to this node already")
+        self._served.add(peer_id)
+        try:
+            async for piece in self._pieces(request):
+                yield piece
+        finally:
+            self._served.discard(peer_id)
+
+    async def _pieces(self, request: pb.FetchDirectoryRequest) -> AsyncIterator[pb.FetchDirectoryResponse]:
         files = iter(self._directory_files(dict(request.have_sha256), frozenset(request.paths)))
         while (file := await asyncio.to_thread(next, files, None)) is not None:
             path, content = file

@@ -169,7 +169,9 @@ async def start(
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed, tallies)
         web = _web_door(settings, place, node, systems, passphrase, tallies["vxp"])
-        watch = watch_door(settings, home, node, store, peers.tally, tallies, identity, health.view)
+        watch = watch_door(
+            settings, home, node, store, peers.tally, tallies, identity, health.view, feed.refused, trust.unusable
+        )
 
         async def close() -> None:
             await peers.close()

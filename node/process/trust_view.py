@@ -33,11 +33,19 @@ class TrustView:
         self._feed = feed
         self._trial = trial
         self._node_id = node_id
-        self._seen: tuple[Directory, list[Finding]] | None = None
+        self._seen: tuple[Directory, Mapping[bytes, str]] | None = None
 
     def findings(self, directory: Directory) -> list[Finding]:
-        """Return them; those about certificates are found once for each directory."""
+        """Return them."""
+        unusable = unusable_findings(directory, self._faults(directory), self._node_id)
+        return [*unusable, *self._trusted.findings, *self._feed.findings]
+
+    def unusable(self, directory: Directory) -> int:
+        """Return how many certificates cannot be used."""
+        return len(self._faults(directory))
+
+    def _faults(self, directory: Directory) -> Mapping[bytes, str]:
+        """Return what is wrong with certificates; found once for each directory."""
         if self._seen is None or self._seen[0] is not directory:
-            faults = self._trial.faults_known(directory.certificates)
-            self._seen = (directory, unusable_findings(directory, faults, self._node_id))
-        return [*self._seen[1], *self._trusted.findings, *self._feed.findings]
+            self._seen = (directory, self._trial.faults_known(directory.certificates))
+        return self._seen[1]

@@ -159,7 +159,11 @@ def _check_subject(certificate: x509.Certificate) -> None:
 
 def _folded(name: x509.Name) -> str:
     """Return a name as OpenSSL and its kin compare it (X509_NAME_cmp), or more alike; never less."""
-    return "/".join(f"{one.oid.dotted_string}={' '.join(str(one.value).lower().split())}" for one in name)
+    return "/".join("+".join(sorted(map(_folded_part, part))) for part in name.rdns)
+
+
+def _folded_part(part: x509.NameAttribute[str | bytes]) -> str:
+    return f"{part.oid.dotted_string}={' '.join(str(part.value).lower().split())}"
 
 
 def _own_key(certificate: x509.Certificate) -> str:

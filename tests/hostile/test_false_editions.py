@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from node.directory.trust.feed import DirectoryFeed
 from node.directory.trust.refusals import FIRST_MS, LONGEST_MS
 from node.directory.trust.source import LiveDirectory
 from node.directory.trust.trust import TrustedFolder
+from node.errors import Fault
 from node.model.directory import Directory, NodeEntry
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
@@ -268,3 +270,36 @@ def test_one_fetch_at_a_time_and_nobody_waits_in_a_line(land: Country) -> None:
             assert len(node.asked) == 5
 
     asyncio.run(run())
+
+
+def test_a_peer_that_asks_for_the_directory_many_times_at_once_gets_it_once(land: Country) -> None:
+    """Each call holds a whole file in memory: of 64 at once, one is served."""
+
+    async def run() -> None:
+        gate = threading.Event()
+
+        def slow(have: dict[str, bytes], paths: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+            assert gate.wait(20)
+            yield "x", b"y"
+
+        async with reader(land, slow) as node:
+            peers, evil = GrpcPeers(identity("reader")), node.live.peers["evil"]
+            scratch = [land.root / f"scratch-{number}" for number in range(64)]
+            calls = [asyncio.ensure_future(fault_or_none(peers, evil, into)) for into in scratch]
+            while sum(call.done() for call in calls) < 63:
+                await asyncio.wait([call for call in calls if not call.done()], return_when=asyncio.FIRST_COMPLETED)
+            gate.set()
+            told = await asyncio.gather(*calls)
+            await peers.close()
+            assert sorted(map(str, told)) == ["None"] + ["PEER_BUSY"] * 63
+            assert len(node.asked) == 1
+
+    asyncio.run(run())
+
+
+async def fault_or_none(peers: GrpcPeers, peer: NodeEntry, into: Path) -> str | None:
+    try:
+        await peers.fetch_directory(peer, {"x": 9}, {}, into, strays=False)
+    except Fault as fault:
+        return fault.reason.name
+    return None

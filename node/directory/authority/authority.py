@@ -23,7 +23,7 @@ from node.directory.files import disk_faults, sync_folder
 from node.directory.grant import Grant, all_prefixes, holder_of
 from node.directory.layout import ROOT, TARGETS, TARGETS_DAYS, node_target, role_path, root_path, target_path
 from node.directory.root import first_root, read_root, root_fingerprint, root_name, with_online_key
-from node.directory.rules import check_node_file, refuse
+from node.directory.rules import certificates_in, refuse
 from node.directory.signing import create_key, expires, open_signer, signed
 from node.directory.tufapi import CryptoSigner, Key, Metadata, Root, SSlibKey, Targets
 from node.directory.zone.zonefiles import SignedZone, check_signed_zone, read_join, read_update
@@ -227,7 +227,7 @@ class Authority:
         holders = Holders(self._certificates)
         for other in others:
             data = self._draft.need(target_path(node_target(other.node_id)))
-            theirs = list(check_node_file(data, other.node_id).tls_certificates)
+            theirs = certificates_in(data)  # whatever else may be wrong with it: that is not the newcomer's fault
             faulty = self._certificates.faults(theirs)
             holders.take(other.node_id, [der for der in theirs if der not in faulty])
         if conflict := holders.conflict(node.node_id, node.tls_certificates):

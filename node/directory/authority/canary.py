@@ -4,7 +4,7 @@ What was so in the edition before is no reason to refuse: otherwise one old faul
 """
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,12 +19,16 @@ _HARMLESS = (": hides ", " has run out; ")
 
 
 def check_edition(edition: Path, before: Path, root_json: bytes, certificates: Certificates, now_ms: int) -> None:
-    """Load an edition as a new node does. Raises Broken(DIRECTORY_INVALID) naming the members that are worse than before."""
-    doubts = _doubts(edition, root_json, certificates, now_ms)
-    if not doubts:
-        return
-    with contextlib.suppress(Fault):  # if there is none before that a node could load, everything is news
-        doubts -= _doubts(before, root_json, certificates, now_ms)
+    """Load an edition as nodes do. Raises Broken(DIRECTORY_INVALID) naming the members that are worse than before.
+
+    As a node that knows the edition before: it tells a thief of names and certificates from whom they were stolen. If there is none that
+    can be loaded, as a newcomer.
+    """
+    with _reader(root_json, certificates) as trusted:
+        known: set[str] = set()
+        with contextlib.suppress(Fault):
+            known = _doubts(trusted, before, certificates, now_ms)
+        doubts = _doubts(trusted, edition, certificates, now_ms) - known
     if doubts:
         told = "; ".join(sorted(doubts)[:TOLD_MAX])
         more = f" and {len(doubts) - TOLD_MAX} more" if len(doubts) > TOLD_MAX else ""
@@ -35,20 +39,22 @@ def check_edition(edition: Path, before: Path, root_json: bytes, certificates: C
 
 def check_signatures(edition: Path, root_json: bytes, now_ms: int) -> None:
     """Verify that an edition is whole and signed. Raises Broken(DIRECTORY_INVALID)."""
-    _doubts(edition, root_json, UNJUDGED, now_ms)
+    with _reader(root_json, UNJUDGED) as trusted:
+        trusted.update_from(edition, now_ms)
 
 
-def _doubts(edition: Path, root_json: bytes, certificates: Certificates, now_ms: int) -> set[str]:
-    """Return what a new node would find in an edition."""
+@contextlib.contextmanager
+def _reader(root_json: bytes, certificates: Certificates) -> Iterator[TrustedFolder]:
+    """Give a node's directory that trusts this authority and knows nothing yet."""
     with TemporaryDirectory(prefix="truc-canary-") as scratch:
         trusted = TrustedFolder(Path(scratch), certificates)
         trusted.bootstrap(root_json)
-        directory = trusted.update_from(edition, now_ms)
-        doubts = {one for one in trusted.doubts if not _is_harmless(one)}
-        # As the server builds its roots: all together, which may find what each alone does not show.
-        unusable = certificates.faults(directory.certificates)
+        yield trusted
+
+
+def _doubts(trusted: TrustedFolder, edition: Path, certificates: Certificates, now_ms: int) -> set[str]:
+    """Return what a reader finds in an edition, and what it could not build its roots with."""
+    directory = trusted.update_from(edition, now_ms)
+    unusable = certificates.faults(directory.certificates)
+    doubts = {one for one in trusted.doubts if not any(word in one for word in _HARMLESS)}
     return doubts | {f"nodes/{directory.certificates[der]}: {fault}" for der, fault in unusable.items()}
-
-
-def _is_harmless(doubt: str, words: Collection[str] = _HARMLESS) -> bool:
-    return any(word in doubt for word in words)

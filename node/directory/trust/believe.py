@@ -7,14 +7,11 @@ its former one, and everybody else gets the update. Each such case is a finding,
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from google.protobuf.message import DecodeError
-
 from node.directory.certificates import Certificates, Holders
 from node.directory.grant import Grant, all_prefixes, longer_prefixes
 from node.directory.layout import FILE_BYTES_MAX, node_target, target_path, zone_target
 from node.directory.rules import (
-    KEYS_MAX,
-    NODE_FILE_BYTES_MAX,
+    certificates_in,
     check_node_file,
     check_zone_file,
     count_cut_off,
@@ -25,7 +22,8 @@ from node.directory.trust.verify import Offered, Verified
 from node.directory.tufapi import TargetFile
 from node.errors import Broken
 from node.model.code import Code
-from node.wire.truc.v1 import directory_pb2 as pb
+
+STRANGE_TOLD_MAX = 5
 
 
 @dataclass(slots=True)
@@ -62,7 +60,7 @@ def judge(
     )
     for node_id, ders in known.items():
         holders.take(node_id, [der for der in ders if der not in work.faults])
-    for grant in verified.grants:
+    for grant in sorted(verified.grants, key=lambda one: not _goes_by_its_id(work, one, candidates[one.node_id])):
         _judge_node(work, grant, candidates[grant.node_id])
         for prefix in grant.prefixes:
             _judge_zone(work, grant, prefix)
@@ -71,11 +69,20 @@ def judge(
     return index, work.files
 
 
+def _goes_by_its_id(work: _Judgement, grant: Grant, candidates: list[tuple[str, bytes]]) -> bool:
+    """Tell whether a node's certificates carry its own id: such a node is believed before one that goes by another's name.
+
+    Who knew both before goes by that; for a newcomer the order of admission alone would let the older one take the younger one's name.
+    """
+    ders = [der for _, data in candidates[:1] for der in certificates_in(data) if der not in work.faults]
+    return bool(ders) and all(work.holders.certificates.names(der).is_own_of(grant.node_id) for der in ders)
+
+
 def _known_certificates(grants: list[Grant], before: Edition | None) -> dict[str, list[bytes]]:
     """Return which certificates each node had before: nobody takes one over by publishing it too."""
     known = before.index.nodes if before else {}
     return {
-        grant.node_id: _certificates_in(before.read(known[grant.node_id].file))
+        grant.node_id: certificates_in(before.read(known[grant.node_id].file))
         for grant in grants
         if before is not None and grant.node_id in known
     }
@@ -84,16 +91,7 @@ def _known_certificates(grants: list[Grant], before: Edition | None) -> dict[str
 def _all_certificates(candidates: Mapping[str, list[tuple[str, bytes]]]) -> Iterator[bytes]:
     for found in candidates.values():
         for _, data in found:
-            yield from _certificates_in(data)
-
-
-def _certificates_in(data: bytes) -> list[bytes]:
-    """Return what a node's file, good or bad, lists as certificates; no more than a good one may."""
-    try:
-        listed = pb.NodeFile.FromString(data).tls_certificates if len(data) <= NODE_FILE_BYTES_MAX else ()
-    except DecodeError:
-        return []
-    return list(listed[:KEYS_MAX])
+            yield from certificates_in(data)
 
 
 def _node_candidates(work: _Judgement, grant: Grant) -> Iterator[tuple[str, bytes]]:
@@ -107,7 +105,7 @@ def _judge_node(work: _Judgement, grant: Grant, candidates: list[tuple[str, byte
     role = work.verified.roles.get(grant.node_id)
     if role is None:
         work.findings.append(f"{target}: the signature of {grant.node_id} has run out; it must sign its zone again")
-    for strange in sorted(set(role.targets if role else ()) - set(grant.targets())):
+    for strange in sorted(set(role.targets if role else ()) - set(grant.targets()))[:STRANGE_TOLD_MAX]:
         work.findings.append(f"{strange}: signed by {grant.node_id}, to whom it is not granted; ignored")
     for path, data in candidates:
         if _node_is_good(work, grant.node_id, data):

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from node.directory.files import disk_faults, read_file, sync_folder, write_file
+from node.directory.layout import TIMESTAMP
 from node.errors import Broken
 from node.model.reason import Reason
 
@@ -80,6 +81,11 @@ class Edition:
     def metadata(self) -> dict[str, bytes]:
         """Return all TUF metadata by path."""
         return {path: self.read(path) for path in self.index.files if path.startswith("metadata/")}
+
+    def roots_and_timestamp(self) -> dict[str, bytes]:
+        """Return what a newer timestamp is verified with, by path; little, however many nodes there are."""
+        paths = [path for path in self.index.files if path == TIMESTAMP or path.endswith(".root.json")]
+        return {path: self.read(path) for path in paths}
 
     def served(self) -> dict[str, bytes]:
         """Return the SHA-256 (32 octets) of every file that others may have, by path."""

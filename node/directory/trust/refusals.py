@@ -3,12 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from node.errors import ADVICE, Fault, Finding
+from node.errors import ADVICE, Deferred, Fault, Finding
 from node.model.policy import MINUTE_MS
 from node.model.reason import Reason
 
 FIRST_MS = MINUTE_MS
 LONGEST_MS = 60 * MINUTE_MS
+LONGEST_DEFERRED_MS = 8 * MINUTE_MS
+"""Where only time was lacking (nobody answered, the disk was full)."""
 NAMED_MAX = 5
 
 
@@ -31,7 +33,8 @@ class Refusals:
         """Note one more; return the pause before the next attempt, milliseconds."""
         was = self._known.get(who)
         count = was.count + 1 if was else 1
-        pause_ms = min(LONGEST_MS, FIRST_MS << min(count - 1, 10))
+        longest_ms = LONGEST_DEFERRED_MS if isinstance(fault, Deferred) else LONGEST_MS
+        pause_ms = min(longest_ms, FIRST_MS << min(count - 1, 10))
         self._known[who] = Refusal(count, fault, now_ms + pause_ms)
         return pause_ms
 

@@ -48,13 +48,19 @@ class TrustedFolder:
     @property
     def findings(self) -> list[Finding]:
         """The files of the current edition that were not believed, with reasons, for doctor and health."""
-        said = self._edition.index.findings if self._edition else []
+        said = self.doubts
         return [Finding(Reason.DIRECTORY_INVALID, f"{ADVICE[Reason.DIRECTORY_INVALID]} ({one})", False) for one in said]
 
     @property
     def doubts(self) -> list[str]:
         """What was not believed in the current edition, naming each file."""
-        return list(self._edition.index.findings) if self._edition else []
+        if self._edition is None:
+            return []
+        left_out = sorted(self._edition.index.nodes.keys() - self._directory.nodes.keys())
+        return [
+            *self._edition.index.findings,
+            *(f"nodes/{node_id}: breaks rules newer than this edition; the node is left out" for node_id in left_out),
+        ]
 
     def bootstrap(self, root_json: bytes) -> str:
         """Trust a root from now on; return its fingerprint, which the operator compares with the authority's.
@@ -226,7 +232,14 @@ def _zone(edition: Edition, prefix: Code, use: ZoneUse) -> Zone:
 
 
 def _nodes(edition: Edition) -> list[NodeEntry]:
-    return [
-        node_entry(check_node_file(edition.read(use.file), node_id), frozenset(Role(role) for role in use.roles))
-        for node_id, use in edition.index.nodes.items()
-    ]
+    """Return the nodes; one whose file breaks rules that are newer than its edition is left out, and costs nobody else the start."""
+    found = []
+    for node_id, use in edition.index.nodes.items():
+        data = edition.read(use.file)
+        try:
+            file = check_node_file(data, node_id)
+        except Broken as fault:
+            log.warning("entry.left_out", peer=node_id, detail=fault.detail)
+        else:
+            found.append(node_entry(file, frozenset(Role(role) for role in use.roles)))
+    return found

@@ -58,7 +58,7 @@ class Wanted:
 
     def _follow(self, now_ms: int, scratch: Path) -> None:
         """Go as far as what has come leads."""
-        trusted = self._before.metadata() if self._before else {}
+        trusted = self._before.roots_and_timestamp() if self._before else {}
         meta = newer_timestamp(self._anchor, trusted, Offered(self._found), now_ms, scratch).snapshot_meta
         snapshot = self._need(SNAPSHOT, meta)
         if snapshot is None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from node import __version__
 from node.config.home import Homestead
+from node.model.directory import Directory
 from node.model.office import HealthView
+from node.model.reason import Reason
 from node.net.errors import Tally
 from node.net.peers import PeerTally
 from node.node import Node
@@ -33,6 +35,8 @@ def watch_door(
     services: Mapping[str, Tally],
     identity: TlsIdentity,
     health: Callable[[], Awaitable[HealthView]],
+    refused: Mapping[Reason, int],
+    unusable: Callable[[Directory], int],
 ) -> WebDoor | None:
     """Return the door, to be started; None if the settings name no place to listen.
 
@@ -55,6 +59,8 @@ def watch_door(
         scales=Scales(Homestead(home).store, home),
         first_commit_no=store.commit_no,
         version=__version__,
+        refused=refused,
+        unusable=unusable,
     )
     pages = Pages(Looker(watched), Metrics(watched), health)
     malformed = Malformed(NOT_FOUND, lambda caller: None)

@@ -103,6 +103,12 @@ FIGURES: dict[str, Figure] = {
     "truc_directory_age_seconds": _gauge("How long ago it was signed."),
     "truc_directory_nodes": _gauge("Nodes in it."),
     "truc_directory_units": _gauge("Units in it."),
+    "truc_directory_refused": _counter(
+        "Editions of a folder or a peer that were refused; tried again later.", "reason"
+    ),
+    "truc_directory_certificates_unusable": _gauge(
+        "Certificates in it that cannot be used and are left out; each costs its owner alone."
+    ),
     "truc_certificate_expiry_timestamp_seconds": _gauge("When a certificate expires: mesh or vxp.", "use"),
     # This watch
     "truc_watch_missing": _gauge("Groups of figures that could not be read in time for this scrape."),

@@ -5,14 +5,15 @@ Figures that cannot be read in time are left out and said to be missing: a scrap
 
 import asyncio
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from node.errors import Fault
 from node.flow.views.queue_counts import QueueCounter, QueueCounts
 from node.model.directory import Directory
 from node.model.office import PeerView
+from node.model.reason import Reason
 from node.net.errors import Tally
 from node.net.peers import PeerTally
 from node.node import Node
@@ -38,6 +39,10 @@ class Watched:
     scales: Scales
     first_commit_no: int
     version: str
+    refused: Mapping[Reason, int] = field(default_factory=dict)
+    """Editions of the directory that were refused, by reason."""
+    unusable: Callable[[Directory], int] = lambda directory: 0
+    """How many certificates of a directory cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,8 @@ def _directory(watched: Watched, sight: Sight) -> Filled:
         yield "truc_directory_age_seconds", _one(_age_s(sight.now_ms, directory.signed_time_ms))
     yield "truc_directory_nodes", _one(len(directory.nodes))
     yield "truc_directory_units", _one(sight.units)
+    yield "truc_directory_refused", [((reason.name,), count) for reason, count in watched.refused.items()]
+    yield "truc_directory_certificates_unusable", _one(watched.unusable(directory))
     ends = watched.certificates.items()
     yield "truc_certificate_expiry_timestamp_seconds", [((use,), at_ms / 1000) for use, at_ms in ends]
 
