@@ -6,6 +6,7 @@ from node.flow.counters import Counters
 from node.flow.expiry import sweep
 from node.flow.loop import Tasks
 from node.flow.receive import arrival
+from node.flow.receive.slices import Slices
 from node.flow.send import receipts
 from node.flow.signals import Signals
 from node.model.policy import Policy
@@ -21,13 +22,20 @@ class Sweeper:
     """Looks every `sweep_every_ms` at what is due."""
 
     def __init__(
-        self, ports: Ports, policy: Policy, signals: Signals, counters: Counters, body_files: BodyFiles
+        self,
+        ports: Ports,
+        policy: Policy,
+        signals: Signals,
+        counters: Counters,
+        body_files: BodyFiles,
+        slices: Slices,
     ) -> None:
         self._ports = ports
         self._policy = policy
         self._signals = signals
         self._counters = counters
         self._body_files = body_files
+        self._slices = slices
         self._tasks = Tasks(signals.bug.send)
 
     async def start(self) -> None:
@@ -49,6 +57,8 @@ class Sweeper:
 
     async def sweep_once(self) -> int:
         """Do what is due; return how many things that were."""
+        # What is still arriving here must have arrived before it can expire.
+        finished = await self._slices.finish_all()
         now_ms = self._ports.clock.now_ms()
         due = await self._ports.store.transact(lambda tx: sweep.due(tx, now_ms, SWEEP_ITEMS_MAX))
         for item in due:
@@ -64,7 +74,7 @@ class Sweeper:
         if due or shown:
             self._signals.notice.send(None)
         await self._body_files.sweep(now_ms)
-        return len(due) + shown
+        return finished + len(due) + shown
 
     async def _expire(self, item: sweep.Due, now_ms: int) -> None:
         own_id = self._ports.keys.node_id
