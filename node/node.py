@@ -19,6 +19,7 @@ from node.flow.counters import Counters
 from node.flow.document.aliases import author_names, meant_by
 from node.flow.inbox import inbox
 from node.flow.receive.reception import Reception
+from node.flow.receive.slices import Slices
 from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.send.routing import Outlook
@@ -61,12 +62,14 @@ class Node:
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
         self.reader = PacketReader(ports, self.wrapper)
         self.body_files = BodyFiles(ports)
+        self.slices = Slices(ports, policy, self.signals, self.reader)
         self.reception = Reception(
             ports,
             policy,
             self.signals,
             self.counters,
             self.wrapper,
+            self.slices,
             self.body_files,
             self.peers_seen,
             self.agreed_time,
@@ -74,7 +77,7 @@ class Node:
         )
         self._software = software
         self._views = Views(ports, self.reader, calendar or Calendar(), policy.urgent_within_ms)
-        self._intake = Intake(ports, policy, self.signals, self.counters, self.wrapper, self.body_files)
+        self._intake = Intake(ports, policy, self.signals, self.counters, self.wrapper, self.slices, self.body_files)
 
     # --- an office hands a packet in ---------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ class Policy:
     chunk_bytes: int = 256 * KIB
     submit_group_max: int = 128
     """Submissions that share one signature and one commit."""
+    arrive_at_once: int = 200
+    """Units of this node at which a packet arrives in one transaction; at more of them it arrives in slices of so many."""
     expire_after_ms: int = 30 * DAY_MS
     ask_after_expiry_ms: int = 7 * DAY_MS
     """So long after a packet's time is over its recipient's node is asked whether it has it. Later answers count all the same."""

@@ -24,7 +24,7 @@ class Loops:
         greeter = Greeter(ports, policy, signals, peer_health, node.peers_seen, node.agreed_time, node.hello)
         parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, signals)
         self.dispatcher = Dispatcher(ports, policy, signals, parts, peer_health, greeter, Loopback(node.reception))
-        self.sweeper = Sweeper(ports, policy, signals, node.counters, node.body_files, node.agreed_time)
+        self.sweeper = Sweeper(ports, policy, signals, node.counters, node.body_files, node.agreed_time, node.slices)
         self.duty_loop = DutyLoop(ports, policy, signals, node.reader.header, node.submit)
         self.notifier = Notifier(ports, policy, signals, hooks)
         self._all = (self.dispatcher, self.sweeper, self.duty_loop, self.notifier)

@@ -31,6 +31,7 @@
       x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet that brought that document
       y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           head: when the last act was signed
                         … party 0x00 packet_id                    DossierRecord           packet about that document that the unit knows
+      A    arriving     packet_id                                 ArrivingRecord          goes on arriving at its units, slice by slice
       z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
 
 Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. A dossier row with a party
@@ -77,6 +78,16 @@ def packet_of_delivery(key: bytes) -> bytes:
 def unit_after_id(key: bytes) -> str:
     """Return the unit of a delivery or inbox entry key."""
     return key[17:].decode()
+
+
+def arriving(packet_id: bytes) -> bytes:
+    """Key of how far a packet has come that arrives slice by slice."""
+    return ARRIVING + packet_id
+
+
+def packet_of_arriving(key: bytes) -> bytes:
+    """Return the packet id of such a key."""
+    return key[1:]
 
 
 def inbox(unit: str) -> bytes:
@@ -300,6 +311,7 @@ LATER = b"l"
 OUTBOX = b"o"
 DELIVERIES = b"d"
 DUE = b"z"
+ARRIVING = b"A"
 HELD = b"h"
 DUTIES = b"w"
 PEERS = b"p"

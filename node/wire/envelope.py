@@ -74,7 +74,9 @@ def decode_envelope(octets: bytes) -> Envelope:
 
     A packet is looked at several times within a second, when it comes, is fetched and is answered, so the last envelopes are remembered.
     """
-    return _remembered(octets) if len(octets) <= REMEMBERED_BYTES_MAX else _decode(octets)
+    if len(octets) <= REMEMBERED_BYTES_MAX:
+        return _remembered(octets)
+    return _remembered_large(octets) if len(octets) <= LARGE_BYTES_MAX else _decode(octets)
 
 
 def _decode(octets: bytes) -> Envelope:
@@ -108,9 +110,11 @@ def _decode(octets: bytes) -> Envelope:
     return envelope
 
 
-# Longer envelopes, with hundreds of recipients, are not remembered: the octets kept stay below 4 MiB whatever is sent.
-REMEMBERED_BYTES_MAX = 4 * KIB
+# Of longer envelopes, with hundreds or thousands of recipients, only the last few are remembered, since each of these asks for the same
+# one: the octets kept stay below 6 MiB whatever is sent.
+REMEMBERED_BYTES_MAX, LARGE_BYTES_MAX = 4 * KIB, 512 * KIB
 _remembered = lru_cache(maxsize=1_024)(_decode)
+_remembered_large = lru_cache(maxsize=4)(_decode)
 
 
 def is_node_id(text: str) -> bool:

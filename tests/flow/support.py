@@ -231,14 +231,8 @@ class Place:
 
     def sweeper(self) -> Sweeper:
         """Return the sweeper of the node, without its loop."""
-        return Sweeper(
-            self.ports,
-            self.node.policy,
-            self.node.signals,
-            self.node.counters,
-            self.node.body_files,
-            self.node.agreed_time,
-        )
+        node, agreed = self.node, self.node.agreed_time
+        return Sweeper(self.ports, node.policy, node.signals, node.counters, node.body_files, agreed, node.slices)
 
     def duty_loop(self) -> DutyLoop:
         """Return the duty loop of the node, without its loop."""

@@ -59,6 +59,7 @@ POLICY = Policy(
     chunk_bytes=1_024,
     submit_group_max=8,
     ask_first_bytes=600,
+    arrive_at_once=1,
     custody_retry_ms=5 * 60_000,
     back_off_max_ms=6 * 60_000,
     hello_every_ms=20 * 60_000,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from node.flow.bodies import refs
 from node.flow.inbox import inbox
+from node.flow.receive import slices
 from node.flow.send import outbox, receipts
 from node.flow.webhooks import notices
 from node.model.delivery import State, after_receipt
@@ -86,18 +87,22 @@ def expired_receipt(tx: Tx, packet_id: bytes, node_id: str, now_ms: int) -> Rece
 def expire(tx: Tx, item: Due, believed: receipts.Believed | None, now_ms: int, policy: Policy) -> int:
     """Let deliveries fail by our own receipt, let their nodes be asked, and plan the end of the asking and the forgetting.
 
-    Returns how many deliveries failed.
+    Returns how many deliveries failed. A packet that is still arriving at units of this node, in slices, stays due until it has.
     """
-    failed = 0
+    if slices.is_unfinished(tx, item.packet_id):
+        return 0
+    failed: list[str] = []
     tx.delete(item.key)
     if believed is not None:
         receipts.keep(tx, believed)
         for outcome in believed.receipt.outcomes:
-            failed += _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms)
+            if _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms):
+                failed.append(outcome.unit)
+        notices.happened_to(tx, item.packet_id, NoticeKind.ENDED, failed, now_ms)
     outbox.only_ask(tx, item.packet_id, now_ms)
     tx.put(keys.due(now_ms + policy.ask_after_expiry_ms, keys.DUE_ASK_NO_MORE, item.packet_id), b"")
     tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, item.packet_id), b"")
-    return failed
+    return len(failed)
 
 
 def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) -> bool:
@@ -111,7 +116,6 @@ def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) 
     record.end_time_ms = now_ms
     record.receipt_node = signer
     save(tx, key, record)
-    notices.happened_to(tx, packet_id, NoticeKind.ENDED, [outcome.unit], now_ms)
     return True
 
 
@@ -127,6 +131,9 @@ def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
     Returns the body's digest if no other packet names it either: the caller then removes its file, if it is one.
     """
     tx.delete(item.key)
+    if slices.is_unfinished(tx, item.packet_id):
+        tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
+        return None
     packet = load(tx, keys.packet(item.packet_id), PacketRecord)
     if packet is None or packet.body_forgotten:
         return None

@@ -14,6 +14,7 @@ from node.flow.counters import Counters
 from node.flow.expiry import sweep
 from node.flow.loop import Tasks
 from node.flow.receive import arrival
+from node.flow.receive.slices import Slices
 from node.flow.send import receipts
 from node.flow.signals import Signals
 from node.model.policy import Policy
@@ -49,6 +50,7 @@ class Sweeper:
         counters: Counters,
         body_files: BodyFiles,
         agreed: agreed_time.AgreedTime,
+        slices: Slices,
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -56,6 +58,7 @@ class Sweeper:
         self._counters = counters
         self._body_files = body_files
         self._agreed_time = agreed
+        self._slices = slices
         self._tasks = Tasks(signals.bug.send)
         self._from = b""
         """Place in the table of due rows before which this round has done everything: deleted rows are not walked over again."""
@@ -80,9 +83,10 @@ class Sweeper:
 
     async def sweep_once(self) -> int:
         """Do everything that is due, then the other chores; return how many things were done."""
-        done = 0
         self._from = b""
         await self._write_time_down()
+        # What is still arriving here must have arrived before it can expire.
+        done = await self._slices.finish_all()
         while found := await self._round():
             done += found
         await self._body_files.sweep(self._ports.clock.now_ms())
@@ -131,7 +135,8 @@ class Sweeper:
         signed = iter(receipts.sign_receipts(self._ports.keys, statements))
         believed = [receipts.Believed(one.statement, next(signed)) if one.statement else None for one in items]
         done = await self._ports.store.transact(lambda tx: self._do(tx, items, believed, now_ms))
-        self._from = items[-1].due.key
+        # Past it and not at it: what cannot be done yet stays due, and has its turn at the next sweep.
+        self._from = items[-1].due.key + b"\0"
         self._counters.ended[Reason.EXPIRED_UNCONFIRMED] += done.failed
         if done.failed:
             # The couriers of their nodes ask at once.

@@ -4,4 +4,5 @@ reception.py  the verbs: items of a push, offers, commits       uploads.py   bod
 verify.py     envelope, body and key: is it what it says        opening.py   decrypts and reads the header
 speaker.py    may its origin say this of these units
 accept.py     one transaction: packet, inbox, receipt           arrival.py   what a packet does to the document it is about
+slices.py     the same for thousands of units, some at a time
 """

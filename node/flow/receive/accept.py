@@ -5,13 +5,16 @@ before, the stored receipt is given again, byte for byte, and nothing is written
 entries and receipt become durable together, and the answer leaves after that (law 1).
 """
 
+from dataclasses import dataclass
+
 from node.errors import Denied, Fault
 from node.flow.bodies import refs
 from node.flow.document import dossier
-from node.flow.receive import arrival
+from node.flow.receive import arrival, slices
 from node.flow.receive.verify import Verdict
 from node.flow.send import outbox, receipts
 from node.model.envelope import SignedEnvelope, envelope_sha256_of
+from node.model.header import PacketHeader
 from node.model.mesh import Answer
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -21,6 +24,16 @@ from node.rows import keys
 from node.rows.access import load, save
 from node.rows.records import PacketRecord
 from node.wire import codec
+
+UNFINISHED_RETRY_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A packet that has been taken and is still to arrive at its units (slices.py); the answer is its receipt, and has to wait for that."""
+
+    packet_id: bytes
+    header: PacketHeader
 
 
 def refusal(fault: Fault) -> Answer:
@@ -39,6 +52,8 @@ def decided(tx: Tx, packet_id: bytes, envelope: bytes, node_id: str, target_node
     if packet.envelope != envelope:
         raise Denied(Reason.ENVELOPE_CONFLICT, f"another envelope was accepted as {packet_id.hex()}")
     final = receipts.kept(tx, packet_id, Level.DELIVERED, target_node)
+    if final is not None and target_node == node_id and slices.is_unfinished(tx, packet_id):
+        return Answer(None, Reason.PEER_BUSY, UNFINISHED_RETRY_MS, "the packet is arriving at its units")
     if final is not None:
         return Answer(final)
     if target_node == node_id:
@@ -58,23 +73,30 @@ def renew_signature(tx: Tx, packet_id: bytes, signed: SignedEnvelope) -> None:
 
 def store_all(
     tx: Tx, verdicts: list[tuple[Verdict, SignedReceipt]], node_id: str, now_ms: int, policy: Policy
-) -> list[Answer]:
-    """Write what is new of several verdicts and return an answer for each, in order."""
+) -> list[Answer | Begun]:
+    """Write what is new of several verdicts and return an answer for each, in order; or that it is only begun."""
     return [_store_one(tx, verdict, signed, node_id, now_ms, policy) for verdict, signed in verdicts]
 
 
-def _store_one(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int, policy: Policy) -> Answer:
+def _store_one(
+    tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int, policy: Policy
+) -> Answer | Begun:
     envelope, parcel = verdict.envelope, verdict.parcel
     try:
         before = decided(tx, envelope.packet_id, parcel.signed_envelope.envelope, node_id, parcel.target_node)
     except Fault as fault:
         return refusal(fault)
     if before is not None:
+        if verdict.header is not None and slices.is_unfinished(tx, envelope.packet_id):
+            return Begun(envelope.packet_id, verdict.header)
         if parcel.target_node != node_id:
             renew_signature(tx, envelope.packet_id, parcel.signed_envelope)
         return before
     _put_packet(tx, verdict, now_ms)
     if verdict.receipt.level is Level.DELIVERED:
+        if verdict.header is not None and len(verdict.accepted_units) > policy.arrive_at_once:
+            slices.begin(tx, receipts.Believed(verdict.receipt, signed))
+            return Begun(envelope.packet_id, verdict.header)
         if verdict.header is not None:
             arrival.deliver(tx, envelope, verdict.header, verdict.accepted_units, now_ms, policy)
         receipts.keep(tx, receipts.Believed(verdict.receipt, signed))

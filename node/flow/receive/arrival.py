@@ -36,6 +36,17 @@ def deliver(
     tx: Tx, envelope: Envelope, header: PacketHeader, units: Iterable[str], now_ms: int, policy: Policy
 ) -> None:
     """Let a packet arrive at units of this node, and plan the forgetting of its body."""
+    serve(tx, envelope, header, units, now_ms, policy)
+    plan_forgetting(tx, envelope, now_ms, policy)
+
+
+def plan_forgetting(tx: Tx, envelope: Envelope, now_ms: int, policy: Policy) -> None:
+    """Let it be looked whether the body of a packet that has arrived is still needed, when it was kept long enough."""
+    tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, envelope.packet_id), b"")
+
+
+def serve(tx: Tx, envelope: Envelope, header: PacketHeader, units: Iterable[str], now_ms: int, policy: Policy) -> None:
+    """Let a packet arrive at units of this node."""
     deeds = deeds_of(header, envelope.units_by_alias)
     for unit in units:
         if envelope.kind is PacketKind.STATUS and not _takes_back(tx, envelope, header, unit, deeds):
@@ -44,7 +55,6 @@ def deliver(
             inbox.put(tx, envelope, unit, now_ms)
         else:
             _arrive(tx, envelope, header, deeds, unit, now_ms, policy)
-    tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, envelope.packet_id), b"")
 
 
 def _takes_back(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, deeds: list[Deed]) -> bool:

@@ -19,6 +19,7 @@ from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
 from node.flow.receive import accept, older, verify
 from node.flow.receive.opening import open_parcel
+from node.flow.receive.slices import Slices
 from node.flow.receive.speaker import require_speaker, with_known_aliases
 from node.flow.receive.uploads import Uploads
 from node.flow.send import receipts
@@ -35,6 +36,9 @@ from node.seal.wrap import Wrapper
 Brought = verify.Verdict | receipts.Believed | Answer
 """The outcome of an item before anything is written."""
 
+ENVELOPE_WEIGHT = 20
+"""An octet of an envelope costs as much as so many of a body: each recipient's code is checked, and looked up in the directory."""
+
 
 class Reception:
     """Takes from peers. `introduce` returns how this node introduces itself."""
@@ -46,6 +50,7 @@ class Reception:
         signals: Signals,
         counters: Counters,
         wrapper: Wrapper,
+        slices: Slices,
         body_files: BodyFiles,
         peers_seen: PeersSeen,
         agreed_time: AgreedTime,
@@ -61,6 +66,7 @@ class Reception:
         self._agreed_time = agreed_time
         self._introduce = introduce
         self._uploads = Uploads(ports, policy, wrapper, body_files)
+        self._slices = slices
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
@@ -77,7 +83,7 @@ class Reception:
     async def push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]:
         """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
         self._called_by(peer_id)
-        weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
+        weight = sum(_weight(item) for item in items if isinstance(item, PushPacket))
         is_sure = self._is_sure()
         found = await self._ports.workers.run(
             weight, lambda: [self._verify(peer_id, item, is_sure=is_sure) for item in items]
@@ -263,12 +269,13 @@ class Reception:
         told = [one for one in brought if isinstance(one, receipts.Believed)]
         now_ms = self._ports.clock.now_ms()
 
-        def write(tx: Tx) -> tuple[list[Answer], list[Answer], list[Reason]]:
+        def write(tx: Tx) -> tuple[list[Answer | accept.Begun], list[Answer], list[Reason]]:
             ended: list[Reason] = []
             taken = [accept.take_receipt(tx, one, peer_id, self._node_id, now_ms, ended) for one in told]
             return accept.store_all(tx, pairs, self._node_id, now_ms, self._policy), taken, ended
 
-        stored, taken, ended = await self._ports.store.transact(write)
+        decided, taken, ended = await self._ports.store.transact(write)
+        stored = [await self._finished(one) if isinstance(one, accept.Begun) else one for one in decided]
         stored = await self._verifiable(stored)
         self._counters.have_ended(ended)
         for (verdict, mine), answer in zip(pairs, stored, strict=True):
@@ -288,3 +295,17 @@ class Reception:
             else next(by_receipt)
             for one in brought
         ]
+
+    async def _finished(self, begun: accept.Begun) -> Answer:
+        """Let a packet arrive at all its units; only then its receipt is true."""
+        try:
+            signed = await self._slices.finish(begun.packet_id, begun.header)
+            assert signed is not None, "a packet arrives in slices by its receipt"
+            return Answer(signed)
+        except Fault as fault:
+            return accept.refusal(fault)
+
+
+def _weight(item: PushPacket) -> int:
+    """Return the octets that are handled for an item: those of its body, and for a circular to thousands its recipients' codes."""
+    return len(item.body) + len(item.parcel.signed_envelope.envelope) * ENVELOPE_WEIGHT

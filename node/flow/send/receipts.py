@@ -14,7 +14,7 @@ from node.flow.webhooks import notices
 from node.model.delivery import State, after_receipt, is_settled
 from node.model.directory import Directory
 from node.model.reason import Reason
-from node.model.receipt import Level, Receipt, SignedReceipt
+from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
 from node.model.statement import times_of
 from node.model.webhook import NoticeKind
 from node.ports import Keys, Tx
@@ -91,11 +91,19 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
 
     The outbox row goes when no unit that the signer serves waits any more.
     """
-    receipt = believed.receipt
     keep(tx, believed)
+    ended = apply_outcomes(tx, believed.receipt, believed.receipt.outcomes, now_ms, relay_node=relay_node)
+    _settle_row(tx, believed, len(ended))
+    return ended
+
+
+def apply_outcomes(
+    tx: Tx, receipt: Receipt, outcomes: Sequence[Outcome], now_ms: int, *, relay_node: str = ""
+) -> list[Reason]:
+    """Let some outcomes of a DELIVERED receipt, which is kept, change their deliveries; return the reason of each that became final."""
     changed: list[str] = []
     ended: list[Reason] = []
-    for outcome in receipt.outcomes:
+    for outcome in outcomes:
         key = keys.delivery(receipt.packet_id, outcome.unit)
         record = load(tx, key, DeliveryRecord)
         # A node speaks for the units it serves: for the delivery that was routed to it, and for no other.
@@ -111,7 +119,6 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
         ended.append(outcome.reason)
     if changed:
         notices.happened_to(tx, receipt.packet_id, NoticeKind.ENDED, changed, now_ms)
-    _settle_row(tx, believed, len(changed))
     return ended
 
 

@@ -8,6 +8,7 @@ is a file, and no file may stay that no packet names: after any outcome the stor
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 
 from node.errors import Deferred, Denied, Fault, Rejected
@@ -16,6 +17,7 @@ from node.flow.counters import Counters
 from node.flow.document import acts, dossier
 from node.flow.document.aliases import aliases_in
 from node.flow.duties.duty import NODE_SYSTEM
+from node.flow.receive.slices import Slices
 from node.flow.send.reroute import note_routed, routes_digest
 from node.flow.signals import Signals
 from node.flow.submit import store
@@ -41,6 +43,8 @@ SMALL_PACKET_BYTES_MAX = 1024 * 1024
 """Packets up to this are read and encrypted whole; larger ones flow."""
 ZIP_WEIGHT_BYTES = 1024 * 1024
 """Weight of a small packet with a zip in it for the workers: opening the zip may take longer than the packet's own size says."""
+ADDRESSED_AS_BYTES, SIGNED_AS_BYTES = 400, 200
+"""Weight of a recipient for the workers: when it is looked up in the directory, and when envelope and receipt are written."""
 
 
 class Intake:
@@ -53,6 +57,7 @@ class Intake:
         signals: Signals,
         counters: Counters,
         wrapper: Wrapper,
+        slices: Slices,
         body_files: BodyFiles,
     ) -> None:
         self._ports = ports
@@ -61,6 +66,7 @@ class Intake:
         self._signals = signals
         self._counters = counters
         self._wrapper = wrapper
+        self._slices = slices
         self._body_files = body_files
         self._routes: tuple[Directory, bytes] | None = None
         self._large = LargeSubmit(ports, policy, body_files)
@@ -107,7 +113,7 @@ class Intake:
 
     async def _hand_over(self, system: System, submission: Submission, sealed: Sealed) -> SubmitResult:
         if sealed.body is not None and len(sealed.body) <= self._policy.inline_body_bytes_max:
-            return await self._submits.ask(await self._draft(system, submission, sealed))
+            return await self._stored(await self._draft(system, submission, sealed))
         # The caller may go away meanwhile; it must be settled all the same whether a packet names the file.
         return await self._body_files.to_the_end(self._hand_over_file(system, submission, sealed))
 
@@ -121,9 +127,19 @@ class Intake:
             draft = await self._draft(system, submission, sealed)
             if draft.body is not None:
                 await self._ports.bodies.put(body_sha256, draft.body)
-            return await self._submits.ask(replace(draft, body=None))
+            return await self._stored(replace(draft, body=None))
         finally:
             await self._body_files.drop([body_sha256])
+
+    async def _stored(self, draft: Draft) -> SubmitResult:
+        """Store a draft with others, and let it arrive at recipients on this very node if these are very many."""
+        result = await self._submits.ask(draft)
+        local = sum(node == self._node_id for node in draft.addressed.routes.values())
+        if local > self._policy.arrive_at_once:
+            # The packet is taken, whatever becomes of this: a repeat, or the sweeper, goes on with it.
+            with suppress(Fault):
+                await self._slices.finish(result.packet_id, draft.header)
+        return result
 
     async def _seal_small(self, packet: bytes) -> Sealed:
         require_size(len(packet), self._policy)
@@ -136,12 +152,17 @@ class Intake:
 
     async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
-        aliases = aliases_in(sealed.header, directory, now_ms)
+        run, weight = self._ports.workers.run, _recipients(sealed.header) * ADDRESSED_AS_BYTES
+        aliases = await run(weight, lambda: aliases_in(sealed.header, directory, now_ms))
         everybody: list[str] = []
         if acts.asks_its_own_author(sealed.header, aliases):
             code = parse_code(sealed.header.sender).text
             everybody = await self._everybody_asked(sealed.header, system, aliases.get(code, code))
-        addressed = address(sealed.header, system, directory, now_ms, aliases=aliases, instead=everybody)
+        weight += len(everybody) * ADDRESSED_AS_BYTES
+        addressed = await run(
+            weight,
+            lambda: address(sealed.header, system, directory, now_ms, aliases=aliases, instead=everybody),
+        )
         require_served(addressed, submission, self._policy)
         return Draft(
             system,
@@ -216,11 +237,16 @@ class Intake:
             raise Deferred(
                 Reason.DIRECTORY_EMPTY, f"the directory has no valid sealing key of this node, {self._node_id}"
             )
-        signed = store.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
+        weight = sum(len(draft.addressed.routes) for draft in drafts) * SIGNED_AS_BYTES
+        signed = await ports.workers.run(
+            weight, lambda: store.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
+        )
+        # Read again: couriers rely on rows that are written in the order of their times.
+        stored_ms = ports.clock.now_ms()
 
         def write(tx: Tx) -> tuple[list[SubmitResult | TooEarly | Exception], list[Signed], bool]:
             stored: list[Signed] = []
-            answers = store.store_group(tx, signed, now_ms, policy, stored)
+            answers = store.store_group(tx, signed, stored_ms, policy, stored)
             maps = {one.draft.routed_by for one in stored}
             return answers, stored, bool(stored) and note_routed(tx, maps, stored[0].envelope.packet_id)
 
@@ -253,6 +279,11 @@ class Intake:
         for place, packet_id in zip(places, found, strict=True):
             drafts[place] = replace(drafts[place], answers_packet_id=packet_id)
         return drafts
+
+
+def _recipients(header: PacketHeader) -> int:
+    """Return how many recipients a packet names."""
+    return len(header.recipients) + len(acts.named_besides_to(header))
 
 
 def _after(draft: Draft, answer: SubmitResult | TooEarly | Exception) -> Draft:

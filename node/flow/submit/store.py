@@ -7,6 +7,7 @@ stored it, however the two race (law 3). The same transaction serves recipients 
 before it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from node.flow.bodies import refs
 from node.flow.bodies.summary import sealed_header
 from node.flow.document import acts, dossier
 from node.flow.duties.duty import NODE_SYSTEM
-from node.flow.receive import arrival
+from node.flow.receive import arrival, slices
 from node.flow.send import outbox, receipts
 from node.flow.submit import duplicates
 from node.flow.submit.check import Addressed
@@ -217,7 +218,10 @@ def _store(tx: Tx, signed: Signed, now_ms: int, policy: Policy) -> SubmitResult:
     tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
     tx.put(keys.sent_row(draft.system.name, now_ms, envelope.packet_id), b"")
     if signed.own_receipt is not None:
-        deliver_locally(tx, signed, now_ms, policy)
+        if len(signed.own_receipt.receipt.outcomes) > policy.arrive_at_once:
+            slices.begin(tx, signed.own_receipt)
+        else:
+            deliver_locally(tx, signed, now_ms, policy)
     result = SubmitResult(
         submission_id=draft.submission.submission_id,
         packet_id=envelope.packet_id,
@@ -258,13 +262,17 @@ def _put_packet(tx: Tx, signed: Signed, findings: tuple[Finding, ...], now_ms: i
 
 def _put_deliveries(tx: Tx, signed: Signed, now_ms: int) -> None:
     envelope, own_node = signed.envelope, signed.envelope.origin_node
-    units_by_node: dict[str, int] = {}
-    for unit, node in signed.draft.addressed.routes.items():
-        record = DeliveryRecord(state=State.WAITING, reason=Reason.QUEUED, node_id=node)
-        save(tx, keys.delivery(envelope.packet_id, unit), record)
-        if node != own_node:
-            units_by_node[node] = units_by_node.get(node, 0) + 1
+    routes = signed.draft.addressed.routes
+    units_by_node = Counter(routes.values())
+    waiting = {
+        node: DeliveryRecord(state=State.WAITING, reason=Reason.QUEUED, node_id=node).SerializeToString()
+        for node in units_by_node
+    }
+    for unit, node in routes.items():
+        tx.put(keys.delivery(envelope.packet_id, unit), waiting[node])
     for node, count in units_by_node.items():
+        if node == own_node:
+            continue
         row = outbox.packet_row(envelope, keys.OUTBOX_PACKET, count, now_ms)
         outbox.enqueue(tx, node, envelope.lane, envelope.packet_id, keys.OUTBOX_PACKET, row)
 

@@ -57,6 +57,7 @@ def test_the_statements_of_a_slice_share_a_signature_and_a_commit() -> None:
             here.node.counters,
             here.node.body_files,
             here.node.agreed_time,
+            here.node.slices,
         )
         assert await loop.sweep_once() == sweeper.SLICE_ITEMS_MAX
         assert signings == [sweeper.SLICE_ITEMS_MAX]

@@ -350,6 +350,28 @@ class InboxRecord(_message.Message):
 Global___InboxRecord: _TypeAlias = InboxRecord  # noqa: Y015
 
 @_typing.final
+class ArrivingRecord(_message.Message):
+    """How far a packet has come that arrives at very many units of this node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVED_FIELD_NUMBER: _builtins.int
+    served: _builtins.int
+    """How many of the units that its receipt accepts, in the receipt's order, have it."""
+    def __init__(
+        self,
+        *,
+        served: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["served", b"served"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArrivingRecord: _TypeAlias = ArrivingRecord  # noqa: Y015
+
+@_typing.final
 class DossierRecord(_message.Message):
     """One packet in the dossier of a document: what one unit knows of it. The dossier's head has only create_time_ms: the last act's."""
 
