@@ -88,6 +88,9 @@ class Switches:
         return extra + (f" --only {','.join(sorted(self.only))}" if self.only is not None else "")
 
 
+DEFAULT = Switches()
+
+
 def named(text: str | None) -> frozenset[str]:
     """Read names from the command line; "all" stands for all of them. Raises ValueError for one that there is not."""
     names = frozenset(filter(None, (text or "").split(",")))

@@ -256,6 +256,10 @@ class World:
         self.network.admits = self._admits
         self.poisons: Callable[[str], bool] = lambda bug: False
         """Tells whether a bug that somebody met is one that the day has put there."""
+        self.wounds: dict[str, Any] = {}
+        """Damage of disks, by machine (decay.py)."""
+        self.wounded: set[str] = set()
+        """Machines whose disks are damaged now, or were: they may say that they are broken."""
 
     def _system_of(self, name: str, crowd: Mapping[str, tuple[str, ...]]) -> System | None:
         units = (self.book.units_of(name) | set(UNITS[name])) - set(crowd.get(name, ()))
