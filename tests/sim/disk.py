@@ -33,6 +33,10 @@ class Disk:
         self.full_at_sync = False
         """Writes are taken, and only the sync finds now and then that there is no space (delayed allocation)."""
         self.burns = 0
+        self.fit: Callable[[MemoryStore], None] = lambda store: None
+        """Called with every store that this disk comes to hold (decay.py)."""
+        self.read_body: Callable[[bytes, bytes], bytes] = lambda body_sha256, data: data
+        """Returns what is read of octets of a body."""
         self._loop = loop
         self._numbers = numbers
         self._trace = trace
@@ -72,12 +76,14 @@ class Disk:
         if unsynced:
             self._trace(self._name, f"loses {unsynced - keep} of {unsynced} unsynced commits")
         self.store = self.store.crash(keep)
+        self.fit(self.store)
         self.bodies = self.bodies.crash()
 
     def burn(self) -> None:
         """Lose everything."""
         self.burns += 1
         self.store, self.bodies = MemoryStore(self), MemoryBodies(self)
+        self.fit(self.store)
 
     def durable(self, key: bytes) -> bytes | None:
         """Return the value that a crash at this very moment would surely leave under a key."""
@@ -117,6 +123,7 @@ class SimBodies:
     """The port `Bodies` as one process sees it."""
 
     def __init__(self, disk: Disk, process: Process) -> None:
+        self._disk = disk
         self._bodies = disk.bodies
         self._process = process
 
@@ -138,7 +145,7 @@ class SimBodies:
     async def read(self, body_sha256: bytes, offset_bytes: int, size_bytes: int) -> bytes:
         """Return octets of a body."""
         self._process.check_alive()
-        return await self._bodies.read(body_sha256, offset_bytes, size_bytes)
+        return self._disk.read_body(body_sha256, await self._bodies.read(body_sha256, offset_bytes, size_bytes))
 
     async def remove(self, body_sha256: bytes) -> None:
         """Remove a body."""

@@ -39,7 +39,7 @@ def check_hooks(world: World, ledger: Ledger, *, clocks_jump: bool) -> None:
         looks = [notice["time_ms"] for notice in notices if notice["kind"] == NoticeKind.LOOK.word]
         told = Counter((n["kind"], n["unit"], n["packet_id"]) for n in notices if n["kind"] != NoticeKind.LOOK.word)
         happened: dict[Event, list[int]] = {}
-        for event, time_ms in _events(ledger, name):
+        for event, time_ms in _events(ledger, name, receiver.system.units):
             happened.setdefault(event, []).append(time_ms)
         for event, times_ms in happened.items():
             missing = len(times_ms) - told[event.name]
@@ -53,10 +53,10 @@ def check_hooks(world: World, ledger: Ledger, *, clocks_jump: bool) -> None:
                 ledger.breaks("hook", f"{name}: was told of {invented}, which nobody has seen")
 
 
-def _events(ledger: Ledger, name: str) -> Iterator[tuple[Event, int]]:
+def _events(ledger: Ledger, name: str, units: frozenset[str]) -> Iterator[tuple[Event, int]]:
     """Yield what concerns the system of a node, each with the node's own time of it."""
     for (unit, packet_id), received in ledger.received.items():
-        if received.node_id == name:
+        if received.node_id == name and unit in units:
             yield Event(NoticeKind.ARRIVED, unit, packet_id), received.entry.accept_time_ms
     for sent in ledger.sent.values():
         view = ledger.views.get(sent.result.packet_id)

@@ -13,12 +13,14 @@ from node.model.delivery import State
 from node.model.office import DeliveryView, OutboxView
 from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
-from node.model.statement import times_of
 from node.rows import keys
 from node.rows.records import PacketRecord
-from node.seal.signature import RECEIPT_LABEL, verify_by
+from node.seal.signature import RECEIPT_LABEL, verify
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
+from tests.sim import agree_law, once_law
+from tests.sim.both_sides import sides_of
+from tests.sim.expiry_laws import EXPIRED_LAW, SUPERSEDE_LAW, check_expired, check_superseded
 from tests.sim.hook_laws import check_hooks
 from tests.sim.ledger import Ledger, Sent
 from tests.sim.life_laws import check_lives, excuses, lives_of
@@ -67,8 +69,10 @@ class Watch:
             self._ledger.breaks("I5", f"{receipt.signer_node} signed two receipts for {receipt.packet_id.hex()}")
 
 
-async def check(world: World, ledger: Ledger, *, clocks_jump: bool = False) -> None:
-    """Check everything that must hold at rest; what does not is noted in the ledger."""
+async def check(
+    world: World, ledger: Ledger, *, clocks_jump: bool = False, asked: frozenset[str] = frozenset()
+) -> None:
+    """Check everything that must hold at rest, and those laws of switches.py that are asked; what does not is noted in the ledger."""
     tracked = [sent for sent in ledger.sent.values() if await _check_known(world, ledger, sent)]
     if len(tracked) < len(ledger.sent):
         return
@@ -77,7 +81,9 @@ async def check(world: World, ledger: Ledger, *, clocks_jump: bool = False) -> N
         for delivery in ledger.views[sent.result.packet_id].deliveries:
             life = None if sent.is_report else lives[sent.paper.sender, sent.paper.document_id, delivery.unit]
             _check_delivery(world, ledger, sent, delivery, excused=life is not None and excuses(life, sent))
-    await check_lives(world, ledger, clocks_jump=clocks_jump)
+    if "retention" not in world.faults:
+        await check_lives(world, ledger, clocks_jump=clocks_jump)
+    _check_both_sides(world, ledger, asked)
     check_hooks(world, ledger, clocks_jump=clocks_jump)
     calls, origin, target, minute = world.network.busiest
     if calls > CALLS_PER_MINUTE_MAX:
@@ -86,6 +92,21 @@ async def check(world: World, ledger: Ledger, *, clocks_jump: bool = False) -> N
         await _check_outbox(world, ledger, name)
         _check_secrets(world, ledger, name)
         _check_bodies(world, ledger, name)
+
+
+def _check_both_sides(world: World, ledger: Ledger, asked: frozenset[str]) -> None:
+    """Laws that ask what the author was told against what the recipient has."""
+    sides = sides_of(world)
+    if EXPIRED_LAW in asked:
+        check_expired(sides, ledger)
+    if SUPERSEDE_LAW in asked:
+        check_superseded(sides, ledger)
+    if once_law.LAW in asked:
+        once_law.check_once(sides, ledger)
+    if agree_law.LAW in asked:
+        lives = [(life, sent) for life in lives_of(ledger) for sent in life.acts]
+        excused = {(sent.result.packet_id, life.unit) for life, sent in lives if excuses(life, sent)}
+        agree_law.check_agreement(sides, ledger, excused, swept="retention" in world.faults)
 
 
 async def _check_known(world: World, ledger: Ledger, sent: Sent) -> bool:
@@ -100,9 +121,9 @@ async def _check_known(world: World, ledger: Ledger, sent: Sent) -> bool:
         ledger.breaks("law 1", f"{name} was accepted, and Track says {fault}")
         return False
     ledger.tracked(view)
-    refused = {canonical(one.code) for one in sent.result.refused}
+    refused = world.book.meanings({canonical(one.code) for one in sent.result.refused})
     written = zip(paper.recipients, paper.written, strict=True)
-    expected = {code for code, spelt in written if canonical(spelt) not in refused}
+    expected = {code for code, spelt in written if canonical(spelt) not in refused and code not in refused}
     if {delivery.unit for delivery in view.deliveries} != expected or sent.result.recipients_served != len(expected):
         ledger.breaks("law 2", f"{name}: for {expected}, shown for {[one.unit for one in view.deliveries]}")
     for unit in paper.recipients:
@@ -124,10 +145,10 @@ def _check_delivery(world: World, ledger: Ledger, sent: Sent, delivery: Delivery
                 ledger.breaks("law 1", f"{name}: said to be delivered, never seen in the inbox")
         elif not received.fetched or not received.acknowledged:
             ledger.breaks("law 1", f"{name}: delivered, and could not be fetched")
-    elif delivery.reason is Reason.RECIPIENT_UNKNOWN and unit == CLOSED_AT_HOME:
+    elif delivery.reason is Reason.RECIPIENT_UNKNOWN and (unit == CLOSED_AT_HOME or world.book.closes(unit)):
         if received is not None:
             ledger.breaks("law 2", f"{name}: refused, and in the inbox all the same")
-    elif not (delivery.reason is Reason.EXPIRED and sent.paper.expire_after_ms):
+    elif delivery.reason not in (Reason.EXPIRED, ledger.unconfirmed) or not sent.paper.expire_after_ms:
         ledger.breaks("law 1", f"{name}: failed without need, {delivery.reason.name}")
     _check_proof(world, ledger, sent, delivery)
 
@@ -139,14 +160,12 @@ def _check_proof(world: World, ledger: Ledger, sent: Sent, delivery: DeliveryVie
         ledger.breaks("law 2", f"{name}: {delivery.state.name} ({delivery.reason.name}) without a receipt")
         return
     receipt = codec.decode_receipt(delivery.signed_receipt.receipt)
-    home = world.machine_of(delivery.unit).name
-    signers = {Level.DELIVERED: home, Level.FAILED: sent.node_id}
-    signer = world.directory.nodes[receipt.signer_node]
+    signers = {Level.DELIVERED: world.book.homes(delivery.unit), Level.FAILED: {sent.node_id}}
+    keys_ever = world.book.entry(receipt.signer_node).signing_keys
     signed = delivery.signed_receipt
-    times_ms = times_of(receipt.create_time_ms, world.machines[sent.node_id].skew.now_ms(0))
-    if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, times_ms):
+    if not any(verify(RECEIPT_LABEL, signed.receipt, signed.signature, key.raw) for key in keys_ever):
         ledger.breaks("I4", f"{name}: its receipt does not verify")
-    if receipt.packet_id != sent.result.packet_id or signers.get(receipt.level) != receipt.signer_node:
+    if receipt.packet_id != sent.result.packet_id or receipt.signer_node not in signers.get(receipt.level, ()):
         ledger.breaks("I4", f"{name}: its receipt is {receipt.level.name} of {receipt.signer_node}")
     outcomes = {outcome.unit: outcome.reason for outcome in receipt.outcomes}
     expected = Reason.NONE if delivery.state is State.DELIVERED else delivery.reason

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 from node.model.delivery import State
 from node.model.envelope import PacketKind
-from node.model.office import InboxEntry, SubmitResult, TrackView
+from node.model.office import DeliveryView, InboxEntry, SubmitResult, TrackView
+from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 from tests.sim.papers import Paper
 
 BY_NODES = ("01", "15")
 """Statuses that nodes send in their units' names."""
+UNCONFIRMED = Reason.__members__.get("EXPIRED_UNCONFIRMED")
 
 
 @dataclass
@@ -59,6 +61,8 @@ class Ledger:
     """By unit and packet id."""
     finals: dict[tuple[bytes, str], tuple[State, SignedReceipt | None]] = field(default_factory=dict)
     """Final states as Track showed them, by packet id and unit."""
+    reasons: dict[tuple[bytes, str], Reason] = field(default_factory=dict)
+    """Reasons of those final states."""
     views: dict[bytes, TrackView] = field(default_factory=dict)
     """Track's answers of last time, by packet id."""
     statuses: dict[tuple[bytes, str], tuple[str, ...]] = field(default_factory=dict)
@@ -67,9 +71,18 @@ class Ledger:
     """Statuses that a node has made itself, by the unit in whose inbox they were seen and packet id."""
     relayed: set[tuple[bytes, str]] = field(default_factory=set)
     """Deliveries whose receipt was brought by a relay."""
+    places: dict[tuple[str, bytes], set[str]] = field(default_factory=dict)
+    """Nodes in whose inboxes a unit's packet was seen, by unit and packet id."""
+    ended_loops: list[str] = field(default_factory=list)
+    """Loops that ended in processes that lived, and are gone since."""
+    unconfirmed: Reason | None = UNCONFIRMED
+    """The reason of a failure that a later DELIVERED supersedes, if there is one."""
+    superseded: int = 0
     broken: list[str] = field(default_factory=list)
     on_break: Callable[[], None] = lambda: None
     """Called when a law is broken."""
+    on_sent: Callable[[Sent], None] = lambda sent: None
+    """Called with each submission that a node has answered for, the first time."""
 
     def breaks(self, law: str, what: str) -> None:
         """Note a broken law."""
@@ -82,6 +95,7 @@ class Ledger:
         first = self.sent.get(key)
         if first is None:
             self.sent[key] = Sent(paper, node_id, result)
+            self.on_sent(self.sent[key])
         elif first.paper.sha256 != paper.sha256:
             self.breaks("law 3", f"{key}: other octets were accepted under the same submission id")
         elif first.result != result:
@@ -107,7 +121,9 @@ class Ledger:
             seen.add(entry.packet_id)
             self._seen(node_id, unit, entry)
         for (of_unit, packet_id), received in self.received.items():
-            if of_unit != unit or received.acknowledged or received.taken or packet_id in seen:
+            if of_unit != unit or received.node_id != node_id:
+                continue
+            if received.acknowledged or received.taken or packet_id in seen:
                 continue
             if received.acknowledge_asked:
                 received.acknowledged = True
@@ -127,6 +143,9 @@ class Ledger:
         elif unit not in paper.recipients:
             self.breaks("I3", f"{unit}: packet {name} is for {paper.recipients}")
         known = self.received.get((unit, entry.packet_id))
+        self.places.setdefault((unit, entry.packet_id), set()).add(node_id)
+        if known is not None and known.node_id != node_id:
+            return  # in two inboxes: L-once (once_law.py)
         if known is None:
             self._first_seen(node_id, unit, entry)
         elif known.taken:
@@ -163,10 +182,11 @@ class Ledger:
             key = (view.packet_id, delivery.unit)
             final = self.finals.get(key)
             now = (delivery.state, delivery.signed_receipt)
-            if final is not None and final != now:
+            if final is not None and final != now and not self._may_follow(key, delivery):
                 self.breaks("law 2", f"{key[0].hex()} for {key[1]}: was {final[0].name} and is {now[0].name}")
             if delivery.state.is_final:
                 self.finals[key] = now
+                self.reasons[key] = delivery.reason
             if delivery.relay_node:
                 self.relayed.add(key)
             codes = tuple(event.code for event in delivery.statuses)
@@ -174,6 +194,13 @@ class Ledger:
             if any(codes.count(code) < before.count(code) for code in before):
                 self.breaks("I7", f"{key[0].hex()} for {key[1]}: statuses {before} became {codes}")
             self.statuses[key] = codes
+
+    def _may_follow(self, key: tuple[bytes, str], delivery: DeliveryView) -> bool:
+        """Tell whether this may be said after a failure: only after one that was not confirmed, and only that it is settled now."""
+        if self.unconfirmed is None or self.reasons.get(key) is not self.unconfirmed:
+            return False
+        self.superseded += delivery.state is State.DELIVERED
+        return delivery.state is not State.WAITING
 
     def statuses_sent(self) -> list[Sent]:
         """Return the accepted status packets of recipients."""

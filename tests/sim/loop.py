@@ -7,6 +7,9 @@ does the same things at the same times, for ever.
 A `Process` is one run of a node. Every task started inside it, and every task those start, belongs to it (a context variable is
 inherited); a crash marks it dead and cancels them all. Its ports ask `alive` first, so nothing that a dying task still does in an
 `except` or `finally` can reach the network or the disk: no clean-up is relied upon.
+
+A process may be paused, as by a stopped virtual machine: whatever of it is ready to run stays ready and does not run, while time goes
+on for everybody. That costs nothing while nothing is paused.
 """
 
 import asyncio
@@ -20,6 +23,8 @@ from typing import Any, TypeVar
 from node.errors import Fault
 
 T = TypeVar("T")
+LOOPS = ("Courier.run", "Greeter.greet", "Sweeper._run", "DutyLoop._run", "Notifier._run")
+"""Coroutines that run as long as their process does (L-loops)."""
 TURNS_WITHOUT_TIME_MAX = 200_000
 """So many turns of the loop at one moment of virtual time mean that something spins."""
 
@@ -71,6 +76,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._timer_numbers = itertools.count()
         super().__init__(NoFiles())
         self.bugs: list[str] = []
+        self.paused: dict[Process, list[asyncio.Handle]] = {}
+        """What is ready to run in each process that is paused."""
         self.set_exception_handler(self._note_bug)
         self.set_task_factory(_own_task)  # type: ignore[arg-type]
 
@@ -117,8 +124,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             ready.append(heapq.heappop(timers)[2])
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
+            if not handle._cancelled and not (self.paused and self._holds_back(handle)):
                 handle._run()
+
+    def _holds_back(self, handle: asyncio.Handle) -> bool:
+        process = handle._context.get(_process)  # type: ignore[attr-defined]
+        if process not in self.paused:
+            return False
+        self.paused[process].append(handle)
+        return True
+
+    def pause(self, process: "Process") -> None:
+        """Let nothing of a process run until `resume`."""
+        if process.alive:
+            self.paused.setdefault(process, [])
+
+    def resume(self, process: "Process") -> None:
+        """Let a process go on where it stood still."""
+        self._ready.extend(self.paused.pop(process, ()))
 
     def _move_on(self, when_s: float) -> None:
         if when_s > self.now_s:
@@ -143,8 +166,16 @@ class Process:
     def __init__(self, name: str, loop: VirtualLoop) -> None:
         self.name = name
         self.alive = True
+        self.began_s = loop.now_s
+        self.ended_loops: list[str] = []
+        """Loops that have ended although the process lives."""
         self._loop = loop
         self._tasks: dict[asyncio.Task[Any], None] = {}
+
+    @property
+    def paused(self) -> bool:
+        """True while it stands still."""
+        return self in self._loop.paused
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Begin a task that dies with this process."""
@@ -173,6 +204,7 @@ class Process:
     def crash(self) -> None:
         """End at once."""
         self.alive = False
+        self._loop.resume(self)
         for task in list(self._tasks):
             task.cancel()
 
@@ -180,6 +212,12 @@ class Process:
         """Raise CancelledError in a task of a dead process: whatever it does no longer happens."""
         if not self.alive:
             raise asyncio.CancelledError(f"{self.name} has crashed")
+
+    def within(self, fn: Callable[[], None]) -> None:
+        """Call `fn` as a part of this process: tasks that it starts belong to it."""
+        context = contextvars.copy_context()
+        context.run(_process.set, self)
+        context.run(fn)
 
     def if_alive(self, fn: Callable[[], None]) -> None:
         """Call `fn`, unless this process has died."""
@@ -196,6 +234,9 @@ class Process:
         if task.cancelled():
             return
         exception = task._exception  # unlike exception(), leaves "never retrieved" to be noticed
+        name = getattr(task.get_coro(), "__qualname__", "")
+        if self.alive and name in LOOPS:
+            self.ended_loops.append(f"{name} ended with {exception!r}")
         if exception is not None and not isinstance(exception, Fault):
             self._loop.bugs.append(f"{self.name}: {exception!r} {where(exception)}")
 

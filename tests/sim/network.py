@@ -4,7 +4,8 @@ A call is two legs. The request's leg may lose it (the caller waits in vain unti
 at once, as a crashed machine does). The reply's leg may lose the answer after the peer has done the work: the caller learns
 nothing, and tries again. Roads can be cut in one direction only; a cut that drops is a half-open link. Messages travel as octets
 made and read by node/wire/, so nothing is shared by reference and the codecs are exercised. The caller is known as TLS would
-tell: it is not in the message.
+tell: it is not in the message; and each side must present a certificate that the other's directory names (`admits`). Whatever is raised
+at the peer is told as gRPC tells it (told.py), and a line may carry only so many octets a second (lines.py).
 """
 
 import asyncio
@@ -14,13 +15,17 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from node.errors import Broken, Deferred, Fault
+from node.errors import Deferred
 from node.model.reason import Reason
+from tests.sim.lines import Lines
 from tests.sim.loop import NoAnswer, Process, VirtualLoop
 from tests.sim.machine import Trace, mark
+from tests.sim.told import as_told
 
-BOUND_S = {"hello": 5.0, "push": 15.0, "offer": 10.0, "put_body": 60.0, "commit": 30.0}
+BOUND_S = {"hello": 5.0, "push": 15.0, "offer": 10.0, "put_body": 60.0, "commit": 30.0, "fetch_directory": 60.0}
 """How long a call may take, as the real peers' deadlines (mesh.md 2.5)."""
+PUSH_BYTES_PER_S = 512
+"""A push gets this much more time for its size (net/peers.py, scaled to the limits of this world)."""
 SERVE_S = 600.0
 """A handler that runs longer is itself a finding."""
 
@@ -74,6 +79,13 @@ class Network:
         self.walls: set[tuple[str, str]] = set()
         """Roads that never existed: healing does not open them."""
         self.on_reply: Callable[[str, str, bytes], None] = lambda name, verb, reply: None
+        self.on_request: Callable[[str, str, str, bytes], None] = lambda origin, target, verb, request: None
+        """Sees every call when it begins."""
+        self.admits: Callable[[str, str], bool] = lambda origin, target: True
+        """Tells whether two machines take each other's certificates."""
+        self.lines = Lines()
+        self.greeted_s: dict[tuple[str, str], float] = {}
+        """When a node has last begun to greet another."""
         self.busiest = (0, "", "", 0)
         """Most calls in one minute over one road: calls, origin, target, minute."""
         self._minute = -1
@@ -104,38 +116,50 @@ class Network:
     async def call(self, origin: str, target: str, verb: str, request: bytes, serve: "Serve") -> bytes:
         """Carry a request there and its reply back. Raises Deferred if no answer came, or the fault that the peer answered."""
         self._count(origin, target)
-        ends_s = self._loop.time() + BOUND_S[verb]
-        await self._leg(origin, target, self.weather.lose_request, ends_s, verb)
+        self.on_request(origin, target, verb, request)
+        if verb == "hello":
+            self.greeted_s[origin, target] = self._loop.time()
+        ends_s = self._loop.time() + BOUND_S[verb] + self._more_s(verb, request)
+        await self._leg(origin, target, self.weather.lose_request, ends_s, verb, len(request))
+        self._shake_hands(origin, target)
         if self._numbers.random() < self.weather.repeat_request and verb != "put_body":
             self._repeat(origin, target, verb, serve)
         self._trace(target, f"{verb} from {origin} {mark(request)}")
         try:
-            reply = await self._served(target, verb, serve)
+            reply = await self._served(target, verb, serve, ends_s)
         except NoAnswer:
             self._trace(origin, f"{verb} to {target}: it died while answering")
             raise unreachable("connection reset") from None
-        except Fault as refusal:
+        except Exception as refusal:
             self._trace(target, f"{verb} from {origin} refused: {refusal}")
-            await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
-            raise _as_told(refusal) from None
-        except Exception as bug:
-            self._trace(target, f"{verb} from {origin} failed inside: {bug!r}")
-            await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
-            raise _as_internal() from None
-        await self._leg(target, origin, self.weather.lose_reply, ends_s, verb)
+            await self._leg(target, origin, self.weather.lose_reply, ends_s, verb, 0)
+            raise as_told(refusal) from None
+        await self._leg(target, origin, self.weather.lose_reply, ends_s, verb, len(reply))
         self._trace(origin, f"{verb} to {target} answered {mark(reply)}")
         return reply
 
-    async def _served(self, target: str, verb: str, serve: "Serve") -> bytes:
-        """Let the target answer; a fact is checked at the moment it is spoken (invariant I9)."""
+    def _more_s(self, verb: str, request: bytes) -> float:
+        return len(request) / PUSH_BYTES_PER_S if verb == "push" and self.lines.bytes_per_s else 0.0
+
+    def _shake_hands(self, origin: str, target: str) -> None:
+        if not self.admits(origin, target):
+            self._trace(origin, f"{target} does not take its certificate, or is not {target}'s")
+            raise Deferred(Reason.PEER_TLS_FAILED, "handshake failed")
+
+    async def _served(self, target: str, verb: str, serve: "Serve", ends_s: float = 0.0) -> bytes:
+        """Let the target answer; a fact is checked at the moment it is spoken (invariant I9).
+
+        A caller waits for a process that stands still only until its own bound; the request waits there in its socket.
+        """
         host = self.hosts[target]
         if host.process is None:
             raise NoAnswer(target)
-        reply = await host.process.call(serve(host.node), SERVE_S)
+        waits_s = max(0.0, ends_s - self._loop.time()) if host.process.paused else SERVE_S
+        reply = await host.process.call(serve(host.node), waits_s)
         self.on_reply(target, verb, reply)
         return reply
 
-    async def _leg(self, origin: str, target: str, lose: float, ends_s: float, verb: str) -> None:
+    async def _leg(self, origin: str, target: str, lose: float, ends_s: float, verb: str, size_bytes: int) -> None:
         """One way of a message. Raises Deferred when it does not come through; silence lasts until the caller's bound."""
         how = "reject" if (origin, target) in self.walls else self.cuts.get((origin, target), "")
         if not how and self.hosts[target].process is None:
@@ -143,6 +167,8 @@ class Network:
         if not how and self._numbers.random() < lose:
             how = "drop"
         late_s = self._delay_s()
+        if not how:
+            late_s += self.lines.take(origin, target, size_bytes, self._loop.time())
         if not how and self._loop.time() + late_s < ends_s:
             await asyncio.sleep(late_s)
             return
@@ -182,8 +208,10 @@ class Network:
         """Carry a stream of chunks there and the reply back; it may break off between two chunks, on both sides."""
         self._count(origin, target)
         self.counts.uploads += 1
+        self.on_request(origin, target, "put_body", b"")
         ends_s = self._loop.time() + BOUND_S["put_body"]
-        await self._leg(origin, target, self.weather.lose_request, ends_s, "put_body")
+        await self._leg(origin, target, self.weather.lose_request, ends_s, "put_body", 0)
+        self._shake_hands(origin, target)
         host = self.hosts[target]
         if host.process is None:
             raise unreachable("connection refused")
@@ -196,7 +224,7 @@ class Network:
             self._hang_up(task)
             raise
         self.on_reply(target, "put_body", reply)
-        await self._leg(target, origin, self.weather.lose_reply, ends_s, "put_body")
+        await self._leg(target, origin, self.weather.lose_reply, ends_s, "put_body", len(reply))
         self._trace(origin, f"put_body to {target} answered {mark(reply)}")
         return reply
 
@@ -217,7 +245,8 @@ class Network:
         ends_s: float,
     ) -> None:
         async for chunk in chunks:
-            await asyncio.sleep(self._delay_s() / 4)
+            carried_s = self.lines.take(origin, target, len(chunk), self._loop.time())
+            await asyncio.sleep(self._delay_s() / 4 + carried_s)
             broken = self._numbers.random() < self.weather.break_upload or (origin, target) in self.cuts
             if broken or self._loop.time() > ends_s:
                 self.counts.broken_uploads += 1
@@ -238,10 +267,8 @@ class Network:
         if not done or task.cancelled():
             raise unreachable("connection reset")
         refusal = task.exception()
-        if isinstance(refusal, Fault):
-            raise _as_told(refusal) from None
-        if refusal is not None:
-            raise _as_internal() from None
+        if isinstance(refusal, Exception):
+            raise as_told(refusal) from None
         return task.result()
 
 
@@ -258,18 +285,3 @@ async def _arriving(pipe: "asyncio.Queue[bytes | None]") -> AsyncIterator[bytes]
 def unreachable(detail: str) -> Deferred:
     """Make the fault of a call that got no answer."""
     return Deferred(Reason.PEER_UNREACHABLE, detail)
-
-
-def _as_internal() -> Deferred:
-    """Make the fault of a call that met our own mistake at the peer: gRPC says INTERNAL, and net/errors.py what that means.
-
-    The mistake itself is a bug of the peer's process, which has noted it.
-    """
-    return Deferred(Reason.FAILED_INSIDE, "the server failed: simulated INTERNAL")
-
-
-def _as_told(refusal: Fault) -> Fault:
-    """Say a peer's fault as its caller hears it: what is broken over there is time for us."""
-    if isinstance(refusal, Broken):
-        return Deferred(Reason.PEER_BUSY, f"the peer is broken: {refusal.reason.name}")
-    return type(refusal)(refusal.reason, refusal.detail, retry_after_ms=refusal.retry_after_ms)

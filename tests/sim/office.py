@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from node.errors import Deferred, Fault
+from node.errors import Broken, Deferred, Fault
 from node.model.envelope import PacketKind
 from node.model.office import InboxEntry, Submission, SubmitResult, System
 from node.model.reason import Reason
@@ -39,9 +39,15 @@ class Office:
         """Hands everything in as a stream, and not only now and then."""
         self.reads_all = False
         """At the end of the day: every packet is fetched and acknowledged, nothing is put off."""
+        self.reports = True
+        """Sends statuses about what it has read."""
         self._world = world
         self._ledger = ledger
         self._numbers = stream(world.seed, f"office {system.name}")
+
+    def speaks_for(self, unit: str) -> bool:
+        """Tell whether a paper of this unit is handed in here: its node serves it, as far as the node knows."""
+        return unit in self.system.units and self._world.serves_now(self.machine.name, unit)
 
     async def hand_in(self, paper: Paper) -> SubmitResult | None:
         """Submit until the node answers; return the answer, or None if the paper was refused."""
@@ -55,6 +61,12 @@ class Office:
                     await asyncio.sleep(self._numbers.uniform(1, 60))
                 except Deferred as later:
                     await asyncio.sleep(max(later.retry_after_ms / 1000, self._numbers.uniform(1, 60)))
+                except Broken as broken:
+                    # The node's disk, not the paper: its operator is told, and the office tries again.
+                    if self.machine.name not in self._world.wounded:
+                        raise
+                    self._world.trace(self.system.name, f"{paper.submission_id}: {broken}")
+                    await asyncio.sleep(self._numbers.uniform(1, 60))
                 except Fault as refusal:
                     self._ledger.refusal(paper, refusal.reason.name)
                     self._world.trace(self.system.name, f"{paper.submission_id} refused: {refusal.reason.name}")
@@ -100,16 +112,21 @@ class Office:
             self._ledger.listed(self.machine.name, unit, entries)
             found += len(entries)
             for entry in entries:
-                try:
-                    await self._take(unit, entry)
-                except (NoAnswer, Deferred):
-                    continue
-                except Fault as fault:
-                    if fault.reason is Reason.NOT_FOUND and self._ledger.may_be_taken(unit, entry):
-                        continue
-                    name = entry.packet_id.hex()
-                    self._ledger.breaks("law 1", f"{unit}: {name} is in the inbox and cannot be fetched: {fault}")
+                await self._try_to_take(unit, entry)
         return found
+
+    async def _try_to_take(self, unit: str, entry: InboxEntry) -> None:
+        try:
+            await self._take(unit, entry)
+        except (NoAnswer, Deferred):
+            return
+        except Fault as fault:
+            if fault.reason is Reason.NOT_FOUND and self._ledger.may_be_taken(unit, entry):
+                return
+            if isinstance(fault, Broken) and self.machine.name in self._world.wounded:
+                return  # the disk is damaged, and the node says so
+            name = entry.packet_id.hex()
+            self._ledger.breaks("law 1", f"{unit}: {name} is in the inbox and cannot be fetched: {fault}")
 
     async def _list(self, unit: str) -> list[InboxEntry]:
         entries: list[InboxEntry] = []
@@ -151,7 +168,7 @@ class Office:
         received.acknowledge_asked = True
         for _ in range(2 if self._numbers.random() < 0.2 else 1):
             taken = await self._ask(lambda node: node.acknowledge(self.system, [entry.packet_id], unit), CLIENT_S)
-            if received.acknowledged and taken:
+            if received.acknowledged and taken and received.node_id == self.machine.name:
                 self._ledger.breaks("law 3", f"{unit}: {entry.packet_id.hex()} was acknowledged twice")
             received.acknowledged = True
         self._world.trace(self.system.name, f"{unit} acknowledged {entry.packet_id.hex()}")
@@ -163,7 +180,7 @@ class Office:
             await self._tell(unit, paper, code, f"{code}-{unit}-{paper.submission_id}")
 
     async def _tell(self, unit: str, paper: Paper, code: str, name: str) -> None:
-        if (self.system.name, name) in self._ledger.sent:
+        if (self.system.name, name) in self._ledger.sent or not (self.reports and self.speaks_for(unit)):
             return
         secret = f"LOIPHE{self._numbers.randbytes(8).hex()}".encode()
         by, numbers = self.system.name, self._numbers
@@ -182,7 +199,8 @@ class Office:
         except NoAnswer:
             return
         except Fault as fault:
-            if not isinstance(fault, Deferred):
+            broken = isinstance(fault, Broken) and self.machine.name in self._world.wounded
+            if not isinstance(fault, Deferred) and not broken:
                 self._ledger.breaks("law 1", f"{submission_id} was accepted, and Track says {fault}")
             return
         self._ledger.tracked(view)
@@ -204,3 +222,26 @@ async def _in_pieces(octets: bytes, numbers: random.Random) -> AsyncIterator[byt
         at += size
         if numbers.random() < 0.3:
             await asyncio.sleep(numbers.random() * 0.1)
+
+
+class CrowdOffice(Office):
+    """The system of very many units, which asks for all of their inboxes at once and reports nothing."""
+
+    def __init__(self, world: World, ledger: Ledger, machine: Machine, system: System) -> None:
+        super().__init__(world, ledger, machine, system)
+        self.reports = False
+
+    async def read(self) -> int:
+        """Go once through everything."""
+        try:
+            entries = await self._list("")
+        except (NoAnswer, Fault):
+            return 0
+        by_unit: dict[str, list[InboxEntry]] = {unit: [] for unit in sorted(self.system.units)}
+        for entry in entries:
+            by_unit[entry.unit].append(entry)
+        for unit, its in by_unit.items():
+            self._ledger.listed(self.machine.name, unit, its)
+        for entry in entries:
+            await self._try_to_take(entry.unit, entry)
+        return len(entries)

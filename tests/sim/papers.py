@@ -27,6 +27,8 @@ class Paper:
     packet: bytes = field(repr=False)
     status_code: str = ""
     expire_after_ms: int = 0
+    priority: int = 0
+    """As OtherInfo says it: 0 normal to 3 hỏa tốc."""
     all_or_nothing: bool = False
     kind_of_act: str = "new"
     """Its act on a document: new, update, replace, withdraw, ask back; "status" if nothing."""

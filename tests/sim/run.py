@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from node.model.delivery import State
+from tests.sim import loop_law, urgent_law
 from tests.sim.disk import SimStore
 from tests.sim.laws import Watch, check, waits
 from tests.sim.ledger import Ledger
@@ -15,6 +16,7 @@ from tests.sim.life_laws import owes
 from tests.sim.loop import Deadlock, VirtualLoop, run_virtual, where
 from tests.sim.machine import stream
 from tests.sim.scenario import Plan, Scenario, plan_for
+from tests.sim.switches import DEFAULT, FAULTS, Switches
 from tests.sim.world import StoreMaker, World, names_alias, tight_limits
 
 QUIET_WITHIN_S = 2 * 3600.0
@@ -34,6 +36,8 @@ class Verdict:
     rest_after_s: float = 0.0
     cpu_s: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    """Those of switches.py that this seed had."""
 
     @property
     def holds(self) -> bool:
@@ -53,6 +57,7 @@ class Options:
     make_store: StoreMaker = SimStore
     looks_at_disks: bool = True
     plan: Plan | None = None
+    switches: Switches = DEFAULT
     stops_at_first: bool = False
     """End the day when the first law is broken."""
 
@@ -82,14 +87,19 @@ def run_seed(seed: int, options: Options | None = None) -> Verdict:
 
 
 async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
-    world = World(loop, verdict.seed, show=options.show, make_store=options.make_store)
+    plan, asked = options.plan or plan_for(verdict.seed, options.switches), options.switches.laws()
+    world = World(
+        loop, verdict.seed, show=options.show, make_store=options.make_store, faults=plan.faults, lasts_s=plan.lasts_s
+    )
+    verdict.faults = tuple(sorted(plan.faults))
     ledger = Ledger()
     watch = Watch(world, ledger, looks_at_disks=options.looks_at_disks)
-    scenario = Scenario(world, ledger, options.plan or plan_for(verdict.seed))
+    urgent = urgent_law.UrgentWatch(world, ledger) if urgent_law.LAW in asked else None
+    scenario = Scenario(world, ledger, plan)
     enough = asyncio.Event()
     if options.stops_at_first:
         ledger.on_break = enough.set
-    tasks = [loop.create_task(_live(verdict, world, ledger, scenario)), loop.create_task(enough.wait())]
+    tasks = [loop.create_task(_live(verdict, world, ledger, scenario, asked)), loop.create_task(enough.wait())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -97,17 +107,19 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        verdict.broken = [*ledger.broken, *(f"bug: {bug}" for bug in dict.fromkeys(loop.bugs))]
+        bugs = [bug for bug in dict.fromkeys(loop.bugs) if not world.poisons(bug)]
+        verdict.broken = [*ledger.broken, *(f"bug: {bug}" for bug in bugs)]
         verdict.virtual_s = loop.time()
         verdict.events = world.trace.events
         _sum_up(verdict, world, ledger, watch, scenario)
+        verdict.counts["urgent_waited"] = urgent.most if urgent is not None else 0
         verdict.digest = world.trace.digest()
         for machine in world.machines.values():
             machine.crash()
         await asyncio.sleep(0)
 
 
-async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenario) -> None:
+async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenario, asked: frozenset[str]) -> None:
     await world.start_all()
     await scenario.run()
     mended_s = world.loop.time()
@@ -115,23 +127,31 @@ async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenar
         await _say_what_waits(world, ledger, scenario)
         return
     verdict.rest_after_s = world.loop.time() - mended_s
+    if "probe" in world.faults:
+        await loop_law.probe(world, scenario.offices)
+        if not await _rest(world, ledger, scenario):
+            await _say_what_waits(world, ledger, scenario)
+            return
+    if loop_law.LAW in asked:
+        loop_law.check_loops(world, ledger)
     await _lose_power_everywhere(world, ledger, scenario)
-    await check(world, ledger, clocks_jump=scenario.troubles.jumps > 0)
+    astray = bool(scenario.troubles.jumps or world.faults & {"clocks", "wrong-clock", "pauses"})
+    await check(world, ledger, clocks_jump=astray, asked=asked)
 
 
 async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:
     """Let the offices read until nothing moves any more; False if that takes longer than QUIET_WITHIN_S."""
     ends_s = world.loop.time() + QUIET_WITHIN_S
-    for office in scenario.offices:
+    for office in scenario.readers:
         office.reads_all = True
     quiet = 0
     while quiet < 2:
         if world.loop.time() > ends_s:
             return False
         await asyncio.sleep(60)
-        found = [await office.read() for office in scenario.offices]
+        found = [await office.read() for office in scenario.readers]
         waiting = [await waits(world, name) + await owes(world, name) for name in world.machines]
-        busy = any(office.busy for office in scenario.offices)
+        busy = any(office.busy for office in scenario.readers)
         quiet = 0 if any(found) or any(waiting) or busy else quiet + 1
     return True
 
@@ -143,7 +163,7 @@ async def _say_what_waits(world: World, ledger: Ledger, scenario: Scenario) -> N
         for one in await waits(world, name):
             what = f"{one.kind} {one.packet_id.hex()} for {one.node_id}: {one.reason.name}, {one.attempts} attempts"
             ledger.breaks("rest", f"{name} still has {what}, next at {one.next_attempt_ms}")
-    for office in scenario.offices:
+    for office in scenario.readers:
         left = await office.read()
         if office.busy or left:
             ledger.breaks("rest", f"{office.system.name} has {office.busy} papers on its desk, {left} in its inboxes")
@@ -156,7 +176,7 @@ async def _lose_power_everywhere(world: World, ledger: Ledger, scenario: Scenari
         machine.crash()
     await asyncio.sleep(numbers.random())
     await world.start_all()
-    for office in scenario.offices:
+    for office in scenario.readers:
         await office.read()
 
 
@@ -187,4 +207,7 @@ def _sum_up(verdict: Verdict, world: World, ledger: Ledger, watch: Watch, scenar
         "told_again": sum(one.receiver.repeats for one in world.machines.values() if one.receiver is not None),
         "relayed": len(ledger.relayed),
         "failed": sum(state is State.FAILED for state, _ in ledger.finals.values()),
+        "superseded": ledger.superseded,
+        **{f"seeds with {one.name}": int(one.name in world.faults) for one in FAULTS},
+        **{type(fault).__name__.lower(): fault.count for fault in scenario.faults},
     }

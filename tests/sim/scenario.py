@@ -2,7 +2,7 @@
 
 Every seed throws only some of the troubles (as a swarm of different worlds finds more than many equal ones): a lossy network, cut
 roads, crashing nodes, failing disks, jumping clocks, a centre that burns down. Each trouble is a task of its own that draws its
-moments from its own random numbers.
+moments from its own random numbers. The faults of switches.py are troubles, too (troubles.py).
 """
 
 import asyncio
@@ -15,15 +15,34 @@ from typing import Any
 from node.errors import Fault
 from node.model.envelope import PacketKind
 from tests.sim.changes import Case
+from tests.sim.clocks import Clocks, Pauses, WrongClock
+from tests.sim.crowds import Circulars, Floods
+from tests.sim.decay import Eio, Flips
 from tests.sim.ledger import Ledger
 from tests.sim.loop import NoAnswer
 from tests.sim.machine import stream
-from tests.sim.office import Office
+from tests.sim.office import CrowdOffice, Office
 from tests.sim.papers import Paper, document
+from tests.sim.poison import PoisonPill
+from tests.sim.switches import EDITIONS, Switches
+from tests.sim.troubles import Narrow, Post, Trouble
 from tests.sim.world import CLOSED_AT_HOME, UNITS, World, spelt
 
 STRANGERS = ("H77.01", "H49.2.99", "G99")
 """Codes that no directory lists."""
+MAKERS: dict[str, type[Trouble]] = {
+    **dict.fromkeys(sorted(EDITIONS), Post),
+    "clocks": Clocks,
+    "wrong-clock": WrongClock,
+    "pauses": Pauses,
+    "eio": Eio,
+    "flips": Flips,
+    "poison": PoisonPill,
+    "lines": Narrow,
+    "floods": Floods,
+    "circulars": Circulars,
+}
+"""Faults (switches.py) to the troubles that they are. The others are the world's: retention, hello, probe."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +65,11 @@ class Plan:
     """Probability that an author does something with a document that it has sent."""
     deaf_every_s: float = 0.0
     """The address of a system takes nothing for a while."""
+    faults: frozenset[str] = frozenset()
+    """Faults of switches.py."""
 
 
-def plan_for(seed: int) -> Plan:
+def plan_for(seed: int, switches: Switches | None = None) -> Plan:
     """Choose the troubles of a seed."""
     numbers = stream(seed, "plan")
     provinces = [name for name in UNITS if name != "centre"]
@@ -66,6 +87,7 @@ def plan_for(seed: int) -> Plan:
         hold_every_s=numbers.choice((0, 0, 5400)),
         changes=numbers.choice((0.2, 0.6, 1.0)),
         deaf_every_s=numbers.choice((0, 900, 1800)),
+        faults=(switches or Switches()).faults_of(seed),
     )
 
 
@@ -86,11 +108,15 @@ class Scenario:
 
     def __init__(self, world: World, ledger: Ledger, plan: Plan) -> None:
         self.plan = plan
+        self.lasts_s = plan.lasts_s
         self.troubles = Troubles()
         self.offices = [Office(world, ledger, world.machines[name], system) for name, system in world.systems.items()]
+        crowd = [CrowdOffice(world, ledger, world.machines[name], system) for name, system in world.crowd.items()]
+        self.readers: list[Office] = [*self.offices, *crowd]
         self.day_over = False
-        self._world = world
-        self._ledger = ledger
+        self.world = self._world = world
+        self.ledger = self._ledger = ledger
+        self.faults: list[Trouble] = []
         self._held: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
@@ -99,15 +125,16 @@ class Scenario:
         self._prepare()
         tasks = [
             self._papers(),
-            *(self._readings(office) for office in self.offices),
+            *(self._readings(office) for office in self.readers),
             self._weather(),
-            self._repeatedly("cuts", plan.cut_every_s, self._cut),
-            self._repeatedly("crashes", plan.crash_every_s, self._crash),
-            self._repeatedly("jumps", plan.jump_every_s, self._jump),
-            self._repeatedly("disks", plan.disk_full_every_s, self._fill_disk),
-            self._repeatedly("holds", plan.hold_every_s, self._hold),
-            self._repeatedly("deaf", plan.deaf_every_s, self._deafen),
+            self.repeatedly("cuts", plan.cut_every_s, self._cut),
+            self.repeatedly("crashes", plan.crash_every_s, self._crash),
+            self.repeatedly("jumps", plan.jump_every_s, self._jump),
+            self.repeatedly("disks", plan.disk_full_every_s, self._fill_disk),
+            self.repeatedly("holds", plan.hold_every_s, self._hold),
+            self.repeatedly("deaf", plan.deaf_every_s, self._deafen),
             self._burn(),
+            *(fault.run() for fault in self.faults),
         ]
         running = [world.loop.create_task(task) for task in tasks]
         await asyncio.sleep(plan.lasts_s)
@@ -124,12 +151,20 @@ class Scenario:
             machine.disk.sync_s = self.plan.sync_s
         if self.plan.parted is not None:
             self._cut_both(*self.plan.parted, how=numbers.choice(("drop", "reject")))
+        makers = dict.fromkeys(MAKERS[name] for name in MAKERS if name in self.plan.faults)
+        self.faults = [maker(self) for maker in makers]
 
     async def _mend(self) -> None:
         world = self._world
         world.network.heal()
+        for process in list(world.loop.paused):
+            world.loop.resume(process)
+        for fault in self.faults:
+            await fault.mend()
         for machine in world.machines.values():
             machine.disk.mend()
+            # Somebody sets the clocks right: a node whose clock is in doubt ends nothing, however long one waits.
+            machine.skew.skew_ms = machine.skew.skew_ms % 1_000
             if machine.receiver is not None:
                 machine.receiver.heal()
         while not world.all_up():
@@ -157,15 +192,18 @@ class Scenario:
         lives = []
         for number in range(self.plan.papers):
             await asyncio.sleep(numbers.expovariate(self.plan.papers / self.plan.lasts_s / 0.7))
-            office = numbers.choice(self.offices)
+            office = numbers.choice([one for one in self.offices if self._senders(one)])
             paper = self._write(numbers, office, number)
             lives.append(self._world.loop.create_task(self._life_of(office, paper, random.Random(numbers.random()))))
         for life in lives:
             await life
 
+    def _senders(self, office: Office) -> list[str]:
+        return [unit for unit in sorted(office.system.units - {CLOSED_AT_HOME}) if office.speaks_for(unit)]
+
     def _write(self, numbers: random.Random, office: Office, number: int) -> Paper:
-        sender = numbers.choice(sorted(office.system.units - {CLOSED_AT_HOME}))
-        everybody = [unit for units in UNITS.values() for unit in units if unit != sender]
+        sender = numbers.choice(self._senders(office))
+        everybody = [unit for unit in self._world.open_units() if unit != sender]
         recipients = numbers.sample(everybody, numbers.choice((1, 1, 1, 2, 3, 5)))
         if numbers.random() < 0.1:
             recipients.append(numbers.choice(STRANGERS))
@@ -174,13 +212,14 @@ class Scenario:
         secret = f"BIMAT{numbers.randbytes(8).hex()}".encode()
         size = numbers.choice((0, 0, 0, 300, 1_200, 4_000, 9_000, 14_000))
         document_id = f"{sender},{self._world.seed},{number}"
+        called, priority = spelt(numbers, sender, by, as_sender=True), numbers.choice((0, 0, 0, 1, 2, 3))
         packet = document(
-            spelt(numbers, sender, by, as_sender=True), written, document_id, secret, priority=numbers.choice((0, 0, 0, 1, 2, 3)),
+            called, written, document_id, secret, priority=priority,
             filler=secret.decode() + numbers.randbytes(size // 2).hex() if size else "",
         )  # fmt: skip
         return Paper(
             office.system.name, f"paper-{number}", PacketKind.DOCUMENT, sender, tuple(recipients), written, document_id,
-            secret, packet,
+            secret, packet, priority=priority,
             expire_after_ms=numbers.choice((0, 0, 0, 0, 0, 0, 0, 0, 20 * 60_000)),
             all_or_nothing=numbers.random() < 0.1,
         )  # fmt: skip
@@ -201,7 +240,7 @@ class Scenario:
         case = Case(self._world, self._ledger, paper, numbers)
         for _ in range(numbers.choice((1, 1, 2, 3))):
             await asyncio.sleep(numbers.choice((0.0, numbers.uniform(0, 30), numbers.expovariate(1 / 1200))))
-            more = case.next()
+            more = case.next() if office.speaks_for(paper.sender) else None
             if more is not None:
                 await office.hand_in(more)
 
@@ -213,7 +252,7 @@ class Scenario:
 
     # --- troubles --------------------------------------------------------------------------------------------------
 
-    async def _repeatedly(
+    async def repeatedly(
         self, name: str, every_s: float, strike: Callable[[random.Random], Coroutine[Any, Any, None]]
     ) -> None:
         numbers = stream(self._world.seed, name)
@@ -222,7 +261,7 @@ class Scenario:
             if not self.day_over:
                 await strike(numbers)
 
-    async def _lasting(self, seconds: float) -> None:
+    async def lasting(self, seconds: float) -> None:
         """Wait, but not longer than the day."""
         loop = self._world.loop
         ends_s = loop.time() + seconds
@@ -238,7 +277,7 @@ class Scenario:
             weather.repeat_request = numbers.choice((0.0, 0.1, 0.3))
             weather.break_upload = numbers.choice((0.0, 0.05, 0.2))
             weather.delay_s = numbers.choice((0.005, 0.05, 1.0)) if storm else 0.02
-            await self._lasting(numbers.uniform(300, 3600))
+            await self.lasting(numbers.uniform(300, 3600))
 
     async def _cut(self, numbers: random.Random) -> None:
         """Cut one road, or all roads of one node, in one direction or both, for a while."""
@@ -254,7 +293,7 @@ class Scenario:
             if both:
                 network.cut(target, origin, how)
         self._world.trace("world", f"cut {how} {'both ways' if both else 'one way'}: {roads}")
-        await self._lasting(numbers.uniform(60, 3600))
+        await self.lasting(numbers.uniform(60, 3600))
         if not self.day_over:
             self._mend_roads()
 
@@ -278,7 +317,7 @@ class Scenario:
             await machine.stop()
         else:
             machine.crash()
-        await self._lasting(numbers.choice((1.0, 30.0, numbers.uniform(60, 2400))))
+        await self.lasting(numbers.choice((1.0, 30.0, numbers.uniform(60, 2400))))
         if machine.process is None and not self.day_over:
             await machine.start()
 
@@ -295,7 +334,7 @@ class Scenario:
         machine.disk.full = numbers.random() < 0.5
         machine.disk.full_at_sync = not machine.disk.full
         self._world.trace(machine.name, f"disk full{' at the sync' if machine.disk.full_at_sync else ''}")
-        await self._lasting(numbers.uniform(30, 1200))
+        await self.lasting(numbers.uniform(30, 1200))
         machine.disk.full = machine.disk.full_at_sync = False
         if machine.process is None and not self.day_over:
             await machine.start()
@@ -307,7 +346,7 @@ class Scenario:
         receiver.down = numbers.random() < 0.4
         receiver.refuses, receiver.loses_answer = numbers.choice((0.0, 0.5, 1.0)), numbers.choice((0.0, 0.3, 0.9))
         self._world.trace(receiver.system.name, f"deaf: {receiver.down} {receiver.refuses} {receiver.loses_answer}")
-        await self._lasting(numbers.uniform(60, 3600))
+        await self.lasting(numbers.uniform(60, 3600))
         receiver.heal()
 
     async def _hold(self, numbers: random.Random) -> None:
@@ -321,7 +360,7 @@ class Scenario:
             await process.call(node.hold_peer(peer), 30.0)
         except (Fault, NoAnswer):
             self._world.trace(holder, f"perhaps does not hold {peer}")
-        await self._lasting(numbers.uniform(60, 3600))
+        await self.lasting(numbers.uniform(60, 3600))
         if not self.day_over:
             await self._until_up_and_answered(holder, peer)
 
@@ -335,25 +374,25 @@ class Scenario:
                     return
             except (Fault, NoAnswer):
                 self._world.trace(holder, f"does not release {peer} yet")
-            await self._lasting(10)
+            await self.lasting(10)
 
     async def _burn(self) -> None:
         """Let the centre burn down while it has packets in custody for a node that nobody can reach."""
         if not self.plan.burns:
             return
         numbers, centre = stream(self._world.seed, "burn"), self._world.machines["centre"]
-        await self._lasting(numbers.uniform(0.1, 0.7) * self.plan.lasts_s)
+        await self.lasting(numbers.uniform(0.1, 0.7) * self.plan.lasts_s)
         alone = numbers.choice([name for name in sorted(self._world.machines) if name != "centre"])
         self._world.trace("world", f"{alone} is cut off from everybody")
         for other in sorted(self._world.machines):
             if other != alone:
                 self._cut_both(alone, other, how="reject")
-        await self._lasting(numbers.uniform(300, 2400))
+        await self.lasting(numbers.uniform(300, 2400))
         if self.day_over:
             return
         self.troubles.burns += 1
         centre.burn()
-        await self._lasting(1800)
+        await self.lasting(1800)
         if not self.day_over:
             self._mend_roads()
             if centre.process is None:

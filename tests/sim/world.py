@@ -3,10 +3,13 @@
 The centre carries for others and has no offices of its own, so it may burn down. A ministry and three provinces have units;
 `H49.66` is a unit that its own node does not know any more (the others' directories are older), which is how a refusal at the
 recipient's side comes about. Some units have other codes (decision 0010), of which the node of `H01` has not heard yet.
+
+In a world with editions (editions.py) all of that is what the day begins with.
 """
 
 import dataclasses
 import random
+import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +24,7 @@ from node.node import Node
 from node.ports import Ports
 from node.process.loops import Loops
 from tests.sim.disk import Disk, SimBodies, SimStore
+from tests.sim.editions import BASE_VERSION, Book, write_book
 from tests.sim.hooks import Receiver, SimHooks
 from tests.sim.keys import SimKeys
 from tests.sim.loop import Process, VirtualLoop
@@ -28,6 +32,7 @@ from tests.sim.machine import SimClock, SimEntropy, SimWorkers, Skew, Trace, str
 from tests.sim.network import Network
 from tests.sim.papers import Paper, old_form
 from tests.sim.peers import SimPeers
+from tests.sim.switches import EDITIONS
 
 UNITS: dict[str, tuple[str, ...]] = {
     "centre": (),
@@ -50,6 +55,10 @@ ALIASES = {
 """Other codes of units, some given away by other provinces."""
 WITHOUT_ALIASES = "h01"
 """Its directory is older."""
+CROWD: dict[str, tuple[str, ...]] = {
+    name: tuple(f"{prefix}.5{number:03}" for number in range(150)) for name, prefix in (("h37", "H37"), ("h01", "H01"))
+}
+"""Communes to which circulars go, in worlds that have them."""
 POLICY = Policy(
     packet_bytes_max=60_000,
     inline_body_bytes_max=1_200,
@@ -68,6 +77,8 @@ POLICY = Policy(
     arrival_by_software=frozenset({"G22.01", "H49.22.05", "H37.11.02"}),
 )
 """Tiny limits, so that small packets go all the roads that large ones go."""
+RETENTION: dict[str, Any] = {"keep_body_after_ms": 20 * 60_000}
+"""Everything that is kept for a time, for so short a one that it is swept within a day: a policy's fields with their values."""
 
 
 @contextmanager
@@ -118,6 +129,10 @@ class Machine:
         self._entropy = SimEntropy(stream(world.seed, f"entropy {name}"))
         self.loops: Any = None
         self.receiver = _receiver(world, name)
+        self.certificate = name.encode()
+        """The TLS certificate that it presents."""
+        self._fetching = False
+        keys.follow(lambda: self.directories.snapshot.nodes.get(name), lambda: self.skew.now_ms(world.loop.now_s))
 
     async def start(self) -> None:
         """Start the node from what is on its disk. A node that cannot start yet (full disk) stays down; the caller tries again."""
@@ -128,6 +143,7 @@ class Machine:
         node = Node(ports, policy)
         loops = Loops(node, SimHooks(self.receiver, process, world.trace))
         world.trace(self.name, f"starts ({self.starts})")
+        node.signals.newer_directory.connect(lambda news: self.hear_of(*news))
         self.process, self.node, self.loops = process, node, loops
         try:
             await process.call(loops.start(), 60.0)
@@ -147,6 +163,39 @@ class Machine:
             workers=SimWorkers(process, stream(world.seed, f"workers {self.name} {self.starts}")),
             directory=self.directories,
         )
+
+    def take(self, directory: Directory) -> None:
+        """Work with a newer edition; a certificate of ours that has been published is presented from now on."""
+        if directory.version <= self.directories.snapshot.version:
+            return
+        self._world.trace(self.name, f"takes edition {directory.version}")
+        self.directories.snapshot = directory
+        certificates = directory.certificates_of(self.name)
+        self.certificate = certificates[-1] if certificates else self.certificate
+        if self.process is not None and self.loops is not None:
+            self.process.within(self.loops.dispatcher.directory_changed)
+
+    def hear_of(self, peer: str, version: int) -> None:
+        """Fetch an edition from a peer that has a newer one, as the feed does (node/directory/trust/feed.py)."""
+        if version >= BASE_VERSION and version > self.directories.snapshot.version and not self._fetching:
+            assert self.process is not None
+            self._fetching = True
+            self.process.start(self._fetch(peer, self.process))
+
+    async def _fetch(self, peer: str, process: Process) -> None:
+        world = self._world
+
+        async def serve(node: Any) -> bytes:
+            return str(node.ports.directory.current().version).encode()
+
+        try:
+            version = int(await world.network.call(self.name, peer, "fetch_directory", b"", serve))
+            process.check_alive()
+            self.take(next(one.directory for one in world.book.editions if one.directory.version == version))
+        except Fault as fault:
+            world.trace(self.name, f"does not get the directory from {peer}: {fault}")
+        finally:
+            self._fetching = False
 
     async def stop(self) -> None:
         """Stop in good order; what is durable afterwards is still only what the disk made durable."""
@@ -172,24 +221,79 @@ class Machine:
 class World:
     """Everything."""
 
-    def __init__(self, loop: VirtualLoop, seed: int, *, show: bool, make_store: StoreMaker = SimStore) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        *,
+        show: bool,
+        make_store: StoreMaker = SimStore,
+        faults: frozenset[str] = frozenset(),
+        lasts_s: float = 0.0,
+    ) -> None:
+        """Make a world in which nothing runs yet; `faults` are those of its plan (switches.py), and the day lasts so long."""
         self.loop = loop
         self.seed = seed
+        self.faults = faults
         self.trace = Trace(loop, show=show)
-        self.policy = POLICY
+        self.policy = policy_for(faults)
         self.make_store = make_store
         self.relays = {"centre"}
         """Nodes whose operator lets them carry for others."""
         self.network = Network(loop, stream(seed, "network"), self.trace)
         keys = {name: SimKeys(name, stream(seed, f"keys {name}")) for name in UNITS}
-        self.directory = directory_for(keys, without=frozenset())
+        crowd = CROWD if "circulars" in faults else {}
+        self.directory = directory_for(keys, without=frozenset(), crowd=crowd)
+        """The newest edition that is published."""
         others = {
-            "h49": directory_for(keys, without=frozenset({CLOSED_AT_HOME})),
-            WITHOUT_ALIASES: directory_for(keys, without=frozenset(), aliases={}),
+            WITHOUT_ALIASES: directory_for(keys, without=frozenset(), aliases={}, crowd=crowd),
+            "h49": directory_for(keys, without=frozenset({CLOSED_AT_HOME}), crowd=crowd),
         }
+        self.book = Book([self.directory, *others.values()])
+        if faults & EDITIONS:
+            write_book(self.book, faults & EDITIONS, keys, stream(seed, "editions"), lasts_s)
+        self.systems = {name: system for name in UNITS if (system := self._system_of(name, crowd)) is not None}
+        self.crowd = {name: System(f"{name}-xa", frozenset(units)) for name, units in crowd.items()}
+        """Systems of the communes, by node."""
         self.machines = {name: Machine(self, name, others.get(name, self.directory), keys[name]) for name in UNITS}
         self.network.hosts.update(self.machines)
-        self.systems = {name: system for name in UNITS if (system := system_of(name)) is not None}
+        self.network.admits = self._admits
+        self.poisons: Callable[[str], bool] = lambda bug: False
+        """Tells whether a bug that somebody met is one that the day has put there."""
+        self.wounds: dict[str, Any] = {}
+        """Damage of disks, by machine (decay.py)."""
+        self.wounded: set[str] = set()
+        """Machines whose disks are damaged now, or were: they may say that they are broken."""
+
+    def _system_of(self, name: str, crowd: Mapping[str, tuple[str, ...]]) -> System | None:
+        units = (self.book.units_of(name) | set(UNITS[name])) - set(crowd.get(name, ()))
+        return System(f"{name}-qlvb", frozenset(units)) if units else None
+
+    def _admits(self, origin: str, target: str) -> bool:
+        caller, callee = self.machines[origin], self.machines[target]
+        known = callee.directories.snapshot.certificates.get(caller.certificate) == origin
+        return known and callee.certificate in caller.directories.snapshot.certificates_of(target)
+
+    def system_for(self, name: str, unit: str) -> System:
+        """Return the system that speaks for a unit at a node."""
+        crowd = self.crowd.get(name)
+        return crowd if crowd is not None and unit in crowd.units else self.systems[name]
+
+    def serves_now(self, name: str, unit: str) -> bool:
+        """Tell whether a node serves a unit that is open, as its own directory says."""
+        directory, machine = self.machines[name].directories.snapshot, self.machines[name]
+        zone, entry = directory.zone_of(parse_code(unit)), directory.unit(parse_code(unit))
+        if zone is None or zone.node_id != name:
+            return False
+        return not self.book.editions or (entry is not None and entry.holds_at(machine.skew.now_ms(self.loop.now_s)))
+
+    def open_units(self) -> list[str]:
+        """Return the units to which documents go now; communes only get circulars."""
+        if not self.book.editions:
+            return [unit for units in UNITS.values() for unit in units]
+        communes = {unit for system in self.crowd.values() for unit in system.units}
+        units = {code: unit for zone in self.directory.zones.values() for code, unit in zone.units.items()}
+        return sorted(code for code, unit in units.items() if not unit.valid_to_ms and code not in communes)
 
     def machine_of(self, unit: str) -> Machine:
         """Return the machine whose node serves a unit."""
@@ -210,13 +314,13 @@ class World:
 
 def _receiver(world: World, name: str) -> Receiver | None:
     """Return the address at which a machine's system is told; the centre has none."""
-    system = system_of(name)
+    system = world.systems.get(name)
     return Receiver(system, stream(world.seed, f"receiver {name}")) if system is not None else None
 
 
-def system_of(name: str) -> System | None:
-    """Return the system that speaks for all units of a machine."""
-    return System(f"{name}-qlvb", frozenset(UNITS[name])) if UNITS[name] else None
+def policy_for(faults: frozenset[str]) -> Policy:
+    """Return the limits of a world: with `retention` everything is swept within the day."""
+    return dataclasses.replace(POLICY, **RETENTION) if "retention" in faults else POLICY
 
 
 def spelt(numbers: random.Random, unit: str, by: str, *, as_sender: bool = False) -> str:
@@ -237,7 +341,12 @@ def names_alias(paper: Paper) -> bool:
     return any(f">{form}<".encode() in paper.packet for code in ALIASES for form in (code, old_form(code)))
 
 
-def directory_for(keys: dict[str, SimKeys], without: frozenset[str], aliases: Mapping[str, str] = ALIASES) -> Directory:
+def directory_for(
+    keys: dict[str, SimKeys],
+    without: frozenset[str],
+    aliases: Mapping[str, str] = ALIASES,
+    crowd: Mapping[str, tuple[str, ...]] = types.MappingProxyType({}),
+) -> Directory:
     """Make the directory's snapshot; units in `without` are left out of it."""
     nodes = [
         NodeEntry(
@@ -256,7 +365,7 @@ def directory_for(keys: dict[str, SimKeys], without: frozenset[str], aliases: Ma
         Zone(
             parse_code(PREFIXES[name]),
             name,
-            {unit: Unit(unit, f"Đơn vị {unit}") for unit in units if unit not in without},
+            {unit: Unit(unit, f"Đơn vị {unit}") for unit in (*units, *crowd.get(name, ())) if unit not in without},
             {code: Alias(code, unit) for code, unit in aliases.items() if code.startswith(PREFIXES[name])},
         )
         for name, units in UNITS.items()

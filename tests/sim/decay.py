@@ -1,0 +1,159 @@
+"""Decay: disks on which reading fails, for a time (EIO) or until the operator restores what was there (a flipped bit).
+
+What is raised is what the real store raises (node/store/rocks/engine.py, node/store/bodies.py):
+
+    row, flipped       Broken(STORE_CORRUPT) from the read, and the store is fenced from then on, until it is opened anew
+    row, EIO           Broken(IO_FAILED)
+    body, EIO          Broken(IO_FAILED)
+    body, flipped      nothing: a body file has no checksum of its own, wrong octets are read
+    body, gone         Broken(STORE_CORRUPT)
+"""
+
+import random
+from collections.abc import Callable
+
+from node.errors import Broken
+from node.model.reason import Reason
+from node.store.embedded.fence import Fence
+from node.store.embedded.overlay import Row
+from node.store.memory.store import MemoryStore
+from tests.sim.disk import Disk
+from tests.sim.troubles import Day, Trouble
+
+CORRUPT = "Corruption: block checksum mismatch (simulated)"
+NO_READ = "IO error: Input/output error (simulated)"
+
+
+class Wounds:
+    """The damage of one disk. It lies between the rows and who reads them, and outlives every crash until it is healed."""
+
+    def __init__(self, disk: Disk, numbers: random.Random) -> None:
+        self.fails = 0.0
+        """Probability that a read of any row or body fails."""
+        self.flipped: set[bytes] = set()
+        """Keys of rows that are damaged."""
+        self.flipped_bodies: set[bytes] = set()
+        self._numbers = numbers
+        disk.read_body = self.read_body
+        disk.fit = self.fit
+        self.fit(disk.store)
+
+    @property
+    def any(self) -> bool:
+        """True while there is damage."""
+        return bool(self.fails or self.flipped or self.flipped_bodies)
+
+    def fit(self, store: MemoryStore) -> None:
+        """Put this between a store and its rows."""
+        engine = store._memory
+        get, rows = type(engine).get.__get__(engine), type(engine).rows.__get__(engine)
+
+        def wounded_get(key: bytes) -> bytes | None:
+            if self.any:
+                self._touch(store, (key,))
+            value: bytes | None = get(key)
+            return value
+
+        def wounded_rows(prefix: bytes, start: bytes, limit: int) -> list[Row]:
+            found: list[Row] = rows(prefix, start, limit)
+            if self.any:
+                self._touch(store, [key for key, _ in found])
+            return found
+
+        engine.get, engine.rows = wounded_get, wounded_rows  # type: ignore[method-assign]
+
+    def _touch(self, store: MemoryStore, keys: "tuple[bytes, ...] | list[bytes]") -> None:
+        if self.fails and self._numbers.random() < self.fails:
+            raise Broken(Reason.IO_FAILED, NO_READ)
+        if self.flipped and not self.flipped.isdisjoint(keys):
+            store.fence = store.fence or Fence(Reason.STORE_CORRUPT, CORRUPT, 0, 0)
+            raise Broken(Reason.STORE_CORRUPT, CORRUPT)
+
+    def read_body(self, body_sha256: bytes, data: bytes) -> bytes:
+        """Return what is read of a body file."""
+        if self.fails and self._numbers.random() < self.fails:
+            raise Broken(Reason.IO_FAILED, NO_READ)
+        if body_sha256 in self.flipped_bodies and data:
+            return bytes([data[0] ^ 1]) + data[1:]
+        return data
+
+    def heal(self) -> None:
+        """Put everything back as it was."""
+        self.fails = 0.0
+        self.flipped.clear()
+        self.flipped_bodies.clear()
+
+
+class _Decay(Trouble):
+    """Wounds one disk now and then, for a time; then the operator heals it and starts the node anew."""
+
+    name = ""
+
+    def __init__(self, day: Day) -> None:
+        super().__init__(day)
+        self._wounds: dict[str, Wounds] = day.world.wounds
+
+    async def run(self) -> None:
+        """Strike now and then."""
+        await self.day.repeatedly(self.name, 1800.0, self._strike)
+
+    async def _strike(self, numbers: random.Random) -> None:
+        machine = self.someone(numbers)
+        wounds = self._wounds.setdefault(machine.name, Wounds(machine.disk, random.Random(numbers.random())))
+        what = self.wound(machine.disk, wounds, numbers)
+        if not what:
+            return
+        self.strikes(f"{what} at {machine.name}")
+        self.world.wounded.add(machine.name)
+        await self.day.lasting(numbers.uniform(60, 2400))
+        wounds.heal()
+        if not self.day.day_over:
+            # A store that has met damage stays fenced until it is opened anew.
+            machine.crash()
+            await machine.start()
+
+    def wound(self, disk: Disk, wounds: Wounds, numbers: random.Random) -> str:
+        """Do damage; return what, "" if there is nothing to damage."""
+        raise NotImplementedError
+
+    async def mend(self) -> None:
+        """Heal all disks, and open the stores anew."""
+        for name, wounds in self._wounds.items():
+            wounds.heal()
+            machine = self.world.machines[name]
+            if machine.disk.store.fence is not None:
+                machine.crash()
+                await machine.start()
+
+
+class Eio(_Decay):
+    """Lets reads fail for a time."""
+
+    name = "eio"
+
+    def wound(self, disk: Disk, wounds: Wounds, numbers: random.Random) -> str:
+        """Let some of the reads fail."""
+        wounds.fails = numbers.choice((0.01, 0.1, 0.5))
+        return f"{wounds.fails} of all reads fail"
+
+
+class Flips(_Decay):
+    """Damages a row, or a body."""
+
+    name = "flips"
+
+    def wound(self, disk: Disk, wounds: Wounds, numbers: random.Random) -> str:
+        """Damage one row of a table, or one body file."""
+        rows = sorted(disk.store.rows_after_crash(disk.store.unsynced))
+        tables: list[Callable[[bytes], bool]] = [lambda key: key[:1] == b"b", lambda key: key[:1] in b"dikno"]
+        chosen = numbers.choice(tables)
+        candidates = [key for key in rows if chosen(key)]
+        bodies = sorted(disk.bodies._sealed)
+        if bodies and numbers.random() < 0.5:
+            wounds.flipped_bodies.add(numbers.choice(bodies))
+            return "a bit of a body file is flipped"
+        if not candidates:
+            return ""
+        key = numbers.choice(candidates)
+        wounds.flipped.add(key)
+        return f"a row of table {key[:1].decode()} is damaged"
