@@ -39,6 +39,8 @@ class Counters:
         """Receipts of peers that were believed."""
         self.receipts_refused: Counter[Reason] = Counter()
         """Receipts of peers that did not hold."""
+        self.erased = 0
+        """Packets of which nothing is known any more, because nobody needed it."""
         self.uploads: Counter[str] = Counter()
         """Bodies that flow in just now: from "office" or "peer"."""
 
