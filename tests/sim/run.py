@@ -9,6 +9,7 @@ from typing import Any
 
 from node.model.delivery import State
 from tests.sim.disk import SimStore
+from tests.sim.forgetting import check_forgotten, forgetful, forgets
 from tests.sim.laws import Watch, check, waits
 from tests.sim.ledger import Ledger
 from tests.sim.life_laws import owes
@@ -53,6 +54,8 @@ class Options:
     make_store: StoreMaker = SimStore
     looks_at_disks: bool = True
     plan: Plan | None = None
+    forgets: bool | None = None
+    """The nodes forget soon, and must have forgotten everything in the end; None: as the seed has it."""
     stops_at_first: bool = False
     """End the day when the first law is broken."""
 
@@ -83,13 +86,16 @@ def run_seed(seed: int, options: Options | None = None) -> Verdict:
 
 async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
     world = World(loop, verdict.seed, show=options.show, make_store=options.make_store)
+    soon = forgets(verdict.seed) if options.forgets is None else options.forgets
+    if soon:
+        world.policy = forgetful(world.policy)
     ledger = Ledger()
     watch = Watch(world, ledger, looks_at_disks=options.looks_at_disks)
     scenario = Scenario(world, ledger, options.plan or plan_for(verdict.seed))
     enough = asyncio.Event()
     if options.stops_at_first:
         ledger.on_break = enough.set
-    tasks = [loop.create_task(_live(verdict, world, ledger, scenario)), loop.create_task(enough.wait())]
+    tasks = [loop.create_task(_live(verdict, world, ledger, scenario, forgets=soon)), loop.create_task(enough.wait())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -107,7 +113,7 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
         await asyncio.sleep(0)
 
 
-async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenario) -> None:
+async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenario, *, forgets: bool) -> None:
     await world.start_all()
     await scenario.run()
     mended_s = world.loop.time()
@@ -117,6 +123,8 @@ async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenar
     verdict.rest_after_s = world.loop.time() - mended_s
     await _lose_power_everywhere(world, ledger, scenario)
     await check(world, ledger, clocks_jump=scenario.troubles.jumps > 0)
+    if forgets and not ledger.broken:
+        await check_forgotten(world, ledger)
 
 
 async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:
