@@ -31,7 +31,7 @@
       x    document     unit 0x00 sha256(DocumentId) (32)         packet_id               newest packet that brought that document
       y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           head: when the last act was signed
                         … party 0x00 packet_id                    DossierRecord           packet about that document that the unit knows
-      z    due          ms (8) kind (1) packet_id                 ""                      expiry, forgetting, erasing, in order of time
+      z    due          ms (8) kind (1) packet_id                 "" or failures (2)      expiry, forgetting, erasing, in order of time
       H    legal hold   packet_id                                 HoldRecord              nothing of that packet is forgotten
 
 Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. A dossier row with a party

@@ -25,25 +25,35 @@ from node.rows import keys
 from node.rows.access import load, require, save
 from node.rows.records import DeliveryRecord, PacketRecord
 
+FAILURES_MAX = 2**16 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One thing whose time has come."""
+    """One thing whose time has come. `failures`: how often it was put aside before."""
 
     key: bytes
     kind: int
     packet_id: bytes
+    failures: int = 0
 
 
 def due(tx: Tx, now_ms: int, limit: int, start: bytes = b"") -> list[Due]:
     """Return what is due from a key on, the oldest first."""
     found = []
-    for key, _ in tx.scan(keys.DUE, start=start, limit=limit):
+    for key, value in tx.scan(keys.DUE, start=start, limit=limit):
         at_ms, kind, packet_id = keys.parse_due(key)
         if at_ms > now_ms:
             break
-        found.append(Due(key, kind, packet_id))
+        found.append(Due(key, kind, packet_id, int.from_bytes(value, "big")))
     return found
+
+
+def put_aside(tx: Tx, item: Due, now_ms: int) -> None:
+    """Put off by a day what cannot be done because of a mistake of ours or a damaged row, and count it: the others go on."""
+    tx.delete(item.key)
+    failures = min(item.failures + 1, FAILURES_MAX)
+    tx.put(keys.due(now_ms + DAY_MS, item.kind, item.packet_id), failures.to_bytes(2, "big"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,17 @@
 """Sweeper: the loop that does what is due: expiry, forgetting, showing what waited too long for its document, files left behind.
 
-It works in slices: a look that finds what is due and states what has expired, one signature under all statements of the slice, and
-one commit for all of its items. A slice is short, so that calls are answered in between; while more is due, the next one follows
-at once, and the loop rests only when nothing is.
+A look finds what is due and states what has expired; one signature stands under all its statements; then its items are done in slices,
+each a short transaction, so that calls are answered in between, all under one flush. While more is due, the next look follows at once,
+and the loop rests only when nothing is. A row that cannot be done, by a mistake of ours or because it is damaged, is put aside for a
+day, told and counted; all others go on.
 """
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
-from node.errors import Fault
+from node.errors import Deferred, Fault
 from node.flow.bodies.files import BodyFiles
 from node.flow.counters import Counters
 from node.flow.expiry import departed, sweep, walk
@@ -15,21 +19,29 @@ from node.flow.loop import Tasks
 from node.flow.receive import arrival
 from node.flow.send import receipts
 from node.flow.signals import Signals
+from node.log import get_logger
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Ports, Tx
 from node.rows import keys
 
+log = get_logger()
+
+KINDS = {keys.DUE_EXPIRE: "expire", keys.DUE_FORGET: "forget", keys.DUE_ERASE: "erase"}
 SLICE_ITEMS_MAX = 32
-"""Due rows that share a commit: about 10 ms of the loop, of which calls notice nothing."""
-SLICE_UNITS_MAX = 256
-"""Recipients named by the statements of one slice, unless a single packet has more."""
+"""Due rows that share a transaction: about 10 ms of the loop, of which calls notice nothing."""
+SLICES_AT_ONCE = 4
+"""Slices under way together, which share a look, a signature and a flush of the log: on a busy node a slice waits for the loop far longer
+than it works, and a single one at a time would fall behind what comes in."""
+LOOK_ITEMS_MAX = SLICES_AT_ONCE * SLICE_ITEMS_MAX
+LOOK_UNITS_MAX = 512
+"""Recipients named by the statements of one look, unless a single packet has more."""
 LOOK_BACK_MS = 60 * MINUTE_MS
 LOOKS_PER_WHOLE = 1_440
 """So often, once a day, the look begins at the head of the table."""
 WALK_RESTS_MS = 60 * MINUTE_MS
-SLICES_MAX = 1_000
-"""After so many slices the other chores have their turn, however much is due."""
+LOOKS_MAX = 250
+"""After so many looks the other chores have their turn, however much is due."""
 
 
 @dataclass(slots=True)
@@ -75,6 +87,9 @@ class Sweeper:
             except Fault as fault:
                 # The store takes no writes now; what is due stays due.
                 await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+            except Exception as bug:
+                # Not even putting aside has helped; the loop lives all the same.
+                self._signals.bug.send(bug)
             await self._ports.clock.sleep(self._policy.sweep_every_ms / 1000)
 
     async def sweep_once(self) -> int:
@@ -83,9 +98,18 @@ class Sweeper:
         self._from = self._place_to_begin(self._ports.clock.now_ms())
         while found := await self._round():
             done += found
-        await self._walk(self._ports.clock.now_ms())
-        await self._body_files.sweep(self._ports.clock.now_ms())
+        await self._guarded(self._walk(self._ports.clock.now_ms()))
+        await self._guarded(self._body_files.sweep(self._ports.clock.now_ms()))
         return done
+
+    async def _guarded(self, chore: Coroutine[Any, Any, None]) -> None:
+        """Do a chore; a mistake in it is told, and keeps nothing else."""
+        try:
+            await chore
+        except Deferred:
+            raise
+        except Exception as bug:
+            self._signals.bug.send(bug)
 
     def _place_to_begin(self, now_ms: int) -> bytes:
         """Return where a look begins: not long before what was done last, because the engine walks over deleted rows, too.
@@ -106,14 +130,33 @@ class Sweeper:
                 lambda tx: departed.drop_receipts(tx, known, now_ms, self._policy, SLICE_ITEMS_MAX)
             )
         if self._walked_ms is None or abs(now_ms - self._walked_ms) >= WALK_RESTS_MS:
-            step = await self._ports.store.transact(lambda tx: walk.step(tx, now_ms, self._policy))
-            self._walked_ms = now_ms if step.is_last else None
+            is_last = await self._walk_page(now_ms)
+            self._walked_ms = now_ms if is_last else None
+
+    async def _walk_page(self, now_ms: int) -> bool:
+        """Walk over a page; around a row that cannot be looked at, row by row. Returns whether it was the last page."""
+        transact, policy = self._ports.store.transact, self._policy
+        try:
+            return (await transact(lambda tx: walk.step(tx, now_ms, policy))).is_last
+        except Deferred:
+            raise
+        except Exception:
+            for _ in range(walk.PAGE):
+                try:
+                    await transact(lambda tx: walk.step(tx, now_ms, policy, 1))
+                except Deferred:
+                    raise
+                except Exception as bug:
+                    await transact(walk.skip)
+                    self._tell("walk", "", 0, bug)
+                    return False
+            return False
 
     async def _round(self) -> int:
         """Do slices until nothing is due or it is time for other chores; return how many things were done."""
         done = 0
-        for _ in range(SLICES_MAX):
-            found = await self._slice(self._ports.clock.now_ms())
+        for _ in range(LOOKS_MAX):
+            found = await self._look(self._ports.clock.now_ms())
             done += found
             if not found:
                 break
@@ -132,27 +175,62 @@ class Sweeper:
             self._signals.duty.send(None)
         return shown
 
-    async def _slice(self, now_ms: int) -> int:
+    async def _look(self, now_ms: int) -> int:
         """Do the next few things that are due; return how many."""
-        own_id, start = self._ports.keys.node_id, self._from
-        items = await self._ports.store.transact(
-            lambda tx: sweep.stated(tx, sweep.due(tx, now_ms, SLICE_ITEMS_MAX, start), own_id, now_ms, SLICE_UNITS_MAX)
-        )
+        start = self._from
+        try:
+            return await self._do_together(now_ms, lambda tx: sweep.due(tx, now_ms, LOOK_ITEMS_MAX, start))
+        except Deferred:
+            raise
+        except Exception:
+            # One of them is at fault, and must not keep the others.
+            return await self._do_one_by_one(now_ms, start)
+
+    async def _do_one_by_one(self, now_ms: int, start: bytes) -> int:
+        items = await self._ports.store.transact(lambda tx: sweep.due(tx, now_ms, LOOK_ITEMS_MAX, start))
+        for item in items:
+            try:
+                await self._do_together(now_ms, lambda tx, item=item: [item])  # type: ignore[misc]
+            except Deferred:
+                raise
+            except Exception as bug:
+                await self._ports.store.transact(lambda tx, item=item: sweep.put_aside(tx, item, now_ms))  # type: ignore[misc]
+                self._tell(KINDS.get(item.kind, "unknown"), item.packet_id.hex(), item.failures + 1, bug)
+                self._from = item.key
+        return len(items)
+
+    def _tell(self, kind: str, packet_id: str, attempt: int, bug: Exception) -> None:
+        self._counters.put_aside += 1
+        log.error("sweep.failed", kind=kind, packet_id=packet_id, attempt=attempt, exc_info=bug)
+
+    async def _do_together(self, now_ms: int, find: Callable[[Tx], list[sweep.Due]]) -> int:
+        """Do what is found under one signature, in slices. Returns how many things that were."""
+        own_id = self._ports.keys.node_id
+        items = await self._ports.store.transact(lambda tx: sweep.stated(tx, find(tx), own_id, now_ms, LOOK_UNITS_MAX))
         if not items:
             return 0
         statements = [item.statement for item in items if item.statement is not None]
         signed = iter(receipts.sign_receipts(self._ports.keys, statements))
         believed = [receipts.Believed(one.statement, next(signed)) if one.statement else None for one in items]
-        done = await self._ports.store.transact(lambda tx: self._do(tx, items, believed, now_ms))
+        pairs = list(zip(items, believed, strict=True))
+        slices = [pairs[at : at + SLICE_ITEMS_MAX] for at in range(0, len(pairs), SLICE_ITEMS_MAX)]
+        outcomes = await asyncio.gather(*(self._slice(one, now_ms) for one in slices), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
         self._from = items[-1].due.key
+        return len(items)
+
+    async def _slice(self, pairs: list[tuple[sweep.Stated, receipts.Believed | None]], now_ms: int) -> None:
+        """Do a few things in one transaction."""
+        done = await self._ports.store.transact(lambda tx: self._do(tx, pairs, now_ms))
         self._counters.ended[Reason.EXPIRED] += done.failed
         self._counters.erased += done.erased
         await self._body_files.drop(done.unnamed)
-        return len(items)
 
-    def _do(self, tx: Tx, items: list[sweep.Stated], believed: list[receipts.Believed | None], now_ms: int) -> _Done:
+    def _do(self, tx: Tx, pairs: list[tuple[sweep.Stated, receipts.Believed | None]], now_ms: int) -> _Done:
         done = _Done()
-        for item, statement in zip(items, believed, strict=True):
+        for item, statement in pairs:
             if item.due.kind == keys.DUE_EXPIRE:
                 done.failed += sweep.expire(tx, item.due, statement, now_ms, self._policy)
             elif item.due.kind == keys.DUE_ERASE:

@@ -56,6 +56,13 @@ def step(tx: Tx, now_ms: int, policy: Policy, limit: int = PAGE) -> Step:
     return Step(found, is_last=at == _TABLES[0])
 
 
+def skip(tx: Tx) -> None:
+    """Go on behind the next row, which cannot be looked at."""
+    at = tx.get(PLACE) or _TABLES[0]
+    rows = tx.scan(at[:1], start=at, limit=1)
+    tx.put(PLACE, rows[0][0] + b"\0" if rows else _after(at[:1]))
+
+
 def _after(table: bytes) -> bytes:
     return _TABLES[(_TABLES.index(table) + 1) % len(_TABLES)]
 
