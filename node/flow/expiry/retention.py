@@ -92,7 +92,10 @@ def needed_until(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> int:
 
 def plan(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> None:
     """Write down when it is asked first whether anybody still needs a packet; its record is saved."""
-    at_ms = needed_until(tx, subject, now_ms, policy) or now_ms
+    # Only the times: whether anybody has it open is asked then, and costs several scans.
+    at_ms = max(now_ms, _memory(tx, subject, now_ms, policy))
+    if subject.is_ours:
+        at_ms = max(at_ms, subject.packet.accept_time_ms + policy.keep_records_ms)
     tx.put(keys.due(at_ms, keys.DUE_ERASE, subject.packet_id), b"")
     subject.packet.erase_time_ms = max(at_ms, 1)
     save(tx, keys.packet(subject.packet_id), subject.packet)

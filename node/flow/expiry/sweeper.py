@@ -1,15 +1,16 @@
 """Sweeper: the loop that does what is due: expiry, forgetting, showing what waited too long for its document, files left behind.
 
-A look finds what is due and states what has expired; one signature stands under all its statements; then its items are done in slices,
-each a short transaction, so that calls are answered in between, all under one flush. While more is due, the next look follows at once,
-and the loop rests only when nothing is. A row that cannot be done, by a mistake of ours or because it is damaged, is put aside for a
-day, told and counted; all others go on.
+A look finds what is due. It is done in slices, of which several are under way together: what has expired is stated, one signature stands
+under all statements of a slice, one short transaction does all of it, so that calls are answered in between. While more is due, the next
+look follows at once, and the loop rests only when nothing is. A row that cannot be done, by a mistake of ours or because it is damaged,
+is put aside for a day, told and counted; all others go on.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from node.errors import Deferred, Fault
 from node.flow.bodies.files import BodyFiles
@@ -25,23 +26,28 @@ from node.model.reason import Reason
 from node.ports import Ports, Tx
 from node.rows import keys
 
+T = TypeVar("T")
+
 log = get_logger()
 
 KINDS = {keys.DUE_EXPIRE: "expire", keys.DUE_FORGET: "forget", keys.DUE_ERASE: "erase"}
 SLICE_ITEMS_MAX = 32
-"""Due rows that share a transaction: about 10 ms of the loop, of which calls notice nothing."""
-SLICES_AT_ONCE = 4
-"""Slices under way together, which share a look, a signature and a flush of the log: on a busy node a slice waits for the loop far longer
-than it works, and a single one at a time would fall behind what comes in."""
-LOOK_ITEMS_MAX = SLICES_AT_ONCE * SLICE_ITEMS_MAX
-LOOK_UNITS_MAX = 512
-"""Recipients named by the statements of one look, unless a single packet has more."""
+"""Due rows that share a signature and a commit: about 10 ms of the loop, of which calls notice nothing."""
+SLICE_UNITS_MAX = 256
+"""Recipients named by statements that are signed together, unless a single packet has more."""
+SLICES_AT_ONCE = 16
+"""Slices under way together, each in its own turn of the loop: on a busy node a slice waits for the loop and the disk far longer than it
+works, and a single one at a time would fall behind what comes in."""
+SLICES_A_TURN = 3
+"""Transactions in one turn of the loop while more is due than a look finds: whoever hands in waits up to 30 ms longer, and what is due
+does not pile up behind a node at its top speed."""
+LOOK_ITEMS_MAX = 2 * SLICES_AT_ONCE * SLICE_ITEMS_MAX
+LOOKS_MAX = 64
+"""After so many looks the other chores have their turn, however much is due."""
 LOOK_BACK_MS = 60 * MINUTE_MS
 LOOKS_PER_WHOLE = 1_440
 """So often, once a day, the look begins at the head of the table."""
 WALK_RESTS_MS = 60 * MINUTE_MS
-LOOKS_MAX = 250
-"""After so many looks the other chores have their turn, however much is due."""
 
 
 @dataclass(slots=True)
@@ -68,6 +74,7 @@ class Sweeper:
         self._tasks = Tasks(signals.bug.send)
         self._from = b""
         """Place in the table of due rows before which everything was done: deleted rows are not walked over again."""
+        self._turn = asyncio.Semaphore()
         self._looks = 0
         self._walked_ms: int | None = None
         """When the walk through all tables came to its end; None: it is under way."""
@@ -176,57 +183,68 @@ class Sweeper:
         return shown
 
     async def _look(self, now_ms: int) -> int:
-        """Do the next few things that are due; return how many."""
+        """Do the next things that are due, several slices at once; return how many things."""
         start = self._from
+        found = await self._ports.store.transact(lambda tx: sweep.due(tx, now_ms, LOOK_ITEMS_MAX, start))
+        self._turn = asyncio.Semaphore(SLICES_A_TURN if len(found) == LOOK_ITEMS_MAX else 1)
+        slices = iter([found[at : at + SLICE_ITEMS_MAX] for at in range(0, len(found), SLICE_ITEMS_MAX)])
+
+        async def work() -> None:
+            for one in slices:
+                await self._slice(one, now_ms)
+
+        # To the end even if one fails: what the others have begun is not left behind.
+        for outcome in await asyncio.gather(*(work() for _ in range(SLICES_AT_ONCE)), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+        self._from = found[-1].key if found else self._from
+        return len(found)
+
+    async def _slice(self, items: list[sweep.Due], now_ms: int) -> None:
+        """Do a few things together; if that fails, one by one, and put aside the one that is at fault. Raises Deferred."""
         try:
-            return await self._do_together(now_ms, lambda tx: sweep.due(tx, now_ms, LOOK_ITEMS_MAX, start))
+            await self._do_together(items, now_ms)
         except Deferred:
             raise
         except Exception:
-            # One of them is at fault, and must not keep the others.
-            return await self._do_one_by_one(now_ms, start)
+            for item in items:
+                await self._do_alone(item, now_ms)
 
-    async def _do_one_by_one(self, now_ms: int, start: bytes) -> int:
-        items = await self._ports.store.transact(lambda tx: sweep.due(tx, now_ms, LOOK_ITEMS_MAX, start))
-        for item in items:
-            try:
-                await self._do_together(now_ms, lambda tx, item=item: [item])  # type: ignore[misc]
-            except Deferred:
-                raise
-            except Exception as bug:
-                await self._ports.store.transact(lambda tx, item=item: sweep.put_aside(tx, item, now_ms))  # type: ignore[misc]
-                self._tell(KINDS.get(item.kind, "unknown"), item.packet_id.hex(), item.failures + 1, bug)
-                self._from = item.key
-        return len(items)
+    async def _do_alone(self, item: sweep.Due, now_ms: int) -> None:
+        try:
+            if await self._in_turn(lambda tx: tx.get(item.key) is not None):
+                await self._do_together([item], now_ms)
+        except Deferred:
+            raise
+        except Exception as bug:
+            await self._ports.store.transact(lambda tx: sweep.put_aside(tx, item, now_ms))
+            self._tell(KINDS.get(item.kind, "unknown"), item.packet_id.hex(), item.failures + 1, bug)
 
     def _tell(self, kind: str, packet_id: str, attempt: int, bug: Exception) -> None:
         self._counters.put_aside += 1
         log.error("sweep.failed", kind=kind, packet_id=packet_id, attempt=attempt, exc_info=bug)
 
-    async def _do_together(self, now_ms: int, find: Callable[[Tx], list[sweep.Due]]) -> int:
-        """Do what is found under one signature, in slices. Returns how many things that were."""
+    async def _do_together(self, items: list[sweep.Due], now_ms: int) -> None:
+        """State what has expired, sign all of it together, and do everything in one transaction; in several if many units are named."""
         own_id = self._ports.keys.node_id
-        items = await self._ports.store.transact(lambda tx: sweep.stated(tx, find(tx), own_id, now_ms, LOOK_UNITS_MAX))
-        if not items:
-            return 0
-        statements = [item.statement for item in items if item.statement is not None]
-        signed = iter(receipts.sign_receipts(self._ports.keys, statements))
-        believed = [receipts.Believed(one.statement, next(signed)) if one.statement else None for one in items]
-        pairs = list(zip(items, believed, strict=True))
-        slices = [pairs[at : at + SLICE_ITEMS_MAX] for at in range(0, len(pairs), SLICE_ITEMS_MAX)]
-        outcomes = await asyncio.gather(*(self._slice(one, now_ms) for one in slices), return_exceptions=True)
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
-        self._from = items[-1].due.key
-        return len(items)
+        while items:
+            some = await self._in_turn(
+                partial(sweep.stated, found=items, node_id=own_id, now_ms=now_ms, units_max=SLICE_UNITS_MAX)
+            )
+            statements = [one.statement for one in some if one.statement is not None]
+            signed = iter(receipts.sign_receipts(self._ports.keys, statements))
+            believed = [receipts.Believed(one.statement, next(signed)) if one.statement else None for one in some]
+            done = await self._in_turn(partial(self._do, pairs=list(zip(some, believed, strict=True)), now_ms=now_ms))
+            self._counters.ended[Reason.EXPIRED] += done.failed
+            self._counters.erased += done.erased
+            await self._body_files.drop(done.unnamed)
+            items = items[len(some) :]
 
-    async def _slice(self, pairs: list[tuple[sweep.Stated, receipts.Believed | None]], now_ms: int) -> None:
-        """Do a few things in one transaction."""
-        done = await self._ports.store.transact(lambda tx: self._do(tx, pairs, now_ms))
-        self._counters.ended[Reason.EXPIRED] += done.failed
-        self._counters.erased += done.erased
-        await self._body_files.drop(done.unnamed)
+    async def _in_turn(self, fn: Callable[[Tx], T]) -> T:
+        """Run a transaction in a turn of the loop in which no other slice runs one, or few do."""
+        async with self._turn:
+            await self._ports.clock.sleep(0)
+        return await self._ports.store.transact(fn)
 
     def _do(self, tx: Tx, pairs: list[tuple[sweep.Stated, receipts.Believed | None]], now_ms: int) -> _Done:
         done = _Done()

@@ -43,9 +43,9 @@ def test_the_loop_goes_on_at_once_while_more_is_due() -> None:
     run(story())
 
 
-def test_the_statements_of_a_look_share_a_signature() -> None:
+def test_the_statements_of_a_slice_share_a_signature() -> None:
     async def story() -> None:
-        here = await with_due(sweeper.LOOK_ITEMS_MAX)
+        here = await with_due(3 * sweeper.SLICE_ITEMS_MAX)
         here.clock.at_ms = NOW + 1_000
         real, signings = here.ports.keys.sign, []
 
@@ -60,8 +60,8 @@ def test_the_statements_of_a_look_share_a_signature() -> None:
             here.node.counters,
             here.node.body_files,
         )
-        assert await loop.sweep_once() == sweeper.LOOK_ITEMS_MAX
-        assert signings == [sweeper.LOOK_ITEMS_MAX]
+        assert await loop.sweep_once() == 3 * sweeper.SLICE_ITEMS_MAX
+        assert signings == [sweeper.SLICE_ITEMS_MAX] * 3
 
     run(story())
 
@@ -73,9 +73,9 @@ class Counted:
         self.node_id, self.sign = keys.node_id, sign
 
 
-def test_calls_are_answered_between_two_looks() -> None:
+def test_calls_are_answered_between_two_slices() -> None:
     async def story() -> None:
-        here = await with_due(sweeper.LOOK_ITEMS_MAX * 4)
+        here = await with_due(sweeper.SLICE_ITEMS_MAX * 4)
         here.clock.at_ms = NOW + 1_000
         sweeping = asyncio.ensure_future(here.sweeper().sweep_once())
         left = []
@@ -83,13 +83,13 @@ def test_calls_are_answered_between_two_looks() -> None:
             left.append(due_rows(here, keys.DUE_EXPIRE))
             await asyncio.sleep(0)
         drops = {before - after for before, after in itertools.pairwise(left)}
-        assert max(drops) <= sweeper.LOOK_ITEMS_MAX
+        assert max(drops) <= sweeper.SLICE_ITEMS_MAX
         assert len(set(left)) >= 4
 
     run(story())
 
 
-def test_a_circular_does_not_share_its_look_with_more_recipients_than_a_look_names() -> None:
+def test_a_circular_does_not_share_its_signature_with_more_recipients_than_a_slice_names() -> None:
     async def story() -> None:
         here = place("g14", SELDOM)
         for number in range(3):
@@ -100,7 +100,7 @@ def test_a_circular_does_not_share_its_look_with_more_recipients_than_a_look_nam
         stated = await here.do(lambda tx: sweeper.sweep.stated(tx, due, "g14", NOW + 1_000, 4))
         assert [len(one.statement.outcomes) for one in stated if one.statement] == [2, 2]
         alone = await here.do(lambda tx: sweeper.sweep.stated(tx, due, "g14", NOW + 1_000, 1))
-        assert len(alone) == 1, "one packet with more recipients than a look names is looked at alone"
+        assert len(alone) == 1, "one packet with more recipients than a slice names is signed alone"
 
     run(story())
 
