@@ -3,7 +3,7 @@
         submit          an office hands a packet in
         receive_*       a peer brings packets, receipts, large bodies
         list_inbox, fetch, acknowledge, track, search_units     an office looks and takes
-        list_outbox, list_peers, list_hooks, hold_peer, release_peer, count_statuses        an operator looks and decides
+        list_outbox, list_peers, list_hooks, hold_peer, release_peer, count_statuses, *_hold        an operator looks and decides
 
 Decisions live in flow/, sending in flow/send/. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
@@ -17,6 +17,7 @@ from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
 from node.flow.document.aliases import author_names, meant_by
+from node.flow.expiry import holds
 from node.flow.inbox import inbox
 from node.flow.receive.reception import Reception
 from node.flow.receive.slices import Slices
@@ -31,6 +32,7 @@ from node.flow.views.track import Tracked
 from node.flow.webhooks import notices
 from node.model.calendar import Calendar
 from node.model.completeness import UnitReport
+from node.model.hold import HoldView
 from node.model.life import Dossier
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submission, SubmitResult, System, TrackView
@@ -244,6 +246,21 @@ class Node:
         """Stop sending to a peer until it is released."""
         directory = self.ports.directory.current()
         await self.ports.store.transact(lambda tx: operator.set_held(tx, node_id, directory, held=True))
+
+    async def put_hold(self, packet_id: bytes, reason: str) -> None:
+        """Put a legal hold on a packet: nothing of it is forgotten until it is lifted. Raises Rejected(NOT_FOUND)."""
+        now_ms = self.ports.clock.now_ms()
+        await self.ports.store.transact(lambda tx: holds.put(tx, packet_id, reason, now_ms))
+
+    async def lift_hold(self, packet_id: bytes) -> None:
+        """Lift a legal hold. Raises Rejected(NOT_FOUND)."""
+        await self.ports.store.transact(lambda tx: holds.lift(tx, packet_id))
+
+    async def list_holds(self, page_token: str) -> tuple[list[HoldView], str]:
+        """Return a page of legal holds, and the token of the next page."""
+        start = inbox.row_of_token(page_token)
+        held, following = await self.ports.store.transact(lambda tx: holds.page(tx, start))
+        return held, following.hex()
 
     async def release_peer(self, node_id: str) -> None:
         """Send to a peer again, at once."""

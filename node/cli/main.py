@@ -23,6 +23,7 @@ from node.cli import (
     export,
     fetch,
     health,
+    hold,
     inbox,
     outbox,
     packet,
@@ -123,6 +124,9 @@ def _tree() -> typer.Typer:
         made.command(cls=HomeCommand, rich_help_panel=OPERATION)(verb_at_home)
     made.add_typer(
         calendar.app, name="calendar", help="Lịch làm việc: ngày nghỉ lễ, tết, ngày làm bù.", rich_help_panel=OPERATION
+    )
+    made.add_typer(
+        hold.app, name="hold", help="Giữ nguyên gói tin, không xóa khi hết thời hạn lưu.", rich_help_panel=OPERATION
     )
     made.add_typer(sandbox.app, name="sandbox", rich_help_panel=VENDORS)
     made.command(cls=Command, rich_help_panel=VENDORS)(conformance.conformance)

@@ -89,6 +89,11 @@ carry_for_others = {carry_for_others}
 # Văn bản thu hồi, cập nhật đến trước văn bản gốc thì chờ bao lâu (mặc định 3 ngày) rồi vào hộp đến một mình.
 # wait_for_document_ms = {policy.wait_for_document_ms:_}
 
+[keep]
+# Giữ bao nhiêu ngày những gì nút biết về một gói tin (tình trạng gửi, trạng thái xử lý, biên nhận, hồ sơ), tính từ việc cuối cùng với văn
+# bản đó (mặc định 5 năm); hết hạn thì xóa hết. Gói chưa giao xong, chưa được nhận khỏi hộp đến hoặc đang giữ ('truc hold') thì không xóa.
+# records_days = {keep_records_days}
+
 [statuses]
 # Nút tự báo trạng thái 01 (đã đến) khi văn bản vào hộp đến của đơn vị.
 # arrival = true

@@ -92,6 +92,12 @@ class Times(Section):
     wait_for_document_ms: int = Field(default=_DEFAULT.wait_for_document_ms, ge=100, le=365 * DAY_MS)
 
 
+class Keep(Section):
+    """Days for which is kept what the node knows of packets; the time of bodies is `times.keep_body_after_ms`."""
+
+    records_days: int = Field(default=_DEFAULT.keep_records_ms // DAY_MS, ge=30, le=36_600)
+
+
 class Statuses(Section):
     """01 (đã đến) is reported by the node, but for the units whose own software does."""
 
@@ -141,6 +147,7 @@ class Settings(BaseSettings):
     store: StoreSizes = StoreSizes()
     limits: Limits = Limits()
     times: Times = Times()
+    keep: Keep = Keep()
     statuses: Statuses = Statuses()
     relay: Relay = Relay()
     keys: KeyFiles = KeyFiles()
@@ -165,6 +172,7 @@ class Settings(BaseSettings):
         return dataclasses.replace(
             _DEFAULT,
             **chosen,
+            keep_records_ms=self.keep.records_days * DAY_MS,
             relay_for_others=self.relay.carry_for_others,
             arrival=self.statuses.arrival,
             arrival_by_software=frozenset(self.statuses.arrival_by_software),
@@ -272,6 +280,7 @@ def example_toml(
         watch_port=WATCH_PORT,
         network_risk=_quoted(NETWORK_RISK),
         policy=_DEFAULT,
+        keep_records_days=_DEFAULT.keep_records_ms // DAY_MS,
     )
 
 

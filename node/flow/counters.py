@@ -41,6 +41,10 @@ class Counters:
         """Receipts of peers that did not hold."""
         self.unfit: Counter[Reason] = Counter()
         """Things in the outbox that could not go for a reason of our own (unreadable, no key), each counted when that began."""
+        self.erased = 0
+        """Packets of which nothing is known any more, because nobody needed it."""
+        self.put_aside = 0
+        """Due rows that could not be done, by a mistake of ours or a damaged row, and were put off by a day."""
         self.uploads: Counter[str] = Counter()
         """Bodies that flow in just now: from "office" or "peer"."""
 

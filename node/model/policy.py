@@ -6,6 +6,8 @@ KIB = 1024
 MIB = 1024 * KIB
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
+KEEP_CARRIED_MS = DAY_MS
+"""A relay remembers a packet this long after it has sent the target's receipt home, and until that has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Policy:
     """The pause between two such questions."""
     keep_body_after_ms: int = 30 * DAY_MS
     """A body is kept this long after its last delivery has ended and its last inbox has let it go."""
+    keep_records_ms: int = 5 * 366 * DAY_MS
+    """What is known of a packet (track, statuses, receipts, dossiers) is kept at least this long after the last act about its document."""
+    keep_memory_ms: int = 30 * DAY_MS
+    """A packet is remembered at least this long after its expiry, whatever else is set, so that a late repeat finds its first answer."""
     lease_ms: int = 5 * MINUTE_MS
     lease_ms_max: int = DAY_MS
     back_off_first_ms: int = 1_000

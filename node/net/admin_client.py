@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from node.model.completeness import UnitReport
+from node.model.hold import HoldView
 from node.model.office import HealthView, OutboxView, PeerView
 from node.model.webhook import HookView
 from node.net.client import CLIENT_OPTIONS
@@ -74,6 +75,30 @@ class AdminClient:
         request = pb.ReleasePeerRequest(node_id=node_id)
         with faults():
             await self._stub.ReleasePeer(request, metadata=self._metadata, timeout=CALL_S)
+
+    async def put_hold(self, packet_id: bytes, reason: str) -> None:
+        """Put a legal hold on a packet: nothing of it is forgotten until it is lifted."""
+        request = pb.PutHoldRequest(packet_id=packet_id, reason=reason)
+        with faults():
+            await self._stub.PutHold(request, metadata=self._metadata, timeout=CALL_S)
+
+    async def lift_hold(self, packet_id: bytes) -> None:
+        """Lift a legal hold."""
+        with faults():
+            await self._stub.LiftHold(pb.LiftHoldRequest(packet_id=packet_id), metadata=self._metadata, timeout=CALL_S)
+
+    async def list_holds(self) -> list[HoldView]:
+        """Return all legal holds, in order of packet id."""
+        held: list[HoldView] = []
+        token = ""
+        while True:
+            request = pb.ListHoldsRequest(page_token=token)
+            with faults():
+                answer = await self._stub.ListHolds(request, metadata=self._metadata, timeout=CALL_S)
+            page, token = wire.holds_from_proto(answer)
+            held += page
+            if not token:
+                return held
 
     async def health(self) -> HealthView:
         """Return how the node is."""

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from node.access.systems import Systems
 from node.errors import Denied, Rejected
 from node.model.completeness import UnitReport
+from node.model.hold import HoldView
 from node.model.office import HealthView, OutboxView, PeerView
 from node.model.reason import Reason
 from node.model.webhook import HookView
@@ -18,6 +19,8 @@ from node.wire.truc.v1 import admin_service_pb2 as pb
 from node.wire.truc.v1.admin_service_pb2_grpc import AdminServiceServicer
 
 OUTBOX_DEFAULT, OUTBOX_MAX = 100, 1_000
+HOLD_REASON_CHARACTERS_MAX = 500
+PACKET_ID_BYTES = 16
 
 _LOOPBACK = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "ipv6:[::ffff:127.", "ipv6:%5B::ffff:127.", "unix:")
 
@@ -31,6 +34,9 @@ class AdminNode(Protocol):
     async def hold_peer(self, node_id: str) -> None: ...
     async def release_peer(self, node_id: str) -> None: ...
     async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]: ...
+    async def put_hold(self, packet_id: bytes, reason: str) -> None: ...
+    async def lift_hold(self, packet_id: bytes) -> None: ...
+    async def list_holds(self, page_token: str) -> tuple[list[HoldView], str]: ...
 
 
 class AdminService(AdminServiceServicer):
@@ -114,6 +120,29 @@ class AdminService(AdminServiceServicer):
         page = await self._node.count_statuses(request.from_ms, request.to_ms, request.page_token)
         return wire.statuses_to_proto(*page)
 
+    @answering
+    async def PutHold(self, request: pb.PutHoldRequest, context: Context) -> pb.PutHoldResponse:
+        """Puts a legal hold on a packet."""
+        await self._check_caller(context)
+        reason = request.reason.strip()
+        if not 1 <= len(reason) <= HOLD_REASON_CHARACTERS_MAX:
+            raise Rejected(Reason.REQUEST_INVALID, f"reason must be 1 to {HOLD_REASON_CHARACTERS_MAX} characters")
+        await self._node.put_hold(_packet_id(request.packet_id), reason)
+        return pb.PutHoldResponse()
+
+    @answering
+    async def LiftHold(self, request: pb.LiftHoldRequest, context: Context) -> pb.LiftHoldResponse:
+        """Lifts a legal hold."""
+        await self._check_caller(context)
+        await self._node.lift_hold(_packet_id(request.packet_id))
+        return pb.LiftHoldResponse()
+
+    @answering
+    async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
+        """Lists a page of legal holds."""
+        await self._check_caller(context)
+        return wire.holds_to_proto(*await self._node.list_holds(request.page_token))
+
     def authenticate(self, context: Context) -> None:
         """Raises Denied, at once, unless the call comes from this machine with the administrator's token."""
         if not is_from_here(context.peer(), self._own_host):
@@ -127,6 +156,12 @@ class AdminService(AdminServiceServicer):
         except Denied:
             await asyncio.sleep(self._refusal_delay_s)
             raise
+
+
+def _packet_id(octets: bytes) -> bytes:
+    if len(octets) != PACKET_ID_BYTES:
+        raise Rejected(Reason.REQUEST_INVALID, f"a packet_id has {PACKET_ID_BYTES} octets")
+    return octets
 
 
 def is_from_here(peer: str, own_host: str = "") -> bool:

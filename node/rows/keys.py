@@ -32,7 +32,8 @@
       y    dossier      unit 0x00 author 0x00 sha256(DocumentId)  DossierRecord           head: when the last act was signed
                         … party 0x00 packet_id                    DossierRecord           packet about that document that the unit knows
       A    arriving     packet_id                                 ArrivingRecord          goes on arriving at its units, slice by slice
-      z    due          ms (8) kind (1) packet_id                 ""                      expiry and forgetting, in order of time
+      z    due          ms (8) kind (1) packet_id                 "" or failures (2)      expiry, forgetting, erasing, in order of time
+      H    legal hold   packet_id                                 HoldRecord              nothing of that packet is forgotten
 
 Units, nodes and systems hold no 0x00 octet (codes and ids are checked where they enter), so it ends them. A dossier row with a party
 concerns that recipient alone (its statuses, what a packet does to it and nobody else); with "" it concerns all that get the packet.
@@ -52,7 +53,7 @@ _LANE_MS = struct.Struct(">BQ")
 _MS_MAX = 2**64 - 1
 
 OUTBOX_PACKET, OUTBOX_RELAY, OUTBOX_RECEIPT = 1, 2, 3
-DUE_EXPIRE, DUE_FORGET, DUE_ASK_NO_MORE = 1, 2, 4
+DUE_EXPIRE, DUE_FORGET, DUE_ERASE, DUE_ASK_NO_MORE = 1, 2, 3, 4
 
 
 def body(body_sha256: bytes) -> bytes:
@@ -101,7 +102,7 @@ def inbox_row(unit: str, lane: int, accept_time_ms: int, packet_id: bytes) -> by
 
 
 def packet_of_row(key: bytes) -> bytes:
-    """Return the packet id that ends an inbox, due or sent key."""
+    """Return the packet id that ends an inbox, due, sent or hold key."""
     return key[-16:]
 
 
@@ -206,6 +207,11 @@ def receipt(packet_id: bytes, level: int, node_id: str = "") -> bytes:
     return b"r" + packet_id + bytes([level]) + node_id.encode()
 
 
+def receipts(packet_id: bytes) -> bytes:
+    """Prefix of all receipts of a packet."""
+    return b"r" + packet_id
+
+
 def submission(system: str, submission_id: str) -> bytes:
     """Key of a submission."""
     return b"s" + system.encode() + b"\0" + submission_id.encode()
@@ -236,8 +242,8 @@ def upload(token: bytes) -> bytes:
     return b"u" + token
 
 
-def docket(packet_id: bytes, unit: str) -> bytes:
-    """Key of what a unit's software said of a packet by the bridge."""
+def docket(packet_id: bytes, unit: str = "") -> bytes:
+    """Key of what a unit's software said of a packet by the bridge; without a unit the prefix of all that was said of the packet."""
     return b"v" + packet_id + unit.encode()
 
 
@@ -248,7 +254,12 @@ def bridge_order(system: str, order_sha256: bytes) -> bytes:
 
 def document(unit: str, document_id: str) -> bytes:
     """Key under which a document of an author is found by its DocumentId."""
-    return b"x" + unit.encode() + b"\0" + document_sha256(document_id)
+    return document_by_digest(unit, document_sha256(document_id))
+
+
+def document_by_digest(unit: str, document_digest: bytes) -> bytes:
+    """Return the same key for a DocumentId of which only the digest is known."""
+    return DOCUMENTS + unit.encode() + b"\0" + document_digest
 
 
 def document_sha256(document_id: str) -> bytes:
@@ -265,6 +276,12 @@ def dossier(unit: str, author: str, document_digest: bytes, party: str | None = 
 def dossier_row(unit: str, author: str, document_digest: bytes, party: str, packet_id: bytes) -> bytes:
     """Key of one packet in a dossier."""
     return dossier(unit, author, document_digest, party) + packet_id
+
+
+def parse_dossier(key: bytes) -> tuple[str, str, bytes, bytes]:
+    """Return (unit, author, digest of the DocumentId, packet id) of a dossier row; of a head the packet id is empty."""
+    unit, author, rest = key[1:].split(b"\0", 2)
+    return unit.decode(), author.decode(), rest[:32], rest[32:][-16:]
 
 
 def held(until_ms: int, packet_id: bytes) -> bytes:
@@ -294,12 +311,37 @@ def due_of(key: bytes) -> int:
 
 def number(unit: str, code: str) -> bytes:
     """Key that shows whether an author has used a number (with notation and year) before."""
-    return b"c" + unit.encode() + b"\0" + hashlib.sha256(code.encode()).digest()
+    return number_by_digest(unit, number_sha256(code))
+
+
+def number_sha256(code: str) -> bytes:
+    """Return the SHA-256 that stands for a number in keys."""
+    return hashlib.sha256(code.encode()).digest()
+
+
+def number_by_digest(unit: str, code_digest: bytes) -> bytes:
+    """Return the key of a number of which only the digest is known."""
+    return NUMBERS + unit.encode() + b"\0" + code_digest
+
+
+def unit_of_number(key: bytes) -> str:
+    """Return the author whose number it is."""
+    return key[1:-33].decode()
+
+
+def hold(packet_id: bytes) -> bytes:
+    """Key of the legal hold of a packet."""
+    return HOLDS + packet_id
 
 
 def due(at_ms: int, kind: int, packet_id: bytes) -> bytes:
     """Key of something to do at a time."""
     return b"z" + _MS.pack(at_ms) + bytes([kind]) + packet_id
+
+
+def due_from(at_ms: int) -> bytes:
+    """Place from which on things are due at a time or later."""
+    return DUE + _MS.pack(max(at_ms, 0))
 
 
 def parse_due(key: bytes) -> tuple[int, int, bytes]:
@@ -316,4 +358,6 @@ HELD = b"h"
 DUTIES = b"w"
 PEERS = b"p"
 UPLOADS = b"u"
+HOLDS = b"H"
+PACKETS, NUMBERS, DOCUMENTS, DOSSIERS, BRIDGE_ORDERS = b"k", b"c", b"x", b"y", b"j"
 """Prefixes of whole tables, for the few scans that want one."""

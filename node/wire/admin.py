@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from node.errors import Finding
 from node.model.completeness import Completeness, UnitReport
+from node.model.hold import HoldView
 from node.model.office import HealthView, OutboxView, PeerView
 from node.model.webhook import HookView
 from node.wire.office import lane_from_proto
@@ -178,6 +179,19 @@ def _hook_from_proto(message: pb.HookView) -> HookView:
         message.last_success_ms,
         message.given_up_ms,
     )
+
+
+def holds_to_proto(holds: Sequence[HoldView], next_page_token: str) -> pb.ListHoldsResponse:
+    """Translate a page of legal holds."""
+    return pb.ListHoldsResponse(
+        holds=[pb.HoldView(packet_id=one.packet_id, reason=one.reason, time_ms=one.time_ms) for one in holds],
+        next_page_token=next_page_token,
+    )
+
+
+def holds_from_proto(message: pb.ListHoldsResponse) -> tuple[list[HoldView], str]:
+    """Translate a page of legal holds and the token of the next one."""
+    return [HoldView(one.packet_id, one.reason, one.time_ms) for one in message.holds], message.next_page_token
 
 
 def statuses_to_proto(reports: Sequence[UnitReport], next_page_token: str) -> pb.CountStatusesResponse:

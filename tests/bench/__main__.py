@@ -1,4 +1,4 @@
-"""Run a bench: `./dev bench forward|submit|large|start|edxml|bridge|circular|sweep [--runs N] [--scale X] [--json FILE]`."""
+"""Run a bench: `./dev bench forward|submit|large|start|edxml|bridge|circular|sweep|steady [--runs N] [--scale X] [--json FILE]`."""
 
 import argparse
 import importlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.bench.report import Report
 
-BENCHES = ("forward", "submit", "large", "start", "edxml", "bridge", "circular", "sweep")
+BENCHES = ("forward", "submit", "large", "start", "edxml", "bridge", "circular", "sweep", "steady")
 
 
 def main() -> None:
@@ -15,10 +15,12 @@ def main() -> None:
     parser.add_argument("bench", choices=BENCHES)
     parser.add_argument("--runs", type=int, default=3, help="how often each figure is measured")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the amount of load")
+    parser.add_argument("--documents", type=int, default=0, help="steady: so many documents (0: by the scale)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     chosen = parser.parse_args()
     report = Report(chosen.bench)
-    importlib.import_module(f"tests.bench.{chosen.bench}").run(report, chosen.runs, chosen.scale)
+    more = {"documents": chosen.documents} if chosen.bench == "steady" else {}
+    importlib.import_module(f"tests.bench.{chosen.bench}").run(report, chosen.runs, chosen.scale, **more)
     report.print()
     if chosen.json:
         report.write(chosen.json)

@@ -308,6 +308,13 @@ def test_the_operator_looks_at_a_running_node(truc: Truc, node: Path) -> None:
     assert "Hộp đi trống" in truc("outbox", node).out
 
 
+def test_the_operator_holds_a_packet_and_lets_it_go(truc: Truc, so: Path, node: Path, tmp_path: Path) -> None:
+    assert "Không gói tin nào" in truc("hold", "list", node).out
+    assert truc("hold", "set", node, "abc", "--reason", "vụ 12", "--json").reason == "REQUEST_INVALID"
+    assert truc("hold", "set", node, "0" * 32, "--reason", "vụ 12", "--json").reason == "NOT_FOUND"
+    assert truc("hold", "lift", node, "0" * 32, "--json").reason == "NOT_FOUND"
+
+
 def test_the_health_of_a_running_node_is_one_line_and_an_exit_code(truc: Truc, node: Path) -> None:
     well = truc("health", node)
     seen = truc("health", node, "--json").document

@@ -13,6 +13,7 @@ from node.errors import Fault
 from node.model.completeness import Completeness, UnitReport
 from node.model.directory import Alias, Directory, NodeEntry, directory_of
 from node.model.envelope import KeyWrap, PacketKind, Signature, SignedEnvelope
+from node.model.hold import HoldView
 from node.model.lane import Lane
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.office import (
@@ -201,6 +202,16 @@ class FakeNode:
 
     async def release_peer(self, node_id: str) -> None:
         self._note("release_peer", node_id)
+
+    async def put_hold(self, packet_id: bytes, reason: str) -> None:
+        self._note("put_hold", packet_id, reason)
+
+    async def lift_hold(self, packet_id: bytes) -> None:
+        self._note("lift_hold", packet_id)
+
+    async def list_holds(self, page_token: str) -> tuple[list[HoldView], str]:
+        self._note("list_holds", page_token)
+        return [HoldView(PACKET_ID, "vụ việc 12", 7)], "" if page_token else "ab"
 
     async def count_statuses(self, from_ms: int, to_ms: int, page_token: str) -> tuple[list[UnitReport], str]:
         self._note("count_statuses", from_ms, to_ms, page_token)

@@ -13,6 +13,7 @@ from node.access.systems import Systems
 from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.deadline import Deadline, DeadlineKind
 from node.model.delivery import State
+from node.model.hold import HoldView
 from node.model.lane import Lane
 from node.model.office import DeliveryView, OutboxView, PeerView, RefusedRecipient, SubmitResult, TrackView
 from node.model.reason import Reason
@@ -306,8 +307,14 @@ def test_the_operator_sees_and_acts_with_his_token(tmp_path):
             assert await admin.health() == HEALTH
             assert await admin.refresh_directory() == 42
             assert await admin.count_statuses(1, 2, "ab") == ([STATUSES], "next")
+            await admin.put_hold(PACKET_ID, " vụ việc 12 ")
+            await admin.lift_hold(PACKET_ID)
+            assert await admin.list_holds() == [HoldView(PACKET_ID, "vụ việc 12", 7)] * 2
+            for wrong in (admin.put_hold(PACKET_ID, " "), admin.put_hold(b"short", "why"), admin.lift_hold(b"")):
+                assert (await fault_from(wrong)).reason is Reason.REQUEST_INVALID
         assert node.calls == [("list_outbox", "b", 1000), ("list_peers",), ("hold_peer", "b"), ("release_peer", "b"),
-                              ("count_statuses", 1, 2, "ab")]  # fmt: skip
+                              ("count_statuses", 1, 2, "ab"), ("put_hold", PACKET_ID, "vụ việc 12"), ("lift_hold", PACKET_ID),
+                              ("list_holds", ""), ("list_holds", "ab")]  # fmt: skip
 
     with_office(tmp_path, story)
 
@@ -318,7 +325,8 @@ def test_nobody_else_enters_the_operators_door(tmp_path):
         for token, reason in ((credential.token, Reason.ADMIN_ONLY), ("wrong", Reason.CREDENTIAL_WRONG)):
             async with AdminClient.connect(credential.address, B.certificate_pem, token) as admin:
                 for call in (admin.list_outbox(), admin.list_peers(), admin.hold_peer("b"), admin.release_peer("b"),
-                             admin.health(), admin.refresh_directory(), admin.count_statuses()):  # fmt: skip
+                             admin.health(), admin.refresh_directory(), admin.count_statuses(),
+                             admin.put_hold(PACKET_ID, "why"), admin.lift_hold(PACKET_ID), admin.list_holds()):  # fmt: skip
                     fault = await fault_from(call)
                     assert (type(fault), fault.reason) == (Denied, reason)
         assert node.calls == []

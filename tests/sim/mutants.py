@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 from node.flow.document import status
 from node.flow.duties import duty
+from node.flow.expiry import retention, sweep
 from node.flow.inbox import inbox
 from node.flow.receive import accept, arrival
 from node.flow.send import outbox, receipts
@@ -198,6 +199,25 @@ def look_covers_what_comes_after() -> Iterator[None]:
         real(tx, told, now_ms)
 
     with patch.object(notices, "taken", taken):
+        yield
+
+
+@contextmanager
+def statuses_never_erased() -> Iterator[None]:
+    """A node that erases a packet and leaves what was reported of it."""
+    real = retention._erase_rows
+
+    def erase_rows(tx: Tx, prefix: bytes) -> bool:
+        return prefix.startswith(b"t") or real(tx, prefix)
+
+    with patch.object(retention, "_erase_rows", erase_rows):
+        yield
+
+
+@contextmanager
+def receipts_kept_for_nobody() -> Iterator[None]:
+    """A relay that never asks whether anybody still needs what it has carried home or could not carry."""
+    with patch.object(sweep, "erase", lambda tx, item, now_ms, policy: tx.delete(item.key) or False):
         yield
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from node.model.delivery import State
 from tests.sim import loop_law, urgent_law
 from tests.sim.disk import SimStore
+from tests.sim.forgetting import check_forgotten, forgetful, forgets
 from tests.sim.laws import Watch, check, waits
 from tests.sim.ledger import Ledger
 from tests.sim.life_laws import owes
@@ -58,6 +59,8 @@ class Options:
     looks_at_disks: bool = True
     plan: Plan | None = None
     switches: Switches = DEFAULT
+    forgets: bool | None = None
+    """The nodes forget soon, and must have forgotten everything in the end; None: as the seed has it."""
     stops_at_first: bool = False
     """End the day when the first law is broken."""
 
@@ -92,6 +95,9 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
         loop, verdict.seed, show=options.show, make_store=options.make_store, faults=plan.faults, lasts_s=plan.lasts_s
     )
     verdict.faults = tuple(sorted(plan.faults))
+    soon = forgets(verdict.seed) if options.forgets is None else options.forgets
+    if soon:
+        world.policy = forgetful(world.policy)
     ledger = Ledger()
     watch = Watch(world, ledger, looks_at_disks=options.looks_at_disks)
     urgent = urgent_law.UrgentWatch(world, ledger) if urgent_law.LAW in asked else None
@@ -99,7 +105,8 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
     enough = asyncio.Event()
     if options.stops_at_first:
         ledger.on_break = enough.set
-    tasks = [loop.create_task(_live(verdict, world, ledger, scenario, asked)), loop.create_task(enough.wait())]
+    living = _live(verdict, world, ledger, scenario, asked, forgets=soon)
+    tasks = [loop.create_task(living), loop.create_task(enough.wait())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -119,7 +126,9 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
         await asyncio.sleep(0)
 
 
-async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenario, asked: frozenset[str]) -> None:
+async def _live(
+    verdict: Verdict, world: World, ledger: Ledger, scenario: Scenario, asked: frozenset[str], *, forgets: bool
+) -> None:
     await world.start_all()
     await scenario.run()
     mended_s = world.loop.time()
@@ -137,6 +146,8 @@ async def _live(verdict: Verdict, world: World, ledger: Ledger, scenario: Scenar
     await _lose_power_everywhere(world, ledger, scenario)
     astray = bool(scenario.troubles.jumps or world.faults & {"clocks", "wrong-clock", "pauses"})
     await check(world, ledger, clocks_jump=astray, asked=asked)
+    if forgets and not ledger.broken:
+        await check_forgotten(world, ledger)
 
 
 async def _rest(world: World, ledger: Ledger, scenario: Scenario) -> bool:

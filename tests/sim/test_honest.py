@@ -57,6 +57,12 @@ DEAF: dict[str, Any] = {"papers": 24, "crash_every_s": 600.0, "deaf_every_s": 30
 """Nodes that crash, and systems that are often not there to be told."""
 
 
+@pytest.mark.parametrize("mutant", [mutants.statuses_never_erased, mutants.receipts_kept_for_nobody])
+def test_a_node_that_does_not_forget_is_found(mutant: Callable[[], AbstractContextManager[None]]) -> None:
+    with mutant():
+        assert first_broken(lambda seed: Options(forgets=True)).startswith("forgetting")
+
+
 @pytest.mark.parametrize(
     ("mutant", "law", "plan"),
     [

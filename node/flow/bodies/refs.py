@@ -19,12 +19,14 @@ def hold(tx: Tx, body_sha256: bytes, packet_id: bytes) -> None:
 
 
 def let_go(tx: Tx, body_sha256: bytes, packet_id: bytes) -> bool:
-    """Note that a packet needs a body no longer. Returns True if no packet names it any more: the caller then removes its file."""
+    """Note that a packet needs a body no longer. Returns True if no packet names it any more and it is a file: the caller removes that."""
     tx.delete(keys.body_ref(body_sha256, packet_id))
     if is_held(tx, body_sha256):
         return False
+    if tx.get(keys.body(body_sha256)) is None:
+        return True
     tx.delete(keys.body(body_sha256))
-    return True
+    return False
 
 
 def is_held(tx: Tx, body_sha256: bytes) -> bool:

@@ -56,6 +56,14 @@ def digest_of(header: PacketHeader | None) -> bytes:
     return keys.document_sha256(subject) if subject else b""
 
 
+def other_digests_of(header: PacketHeader | None) -> list[bytes]:
+    """Return the digests of the other DocumentIds that a packet names: its own, and those of documents that it replaces."""
+    if header is None:
+        return []
+    names = {header.document_id, *(deed.document_id for deed in deeds_of(header, {}))}
+    return sorted(keys.document_sha256(name) for name in names - {"", header.subject_document_id})
+
+
 def head(tx: Tx, unit: str, author: str, document_sha256: bytes) -> DossierRecord | None:
     """Return the head of a dossier, which tells when its last act was signed; None if there have been no acts.
 

@@ -18,7 +18,7 @@ from node.model.office import Submission, System
 from node.model.policy import MINUTE_MS, Policy
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import load, require, save
+from node.rows.access import load, save
 from node.rows.records import DutyRecord, HeaderRecord, PacketRecord
 
 NODE_SYSTEM = "@nut"
@@ -84,7 +84,9 @@ def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[Duty], int | None]:
 
 def _duty(tx: Tx, key: bytes, record: DutyRecord) -> Duty:
     is_done = tx.get(keys.submission(NODE_SYSTEM, submission_id_of(record))) is not None
-    return Duty(key, record, require(tx, keys.packet(record.packet_id), PacketRecord), is_done)
+    packet = load(tx, keys.packet(record.packet_id), PacketRecord)
+    # Of a packet that was erased meanwhile nobody is owed anything: its row goes like that of a duty which was done.
+    return Duty(key, record, packet or PacketRecord(), is_done or packet is None)
 
 
 def done(tx: Tx, keys_done: list[bytes]) -> None:

@@ -1,4 +1,7 @@
-"""Sweep: what is due, and what is done about it. Deliveries expire, bodies that nobody needs any more are forgotten.
+"""Sweep: what is due, and what is done about it. Deliveries expire, bodies that nobody needs are forgotten, then all the rest is erased.
+
+        submitted or carried: EXPIRE at the envelope's expiry --> FORGET `keep_body_after_ms` later --> ERASE when nobody needs it
+        arrived: ------------------------------------------------'                                      (retention.py)
 
 One table holds everything due in order of time, so a sweep looks only at what is due and never at the whole store (law 5). Time is
 agreed time (flow/agreed_time.py): a clock that errs ends nothing.
@@ -10,6 +13,7 @@ may have it and the receipt be lost, so that node is asked for a while, and what
 from dataclasses import dataclass
 
 from node.flow.bodies import refs
+from node.flow.expiry import retention
 from node.flow.inbox import inbox
 from node.flow.receive import slices
 from node.flow.send import outbox, receipts
@@ -24,27 +28,36 @@ from node.ports import Tx
 from node.rows import keys
 from node.rows.access import load, require, save
 from node.rows.records import DeliveryRecord, PacketRecord
-from node.wire import codec
+
+FAILURES_MAX = 2**16 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One thing whose time has come."""
+    """One thing whose time has come. `failures`: how often it was put aside before."""
 
     key: bytes
     kind: int
     packet_id: bytes
+    failures: int = 0
 
 
 def due(tx: Tx, now_ms: int, limit: int, start: bytes = b"") -> list[Due]:
     """Return what is due from a key on, the oldest first."""
     found = []
-    for key, _ in tx.scan(keys.DUE, start=start, limit=limit):
+    for key, value in tx.scan(keys.DUE, start=start, limit=limit):
         at_ms, kind, packet_id = keys.parse_due(key)
         if at_ms > now_ms:
             break
-        found.append(Due(key, kind, packet_id))
+        found.append(Due(key, kind, packet_id, int.from_bytes(value, "big")))
     return found
+
+
+def put_aside(tx: Tx, item: Due, now_ms: int) -> None:
+    """Put off by a day what cannot be done because of a mistake of ours or a damaged row, and count it: the others go on."""
+    tx.delete(item.key)
+    failures = min(item.failures + 1, FAILURES_MAX)
+    tx.put(keys.due(now_ms + DAY_MS, item.kind, item.packet_id), failures.to_bytes(2, "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +138,8 @@ def ask_no_more(tx: Tx, item: Due) -> None:
     outbox.drop_questions(tx, item.packet_id)
 
 
-def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
-    """Let a packet go of its body if nobody waits for it, else look again in a day.
+def forget(tx: Tx, item: Due, now_ms: int, policy: Policy) -> bytes | None:
+    """Let a packet go of its body if nobody waits for it, else look again in a day; then plan when to erase the rest (retention.py).
 
     Returns the body's digest if no other packet names it either: the caller then removes its file, if it is one.
     """
@@ -134,13 +147,40 @@ def forget(tx: Tx, item: Due, now_ms: int) -> bytes | None:
     if slices.is_unfinished(tx, item.packet_id):
         tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
         return None
-    packet = load(tx, keys.packet(item.packet_id), PacketRecord)
-    if packet is None or packet.body_forgotten:
+    subject = retention.subject_of(tx, item.packet_id)
+    if subject is None:
         return None
-    if outbox.needs_body(tx, item.packet_id) or not inbox.all_let_go(tx, item.packet_id):
+    packet = subject.packet
+    if packet.body_forgotten:
+        if not packet.erase_time_ms:
+            retention.plan(tx, subject, now_ms, policy)
+        return None
+    if _body_is_needed(tx, item.packet_id):
         tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
         return None
-    body_sha256 = codec.decode_envelope(packet.envelope).body.body_sha256
+    body_sha256 = subject.envelope.body.body_sha256
     packet.body_forgotten = True
-    save(tx, keys.packet(item.packet_id), packet)
+    retention.plan(tx, subject, now_ms, policy)
     return body_sha256 if refs.let_go(tx, body_sha256, item.packet_id) else None
+
+
+def _body_is_needed(tx: Tx, packet_id: bytes) -> bool:
+    waits = outbox.needs_body(tx, packet_id)
+    return waits or not inbox.all_let_go(tx, packet_id) or retention.is_held(tx, packet_id)
+
+
+def erase(tx: Tx, item: Due, now_ms: int, policy: Policy) -> bool:
+    """Erase what is known of a packet if nobody needs it any more, else ask again when they may not. Returns True if all of it went."""
+    tx.delete(item.key)
+    subject = retention.subject_of(tx, item.packet_id)
+    if subject is None:
+        return False
+    until_ms = retention.needed_until(tx, subject, now_ms, policy)
+    if until_ms:
+        tx.put(keys.due(until_ms, keys.DUE_ERASE, item.packet_id), b"")
+        return False
+    if not retention.erase(tx, subject):
+        # A circular to thousands: the next slice goes on.
+        tx.put(keys.due(now_ms, keys.DUE_ERASE, item.packet_id), b"")
+        return False
+    return True

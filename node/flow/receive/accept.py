@@ -99,6 +99,9 @@ def _store_one(
             return Begun(envelope.packet_id, verdict.header)
         if verdict.header is not None:
             arrival.deliver(tx, envelope, verdict.header, verdict.accepted_units, now_ms, policy)
+        else:
+            # Refused for good: nothing arrives, but that it was refused must be forgotten one day, too.
+            tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, envelope.packet_id), b"")
         receipts.keep(tx, receipts.Believed(verdict.receipt, signed))
         return Answer(signed)
     return Answer(_take_custody(tx, verdict, signed, node_id, now_ms))
@@ -117,6 +120,7 @@ def _put_packet(tx: Tx, verdict: Verdict, now_ms: int) -> None:
         record.own_wrap = codec.key_wrap_to_bytes(parcel.key_wrap)
         record.sealed_header = verdict.sealed_header
         record.document_sha256 = dossier.digest_of(verdict.header)
+        record.other_documents_sha256[:] = dossier.other_digests_of(verdict.header)
     if verdict.needs_body:
         record.body_forgotten = False
     save(tx, key, record)

@@ -1,7 +1,7 @@
 """Relay: carrying for two nodes that cannot reach each other.
 
 A relay holds the envelope, the body and the key wrapped for the target; it can open neither body nor key. It owes the origin one
-thing, the target's own receipt. That travels home as an outbox row of its own, and the relay forgets the body.
+thing, the target's own receipt. That travels home as an outbox row of its own, and the relay forgets the body, a day later the rest.
 
         origin --push--> relay --push--> target
         origin <--receipt-- relay <--receipt-- target
@@ -13,6 +13,7 @@ from node.flow.bodies import refs
 from node.flow.send import outbox, receipts
 from node.model.envelope import Envelope
 from node.model.lane import Lane
+from node.model.policy import KEEP_CARRIED_MS
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
@@ -32,6 +33,7 @@ def carried_home(tx: Tx, believed: receipts.Believed, envelope: Envelope, now_ms
         return False
     send_home(tx, believed, envelope.origin_node, now_ms)
     release_body(tx, packet_id, envelope)
+    tx.put(keys.due(now_ms + KEEP_CARRIED_MS, keys.DUE_ERASE, packet_id), b"")
     return True
 
 

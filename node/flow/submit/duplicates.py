@@ -18,19 +18,35 @@ from node.rows import keys
 
 def findings(tx: Tx, envelope: Envelope, header: PacketHeader) -> tuple[Finding, ...]:
     """Return warnings about a document that is being submitted, and remember its number. Statuses, updates, withdrawals have none."""
-    if envelope.kind is not PacketKind.DOCUMENT or header.business_type in (WITHDRAWAL, UPDATE):
+    if not _is_document(envelope, header):
         return ()
     sent = header.document_id and tx.get(keys.document(envelope.sender_unit, header.document_id)) is not None
     before = (DOCUMENT_SENT_BEFORE,) if sent else ()
     return (NUMBER_USED, *before) if _number_used(tx, envelope.sender_unit, header) else before
 
 
-def _number_used(tx: Tx, unit: str, header: PacketHeader) -> bool:
+def _is_document(envelope: Envelope, header: PacketHeader) -> bool:
+    return envelope.kind is PacketKind.DOCUMENT and header.business_type not in (WITHDRAWAL, UPDATE)
+
+
+def number_sha256(envelope: Envelope, header: PacketHeader) -> bytes:
+    """Return the digest under which the row of a document's number lies; b"" if a packet brings no number."""
+    code = _number_code(header) if _is_document(envelope, header) else ""
+    return keys.number_sha256(code) if code else b""
+
+
+def _number_code(header: PacketHeader) -> str:
+    """Return number, notation and year as they are compared; "" without a number."""
     number, notation = _plain(header.code_number), _plain(header.code_notation)
-    if not number:
-        return False
     issued = read_time(header.promulgation_date)
-    key = keys.number(unit, f"{number}\0{notation}\0{issued.year if issued else ''}")
+    return f"{number}\0{notation}\0{issued.year if issued else ''}" if number else ""
+
+
+def _number_used(tx: Tx, unit: str, header: PacketHeader) -> bool:
+    code = _number_code(header)
+    if not code:
+        return False
+    key = keys.number(unit, code)
     whose, first = hashlib.sha256(header.document_id.encode()).digest(), tx.get(key)
     if first is None:
         tx.put(key, whose)

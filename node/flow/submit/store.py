@@ -256,6 +256,8 @@ def _put_packet(tx: Tx, signed: Signed, findings: tuple[Finding, ...], now_ms: i
         submission_id=draft.submission.submission_id,
         system=draft.system.name,
         document_sha256=dossier.digest_of(draft.header),
+        other_documents_sha256=dossier.other_digests_of(draft.header),
+        number_sha256=duplicates.number_sha256(signed.envelope, draft.header),
     )
     save(tx, keys.packet(signed.envelope.packet_id), record)
 

@@ -47,6 +47,8 @@ FIGURES: dict[str, Figure] = {
     "truc_submissions_refused": _counter("Submissions that were not taken.", "reason"),
     "truc_packets_received": _counter("Packets of peers that were new here, by the receipt given.", "kind", "receipt"),
     "truc_packets_received_again": _counter("Packets of peers that got their first receipt again."),
+    "truc_packets_erased": _counter("Packets of which nothing is known any more, because nobody needed it."),
+    "truc_sweep_put_aside": _counter("Due things that failed by a mistake or damage and were put off by a day."),
     "truc_packets_not_received": _counter("Packets of peers that got no receipt; they come again.", "reason"),
     "truc_recipients_served": _counter(
         "Units of this node in receipts that it gave: ACCEPTED (it is in the inbox), or refused for good by reason.",

@@ -104,6 +104,8 @@ def _traffic(watched: Watched) -> Filled:
         [((KINDS[kind], LEVELS[level]), counters.received[kind, level]) for kind in PacketKind for level in given],
     )
     yield "truc_packets_received_again", _one(counters.received_again)
+    yield "truc_packets_erased", _one(counters.erased)
+    yield "truc_sweep_put_aside", _one(counters.put_aside)
     yield "truc_packets_not_received", _by_reason(counters.not_received)
     yield "truc_recipients_served", _by_outcome("ACCEPTED", counters.units_served)
     yield "truc_deliveries_ended", _by_outcome("DELIVERED", counters.ended)

@@ -75,6 +75,21 @@ class AdminServiceStub:
                 request_serializer=truc_dot_v1_dot_admin__service__pb2.ListHooksRequest.SerializeToString,
                 response_deserializer=truc_dot_v1_dot_admin__service__pb2.ListHooksResponse.FromString,
                 _registered_method=True)
+        self.PutHold = channel.unary_unary(
+                '/truc.v1.AdminService/PutHold',
+                request_serializer=truc_dot_v1_dot_admin__service__pb2.PutHoldRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_admin__service__pb2.PutHoldResponse.FromString,
+                _registered_method=True)
+        self.LiftHold = channel.unary_unary(
+                '/truc.v1.AdminService/LiftHold',
+                request_serializer=truc_dot_v1_dot_admin__service__pb2.LiftHoldRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_admin__service__pb2.LiftHoldResponse.FromString,
+                _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/truc.v1.AdminService/ListHolds',
+                request_serializer=truc_dot_v1_dot_admin__service__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_admin__service__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -138,6 +153,27 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutHold(self, request, context):
+        """Puts a legal hold on a packet: nothing of it is forgotten until the hold is lifted. A second one changes the reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftHold(self, request, context):
+        """Lifts a legal hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHolds(self, request, context):
+        """Lists legal holds, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -180,6 +216,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListHooks,
                     request_deserializer=truc_dot_v1_dot_admin__service__pb2.ListHooksRequest.FromString,
                     response_serializer=truc_dot_v1_dot_admin__service__pb2.ListHooksResponse.SerializeToString,
+            ),
+            'PutHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutHold,
+                    request_deserializer=truc_dot_v1_dot_admin__service__pb2.PutHoldRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_admin__service__pb2.PutHoldResponse.SerializeToString,
+            ),
+            'LiftHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftHold,
+                    request_deserializer=truc_dot_v1_dot_admin__service__pb2.LiftHoldRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_admin__service__pb2.LiftHoldResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=truc_dot_v1_dot_admin__service__pb2.ListHoldsRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_admin__service__pb2.ListHoldsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -399,6 +450,87 @@ class AdminService:
             '/truc.v1.AdminService/ListHooks',
             truc_dot_v1_dot_admin__service__pb2.ListHooksRequest.SerializeToString,
             truc_dot_v1_dot_admin__service__pb2.ListHooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.AdminService/PutHold',
+            truc_dot_v1_dot_admin__service__pb2.PutHoldRequest.SerializeToString,
+            truc_dot_v1_dot_admin__service__pb2.PutHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.AdminService/LiftHold',
+            truc_dot_v1_dot_admin__service__pb2.LiftHoldRequest.SerializeToString,
+            truc_dot_v1_dot_admin__service__pb2.LiftHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.AdminService/ListHolds',
+            truc_dot_v1_dot_admin__service__pb2.ListHoldsRequest.SerializeToString,
+            truc_dot_v1_dot_admin__service__pb2.ListHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

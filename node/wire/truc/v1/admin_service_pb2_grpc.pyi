@@ -51,6 +51,12 @@ class AdminServiceStub:
     """
     ListHooks: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListHooksRequest, _admin_service_pb2.ListHooksResponse]
     """Lists the systems that want to be told of events (webhooks), and how the telling goes."""
+    PutHold: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.PutHoldRequest, _admin_service_pb2.PutHoldResponse]
+    """Puts a legal hold on a packet: nothing of it is forgotten until the hold is lifted. A second one changes the reason."""
+    LiftHold: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.LiftHoldRequest, _admin_service_pb2.LiftHoldResponse]
+    """Lifts a legal hold."""
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListHoldsRequest, _admin_service_pb2.ListHoldsResponse]
+    """Lists legal holds, a page at a time."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -75,6 +81,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListHooks: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListHooksRequest, _admin_service_pb2.ListHooksResponse]  # type: ignore[assignment]
     """Lists the systems that want to be told of events (webhooks), and how the telling goes."""
+    PutHold: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.PutHoldRequest, _admin_service_pb2.PutHoldResponse]  # type: ignore[assignment]
+    """Puts a legal hold on a packet: nothing of it is forgotten until the hold is lifted. A second one changes the reason."""
+    LiftHold: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.LiftHoldRequest, _admin_service_pb2.LiftHoldResponse]  # type: ignore[assignment]
+    """Lifts a legal hold."""
+    ListHolds: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListHoldsRequest, _admin_service_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Lists legal holds, a page at a time."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The operator's door."""
@@ -144,5 +156,29 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListHooksResponse, _abc.Awaitable[_admin_service_pb2.ListHooksResponse]]:
         """Lists the systems that want to be told of events (webhooks), and how the telling goes."""
+
+    @_abc_1.abstractmethod
+    def PutHold(
+        self,
+        request: _admin_service_pb2.PutHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.PutHoldResponse, _abc.Awaitable[_admin_service_pb2.PutHoldResponse]]:
+        """Puts a legal hold on a packet: nothing of it is forgotten until the hold is lifted. A second one changes the reason."""
+
+    @_abc_1.abstractmethod
+    def LiftHold(
+        self,
+        request: _admin_service_pb2.LiftHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.LiftHoldResponse, _abc.Awaitable[_admin_service_pb2.LiftHoldResponse]]:
+        """Lifts a legal hold."""
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _admin_service_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListHoldsResponse, _abc.Awaitable[_admin_service_pb2.ListHoldsResponse]]:
+        """Lists legal holds, a page at a time."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

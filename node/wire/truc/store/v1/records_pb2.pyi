@@ -35,6 +35,9 @@ class PacketRecord(_message.Message):
     SYSTEM_FIELD_NUMBER: _builtins.int
     BODY_FORGOTTEN_FIELD_NUMBER: _builtins.int
     DOCUMENT_SHA256_FIELD_NUMBER: _builtins.int
+    OTHER_DOCUMENTS_SHA256_FIELD_NUMBER: _builtins.int
+    NUMBER_SHA256_FIELD_NUMBER: _builtins.int
+    ERASE_TIME_MS_FIELD_NUMBER: _builtins.int
     envelope: _builtins.bytes
     """Exact envelope bytes."""
     signature: _builtins.bytes
@@ -55,6 +58,20 @@ class PacketRecord(_message.Message):
     """SHA-256 of the DocumentId that the packet is about: where its dossier lies. Empty: it names no document, or was stored before this
     field was.
     """
+    number_sha256: _builtins.bytes
+    """SHA-256 of number, notation and year of a document that was submitted here: the row of its number. Absent: it has none, or was stored
+    before the field was.
+    """
+    erase_time_ms: _builtins.int
+    """When it is looked at next whether anything still needs the packet, milliseconds since 1970 UTC, as planned first; 0: not planned
+    yet (its body is kept, or it was stored before the field was).
+    """
+    @_builtins.property
+    def other_documents_sha256(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of the other DocumentIds that the packet names: its own if it is about another document, and those that it replaces. With
+        document_sha256 all its rows in dossiers and among document names are found from here. Absent: none, or stored before the field was.
+        """
+
     def __init__(
         self,
         *,
@@ -67,10 +84,13 @@ class PacketRecord(_message.Message):
         system: _builtins.str = ...,
         body_forgotten: _builtins.bool = ...,
         document_sha256: _builtins.bytes = ...,
+        other_documents_sha256: _abc.Iterable[_builtins.bytes] | None = ...,
+        number_sha256: _builtins.bytes = ...,
+        erase_time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "body_forgotten", b"body_forgotten", "document_sha256", b"document_sha256", "envelope", b"envelope", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "body_forgotten", b"body_forgotten", "document_sha256", b"document_sha256", "envelope", b"envelope", "erase_time_ms", b"erase_time_ms", "number_sha256", b"number_sha256", "other_documents_sha256", b"other_documents_sha256", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -148,6 +168,32 @@ class HeaderRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeaderRecord: _TypeAlias = HeaderRecord  # noqa: Y015
+
+@_typing.final
+class HoldRecord(_message.Message):
+    """A legal hold: as long as it stands, nothing of a packet is forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, in the operator's words."""
+    time_ms: _builtins.int
+    """Since when, milliseconds since 1970 UTC."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldRecord: _TypeAlias = HoldRecord  # noqa: Y015
 
 @_typing.final
 class SubmissionRecord(_message.Message):
