@@ -41,6 +41,8 @@ class Counters:
         """Receipts of peers that did not hold."""
         self.unfit: Counter[Reason] = Counter()
         """Things in the outbox that could not go for a reason of our own (unreadable, no key), each counted when that began."""
+        self.laid_aside = 0
+        """Rows that came to the quarantine."""
         self.uploads: Counter[str] = Counter()
         """Bodies that flow in just now: from "office" or "peer"."""
 

@@ -21,6 +21,7 @@
       o    outbox       node 0x00 lane (1) ms (8) packet_id kind  OutboxRecord            ready to be sent to that node
       p    peer         node                                      PeerRecord
       q    outbox index packet_id node 0x00 kind                  key of the row in `o` or `l`
+      Q    quarantine   sha256 of the row's key, 8 of it          QuarantineRecord        a row of any table that cannot be handled
       r    receipt      packet_id level (1) node                  SignedReceipt           ours and theirs
       s    submission   system 0x00 submission id                 SubmissionRecord
       t    status       packet_id unit 0x00 ms (8) packet_id      StatusRecord            history, append only
@@ -185,6 +186,11 @@ def outbox_index_of(packet_id: bytes) -> bytes:
     return b"q" + packet_id
 
 
+def quarantine(name: bytes) -> bytes:
+    """Key of a row that is laid aside, by its name of 8 octets."""
+    return QUARANTINE + name
+
+
 def receipt(packet_id: bytes, level: int, node_id: str = "") -> bytes:
     """Key of a receipt; without a node the prefix of all of that level."""
     return b"r" + packet_id + bytes([level]) + node_id.encode()
@@ -299,4 +305,5 @@ HELD = b"h"
 DUTIES = b"w"
 PEERS = b"p"
 UPLOADS = b"u"
+QUARANTINE = b"Q"
 """Prefixes of whole tables, for the few scans that want one."""

@@ -14,7 +14,15 @@ from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.deadline import Deadline, DeadlineKind
 from node.model.delivery import State
 from node.model.lane import Lane
-from node.model.office import DeliveryView, OutboxView, PeerView, RefusedRecipient, SubmitResult, TrackView
+from node.model.office import (
+    DeliveryView,
+    OutboxView,
+    PeerView,
+    QuarantineView,
+    RefusedRecipient,
+    SubmitResult,
+    TrackView,
+)
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
@@ -246,12 +254,16 @@ def test_the_operator_sees_and_acts_with_his_token(tmp_path):
             assert await admin.list_outbox("b", 9_999) == outbox
             peer = PeerView("b", "Nút B", "b:1", "held", Reason.HELD, 1, 2, 3, "c", 4, ("H49",), 5, 6)
             assert await admin.list_peers() == [peer]
+            aside = QuarantineView("ab", "l", "b", PACKET_ID, Reason.FAILED_INSIDE, "ValueError", 5, 6)
+            assert await admin.list_quarantine(9_999) == ([aside], True)
+            assert await admin.release_quarantined("ab") == "b"
             await admin.hold_peer("b")
             await admin.release_peer("b")
             assert await admin.health() == HEALTH
             assert await admin.refresh_directory() == 42
             assert await admin.count_statuses(1, 2, "ab") == ([STATUSES], "next")
-        assert node.calls == [("list_outbox", "b", 1000), ("list_peers",), ("hold_peer", "b"), ("release_peer", "b"),
+        assert node.calls == [("list_outbox", "b", 1000), ("list_peers",), ("list_quarantine", 1000),
+                              ("release_quarantined", "ab"), ("hold_peer", "b"), ("release_peer", "b"),
                               ("count_statuses", 1, 2, "ab")]  # fmt: skip
 
     with_office(tmp_path, story)
@@ -262,7 +274,8 @@ def test_nobody_else_enters_the_operators_door(tmp_path):
         systems.ensure_admin_token()
         for token, reason in ((credential.token, Reason.ADMIN_ONLY), ("wrong", Reason.CREDENTIAL_WRONG)):
             async with AdminClient.connect(credential.address, B.certificate_pem, token) as admin:
-                for call in (admin.list_outbox(), admin.list_peers(), admin.hold_peer("b"), admin.release_peer("b"),
+                for call in (admin.list_outbox(), admin.list_quarantine(), admin.release_quarantined("ab"),
+                             admin.list_peers(), admin.hold_peer("b"), admin.release_peer("b"),
                              admin.health(), admin.refresh_directory(), admin.count_statuses()):  # fmt: skip
                     fault = await fault_from(call)
                     assert (type(fault), fault.reason) == (Denied, reason)

@@ -26,6 +26,7 @@ from node.model.lane import Lane
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Ports
+from node.rows import keys
 
 Carry = Callable[[Road, list[Loaded]], Awaitable[Heard]]
 
@@ -95,6 +96,8 @@ class Courier:
         keeps_reach = look_no == self._look_no
         for key in plan.promoted:
             self._look_from(key)
+        for key in plan.damaged:
+            self._transfer.tell_laid_aside(keys.parse_outbox_row(key)[2], Reason.STORE_CORRUPT, "")
         return plan, keeps_reach
 
     def _look(self) -> Look:
@@ -160,7 +163,7 @@ class Courier:
         except Exception as bug:
             if len(rows) == 1:
                 self._on_bug(bug)
-                await self._put_off(rows, Reason.FAILED_INSIDE, BUG_PAUSE_MS)
+                await self._note_exception(rows[0], bug)
                 return False
         return all([await self._carry(road, [row], carry) for row in rows])
 
@@ -197,11 +200,15 @@ class Courier:
             await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
             return False
 
-    async def _put_off(self, rows: list[Row], reason: Reason, pause_ms: int) -> None:
+    async def _note_exception(self, row: Row, bug: Exception) -> None:
         try:
-            await self._transfer.put_off(rows, reason, pause_ms)
+            await self._transfer.met_exception(row, bug, BUG_PAUSE_MS)
         except Fault as fault:
-            self._on_bug(fault)
+            # Our store takes nothing now: the exception is not counted, and the row comes again after the pause.
+            await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+        except Exception as worse:
+            self._on_bug(worse)
+            await self._ports.clock.sleep(BUG_PAUSE_MS / 1000)
 
     def _look_from(self, key: bytes) -> None:
         self._look_no += 1

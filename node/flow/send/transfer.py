@@ -171,6 +171,19 @@ class Transfer:
 
         return await self._ports.store.transact(write)
 
+    async def met_exception(self, row: outbox.Row, bug: Exception, pause_ms: int) -> None:
+        """Count an exception that a row has met, so that it is laid aside when it has met several in a row."""
+        now_ms, detail = self._ports.clock.now_ms(), describe(bug)
+        if await self._ports.store.transact(
+            lambda tx: outbox.met_exception(tx, row, now_ms + pause_ms, detail, now_ms)
+        ):
+            self.tell_laid_aside(row.packet_id, Reason.FAILED_INSIDE, detail)
+
+    def tell_laid_aside(self, packet_id: bytes, reason: Reason, detail: str) -> None:
+        """Tell the operator of a row that has come to the quarantine."""
+        self._parts.counters.laid_aside += 1
+        log.error("item.quarantined", packet_id=packet_id.hex(), peer=self._peer_id, reason=reason.name, detail=detail)
+
     async def _put_off_unfit(self, unfit: Unfit) -> None:
         """Put off a row that cannot go for a reason of our own, and tell the operator of it when it begins."""
         row = unfit.row
@@ -308,6 +321,16 @@ class Transfer:
         await self._parts.body_files.drop(
             [one.row.record.body_sha256 for one, record in pairs if record.body_forgotten]
         )
+
+
+def describe(bug: Exception) -> str:
+    """Return the type of an exception and the places it came through, without its message, which may quote what it failed on."""
+    places = []
+    trace = bug.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(bug).__name__} at {' < '.join(reversed(places[-8:]))}"
 
 
 def _require_level(believed: receipts.Believed, row: outbox.Row, peer_id: str) -> None:

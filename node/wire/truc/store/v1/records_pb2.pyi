@@ -241,6 +241,7 @@ class OutboxRecord(_message.Message):
     UNIT_COUNT_FIELD_NUMBER: _builtins.int
     BODY_SHA256_FIELD_NUMBER: _builtins.int
     RELAYS_ASKED_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
     kind: _builtins.int
     """1 packet of our own, 2 packet carried for another (relay), 3 receipt."""
     signed_receipt: _builtins.bytes
@@ -258,9 +259,11 @@ class OutboxRecord(_message.Message):
     not_before_ms: _builtins.int
     """Not before, milliseconds since 1970 UTC; 0: at once."""
     unit_count: _builtins.int
-    """How many recipient units of the packet that node serves."""
+    """How many recipient units of the packet that node serves; 0: not known."""
     body_sha256: _builtins.bytes
     """SHA-256 of the body; empty for a receipt."""
+    exceptions: _builtins.int
+    """Exceptions (mistakes of ours) that it has met in a row. Absent: none."""
     @_builtins.property
     def relays_asked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Relays that were asked to carry it and gave no receipt of the recipient's, each once, the last one asked last. Empty: none, or only
@@ -282,14 +285,57 @@ class OutboxRecord(_message.Message):
         unit_count: _builtins.int = ...,
         body_sha256: _builtins.bytes = ...,
         relays_asked: _abc.Iterable[_builtins.str] | None = ...,
+        exceptions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "exceptions", b"exceptions", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutboxRecord: _TypeAlias = OutboxRecord  # noqa: Y015
+
+@_typing.final
+class QuarantineRecord(_message.Message):
+    """A row of any table that cannot be handled and was laid aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    INDEX_KEY_FIELD_NUMBER: _builtins.int
+    key: _builtins.bytes
+    """Where it lay, and where it goes when it is released: an outbox row among those put off, where its courier finds it."""
+    value: _builtins.bytes
+    """Its octets; of an outbox row that can be read without its count of exceptions."""
+    reason: _builtins.int
+    """truc.v1.Reason why it was laid aside."""
+    detail: _builtins.str
+    """The same in words, English, for developers; at most 500 characters, no document content."""
+    time_ms: _builtins.int
+    """When, milliseconds since 1970 UTC."""
+    index_key: _builtins.bytes
+    """Key of a row that names it and must follow it; empty: none."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.bytes = ...,
+        value: _builtins.bytes = ...,
+        reason: _builtins.int = ...,
+        detail: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
+        index_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "index_key", b"index_key", "key", b"key", "reason", b"reason", "time_ms", b"time_ms", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuarantineRecord: _TypeAlias = QuarantineRecord  # noqa: Y015
 
 @_typing.final
 class InboxRecord(_message.Message):
