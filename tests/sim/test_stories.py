@@ -437,3 +437,32 @@ def test_custody_is_asked_about_without_sending_the_body_again() -> None:
         await cast.delivered_within(world, paper, HOUR_S)
 
     tell(story)
+
+
+def test_a_full_disk_of_our_own_does_not_push_again_and_again() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        world.machines["h37"].crash()
+        papers = [await cast.send("H49.22.05", "H37.11", name=f"paper-{number}") for number in range(40)]
+        await world.machines["h37"].start()
+        world.machines["h49"].disk.full = True
+        calls = Calls(world.machines["h37"].node)
+        await asyncio.sleep(10 * 60)
+        assert len(calls.verbs) <= 40, f"{len(calls.verbs)} calls in ten minutes"
+        world.machines["h49"].disk.mend()
+        for paper in papers:
+            await cast.delivered_within(world, paper, 60)
+
+    tell(story)
+
+
+def test_a_courier_that_an_exception_ends_starts_again() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        courier = world.machines["h49"].loops.dispatcher._couriers["h37"]
+        real, courier._look = courier._look, lambda: {}["nothing"]
+        paper = await cast.send("H49.22.05", "H37.11")
+        await asyncio.sleep(30)
+        courier._look = real
+        await cast.delivered_within(world, paper, 90)
+        expect_bugs(world, "KeyError")
+
+    tell(story)

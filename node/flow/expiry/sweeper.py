@@ -32,7 +32,7 @@ class Sweeper:
 
     async def start(self) -> None:
         """Start with what is due from before."""
-        self._tasks.spawn(self._run())
+        self._tasks.supervise("sweeper", self._run)
 
     async def stop(self) -> None:
         """Stop. Due things stay due."""

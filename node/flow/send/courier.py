@@ -31,6 +31,8 @@ from node.rows import keys
 Carry = Callable[[Road, list[Loaded]], Awaitable[Heard]]
 
 BUG_PAUSE_MS = 5 * MINUTE_MS
+OWN_PAUSE_MAX_S = 30.0
+"""A courier whose own store takes no answers sends nothing for so long, at most."""
 ALONE_EVERY = 4
 """Every fourth push may be one that was put off several times and travels alone."""
 LINGER_S = 0.06
@@ -58,6 +60,8 @@ class Courier:
         self._look_no = 0
         """Rises whenever a row lies before a cursor, or may lie there."""
         self._pushes = 0
+        self._troubles = 0
+        """How often in a row our own store could not note what a peer has answered."""
         self._looked_ms = 0
         """When the lanes were last looked at from their beginning."""
 
@@ -67,6 +71,7 @@ class Courier:
 
     async def run(self) -> None:
         """Send for ever. Ends by cancellation, which loses nothing."""
+        self._cursor.clear()
         try:
             while True:
                 self._wake.clear()
@@ -114,6 +119,9 @@ class Courier:
         )
 
     def _lanes_with_room(self) -> tuple[Lane, ...]:
+        if self._troubles and (self._sending or self._bulk):
+            # The answers could not be noted either. When the pause is over, one push finds out whether our store takes them again.
+            return ()
         fast = outbox.FAST_LANES if len(self._sending) < self._policy.push_window else ()
         return (*fast, *([Lane.BULK] if self._bulk is None else []))
 
@@ -154,6 +162,8 @@ class Courier:
             if not all_gone:
                 for row in rows:
                     self._look_from(row.key)
+            # Before the wake, so that the look that follows sees the free place.
+            self._sending -= {asyncio.current_task()}
             self._wake.set()
 
     async def _carry(self, road: Road, rows: list[Row], carry: Carry) -> bool:
@@ -193,12 +203,16 @@ class Courier:
 
     async def _settle(self, road: Road, heard: Heard) -> bool:
         try:
-            return await self._transfer.settle(road, heard)
+            all_gone = await self._transfer.settle(road, heard)
         except Fault as fault:
-            # Our own store takes nothing now (full disk), which is no fault of the road. The rows stay in flight during the pause, so
-            # that they are not sent again at once; afterwards the peer gives the same answers again (law 3).
-            await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+            # Our own store takes nothing now (full disk), which is no fault of the road. Nothing else is sent meanwhile, and these rows
+            # stay in flight, so that they are not sent again at once; afterwards the peer gives the same answers again (law 3).
+            pause_s = min(OWN_PAUSE_MAX_S, 2.0 ** min(self._troubles, 10))
+            self._troubles += 1
+            await self._ports.clock.sleep(max(pause_s, fault.retry_after_ms / 1000))
             return False
+        self._troubles = 0
+        return all_gone
 
     async def _note_exception(self, row: Row, bug: Exception) -> None:
         try:
