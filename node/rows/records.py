@@ -7,6 +7,7 @@ is never renumbered, retyped or reused; a field no longer wanted is reserved.
 """
 
 from node.wire.truc.store.v1.records_pb2 import (
+    AdoptedEnvelope,
     BridgeOrderRecord,
     DeliveryRecord,
     DocketRecord,
@@ -27,6 +28,7 @@ from node.wire.truc.store.v1.records_pb2 import (
 )
 
 __all__ = [
+    "AdoptedEnvelope",
     "BridgeOrderRecord",
     "DeliveryRecord",
     "DocketRecord",

@@ -466,3 +466,20 @@ def test_a_courier_that_an_exception_ends_starts_again() -> None:
         expect_bugs(world, "KeyError")
 
     tell(story)
+
+
+def test_an_origin_that_lost_its_disk_learns_that_its_papers_were_delivered() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        papers = [
+            await cast.send("H49.22.05", "H37.11", "G22", name="small"),
+            await cast.send("H49.22.05", "H37.11", name="large", filler="x" * 40_000),
+        ]
+        for paper in papers:
+            await cast.delivered_within(world, paper, HOUR_S)
+        world.machines["h49"].burn()
+        await world.machines["h49"].start()
+        for paper in papers:
+            assert await cast.offices["h49"].hand_in(paper) is not None
+            await cast.delivered_within(world, paper, HOUR_S)
+
+    tell(story)

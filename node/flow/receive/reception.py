@@ -9,10 +9,12 @@ as a bug: no packet, however it is made, keeps its neighbours from their receipt
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from node.errors import Broken, Fault
 from node.flow.bodies.files import BodyFiles, require_size
+from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
 from node.flow.receive import accept, verify
@@ -22,13 +24,18 @@ from node.flow.receive.uploads import Uploads
 from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.signals import Signals
-from node.model.envelope import Envelope
-from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
-from node.model.policy import Policy
+from node.model.envelope import Envelope, SignedEnvelope
+from node.model.mesh import Answer, First, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.policy import MIB, Policy
 from node.model.reason import Reason
+from node.model.receipt import SignedReceipt
 from node.ports import Ports, Tx
+from node.rows.records import PacketRecord
 from node.seal.wrap import Wrapper
+from node.wire import codec
 
+FIRST_BYTES_MAX = 2 * MIB
+"""An answer to a push carries at most so much of first envelopes and their receipts."""
 Brought = verify.Verdict | receipts.Believed | Answer
 """The outcome of an item before anything is written."""
 
@@ -55,6 +62,7 @@ class Reception:
         self._wrapper = wrapper
         self._peers_seen = peers_seen
         self._introduce = introduce
+        self._reader = PacketReader(ports, wrapper)
         self._uploads = Uploads(ports, policy, wrapper, body_files)
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
@@ -74,7 +82,35 @@ class Reception:
         weight = sum(len(item.body) for item in items if isinstance(item, PushPacket))
         found = await self._ports.workers.run(weight, lambda: [self._verify(peer_id, item) for item in items])
         brought = [self._failed(one) if isinstance(one, Exception) else one for one in found]
-        return self._counters.answered(items, await self._serve(peer_id, brought))
+        answers = await self._serve(peer_id, brought)
+        return self._counters.answered(items, await self._with_firsts(peer_id, items, answers))
+
+    async def _with_firsts(self, peer_id: str, items: Sequence[PushItem], answers: list[Answer]) -> list[Answer]:
+        """Add to conflicts what was accepted first, as long as the answer to the push stays small."""
+        left_bytes, told = FIRST_BYTES_MAX, []
+        for item, answer in zip(items, answers, strict=True):
+            more = await self._with_first(peer_id, item.parcel, answer) if isinstance(item, PushPacket) else answer
+            size_bytes = more.first.size_bytes if more.first is not None else 0
+            told.append(more if size_bytes <= left_bytes else answer)
+            left_bytes -= size_bytes if size_bytes <= left_bytes else 0
+        return told
+
+    async def _with_first(self, peer_id: str, parcel: Parcel, answer: Answer) -> Answer:
+        """Add to a conflict what was accepted first, if it is the origin itself that asks (decision 0015)."""
+        if answer.reason is not Reason.ENVELOPE_CONFLICT:
+            return answer
+        envelope = codec.decode_envelope(parcel.signed_envelope.envelope)
+        if envelope.origin_node != peer_id:
+            return answer
+        try:
+            found = await self._ports.store.transact(lambda tx: accept.first_of(tx, envelope.packet_id, self._node_id))
+            return answer if found is None else replace(answer, first=self._first(*found))
+        except Fault:
+            return answer
+
+    def _first(self, packet: PacketRecord, receipt: SignedReceipt) -> First:
+        signed = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
+        return First(signed, receipt, self._reader.header(packet).packet_sha256)
 
     async def _serve(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
         """Settle a group. If that fails because of one of them, settle each by itself, so that it alone gets no receipt."""
@@ -114,7 +150,7 @@ class Reception:
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._uploads.want(peer_id, envelope)
         except Fault as fault:
-            return self._counters.refusing(accept.refusal(fault))
+            return self._counters.refusing(await self._with_first(peer_id, parcel, accept.refusal(fault)))
         except Exception as error:
             return self._counters.refusing(self._failed(error))
 
@@ -133,7 +169,7 @@ class Reception:
             answer = accept.refusal(fault)
         except Exception as error:
             answer = self._failed(error)
-        return self._counters.refusing(answer)
+        return self._counters.refusing(await self._with_first(peer_id, parcel, answer))
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))

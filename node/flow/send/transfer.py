@@ -11,15 +11,15 @@ from node.flow.backoff import item_pause_ms
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader, inline_body
 from node.flow.counters import Counters
-from node.flow.send import outbox, packing, receipts, relay
+from node.flow.send import adoption, outbox, packing, receipts, relay
 from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.reroute import reroute
 from node.flow.send.routing import Outlook, Road
 from node.flow.signals import Signals
 from node.log import get_logger
 from node.model.directory import NodeEntry
-from node.model.envelope import Envelope, envelope_sha256_of
-from node.model.mesh import Answer, Parcel, PushItem, Want
+from node.model.envelope import Envelope, SignedEnvelope, envelope_sha256_of
+from node.model.mesh import Answer, First, Parcel, PushItem, Want
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
@@ -46,6 +46,8 @@ class Told:
     believed: receipts.Believed | None
     reason: Reason
     retry_after_ms: int
+    adopted: SignedEnvelope | None = None
+    """The envelope that the receipt is about, if it is one that we signed before we lost our disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,8 @@ class Transfer:
                 counters.receipts_refused[one.reason] += 1
 
     def _verify(self, loaded: Loaded, answer: Answer, caller: str) -> Told:
+        if answer.first is not None and answer.reason is Reason.ENVELOPE_CONFLICT and caller == self._peer_id:
+            return self._adopt(loaded, answer.first)
         if answer.receipt is None or loaded.packet is None:
             return Told(loaded.row, None, answer.reason, answer.retry_after_ms)
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
@@ -268,6 +272,19 @@ class Transfer:
         except Fault as fault:
             return Told(loaded.row, None, fault.reason, 0)
         return Told(loaded.row, believed, Reason.NONE, 0)
+
+    def _adopt(self, loaded: Loaded, first: First) -> Told:
+        row, packet = loaded.row, loaded.packet
+        conflict = Told(row, None, Reason.ENVELOPE_CONFLICT, 0)
+        if packet is None or row.kind != keys.OUTBOX_PACKET:
+            return conflict
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        try:
+            digest = self._parts.reader.header(packet).packet_sha256
+            believed = adoption.believe(first, _envelope(packet), digest, self._peer_id, directory, now_ms)
+        except Fault:
+            return conflict
+        return Told(row, believed, Reason.NONE, 0, first.signed_envelope)
 
     def _write(self, tx: Tx, road: Road, told: list[Told], at: Outlook) -> Written:
         """Write what was told about several rows."""
@@ -294,6 +311,8 @@ class Transfer:
             if relay.carried_home(tx, believed, envelope, now_ms):
                 written.nodes.add(envelope.origin_node)
             return True
+        if told.adopted is not None:
+            adoption.keep(tx, row.packet_id, self._peer_id, told.adopted)
         written.ended += receipts.apply_final(tx, believed, now_ms, relay_node=relay_node)
         if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
             return True

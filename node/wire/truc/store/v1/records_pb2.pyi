@@ -35,6 +35,7 @@ class PacketRecord(_message.Message):
     SYSTEM_FIELD_NUMBER: _builtins.int
     BODY_FORGOTTEN_FIELD_NUMBER: _builtins.int
     DOCUMENT_SHA256_FIELD_NUMBER: _builtins.int
+    ADOPTED_FIELD_NUMBER: _builtins.int
     envelope: _builtins.bytes
     """Exact envelope bytes."""
     signature: _builtins.bytes
@@ -55,6 +56,12 @@ class PacketRecord(_message.Message):
     """SHA-256 of the DocumentId that the packet is about: where its dossier lies. Empty: it names no document, or was stored before this
     field was.
     """
+    @_builtins.property
+    def adopted(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdoptedEnvelope]:
+        """At the origin: envelopes of this packet that it signed before it lost its disk, which recipients have accepted in place of `envelope`.
+        Absent: none.
+        """
+
     def __init__(
         self,
         *,
@@ -67,14 +74,45 @@ class PacketRecord(_message.Message):
         system: _builtins.str = ...,
         body_forgotten: _builtins.bool = ...,
         document_sha256: _builtins.bytes = ...,
+        adopted: _abc.Iterable[Global___AdoptedEnvelope] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "body_forgotten", b"body_forgotten", "document_sha256", b"document_sha256", "envelope", b"envelope", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "adopted", b"adopted", "body_forgotten", b"body_forgotten", "document_sha256", b"document_sha256", "envelope", b"envelope", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PacketRecord: _TypeAlias = PacketRecord  # noqa: Y015
+
+@_typing.final
+class AdoptedEnvelope(_message.Message):
+    """An envelope that an origin signed before it lost its disk. The receipt of that node is about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    """Node that has it."""
+    envelope: _builtins.bytes
+    """Exact envelope bytes."""
+    signature: _builtins.bytes
+    """Serialised node.wire.truc.v1.Signature over them."""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+        envelope: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "node_id", b"node_id", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptedEnvelope: _TypeAlias = AdoptedEnvelope  # noqa: Y015
 
 @_typing.final
 class HeaderRecord(_message.Message):
