@@ -53,7 +53,7 @@ async def is_quarantined(mesh: SmallMesh, submission_id: str) -> bool:
 def test_an_outbox_row_that_cannot_be_read_is_laid_aside_and_goes_on_when_it_can() -> None:
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
-            mesh.cut("g14", "h49")
+            await mesh["g14"].node.hold_peer("h49")
             for number in range(4):
                 await mesh["g14"].submit(document("H49.22", number=str(number)), str(number))
             packet_id, _ = await packet_of(mesh, "0")
@@ -63,7 +63,7 @@ def test_an_outbox_row_that_cannot_be_read_is_laid_aside_and_goes_on_when_it_can
             [shown] = (await views(mesh, "0")).values()
             assert shown.state is State.WAITING, "what shows rows bears a damaged one"
             assert len((await mesh["g14"].node.list_outbox("h49", 10))[0]) == 4
-            mesh.join("g14", "h49")
+            await mesh["g14"].node.release_peer("h49")
             await eventually(lambda: all_delivered(mesh, "1", "2", "3"))
             await eventually(lambda: is_quarantined(mesh, "0"))
             [one] = await laid_aside(mesh)
@@ -92,7 +92,7 @@ def test_what_meets_three_exceptions_in_a_row_is_laid_aside_and_the_others_go(mo
         async with small_mesh(QUICK) as mesh:
             bugs: list[Exception] = []
             mesh["g14"].node.signals.bug._listeners[:] = [bugs.append]
-            mesh.cut("g14", "h49")
+            await mesh["g14"].node.hold_peer("h49")
             for number in range(4):
                 await mesh["g14"].submit(document("H49.22", number=str(number)), str(number))
             packet_id, _ = await packet_of(mesh, "0")
@@ -104,7 +104,7 @@ def test_what_meets_three_exceptions_in_a_row_is_laid_aside_and_the_others_go(mo
                 return parcel(self, loaded)
 
             monkeypatch.setattr(Packer, "parcel", fails)
-            mesh.join("g14", "h49")
+            await mesh["g14"].node.release_peer("h49")
             await eventually(lambda: all_delivered(mesh, "1", "2", "3"))
             await eventually(lambda: is_quarantined(mesh, "0"))
             assert len(bugs) == 3

@@ -357,7 +357,7 @@ def test_a_peer_that_is_broken_is_deferred_for_us_and_one_that_denies_us_denies(
         assert (await fault_from(peers.hello(b, HELLO))).reason is Reason.RELAY_NOT_ALLOWED
         node.faults["hello"] = ZeroDivisionError("secret internals")
         fault = await fault_from(peers.hello(b, HELLO))
-        assert (type(fault), fault.reason) == (Deferred, Reason.PEER_BUSY)
+        assert (type(fault), fault.reason) == (Deferred, Reason.FAILED_INSIDE)
         assert "secret internals" not in fault.detail
         assert service.tally.failed["Hello"] == 1
 

@@ -3,23 +3,23 @@
 Only a receipt that verifies is believed; any other answer puts the row off, with the reason for everyone to see.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from node.errors import Broken, Deferred, Denied, Fault, Rejected
 from node.flow.backoff import item_pause_ms
 from node.flow.bodies.files import BodyFiles
-from node.flow.bodies.reading import PacketReader, inline_body
+from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
 from node.flow.send import adoption, outbox, packing, receipts, relay
 from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.reroute import reroute
 from node.flow.send.routing import Outlook, Road
+from node.flow.send.uploading import Uploader
 from node.flow.signals import Signals
 from node.log import get_logger
 from node.model.directory import NodeEntry
 from node.model.envelope import Envelope, SignedEnvelope, envelope_sha256_of
-from node.model.mesh import Answer, First, Parcel, PushItem, Want
+from node.model.mesh import Answer, First, PushItem
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
@@ -32,8 +32,6 @@ from node.wire import codec
 
 log = get_logger()
 
-UPLOADS_PER_CARRY_MAX = 1_000
-"""A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
 UNFIT_PAUSE_MS = 5 * MINUTE_MS
 """A row that cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is put off this long."""
 
@@ -89,6 +87,7 @@ class Transfer:
         self._ports = ports
         self._policy = policy
         self._parts = parts
+        self._uploader = Uploader(ports, policy)
         self._packer = packing.Packer(peer_id, ports, parts.reader, parts.wrapper)
 
     async def load(self, rows: list[outbox.Row]) -> tuple[list[Loaded], list[Unfit]]:
@@ -152,16 +151,7 @@ class Transfer:
         except (Broken, Denied, *DAMAGE) as fault:
             heard.unfit.append(packing.unfit(one.row, fault))
         else:
-            heard.answered.append((one, await self._offer_parcel(peer, parcel, envelope)))
-
-    async def _offer_parcel(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
-        try:
-            return await self._upload(peer, parcel, envelope)
-        except (Deferred, Rejected) as fault:
-            if fault.reason is not Reason.FAILED_INSIDE and not isinstance(fault, Rejected):
-                raise
-            # The peer is there: the cause is something in the call, not the road.
-            return Answer(None, fault.reason, detail=fault.detail)
+            heard.answered.append((one, await self._uploader.offer(peer, parcel, envelope)))
 
     async def put_off(self, rows: list[outbox.Row], reason: Reason, pause_ms: int) -> bool:
         """Put rows off without an answer; return whether any of them was still there."""
@@ -199,31 +189,6 @@ class Transfer:
                 reason=unfit.reason.name,
                 detail=unfit.detail,
             )
-
-    async def _upload(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
-        offset_bytes, body = -1, envelope.body
-        for _ in range(UPLOADS_PER_CARRY_MAX):
-            offered = await self._ports.peers.offer(peer, parcel)
-            if isinstance(offered, Answer):
-                return offered
-            if offered.offset_bytes >= body.body_bytes:
-                return await self._ports.peers.commit(peer, parcel)
-            if offered.offset_bytes <= offset_bytes:
-                break
-            offset_bytes = offered.offset_bytes
-            await self._ports.peers.put_body(peer, offered.token, offset_bytes, self._chunks(envelope, offered))
-        return Answer(None, Reason.PEER_BUSY, detail="the upload makes no progress")
-
-    async def _chunks(self, envelope: Envelope, want: Want) -> AsyncIterator[bytes]:
-        offset_bytes, size_bytes = want.offset_bytes, self._policy.chunk_bytes
-        inline = await inline_body(self._ports, envelope.body)
-        while offset_bytes < envelope.body.body_bytes:
-            if inline is not None:
-                data = inline[offset_bytes : offset_bytes + size_bytes]
-            else:
-                data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, size_bytes)
-            offset_bytes += len(data)
-            yield data
 
     # --- answers to rows -------------------------------------------------------------------------------------
 
