@@ -157,4 +157,5 @@ ADVICE: dict[Reason, str] = {
     Reason.CERTIFICATE_EXPIRED: "Chứng thư TLS của nút đã hết hạn. Hãy chạy truc node certificate và công bố lại danh bạ.",
     Reason.ALREADY_EXISTS: "Tệp hoặc thư mục đã tồn tại; truc không ghi đè. Hãy chọn tên khác.",
     Reason.IO_FAILED: "Đĩa hoặc mạng báo lỗi. Hãy kiểm tra phần cứng và nhật ký hệ thống.",
+    Reason.QUARANTINED: "Nút gửi giữ lại vì lỗi khi xử lý. Quản trị nút hãy xem 'truc outbox --quarantine'.",
 }

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from node.errors import Rejected
+from node.flow import quarantine
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
@@ -21,7 +23,7 @@ from node.flow.expiry import holds
 from node.flow.inbox import inbox
 from node.flow.receive.reception import Reception
 from node.flow.receive.slices import Slices
-from node.flow.send import receipts
+from node.flow.send import outbox, receipts
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.send.routing import Outlook
 from node.flow.signals import Signals
@@ -35,8 +37,19 @@ from node.model.completeness import UnitReport
 from node.model.hold import HoldView
 from node.model.life import Dossier
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
-from node.model.office import FoundUnit, InboxEntry, OutboxView, PeerView, Submission, SubmitResult, System, TrackView
+from node.model.office import (
+    FoundUnit,
+    InboxEntry,
+    OutboxView,
+    PeerView,
+    QuarantineView,
+    Submission,
+    SubmitResult,
+    System,
+    TrackView,
+)
 from node.model.policy import Policy
+from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
 from node.model.webhook import HookView
 from node.ports import Ports, Tx
@@ -221,6 +234,27 @@ class Node:
         size, outlook = min(limit or 100, 1000), self._outlook()
         views = await self.ports.store.transact(lambda tx: operator.list_outbox(tx, node_id, size + 1, outlook))
         return views[:size], len(views) > size
+
+    async def list_quarantine(self, limit: int) -> tuple[list[QuarantineView], bool]:
+        """Return what cannot be handled and was laid aside, and whether there is more."""
+        size = min(limit or 100, 1000)
+        views = await self.ports.store.transact(lambda tx: operator.list_quarantine(tx, size + 1))
+        return views[:size], len(views) > size
+
+    async def count_quarantine(self) -> int:
+        """Return how much is laid aside, at most 1,000."""
+        return await self.ports.store.transact(quarantine.count)
+
+    async def release_quarantined(self, name: str) -> str:
+        """Let what was laid aside go on; return the node it is for, if it waits for one. Raises Rejected(NOT_FOUND)."""
+        try:
+            octets = bytes.fromhex(name)
+        except ValueError:
+            raise Rejected(Reason.NOT_FOUND, f"no name of a row that is laid aside: {name[:40]!r}") from None
+        node_id = await self.ports.store.transact(lambda tx: outbox.release(tx, octets))
+        if node_id:
+            self.signals.outbox.send({node_id})
+        return node_id
 
     async def list_peers(self, *, counting: bool = True) -> list[PeerView]:
         """Return the road to every peer, with what its last Hello said; cheap if what waits need not be counted."""

@@ -1,12 +1,12 @@
-"""truc outbox: what waits to leave this node, why, and until when."""
+"""truc outbox: what waits to leave this node, why, and until when; and what it cannot handle and has laid aside."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli.command import Home, Json, now_ms, run_async
-from node.cli.output import QUIET, table, tell, text
-from node.model.office import OutboxView
+from node.cli.output import QUIET, STRONG, line, mark, table, tell, text
+from node.model.office import OutboxView, QuarantineView
 from node.office.naming import ID_DIGITS_SHOWN
 from node.ops.home import Home as Place
 from node.wording import vietnamese
@@ -20,9 +20,22 @@ def outbox(
     home: Home,
     peer: Annotated[str, typer.Option(help="Chỉ những gì chờ tới nút này.", metavar="NODE")] = "",
     limit: Annotated[int, typer.Option(help="Nhiều nhất bao nhiêu dòng.", min=1, max=1_000)] = 100,
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="Những gì nút giữ lại vì không xử lý được.")] = False,
+    release: Annotated[
+        str, typer.Option(help="Cho một mục bị giữ lại đi tiếp, theo mã ở --quarantine.", metavar="ID")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Xem hộp đi của nút đang chạy."""
+    """Xem hộp đi của nút đang chạy; xem và thả những gì bị giữ lại vì lỗi."""
+    if release:
+        node_id = run_async(_release(Place(home), release))
+        said = line(mark(True), " Đã thả ", text(release, STRONG), f", gửi tiếp tới {node_id}." if node_id else ".")
+        tell(as_json, {"released": release, "node_id": node_id}, lambda: [said])
+        return
+    if quarantine:
+        aside, more = run_async(_quarantine(Place(home), limit))
+        tell(as_json, {"entries": plain(aside), "more": more}, lambda: _shown_aside(aside, more))
+        return
     entries, more = run_async(_entries(Place(home), peer, limit))
     tell(as_json, {"entries": plain(entries), "more": more}, lambda: _shown(entries, more))
 
@@ -30,6 +43,34 @@ def outbox(
 async def _entries(place: Place, peer: str, limit: int) -> tuple[list[OutboxView], bool]:
     async with place.admin() as admin:
         return await admin.list_outbox(peer, limit)
+
+
+async def _quarantine(place: Place, limit: int) -> tuple[list[QuarantineView], bool]:
+    async with place.admin() as admin:
+        return await admin.list_quarantine(limit)
+
+
+async def _release(place: Place, name: str) -> str:
+    async with place.admin() as admin:
+        return await admin.release_quarantined(name)
+
+
+def _shown_aside(entries: list[QuarantineView], more: bool) -> list["RenderableType"]:
+    if not entries:
+        return [text("Không có gì bị giữ lại vì lỗi.")]
+    shown = table(["ID", "Tới nút", "Mã gói", "Từ lúc", "Vì sao"], whole=["ID", "Mã gói"])
+    for one in entries:
+        cells = [
+            one.name,
+            one.node_id or f"(bảng {one.table})",
+            one.packet_id.hex()[:ID_DIGITS_SHOWN],
+            vietnamese.when(one.time_ms),
+            f"{vietnamese.cause(one.reason)}: {one.detail}" if one.detail else vietnamese.cause(one.reason),
+        ]
+        shown.add_row(*map(text, cells))
+    advice = "Hãy gửi truc support-bundle cho nơi hỗ trợ; sửa xong hoặc nâng cấp xong thì thả: truc outbox --release ID"
+    counted = f"{len(entries)} mục bị giữ lại" + (" (còn nữa: dùng --limit)" if more else "")
+    return [shown, text(counted, QUIET), text(advice, QUIET)]
 
 
 def _shown(entries: list[OutboxView], more: bool) -> list["RenderableType"]:

@@ -45,6 +45,8 @@ class Counters:
         """Packets of which nothing is known any more, because nobody needed it."""
         self.put_aside = 0
         """Due rows that could not be done, by a mistake of ours or a damaged row, and were put off by a day."""
+        self.laid_aside = 0
+        """Rows that came to the quarantine."""
         self.uploads: Counter[str] = Counter()
         """Bodies that flow in just now: from "office" or "peer"."""
 

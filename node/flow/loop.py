@@ -6,6 +6,8 @@ from typing import Any
 
 from node.ports import Clock
 
+RESTART_FIRST_S, RESTART_MAX_S = 1.0, 60.0
+"""Pause before a loop that has ended starts again: it doubles, and begins anew after a loop has lived for ten of the longest."""
 OnBug = Callable[[Exception], None]
 """Told of an exception that should not be: our own mistake, of which nothing was lost."""
 
@@ -53,6 +55,20 @@ class Tasks:
         task.add_done_callback(self._ended)
         return task
 
+    def supervise(self, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
+        """Start a loop that shall never end. Whatever ends it is told to `on_bug`, and it starts again after a pause that grows."""
+        return self.spawn(self._supervised(name, make))
+
+    async def _supervised(self, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop, pause_s = asyncio.get_running_loop(), RESTART_FIRST_S
+        while True:
+            began_s = loop.time()
+            self._on_bug(await _ending(name, make()))
+            if loop.time() - began_s > 10 * RESTART_MAX_S:
+                pause_s = RESTART_FIRST_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(RESTART_MAX_S, 2 * pause_s)
+
     async def stop(self) -> None:
         """Cancel everything and wait until it has ended. Work that was cut off is found again in the store."""
         tasks = list(self._tasks)
@@ -66,3 +82,18 @@ class Tasks:
             error = task.exception()
             if isinstance(error, Exception):
                 self._on_bug(error)
+
+
+async def _ending(name: str, work: Coroutine[Any, Any, None]) -> Exception:
+    """Run a loop to its end and return what ended it. Raises CancelledError if it was we who were cancelled."""
+    try:
+        await work
+    except Exception as error:
+        error.add_note(f"it has ended the loop {name}")
+        return error
+    except asyncio.CancelledError:
+        # Something that the loop awaited was cancelled, and not the loop itself: that is a mistake like any other.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    return AssertionError(f"the loop {name} has ended by itself")

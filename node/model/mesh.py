@@ -39,16 +39,31 @@ PushItem = PushPacket | PushReceipt
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """What a recipient accepted before under a packet id: the origin's envelope, the receipt for it, and the packet's SHA-256."""
+
+    signed_envelope: SignedEnvelope
+    receipt: SignedReceipt
+    packet_sha256: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """About how large it is in an answer."""
+        return len(self.signed_envelope.envelope) + len(self.receipt.receipt) + 2_048
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The outcome of one item: a receipt, or the reason why there is none. A brought receipt is taken with reason NONE.
 
-    `retry_after_ms` 0 means: as the sender sees fit.
+    `retry_after_ms` 0 means: as the sender sees fit. `first` may come with ENVELOPE_CONFLICT, to the origin itself.
     """
 
     receipt: SignedReceipt | None = None
     reason: Reason = Reason.NONE
     retry_after_ms: int = 0
     detail: str = ""
+    first: First | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,20 @@ class OutboxView:
 
 
 @dataclass(frozen=True, slots=True)
+class QuarantineView:
+    """A row that cannot be handled and was laid aside. `name` releases it; node and packet are empty if it is no row of the outbox."""
+
+    name: str
+    table: str
+    node_id: str
+    packet_id: bytes
+    reason: Reason
+    detail: str
+    time_ms: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeerView:
     """The road to one peer; `road` is open, backoff, relayed, held or unknown."""
 

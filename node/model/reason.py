@@ -84,3 +84,4 @@ class Reason(IntEnum):
     CERTIFICATE_EXPIRED = 112
     ALREADY_EXISTS = 113
     IO_FAILED = 114
+    QUARANTINED = 115

@@ -5,7 +5,7 @@ from typing import Self
 
 from node.model.completeness import UnitReport
 from node.model.hold import HoldView
-from node.model.office import HealthView, OutboxView, PeerView
+from node.model.office import HealthView, OutboxView, PeerView, QuarantineView
 from node.model.webhook import HookView
 from node.net.client import CLIENT_OPTIONS
 from node.net.errors import faults
@@ -50,6 +50,21 @@ class AdminClient:
         request = pb.ListOutboxRequest(node_id=node_id, limit=limit)
         with faults():
             return wire.outbox_from_proto(await self._stub.ListOutbox(request, metadata=self._metadata, timeout=CALL_S))
+
+    async def list_quarantine(self, limit: int = 0) -> tuple[list[QuarantineView], bool]:
+        """Return what was laid aside and whether there is more; 0: 100 of it."""
+        request = pb.ListQuarantineRequest(limit=limit)
+        with faults():
+            return wire.quarantine_from_proto(
+                await self._stub.ListQuarantine(request, metadata=self._metadata, timeout=CALL_S)
+            )
+
+    async def release_quarantined(self, name: str) -> str:
+        """Let something that was laid aside go on; return the peer that it waits for, if any."""
+        request = pb.ReleaseQuarantinedRequest(name=name)
+        with faults():
+            response = await self._stub.ReleaseQuarantined(request, metadata=self._metadata, timeout=CALL_S)
+        return response.node_id
 
     async def list_peers(self) -> list[PeerView]:
         """Return the roads to all peers."""

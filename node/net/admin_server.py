@@ -9,7 +9,7 @@ from node.access.systems import Systems
 from node.errors import Denied, Rejected
 from node.model.completeness import UnitReport
 from node.model.hold import HoldView
-from node.model.office import HealthView, OutboxView, PeerView
+from node.model.office import HealthView, OutboxView, PeerView, QuarantineView
 from node.model.reason import Reason
 from node.model.webhook import HookView
 from node.net.errors import Context, Tally, answering
@@ -29,6 +29,8 @@ class AdminNode(Protocol):
     """The node's verbs that an operator calls."""
 
     async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]: ...
+    async def list_quarantine(self, limit: int) -> tuple[list[QuarantineView], bool]: ...
+    async def release_quarantined(self, name: str) -> str: ...
     async def list_peers(self) -> list[PeerView]: ...
     async def list_hooks(self) -> list[HookView]: ...
     async def hold_peer(self, node_id: str) -> None: ...
@@ -70,6 +72,23 @@ class AdminService(AdminServiceServicer):
             raise Rejected(Reason.REQUEST_INVALID, "a limit must not be negative")
         limit = min(request.limit or OUTBOX_DEFAULT, OUTBOX_MAX)
         return wire.outbox_to_proto(*await self._node.list_outbox(request.node_id, limit))
+
+    @answering
+    async def ListQuarantine(self, request: pb.ListQuarantineRequest, context: Context) -> pb.ListQuarantineResponse:
+        """Lists what was laid aside."""
+        await self._check_caller(context)
+        if request.limit < 0:
+            raise Rejected(Reason.REQUEST_INVALID, "a limit must not be negative")
+        limit = min(request.limit or OUTBOX_DEFAULT, OUTBOX_MAX)
+        return wire.quarantine_to_proto(*await self._node.list_quarantine(limit))
+
+    @answering
+    async def ReleaseQuarantined(
+        self, request: pb.ReleaseQuarantinedRequest, context: Context
+    ) -> pb.ReleaseQuarantinedResponse:
+        """Lets something that was laid aside go on."""
+        await self._check_caller(context)
+        return pb.ReleaseQuarantinedResponse(node_id=await self._node.release_quarantined(request.name))
 
     @answering
     async def ListPeers(self, request: pb.ListPeersRequest, context: Context) -> pb.ListPeersResponse:

@@ -1,4 +1,4 @@
-"""Keys of the store, all made here and in webhook_keys.py and nowhere else. Big-endian, so that order of bytes is order of meaning.
+"""Keys of the store, all made here, in document_keys.py and webhook_keys.py. Big-endian, so that order of bytes is order of meaning.
 
     octet  table        key after the octet                       value (protos/truc/store/v1/records.proto)
     -----  -----------  ----------------------------------------  ------------------------------------------------
@@ -21,6 +21,7 @@
       o    outbox       node 0x00 lane (1) ms (8) packet_id kind  OutboxRecord            ready to be sent to that node
       p    peer         node                                      PeerRecord
       q    outbox index packet_id node 0x00 kind                  key of the row in `o` or `l`
+      Q    quarantine   sha256 of the row's key, 8 of it          QuarantineRecord        a row of any table that cannot be handled
       r    receipt      packet_id level (1) node                  SignedReceipt           ours and theirs
       s    submission   system 0x00 submission id                 SubmissionRecord
       t    status       packet_id unit 0x00 ms (8) packet_id      StatusRecord            history, append only
@@ -39,7 +40,6 @@ Units, nodes and systems hold no 0x00 octet (codes and ids are checked where the
 concerns that recipient alone (its statuses, what a packet does to it and nobody else); with "" it concerns all that get the packet.
 """
 
-import hashlib
 import struct
 
 BODY = b"b"
@@ -202,6 +202,11 @@ def outbox_index_of(packet_id: bytes) -> bytes:
     return b"q" + packet_id
 
 
+def quarantine(name: bytes) -> bytes:
+    """Key of a row that is laid aside, by its name of 8 octets."""
+    return QUARANTINE + name
+
+
 def receipt(packet_id: bytes, level: int, node_id: str = "") -> bytes:
     """Key of a receipt; without a node the prefix of all of that level."""
     return b"r" + packet_id + bytes([level]) + node_id.encode()
@@ -242,46 +247,9 @@ def upload(token: bytes) -> bytes:
     return b"u" + token
 
 
-def docket(packet_id: bytes, unit: str = "") -> bytes:
-    """Key of what a unit's software said of a packet by the bridge; without a unit the prefix of all that was said of the packet."""
-    return b"v" + packet_id + unit.encode()
-
-
 def bridge_order(system: str, order_sha256: bytes) -> bytes:
     """Key of an order about a unit that the bridge has carried out for a system."""
     return b"j" + system.encode() + b"\0" + order_sha256
-
-
-def document(unit: str, document_id: str) -> bytes:
-    """Key under which a document of an author is found by its DocumentId."""
-    return document_by_digest(unit, document_sha256(document_id))
-
-
-def document_by_digest(unit: str, document_digest: bytes) -> bytes:
-    """Return the same key for a DocumentId of which only the digest is known."""
-    return DOCUMENTS + unit.encode() + b"\0" + document_digest
-
-
-def document_sha256(document_id: str) -> bytes:
-    """Return the SHA-256 that stands for a DocumentId in keys, since a DocumentId is as long as its author likes."""
-    return hashlib.sha256(document_id.encode()).digest()
-
-
-def dossier(unit: str, author: str, document_digest: bytes, party: str | None = None) -> bytes:
-    """Head and prefix of a document's dossier as one unit keeps it; with a party the prefix of its rows ("": everybody's)."""
-    prefix = b"y" + unit.encode() + b"\0" + author.encode() + b"\0" + document_digest
-    return prefix if party is None else prefix + party.encode() + b"\0"
-
-
-def dossier_row(unit: str, author: str, document_digest: bytes, party: str, packet_id: bytes) -> bytes:
-    """Key of one packet in a dossier."""
-    return dossier(unit, author, document_digest, party) + packet_id
-
-
-def parse_dossier(key: bytes) -> tuple[str, str, bytes, bytes]:
-    """Return (unit, author, digest of the DocumentId, packet id) of a dossier row; of a head the packet id is empty."""
-    unit, author, rest = key[1:].split(b"\0", 2)
-    return unit.decode(), author.decode(), rest[:32], rest[32:][-16:]
 
 
 def held(until_ms: int, packet_id: bytes) -> bytes:
@@ -307,26 +275,6 @@ def duty_from(due_ms: int) -> bytes:
 def due_of(key: bytes) -> int:
     """Return when a duty or a hook is due, or until when something waits for its document."""
     return int(_MS.unpack_from(key, 1)[0])
-
-
-def number(unit: str, code: str) -> bytes:
-    """Key that shows whether an author has used a number (with notation and year) before."""
-    return number_by_digest(unit, number_sha256(code))
-
-
-def number_sha256(code: str) -> bytes:
-    """Return the SHA-256 that stands for a number in keys."""
-    return hashlib.sha256(code.encode()).digest()
-
-
-def number_by_digest(unit: str, code_digest: bytes) -> bytes:
-    """Return the key of a number of which only the digest is known."""
-    return NUMBERS + unit.encode() + b"\0" + code_digest
-
-
-def unit_of_number(key: bytes) -> str:
-    """Return the author whose number it is."""
-    return key[1:-33].decode()
 
 
 def hold(packet_id: bytes) -> bytes:
@@ -359,5 +307,6 @@ DUTIES = b"w"
 PEERS = b"p"
 UPLOADS = b"u"
 HOLDS = b"H"
-PACKETS, NUMBERS, DOCUMENTS, DOSSIERS, BRIDGE_ORDERS = b"k", b"c", b"x", b"y", b"j"
+PACKETS, BRIDGE_ORDERS = b"k", b"j"
+QUARANTINE = b"Q"
 """Prefixes of whole tables, for the few scans that want one."""

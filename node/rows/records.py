@@ -7,6 +7,7 @@ is never renumbered, retyped or reused; a field no longer wanted is reserved.
 """
 
 from node.wire.truc.store.v1.records_pb2 import (
+    AdoptedEnvelope,
     ArrivingRecord,
     BridgeOrderRecord,
     DeliveryRecord,
@@ -22,12 +23,14 @@ from node.wire.truc.store.v1.records_pb2 import (
     OutboxRecord,
     PacketRecord,
     PeerRecord,
+    QuarantineRecord,
     StatusRecord,
     SubmissionRecord,
     UploadRecord,
 )
 
 __all__ = [
+    "AdoptedEnvelope",
     "ArrivingRecord",
     "BridgeOrderRecord",
     "DeliveryRecord",
@@ -43,6 +46,7 @@ __all__ = [
     "OutboxRecord",
     "PacketRecord",
     "PeerRecord",
+    "QuarantineRecord",
     "StatusRecord",
     "SubmissionRecord",
     "UploadRecord",

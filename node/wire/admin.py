@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from node.errors import Finding
 from node.model.completeness import Completeness, UnitReport
 from node.model.hold import HoldView
-from node.model.office import HealthView, OutboxView, PeerView
+from node.model.office import HealthView, OutboxView, PeerView, QuarantineView
 from node.model.webhook import HookView
 from node.wire.office import lane_from_proto
 from node.wire.receipt import reason_of, reason_to_proto
@@ -21,6 +21,16 @@ def outbox_to_proto(entries: Sequence[OutboxView], more: bool) -> pb.ListOutboxR
 def outbox_from_proto(message: pb.ListOutboxResponse) -> tuple[list[OutboxView], bool]:
     """Translate what waits. Raises Rejected(REQUEST_INVALID) for a lane of a newer version."""
     return [_outbox_entry_from_proto(entry) for entry in message.entries], message.more
+
+
+def quarantine_to_proto(entries: Sequence[QuarantineView], more: bool) -> pb.ListQuarantineResponse:
+    """Translate what is laid aside; `more`: there are others beyond the limit."""
+    return pb.ListQuarantineResponse(entries=[_quarantine_entry_to_proto(entry) for entry in entries], more=more)
+
+
+def quarantine_from_proto(message: pb.ListQuarantineResponse) -> tuple[list[QuarantineView], bool]:
+    """Translate what is laid aside."""
+    return [_quarantine_entry_from_proto(entry) for entry in message.entries], message.more
 
 
 def peers_to_proto(peers: Sequence[PeerView]) -> pb.ListPeersResponse:
@@ -106,6 +116,32 @@ def _outbox_entry_from_proto(message: pb.OutboxEntry) -> OutboxView:
         message.attempts,
         message.custody_node,
         message.body_bytes,
+    )
+
+
+def _quarantine_entry_to_proto(entry: QuarantineView) -> pb.QuarantineEntry:
+    return pb.QuarantineEntry(
+        name=entry.name,
+        table=entry.table,
+        node_id=entry.node_id,
+        packet_id=entry.packet_id,
+        reason=reason_to_proto(entry.reason),
+        detail=entry.detail,
+        time_ms=entry.time_ms,
+        size_bytes=entry.size_bytes,
+    )
+
+
+def _quarantine_entry_from_proto(message: pb.QuarantineEntry) -> QuarantineView:
+    return QuarantineView(
+        message.name,
+        message.table,
+        message.node_id,
+        message.packet_id,
+        reason_of(message.reason),
+        message.detail,
+        message.time_ms,
+        message.size_bytes,
     )
 
 

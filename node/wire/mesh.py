@@ -8,7 +8,7 @@ cannot be understood is as good as none: Deferred(PEER_UNREACHABLE), and the out
 from collections.abc import Sequence
 
 from node.errors import Deferred, Denied, Rejected
-from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.mesh import Answer, First, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.wire.envelope import (
@@ -160,13 +160,29 @@ def answer_into(message: pb.ItemAnswer, answer: Answer) -> None:
     message.reason = reason_to_proto(answer.reason)
     message.retry_after_ms = answer.retry_after_ms
     message.detail = answer.detail[:DETAIL_CHARACTERS_MAX]
+    if answer.first:
+        signed_envelope_into(message.first_envelope, answer.first.signed_envelope)
+        signed_receipt_into(message.first_receipt, answer.first.receipt)
+        message.first_packet_sha256 = answer.first.packet_sha256
 
 
 def answer_from_proto(message: pb.ItemAnswer) -> Answer:
     """Translate an answer; the receipt is not verified."""
     receipt = signed_receipt_from_proto(message.receipt) if message.HasField("receipt") else None
     detail = message.detail[:DETAIL_CHARACTERS_MAX]
-    return Answer(receipt, reason_of(message.reason), _bounded(message.retry_after_ms), detail)
+    retry_after_ms = _bounded(message.retry_after_ms)
+    return Answer(receipt, reason_of(message.reason), retry_after_ms, detail, _first_from_proto(message))
+
+
+def _first_from_proto(message: pb.ItemAnswer) -> First | None:
+    if not message.HasField("first_envelope"):
+        return None
+    try:
+        envelope = signed_envelope_from_proto(message.first_envelope)
+        return First(envelope, signed_receipt_from_proto(message.first_receipt), message.first_packet_sha256)
+    except Denied:
+        # It only helps: without it the answer is what it was in older versions.
+        return None
 
 
 def offer_request_to_proto(parcel: Parcel) -> pb.OfferRequest:

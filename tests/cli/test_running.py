@@ -306,6 +306,9 @@ def test_the_operator_looks_at_a_running_node(truc: Truc, node: Path) -> None:
     assert truc("peer", "list", node, "--json").document == {"peers": []}
     assert (unknown.code, unknown.reason) == (65, "NOT_FOUND")
     assert "Hộp đi trống" in truc("outbox", node).out
+    assert truc("outbox", node, "--quarantine", "--json").document == {"entries": [], "more": False}
+    assert "Không có gì bị giữ lại" in truc("outbox", node, "--quarantine").out
+    assert truc("outbox", node, "--release", "0123456789abcdef").code == 65
 
 
 def test_the_operator_holds_a_packet_and_lets_it_go(truc: Truc, so: Path, node: Path, tmp_path: Path) -> None:

@@ -1,65 +1,43 @@
-"""Loops rest: one that is told wakes, one that is not wakes by itself, and nothing is left behind."""
+"""Loops that shall never end: whatever ends one is told, and it starts again."""
 
 import asyncio
 
 import pytest
 
-from node.flow.loop import rest
-from node.process.system import SystemClock
+from node.flow import loop
+from node.flow.loop import Tasks
+from tests.flow.support import run
 
 
-class Watched(SystemClock):
-    """The machine's clock; the test sees what is set."""
-
-    def __init__(self) -> None:
-        self.alarms: list[asyncio.TimerHandle] = []
-
-    def call_later(self, seconds: float, fn: object) -> asyncio.TimerHandle:
-        self.alarms.append(super().call_later(seconds, fn))  # type: ignore[arg-type]
-        return self.alarms[-1]
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "RESTART_FIRST_S", 0.001)
+    monkeypatch.setattr(loop, "RESTART_MAX_S", 0.004)
 
 
-def test_who_was_told_before_does_not_rest() -> None:
+def test_whatever_ends_a_loop_is_told_and_it_starts_again() -> None:
     async def story() -> None:
-        clock, wake = Watched(), asyncio.Event()
-        wake.set()
-        await asyncio.wait_for(rest(clock, wake, 3_600), 5)
-        assert clock.alarms == []
+        bugs: list[Exception] = []
+        lives, settled = 0, asyncio.Event()
 
-    asyncio.run(story())
+        async def work() -> None:
+            nonlocal lives
+            lives += 1
+            if lives == 1:
+                raise ValueError("a mistake")
+            if lives == 2:
+                raise asyncio.CancelledError("of something that it awaited")
+            if lives == 3:
+                return
+            settled.set()
+            await asyncio.Event().wait()
 
+        tasks = Tasks(bugs.append)
+        tasks.supervise("test", work)
+        await settled.wait()
+        assert [type(bug) for bug in bugs] == [ValueError, AssertionError, AssertionError]
+        assert bugs[0].__notes__ == ["it has ended the loop test"]
+        await asyncio.wait_for(tasks.stop(), 1)
+        assert lives == 4, "stopping is no mistake, and nothing starts again"
 
-def test_who_is_told_wakes_and_his_alarm_is_taken_back() -> None:
-    async def story() -> None:
-        clock, wake = Watched(), asyncio.Event()
-        resting = asyncio.ensure_future(rest(clock, wake, 3_600))
-        await asyncio.sleep(0)
-        assert not resting.done()
-        wake.set()
-        await asyncio.wait_for(resting, 5)
-        assert [alarm.cancelled() for alarm in clock.alarms] == [True]
-
-    asyncio.run(story())
-
-
-def test_who_is_not_told_wakes_by_himself() -> None:
-    async def story() -> None:
-        wake = asyncio.Event()
-        await asyncio.wait_for(rest(SystemClock(), wake, 0.01), 5)
-        assert wake.is_set()
-
-    asyncio.run(story())
-
-
-def test_a_rest_that_is_cancelled_leaves_no_alarm() -> None:
-    async def story() -> None:
-        clock, wake = Watched(), asyncio.Event()
-        resting = asyncio.ensure_future(rest(clock, wake, 3_600))
-        await asyncio.sleep(0)
-        resting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await resting
-        assert [alarm.cancelled() for alarm in clock.alarms] == [True]
-        assert not wake.is_set()
-
-    asyncio.run(story())
+    run(story())

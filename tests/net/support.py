@@ -23,6 +23,7 @@ from node.model.office import (
     InboxEntry,
     OutboxView,
     PeerView,
+    QuarantineView,
     Submission,
     SubmitResult,
     System,
@@ -192,6 +193,14 @@ class FakeNode:
     async def list_outbox(self, node_id: str, limit: int) -> tuple[list[OutboxView], bool]:
         self._note("list_outbox", node_id, limit)
         return [OutboxView("b", PACKET_ID, Lane.KHAN, "packet", 1, Reason.QUEUED, 2, 3, "c", 4)], True
+
+    async def list_quarantine(self, limit: int) -> tuple[list[QuarantineView], bool]:
+        self._note("list_quarantine", limit)
+        return [QuarantineView("ab", "l", "b", PACKET_ID, Reason.FAILED_INSIDE, "ValueError", 5, 6)], True
+
+    async def release_quarantined(self, name: str) -> str:
+        self._note("release_quarantined", name)
+        return "b"
 
     async def list_peers(self) -> list[PeerView]:
         self._note("list_peers")

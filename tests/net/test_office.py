@@ -15,7 +15,15 @@ from node.model.deadline import Deadline, DeadlineKind
 from node.model.delivery import State
 from node.model.hold import HoldView
 from node.model.lane import Lane
-from node.model.office import DeliveryView, OutboxView, PeerView, RefusedRecipient, SubmitResult, TrackView
+from node.model.office import (
+    DeliveryView,
+    OutboxView,
+    PeerView,
+    QuarantineView,
+    RefusedRecipient,
+    SubmitResult,
+    TrackView,
+)
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 from node.model.status import StatusEvent
@@ -302,6 +310,9 @@ def test_the_operator_sees_and_acts_with_his_token(tmp_path):
             assert await admin.list_outbox("b", 9_999) == outbox
             peer = PeerView("b", "Nút B", "b:1", "held", Reason.HELD, 1, 2, 3, "c", 4, ("H49",), 5, 6)
             assert await admin.list_peers() == [peer]
+            aside = QuarantineView("ab", "l", "b", PACKET_ID, Reason.FAILED_INSIDE, "ValueError", 5, 6)
+            assert await admin.list_quarantine(9_999) == ([aside], True)
+            assert await admin.release_quarantined("ab") == "b"
             await admin.hold_peer("b")
             await admin.release_peer("b")
             assert await admin.health() == HEALTH
@@ -312,7 +323,8 @@ def test_the_operator_sees_and_acts_with_his_token(tmp_path):
             assert await admin.list_holds() == [HoldView(PACKET_ID, "vụ việc 12", 7)] * 2
             for wrong in (admin.put_hold(PACKET_ID, " "), admin.put_hold(b"short", "why"), admin.lift_hold(b"")):
                 assert (await fault_from(wrong)).reason is Reason.REQUEST_INVALID
-        assert node.calls == [("list_outbox", "b", 1000), ("list_peers",), ("hold_peer", "b"), ("release_peer", "b"),
+        assert node.calls == [("list_outbox", "b", 1000), ("list_peers",), ("list_quarantine", 1000),
+                              ("release_quarantined", "ab"), ("hold_peer", "b"), ("release_peer", "b"),
                               ("count_statuses", 1, 2, "ab"), ("put_hold", PACKET_ID, "vụ việc 12"), ("lift_hold", PACKET_ID),
                               ("list_holds", ""), ("list_holds", "ab")]  # fmt: skip
 
@@ -324,7 +336,8 @@ def test_nobody_else_enters_the_operators_door(tmp_path):
         systems.ensure_admin_token()
         for token, reason in ((credential.token, Reason.ADMIN_ONLY), ("wrong", Reason.CREDENTIAL_WRONG)):
             async with AdminClient.connect(credential.address, B.certificate_pem, token) as admin:
-                for call in (admin.list_outbox(), admin.list_peers(), admin.hold_peer("b"), admin.release_peer("b"),
+                for call in (admin.list_outbox(), admin.list_quarantine(), admin.release_quarantined("ab"),
+                             admin.list_peers(), admin.hold_peer("b"), admin.release_peer("b"),
                              admin.health(), admin.refresh_directory(), admin.count_statuses(),
                              admin.put_hold(PACKET_ID, "why"), admin.lift_hold(PACKET_ID), admin.list_holds()):  # fmt: skip
                     fault = await fault_from(call)

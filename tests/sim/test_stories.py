@@ -408,6 +408,8 @@ def test_what_a_peer_refuses_comes_ever_less_often_without_its_body_and_at_once_
         nodes = [node for node in known.nodes.values() if node.node_id != "h49"]
         older = directory_of(known.version, known.signed_time_ms, nodes, list(known.zones.values()))
         receiver.directories.snapshot = older
+        # No relay that would take custody meanwhile.
+        world.machines["centre"].crash()
         await asyncio.sleep(30 * 60)
         calls = Calls(receiver.node)
         paper = await cast.send("H49.22.05", "H37.11")
@@ -435,5 +437,51 @@ def test_custody_is_asked_about_without_sending_the_body_again() -> None:
         assert [verb for verb in calls.verbs if verb != "offer"] == ["push"]
         world.network.heal()
         await cast.delivered_within(world, paper, HOUR_S)
+
+    tell(story)
+
+
+def test_a_full_disk_of_our_own_does_not_push_again_and_again() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        world.machines["h37"].crash()
+        papers = [await cast.send("H49.22.05", "H37.11", name=f"paper-{number}") for number in range(40)]
+        await world.machines["h37"].start()
+        world.machines["h49"].disk.full = True
+        calls = Calls(world.machines["h37"].node)
+        await asyncio.sleep(10 * 60)
+        assert len(calls.verbs) <= 40, f"{len(calls.verbs)} calls in ten minutes"
+        world.machines["h49"].disk.mend()
+        for paper in papers:
+            await cast.delivered_within(world, paper, 60)
+
+    tell(story)
+
+
+def test_a_courier_that_an_exception_ends_starts_again() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        courier = world.machines["h49"].loops.dispatcher._couriers["h37"]
+        real, courier._look = courier._look, lambda: {}["nothing"]
+        paper = await cast.send("H49.22.05", "H37.11")
+        await asyncio.sleep(30)
+        courier._look = real
+        await cast.delivered_within(world, paper, 90)
+        expect_bugs(world, "KeyError")
+
+    tell(story)
+
+
+def test_an_origin_that_lost_its_disk_learns_that_its_papers_were_delivered() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        papers = [
+            await cast.send("H49.22.05", "H37.11", "G22", name="small"),
+            await cast.send("H49.22.05", "H37.11", name="large", filler="x" * 40_000),
+        ]
+        for paper in papers:
+            await cast.delivered_within(world, paper, HOUR_S)
+        world.machines["h49"].burn()
+        await world.machines["h49"].start()
+        for paper in papers:
+            assert await cast.offices["h49"].hand_in(paper) is not None
+            await cast.delivered_within(world, paper, HOUR_S)
 
     tell(story)

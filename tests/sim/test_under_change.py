@@ -244,7 +244,6 @@ def test_a_recipient_that_moves_while_the_receipt_of_its_old_node_is_lost_has_th
     tell(story)
 
 
-@pytest.mark.xfail(strict=True, reason=UNMENDED + "the repeat is refused as ENVELOPE_CONFLICT until it expires")
 def test_an_origin_that_lost_its_disk_takes_the_same_submission_and_hears_that_it_was_delivered() -> None:
     async def story(world: World, cast: Cast) -> None:
         paper = await cast.send("H49.22.05", "H37.11")
@@ -398,7 +397,6 @@ def test_a_packet_that_its_recipient_cannot_stand_holds_up_no_other() -> None:
     tell_of_poison(story)
 
 
-@pytest.mark.xfail(strict=True, reason=UNMENDED + "one exception that is no Fault stops all expiry")
 def test_a_packet_that_cannot_be_expired_does_not_stop_the_sweeper() -> None:
     async def story(world: World, cast: Cast) -> None:
         world.machines["h37"].crash()

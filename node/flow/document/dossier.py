@@ -18,7 +18,7 @@ from node.model.envelope import Envelope, PacketKind
 from node.model.header import PacketHeader
 from node.model.life import LifeAct
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.access import load, save
 from node.rows.records import DossierRecord
 
@@ -53,7 +53,7 @@ class Row:
 def digest_of(header: PacketHeader | None) -> bytes:
     """Return the digest of the DocumentId that a packet is about; b"" if it names none."""
     subject = header.subject_document_id if header is not None else ""
-    return keys.document_sha256(subject) if subject else b""
+    return document_keys.document_sha256(subject) if subject else b""
 
 
 def other_digests_of(header: PacketHeader | None) -> list[bytes]:
@@ -61,7 +61,7 @@ def other_digests_of(header: PacketHeader | None) -> list[bytes]:
     if header is None:
         return []
     names = {header.document_id, *(deed.document_id for deed in deeds_of(header, {}))}
-    return sorted(keys.document_sha256(name) for name in names - {"", header.subject_document_id})
+    return sorted(document_keys.document_sha256(name) for name in names - {"", header.subject_document_id})
 
 
 def head(tx: Tx, unit: str, author: str, document_sha256: bytes) -> DossierRecord | None:
@@ -69,7 +69,7 @@ def head(tx: Tx, unit: str, author: str, document_sha256: bytes) -> DossierRecor
 
     Nearly every document is new, and one look at a key that is not there costs a fifth of a scan.
     """
-    return load(tx, keys.dossier(unit, author, document_sha256), DossierRecord)
+    return load(tx, document_keys.dossier(unit, author, document_sha256), DossierRecord)
 
 
 def author_of(tx: Tx, envelope: Envelope, unit: str, document_sha256: bytes) -> str:
@@ -92,8 +92,8 @@ def acts(tx: Tx, unit: str, author: str, document_sha256: bytes) -> list[Row]:
 
 def rows(tx: Tx, unit: str, author: str, document_sha256: bytes, party: str | None, limit: int = ROWS_MAX) -> list[Row]:
     """Return the rows of one party, or of all parties, what concerns everybody first."""
-    found = tx.scan(keys.dossier(unit, author, document_sha256, party), limit=limit)
-    whole = keys.dossier(unit, author, document_sha256)
+    found = tx.scan(document_keys.dossier(unit, author, document_sha256, party), limit=limit)
+    whole = document_keys.dossier(unit, author, document_sha256)
     return [Row(key, DossierRecord.FromString(value)) for key, value in found if key != whole]
 
 
@@ -110,12 +110,12 @@ def put(
     tx: Tx, envelope: Envelope, unit: str, author: str, deed: Deed, party: str, act: LifeAct | None, now_ms: int
 ) -> Row:
     """Write what a packet does to a document, for one party."""
-    digest = keys.document_sha256(deed.document_id)
+    digest = document_keys.document_sha256(deed.document_id)
     record = DossierRecord(act=act or 0, create_time_ms=envelope.create_time_ms, accept_time_ms=now_ms)
-    row = Row(keys.dossier_row(unit, author, digest, party, envelope.packet_id), record)
+    row = Row(document_keys.dossier_row(unit, author, digest, party, envelope.packet_id), record)
     save(tx, row.key, record)
     if not party:
-        save(tx, keys.dossier(unit, author, digest), DossierRecord(create_time_ms=envelope.create_time_ms))
+        save(tx, document_keys.dossier(unit, author, digest), DossierRecord(create_time_ms=envelope.create_time_ms))
     return row
 
 
@@ -131,7 +131,7 @@ def put_status(
     by_node: bool = False,
 ) -> None:
     """Write a status that a recipient (`reporter`) has reported about the author's document, at one of both (`unit`)."""
-    digest = keys.document_sha256(header.subject_document_id)
+    digest = document_keys.document_sha256(header.subject_document_id)
     if envelope.answers_packet_id:
         digest = _true_digest(tx, unit, author, digest, envelope.answers_packet_id)
     record = DossierRecord(
@@ -142,7 +142,7 @@ def put_status(
         answers_packet_id=envelope.answers_packet_id,
         by_node=by_node,
     )
-    save(tx, keys.dossier_row(unit, author, digest, reporter, envelope.packet_id), record)
+    save(tx, document_keys.dossier_row(unit, author, digest, reporter, envelope.packet_id), record)
 
 
 def put_alias(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, author: str, now_ms: int) -> None:
@@ -153,16 +153,16 @@ def put_alias(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, autho
     record = DossierRecord(
         create_time_ms=envelope.create_time_ms,
         accept_time_ms=now_ms,
-        subject_sha256=keys.document_sha256(subject),
+        subject_sha256=document_keys.document_sha256(subject),
     )
-    digest = keys.document_sha256(own)
-    save(tx, keys.dossier_row(unit, author, digest, "", envelope.packet_id), record)
+    digest = document_keys.document_sha256(own)
+    save(tx, document_keys.dossier_row(unit, author, digest, "", envelope.packet_id), record)
     if head(tx, unit, author, digest) is None:
-        save(tx, keys.dossier(unit, author, digest), DossierRecord(create_time_ms=envelope.create_time_ms))
+        save(tx, document_keys.dossier(unit, author, digest), DossierRecord(create_time_ms=envelope.create_time_ms))
 
 
 def _true_digest(tx: Tx, unit: str, author: str, digest: bytes, packet_id: bytes) -> bytes:
-    alias = load(tx, keys.dossier_row(unit, author, digest, "", packet_id), DossierRecord)
+    alias = load(tx, document_keys.dossier_row(unit, author, digest, "", packet_id), DossierRecord)
     return alias.subject_sha256 if alias is not None and alias.subject_sha256 else digest
 
 
@@ -171,7 +171,7 @@ def _true_digest(tx: Tx, unit: str, author: str, digest: bytes, packet_id: bytes
 
 def newest_ms(tx: Tx, envelope: Envelope, header: PacketHeader) -> int:
     """Return when the author's newest act about a packet's documents was signed; 0: there is none."""
-    digests = (keys.document_sha256(deed.document_id) for deed in deeds_of(header, envelope.units_by_alias))
+    digests = (document_keys.document_sha256(deed.document_id) for deed in deeds_of(header, envelope.units_by_alias))
     authors = ((author_of(tx, envelope, "", digest), digest) for digest in digests)
     heads = (head(tx, author, author, digest) for author, digest in authors)
     return max((one.create_time_ms for one in heads if one is not None), default=0)
@@ -181,7 +181,7 @@ def submitted(tx: Tx, envelope: Envelope, header: PacketHeader, now_ms: int, *, 
     """Write a packet that one of our units has handed in into the dossiers of that unit."""
     deeds = deeds_of(header, envelope.units_by_alias)
     for deed in deeds:
-        unit = author_of(tx, envelope, "", keys.document_sha256(deed.document_id))
+        unit = author_of(tx, envelope, "", document_keys.document_sha256(deed.document_id))
         row = put(tx, envelope, unit, unit, deed, "", deed.act, now_ms)
         if deed.exceptions:
             row.record.has_exceptions = True
@@ -210,7 +210,7 @@ def reported(
 
 def answered(tx: Tx, unit: str, author: str, document_id: str, aliases: Collection[tuple[str, str]] = ()) -> bytes:
     """Return which packet of the author's a 15 or 16 of `unit` answers; b"": none that has reached the unit."""
-    digest = keys.document_sha256(document_id)
+    digest = document_keys.document_sha256(document_id)
     unit, author = reported(tx, aliases, unit, author, digest)
     known = acts(tx, unit, author, digest)
     aliased = {row.record.subject_sha256 for row in known if row.record.subject_sha256}
@@ -235,7 +235,7 @@ def fact_of(row: Row, *, has_arrived: bool = True) -> Fact:
 def recipients(tx: Tx, author: str, document_id: str) -> list[str]:
     """Return all units to which the author's document has been sent, in order of code."""
     found: set[str] = set()
-    for row in acts(tx, author, author, keys.document_sha256(document_id)):
+    for row in acts(tx, author, author, document_keys.document_sha256(document_id)):
         if row.act in (LifeAct.NEW, LifeAct.UPDATE):
             prefix = keys.delivery(row.packet_id)
             found.update(keys.unit_after_id(key) for key, _ in tx.scan(prefix, limit=20_000))
@@ -244,6 +244,6 @@ def recipients(tx: Tx, author: str, document_id: str) -> list[str]:
 
 def packet_for(tx: Tx, author: str, document_id: str, unit: str) -> bytes | None:
     """Return the author's packet about a document that went to a unit: the newest that brought or updated it, else any; or None."""
-    known = [row for row in acts(tx, author, author, keys.document_sha256(document_id)) if row.act is not None]
+    known = [row for row in acts(tx, author, author, document_keys.document_sha256(document_id)) if row.act is not None]
     best_first = sorted(known, key=lambda row: (row.act in (LifeAct.NEW, LifeAct.UPDATE), row.order), reverse=True)
     return next((row.packet_id for row in best_first if tx.get(keys.delivery(row.packet_id, unit)) is not None), None)

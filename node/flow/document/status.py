@@ -16,7 +16,7 @@ from node.model.header import PacketHeader
 from node.model.status import StatusEvent
 from node.model.webhook import NoticeKind
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.records import StatusRecord
 from node.wire.truc.v1 import status_pb2
 
@@ -39,7 +39,7 @@ def record(tx: Tx, envelope: Envelope, header: PacketHeader, author_unit: str, n
 
 def _packet_at(tx: Tx, author: str, document_id: str, unit: str) -> bytes | None:
     """Return the author's packet by which a unit has got a document, or None."""
-    packet_id = tx.get(keys.document(author, document_id))
+    packet_id = tx.get(document_keys.document(author, document_id))
     if packet_id is None or tx.get(keys.delivery(packet_id, unit)) is not None:
         return packet_id
     # The newest packet went to others: an older one, or an update that added the unit, has brought it the document.

@@ -59,7 +59,7 @@ class DutyLoop:
 
     async def start(self) -> None:
         """Start with what is owed from before."""
-        self._tasks.spawn(self._run())
+        self._tasks.supervise("duties", self._run)
 
     async def stop(self) -> None:
         """Stop. Duties that were under way are found again in the store."""

@@ -40,7 +40,7 @@ from node.model.envelope import Envelope, PacketKind
 from node.model.policy import DAY_MS, Policy
 from node.model.receipt import Level
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.access import load, save
 from node.rows.records import DeliveryRecord, DossierRecord, PacketRecord, SubmissionRecord
 from node.wire import codec
@@ -191,7 +191,7 @@ def erase(tx: Tx, subject: Subject) -> bool:
     if packet.system:
         _erase_names(tx, subject)
     all_gone = _erase_inbox(tx, subject)
-    for prefix in (keys.docket(packet_id), keys.delivery(packet_id), keys.statuses(packet_id)):
+    for prefix in (document_keys.docket(packet_id), keys.delivery(packet_id), keys.statuses(packet_id)):
         all_gone &= _erase_rows(tx, prefix)
     if not all_gone:
         packet.system = ""
@@ -231,16 +231,16 @@ def _erase_names(tx: Tx, subject: Subject) -> None:
     tx.delete(keys.sent_row(packet.system, packet.accept_time_ms, subject.packet_id))
     for digest in subject.digests:
         # A newer packet about the document may have taken the name over.
-        if tx.get(keys.document_by_digest(unit, digest)) == subject.packet_id:
-            tx.delete(keys.document_by_digest(unit, digest))
+        if tx.get(document_keys.document_by_digest(unit, digest)) == subject.packet_id:
+            tx.delete(document_keys.document_by_digest(unit, digest))
     if packet.number_sha256:
-        erase_number(tx, keys.number_by_digest(unit, packet.number_sha256))
+        erase_number(tx, document_keys.number_by_digest(unit, packet.number_sha256))
 
 
 def erase_number(tx: Tx, key: bytes) -> bool:
     """Erase that a number was used once the document that used it is not known any more."""
     whose = tx.get(key)
-    if whose is None or tx.get(keys.document_by_digest(keys.unit_of_number(key), whose)) is not None:
+    if whose is None or tx.get(document_keys.document_by_digest(document_keys.unit_of_number(key), whose)) is not None:
         return False
     tx.delete(key)
     return True
@@ -280,14 +280,14 @@ def _erase_dossiers(tx: Tx, subject: Subject, places: Iterable[Place]) -> None:
 
 
 def _erase_dossier_row(tx: Tx, packet_id: bytes, unit: str, author: str, digest: bytes, party: str) -> None:
-    key = keys.dossier_row(unit, author, digest, party, packet_id)
+    key = document_keys.dossier_row(unit, author, digest, party, packet_id)
     record = load(tx, key, DossierRecord)
     if record is None:
         return
     tx.delete(key)
     if record.has_exceptions:
         # Recipients for which the packet does something else have rows of their own; few packets have any.
-        for other, _ in tx.scan(keys.dossier(unit, author, digest), limit=20_000):
+        for other, _ in tx.scan(document_keys.dossier(unit, author, digest), limit=20_000):
             if other.endswith(packet_id):
                 tx.delete(other)
     erase_head(tx, unit, author, digest)
@@ -295,7 +295,7 @@ def _erase_dossier_row(tx: Tx, packet_id: bytes, unit: str, author: str, digest:
 
 def erase_head(tx: Tx, unit: str, author: str, digest: bytes) -> bool:
     """Erase the head of a dossier in which nothing else is left."""
-    head = keys.dossier(unit, author, digest)
+    head = document_keys.dossier(unit, author, digest)
     if [key for key, _ in tx.scan(head, limit=2)] != [head]:
         return False
     tx.delete(head)

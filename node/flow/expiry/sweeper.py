@@ -98,7 +98,7 @@ class Sweeper:
     async def start(self) -> None:
         """Start with what is due from before."""
         self._agreed_time.go_on_from(await self._ports.store.transact(agreed_time.read_last))
-        self._tasks.spawn(self._run())
+        self._tasks.supervise("sweeper", self._run)
 
     async def stop(self) -> None:
         """Stop. Due things stay due."""

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from node.flow.expiry import retention
 from node.model.policy import Policy
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.records import BridgeOrderRecord, PacketRecord
 
 PAGE = 200
 """Rows at a sweep: 288,000 a day at a sweep a minute."""
 PLACE = keys.meta("walk")
 
-_NOBODY = keys.document_sha256("")
+_NOBODY = document_keys.document_sha256("")
 """The digest that stands in the row of a number whose document had no DocumentId: no name leads there."""
 
 Look = Callable[[Tx, bytes, bytes, int, Policy], bool]
@@ -89,7 +89,7 @@ def _name(tx: Tx, key: bytes, value: bytes, now_ms: int, policy: Policy) -> bool
 
 
 def _dossier(tx: Tx, key: bytes, value: bytes, now_ms: int, policy: Policy) -> bool:
-    unit, author, digest, packet_id = keys.parse_dossier(key)
+    unit, author, digest, packet_id = document_keys.parse_dossier(key)
     if packet_id:
         if tx.get(keys.packet(packet_id)) is not None:
             return False
@@ -108,9 +108,9 @@ def _bridge_order(tx: Tx, key: bytes, value: bytes, now_ms: int, policy: Policy)
 
 LOOKS: dict[bytes, Look] = {
     keys.PACKETS: _packet,
-    keys.NUMBERS: _number,
-    keys.DOCUMENTS: _name,
-    keys.DOSSIERS: _dossier,
+    document_keys.NUMBERS: _number,
+    document_keys.DOCUMENTS: _name,
+    document_keys.DOSSIERS: _dossier,
     keys.BRIDGE_ORDERS: _bridge_order,
 }
 _TABLES = list(LOOKS)

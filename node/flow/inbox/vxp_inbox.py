@@ -24,7 +24,7 @@ from node.model.envelope import PacketKind
 from node.model.office import System
 from node.model.reason import Reason
 from node.ports import Ports, Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.access import load, require, save
 from node.rows.records import BridgeOrderRecord, DocketRecord, InboxRecord, PacketRecord
 from node.wire import codec
@@ -103,7 +103,7 @@ def report(tx: Tx, docket: str, units: Iterable[str], word: str, now_ms: int) ->
     Raises Rejected(NOT_FOUND) as `find`.
     """
     packet_id, unit = find(tx, docket, units)
-    key = keys.docket(packet_id, unit)
+    key = document_keys.docket(packet_id, unit)
     if word == DONE:
         inbox.acknowledge_one(tx, packet_id, unit, now_ms)
         tx.delete(key)
@@ -146,7 +146,7 @@ def _waiting(tx: Tx, held: inbox.Held, kind: PacketKind | None) -> Listed | None
     sender_unit, kind_of_packet = _author_and_kind(held.packet.envelope)
     if kind is not None and kind_of_packet is not kind:
         return None
-    said = load(tx, keys.docket(held.packet_id, held.unit), DocketRecord) or DocketRecord()
+    said = load(tx, document_keys.docket(held.packet_id, held.unit), DocketRecord) or DocketRecord()
     accept_time_ms = held.entry.accept_time_ms
     return Listed(
         docket=docket_of(held.packet_id, held.unit),

@@ -71,6 +71,13 @@ def renew_signature(tx: Tx, packet_id: bytes, signed: SignedEnvelope) -> None:
         save(tx, keys.packet(packet_id), packet)
 
 
+def first_of(tx: Tx, packet_id: bytes, node_id: str) -> tuple[PacketRecord, SignedReceipt] | None:
+    """Return what was accepted first under a packet id for our own units, with our receipt; None if nothing of it was."""
+    packet = load(tx, keys.packet(packet_id), PacketRecord)
+    receipt = receipts.kept(tx, packet_id, Level.DELIVERED, node_id)
+    return None if packet is None or receipt is None or not packet.own_wrap else (packet, receipt)
+
+
 def store_all(
     tx: Tx, verdicts: list[tuple[Verdict, SignedReceipt]], node_id: str, now_ms: int, policy: Policy
 ) -> list[Answer | Begun]:
@@ -154,7 +161,8 @@ def take_receipt(
     packet = load(tx, keys.packet(statement.packet_id), PacketRecord)
     if packet is None or not packet.system:
         return Answer(None, Reason.NOT_FOUND, detail="no such packet was submitted here")
-    if envelope_sha256_of(packet.envelope) != statement.envelope_sha256 or statement.level is not Level.DELIVERED:
+    known = {envelope_sha256_of(octets) for octets in (packet.envelope, *(one.envelope for one in packet.adopted))}
+    if statement.envelope_sha256 not in known or statement.level is not Level.DELIVERED:
         return Answer(None, Reason.RECEIPT_INVALID, detail="the receipt is not about this packet")
     ended += receipts.apply_final(tx, believed, now_ms, relay_node=peer_id if peer_id != statement.signer_node else "")
     return Answer()

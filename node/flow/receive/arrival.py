@@ -25,7 +25,7 @@ from node.model.header import PacketHeader
 from node.model.life import LifeAct
 from node.model.policy import Policy
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.access import load, require, save
 from node.rows.records import DossierRecord, InboxRecord
 
@@ -61,7 +61,7 @@ def _takes_back(tx: Tx, envelope: Envelope, header: PacketHeader, unit: str, dee
     """Tell whether a status is the author's 13. If the document is the unit's own, nobody else can take it back."""
     if not deeds or unit == envelope.sender_unit:
         return False
-    digest = keys.document_sha256(header.subject_document_id)
+    digest = document_keys.document_sha256(header.subject_document_id)
     return dossier.head(tx, unit, unit, digest) is None
 
 
@@ -120,7 +120,7 @@ class _Case:
     @staticmethod
     def open(tx: Tx, envelope: Envelope, unit: str, deed: Deed, now_ms: int, policy: Policy) -> "_Case":
         """Read the dossier."""
-        digest = keys.document_sha256(deed.document_id)
+        digest = document_keys.document_sha256(deed.document_id)
         author = dossier.author_of(tx, envelope, unit, digest)
         acts = dossier.acts(tx, unit, author, digest)
         answers = dossier.said(dossier.rows(tx, unit, author, digest, unit)) if acts else []

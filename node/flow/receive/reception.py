@@ -15,6 +15,7 @@ from functools import partial
 from node.errors import Broken, Deferred, Fault
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
+from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
 from node.flow.receive import accept, older, verify
@@ -26,13 +27,18 @@ from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.send.resigning import receipts_to_sign_anew
 from node.flow.signals import Signals
-from node.model.envelope import Envelope
-from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
-from node.model.policy import MINUTE_MS, Policy
+from node.model.envelope import Envelope, SignedEnvelope
+from node.model.mesh import Answer, First, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.policy import MIB, MINUTE_MS, Policy
 from node.model.reason import Reason
+from node.model.receipt import SignedReceipt
 from node.ports import Ports, Tx
+from node.rows.records import PacketRecord
 from node.seal.wrap import Wrapper
+from node.wire import codec
 
+FIRST_BYTES_MAX = 2 * MIB
+"""An answer to a push carries at most so much of first envelopes and their receipts."""
 Brought = verify.Verdict | receipts.Believed | Answer
 """The outcome of an item before anything is written."""
 
@@ -65,6 +71,7 @@ class Reception:
         self._peers_seen = peers_seen
         self._agreed_time = agreed_time
         self._introduce = introduce
+        self._reader = PacketReader(ports, wrapper)
         self._uploads = Uploads(ports, policy, wrapper, body_files)
         self._slices = slices
 
@@ -91,7 +98,35 @@ class Reception:
         brought = [self._failed(one) if isinstance(one, Exception) else one for one in found]
         parcels = [item.parcel for item in items if isinstance(item, PushPacket)]
         self._fetch_if_older(peer_id, parcels, [one for one in brought if isinstance(one, Answer)])
-        return self._counters.answered(items, await self._serve(peer_id, brought))
+        answers = await self._serve(peer_id, brought)
+        return self._counters.answered(items, await self._with_firsts(peer_id, items, answers))
+
+    async def _with_firsts(self, peer_id: str, items: Sequence[PushItem], answers: list[Answer]) -> list[Answer]:
+        """Add to conflicts what was accepted first, as long as the answer to the push stays small."""
+        left_bytes, told = FIRST_BYTES_MAX, []
+        for item, answer in zip(items, answers, strict=True):
+            more = await self._with_first(peer_id, item.parcel, answer) if isinstance(item, PushPacket) else answer
+            size_bytes = more.first.size_bytes if more.first is not None else 0
+            told.append(more if size_bytes <= left_bytes else answer)
+            left_bytes -= size_bytes if size_bytes <= left_bytes else 0
+        return told
+
+    async def _with_first(self, peer_id: str, parcel: Parcel, answer: Answer) -> Answer:
+        """Add to a conflict what was accepted first, if it is the origin itself that asks (decision 0015)."""
+        if answer.reason is not Reason.ENVELOPE_CONFLICT:
+            return answer
+        envelope = codec.decode_envelope(parcel.signed_envelope.envelope)
+        if envelope.origin_node != peer_id:
+            return answer
+        try:
+            found = await self._ports.store.transact(lambda tx: accept.first_of(tx, envelope.packet_id, self._node_id))
+            return answer if found is None else replace(answer, first=self._first(*found))
+        except Fault:
+            return answer
+
+    def _first(self, packet: PacketRecord, receipt: SignedReceipt) -> First:
+        signed = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
+        return First(signed, receipt, self._reader.header(packet).packet_sha256)
 
     async def _serve(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
         """Settle a group. If that fails because of one of them, settle each by itself, so that it alone gets no receipt."""
@@ -136,7 +171,7 @@ class Reception:
                 return (await self._settle(peer_id, [verdict]))[0]
             return await self._uploads.want(peer_id, envelope)
         except Fault as fault:
-            return self._refused(peer_id, parcel, fault)
+            return await self._refused(peer_id, parcel, fault)
         except Exception as error:
             return self._counters.refusing(self._failed(error))
 
@@ -152,16 +187,16 @@ class Reception:
             envelope = self._check_parcel(peer_id, parcel)
             answer = await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
         except Fault as fault:
-            return self._refused(peer_id, parcel, fault)
+            return await self._refused(peer_id, parcel, fault)
         except Exception as error:
             answer = self._failed(error)
         self._fetch_if_older(peer_id, [parcel], [answer])
-        return self._counters.refusing(answer)
+        return self._counters.refusing(await self._with_first(peer_id, parcel, answer))
 
-    def _refused(self, peer_id: str, parcel: Parcel, fault: Fault) -> Answer:
+    async def _refused(self, peer_id: str, parcel: Parcel, fault: Fault) -> Answer:
         answer = accept.refusal(fault)
         self._fetch_if_older(peer_id, [parcel], [answer])
-        return self._counters.refusing(answer)
+        return self._counters.refusing(await self._with_first(peer_id, parcel, answer))
 
     def _fetch_if_older(self, peer_id: str, parcels: Sequence[Parcel], answers: Sequence[Answer]) -> None:
         """Fetch the directory of a caller that was put off because ours is older."""

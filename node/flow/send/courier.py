@@ -26,10 +26,13 @@ from node.model.lane import Lane
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Ports
+from node.rows import keys
 
 Carry = Callable[[Road, list[Loaded]], Awaitable[Heard]]
 
 BUG_PAUSE_MS = 5 * MINUTE_MS
+OWN_PAUSE_MAX_S = 30.0
+"""A courier whose own store takes no answers sends nothing for so long, at most."""
 ALONE_EVERY = 4
 """Every fourth push may be one that was put off several times and travels alone."""
 LINGER_S = 0.06
@@ -57,6 +60,8 @@ class Courier:
         self._look_no = 0
         """Rises whenever a row lies before a cursor, or may lie there."""
         self._pushes = 0
+        self._troubles = 0
+        """How often in a row our own store could not note what a peer has answered."""
         self._looked_ms = 0
         """When the lanes were last looked at from their beginning."""
 
@@ -66,6 +71,7 @@ class Courier:
 
     async def run(self) -> None:
         """Send for ever. Ends by cancellation, which loses nothing."""
+        self._cursor.clear()
         try:
             while True:
                 self._wake.clear()
@@ -95,6 +101,8 @@ class Courier:
         keeps_reach = look_no == self._look_no
         for key in plan.promoted:
             self._look_from(key)
+        for key in plan.damaged:
+            self._transfer.tell_laid_aside(keys.parse_outbox_row(key)[2], Reason.STORE_CORRUPT, "")
         return plan, keeps_reach
 
     def _look(self) -> Look:
@@ -111,6 +119,9 @@ class Courier:
         )
 
     def _lanes_with_room(self) -> tuple[Lane, ...]:
+        if self._troubles and (self._sending or self._bulk):
+            # The answers could not be noted either. When the pause is over, one push finds out whether our store takes them again.
+            return ()
         fast = outbox.FAST_LANES if len(self._sending) < self._policy.push_window else ()
         return (*fast, *([Lane.BULK] if self._bulk is None else []))
 
@@ -151,6 +162,8 @@ class Courier:
             if not all_gone:
                 for row in rows:
                     self._look_from(row.key)
+            # Before the wake, so that the look that follows sees the free place.
+            self._sending -= {asyncio.current_task()}
             self._wake.set()
 
     async def _carry(self, road: Road, rows: list[Row], carry: Carry) -> bool:
@@ -160,7 +173,7 @@ class Courier:
         except Exception as bug:
             if len(rows) == 1:
                 self._on_bug(bug)
-                await self._put_off(rows, Reason.FAILED_INSIDE, BUG_PAUSE_MS)
+                await self._note_exception(rows[0], bug)
                 return False
         return all([await self._carry(road, [row], carry) for row in rows])
 
@@ -190,18 +203,26 @@ class Courier:
 
     async def _settle(self, road: Road, heard: Heard) -> bool:
         try:
-            return await self._transfer.settle(road, heard)
+            all_gone = await self._transfer.settle(road, heard)
         except Fault as fault:
-            # Our own store takes nothing now (full disk), which is no fault of the road. The rows stay in flight during the pause, so
-            # that they are not sent again at once; afterwards the peer gives the same answers again (law 3).
-            await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+            # Our own store takes nothing now (full disk), which is no fault of the road. Nothing else is sent meanwhile, and these rows
+            # stay in flight, so that they are not sent again at once; afterwards the peer gives the same answers again (law 3).
+            pause_s = min(OWN_PAUSE_MAX_S, 2.0 ** min(self._troubles, 10))
+            self._troubles += 1
+            await self._ports.clock.sleep(max(pause_s, fault.retry_after_ms / 1000))
             return False
+        self._troubles = 0
+        return all_gone
 
-    async def _put_off(self, rows: list[Row], reason: Reason, pause_ms: int) -> None:
+    async def _note_exception(self, row: Row, bug: Exception) -> None:
         try:
-            await self._transfer.put_off(rows, reason, pause_ms)
+            await self._transfer.met_exception(row, bug, BUG_PAUSE_MS)
         except Fault as fault:
-            self._on_bug(fault)
+            # Our store takes nothing now: the exception is not counted, and the row comes again after the pause.
+            await self._ports.clock.sleep(max(1.0, fault.retry_after_ms / 1000))
+        except Exception as worse:
+            self._on_bug(worse)
+            await self._ports.clock.sleep(BUG_PAUSE_MS / 1000)
 
     def _look_from(self, key: bytes) -> None:
         self._look_no += 1

@@ -132,9 +132,9 @@ class Dispatcher:
         transfer = Transfer(node_id, ports, self._policy, self._parts)
         courier = Courier(node_id, ports, self._policy, self.peer_health, transfer, self._signals.bug.send)
         self._couriers[node_id] = courier
-        self._tasks.spawn(courier.run())
+        self._tasks.supervise(f"courier of {node_id}", courier.run)
         if not own:
-            self._tasks.spawn(self._greeter.greet(node_id))
+            self._tasks.supervise(f"greeting of {node_id}", partial(self._greeter.greet, node_id))
 
     def _road_changed(self, node_id: str) -> None:
         # Rows for any peer may travel through a relay, so all couriers look again when its road has changed.

@@ -6,20 +6,22 @@ not in the rows but in the peer's record. A row moves
         enqueue -> ready --put_off--> later --promote (when due)--> ready
                      '--------- settle (verified receipt) ---------> gone
 
-and the index `q` always says where it is, so that a receipt which comes by another road finds it.
+and the index `q` always says where it is, so that a receipt which comes by another road finds it. What cannot be handled is laid aside
+(flow/quarantine.py), and the index names it there.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from node.flow import quarantine
 from node.model.envelope import Envelope
 from node.model.lane import Lane
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import require, save
-from node.rows.records import OutboxRecord
+from node.rows.access import DAMAGE, MissingRow, require, save
+from node.rows.records import OutboxRecord, QuarantineRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 ALONE_AFTER_ATTEMPTS = 3
@@ -80,11 +82,24 @@ def is_empty(tx: Tx, node_id: str) -> bool:
 
 
 def row_of(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> tuple[bytes, OutboxRecord] | None:
-    """Return key and record of a row, ready or put off, or None."""
+    """Return key and record of a row, ready, put off or laid aside, or None. Of one that cannot be read `shown` says what there is."""
     key = tx.get(keys.outbox_index(packet_id, node_id, kind))
     if key is None:
         return None
-    return key, require(tx, key, OutboxRecord)
+    if quarantine.holds(key):
+        return key, shown(require(tx, key, QuarantineRecord).value)
+    value = tx.get(key)
+    if value is None:
+        raise MissingRow("outbox index without its row")
+    return key, shown(value)
+
+
+def shown(value: bytes) -> OutboxRecord:
+    """Read a row for people and for questions that must not fail: of a damaged one there is nothing but that it is."""
+    try:
+        return OutboxRecord.FromString(value)
+    except DAMAGE:
+        return OutboxRecord(reason=Reason.STORE_CORRUPT)
 
 
 def settle(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> bool:
@@ -99,14 +114,26 @@ def settle(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> bool:
 
 
 def put_off(
-    tx: Tx, node_id: str, packet_id: bytes, kind: int, until_ms: int, reason: Reason, *, relay: str = ""
+    tx: Tx,
+    node_id: str,
+    packet_id: bytes,
+    kind: int,
+    until_ms: int,
+    reason: Reason,
+    *,
+    relay: str = "",
+    exceptions: int = 0,
 ) -> bool:
-    """Let a row wait until a time, for a reason. Returns False if the row was gone. `relay` is the one that was asked, if any."""
-    found = row_of(tx, node_id, packet_id, kind)
-    if found is None:
+    """Let a row wait until a time, for a reason. Returns False if the row was gone.
+
+    `relay` is the one that was asked, if any; `exceptions` counts those in a row that it has met.
+    """
+    key = tx.get(keys.outbox_index(packet_id, node_id, kind))
+    if key is None or quarantine.holds(key):
         return False
-    key, record = found
+    record = require(tx, key, OutboxRecord)
     record.attempts += 1
+    record.exceptions = exceptions
     record.reason = reason
     record.not_before_ms = until_ms
     if relay:
@@ -126,8 +153,13 @@ def only_ask(tx: Tx, packet_id: bytes, now_ms: int) -> None:
         if kind == keys.OUTBOX_RECEIPT or found is None:
             continue
         key, record = found
+        if quarantine.holds(key):
+            # What could not be sent with its body may be asked about without it; what not even that helps comes back here.
+            key = quarantine.release(tx, key[1:])
         record.asks_only = True
+        record.exceptions = 0
         record.not_before_ms = now_ms
+        record.since_ms = keys.parse_waiting_row(key)[2]
         later = keys.later_row(now_ms, key if key.startswith(b"o") else keys.ready_of_later(key))
         tx.delete(key)
         save(tx, later, record)
@@ -135,10 +167,9 @@ def only_ask(tx: Tx, packet_id: bytes, now_ms: int) -> None:
 
 
 def drop_questions(tx: Tx, packet_id: bytes) -> None:
-    """Take the questions about a packet out."""
+    """Take the questions about a packet out, readable or not: after its time all its rows are questions, but for those of receipts."""
     for node_id, kind in _rows_of(tx, packet_id):
-        found = row_of(tx, node_id, packet_id, kind)
-        if found is not None and found[1].asks_only:
+        if kind != keys.OUTBOX_RECEIPT:
             settle(tx, node_id, packet_id, kind)
 
 
@@ -151,6 +182,50 @@ def needs_body(tx: Tx, packet_id: bytes) -> bool:
 def _rows_of(tx: Tx, packet_id: bytes) -> list[tuple[str, int]]:
     """Return peer and kind of every row of a packet."""
     return [keys.parse_outbox_index(key) for key, _ in tx.scan(keys.outbox_index_of(packet_id), limit=20_000)]
+
+
+def met_exception(tx: Tx, row: "Row", until_ms: int, detail: str, now_ms: int) -> bool:
+    """Count an exception that a row has met: it is put off, and after several in a row laid aside. Returns True if it was laid aside."""
+    exceptions = row.record.exceptions + 1
+    if exceptions < quarantine.EXCEPTIONS_MAX:
+        put_off(tx, row.node_id, row.packet_id, row.kind, until_ms, Reason.FAILED_INSIDE, exceptions=exceptions)
+        return False
+    key = tx.get(keys.outbox_index(row.packet_id, row.node_id, row.kind))
+    if key is None or quarantine.holds(key):
+        return False
+    lay_aside(tx, key, Reason.FAILED_INSIDE, detail, now_ms)
+    return True
+
+
+def lay_aside(tx: Tx, key: bytes, reason: Reason, detail: str, now_ms: int) -> None:
+    """Move a row into the quarantine. Released, it comes back as one that is put off and due: its courier makes it ready."""
+    value = tx.get(key)
+    assert value is not None
+    ready = key if key.startswith(keys.OUTBOX) else keys.ready_of_later(key)
+    node_id, _, packet_id, kind = keys.parse_outbox_row(ready)
+    tx.delete(key)
+    quarantine.lay_aside(
+        tx, keys.later_row(now_ms, ready), _without_counts(value), reason, detail, now_ms,
+        index_key=keys.outbox_index(packet_id, node_id, kind),
+    )  # fmt: skip
+
+
+def _without_counts(value: bytes) -> bytes:
+    # Exceptions begin anew after a release; and units that join meanwhile are not counted, so their number is not known any more.
+    try:
+        record = OutboxRecord.FromString(value)
+    except DAMAGE:
+        return value
+    record.exceptions = record.unit_count = 0
+    return record.SerializeToString()
+
+
+def release(tx: Tx, name: bytes) -> str:
+    """Let a row that was laid aside go on; return the node it is for. Raises Rejected(NOT_FOUND)."""
+    key = quarantine.release(tx, name)
+    if not key.startswith(keys.LATER):
+        return ""
+    return keys.parse_outbox_row(keys.ready_of_later(key))[0]
 
 
 def _note_relay(record: OutboxRecord, relay: str, reason: Reason) -> None:
@@ -183,7 +258,7 @@ def hasten(tx: Tx, node_id: str, start: bytes, now_ms: int) -> tuple[bool, bytes
     rows = tx.scan(keys.later(node_id), start=start, limit=HASTEN_ROWS + 1)
     found = False
     for key, value in rows[:HASTEN_ROWS]:
-        record = OutboxRecord.FromString(value)
+        record = shown(value)
         if record.reason in HEALED_BY_DIRECTORY and keys.due_of_later(key) > now_ms:
             _move_up(tx, key, record, now_ms)
             found = True
@@ -214,12 +289,17 @@ def next_due_ms(tx: Tx, node_id: str) -> int | None:
     return keys.due_of_later(rows[0][0]) if rows else None
 
 
-def ready(tx: Tx, node_id: str, lane: Lane, start: bytes, limit: int) -> list[Row]:
-    """Return ready rows of one lane from a key on, the oldest first."""
+def ready(tx: Tx, node_id: str, lane: Lane, start: bytes, limit: int, damaged: list[bytes] | None = None) -> list[Row]:
+    """Return ready rows of one lane from a key on, the oldest first. `damaged` gets the keys of those that cannot be read."""
     rows = []
     for key, value in tx.scan(keys.outbox_lane(node_id, lane), start=start, limit=limit):
         _, _, packet_id, kind = keys.parse_outbox_row(key)
-        rows.append(Row(key, node_id, lane, packet_id, kind, OutboxRecord.FromString(value)))
+        try:
+            rows.append(Row(key, node_id, lane, packet_id, kind, OutboxRecord.FromString(value)))
+        except DAMAGE:
+            if damaged is None:
+                raise
+            damaged.append(key)
     return rows
 
 

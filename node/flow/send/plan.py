@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from node.flow.send import outbox
 from node.flow.send.routing import Outlook, Road, open_roads, road_of_row
 from node.model.lane import Lane
+from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
 from node.rows.records import PeerRecord
@@ -54,12 +55,14 @@ class Plan:
 
     `reach`: where the next look at each lane may begin once these rows are under way, unless a row before that was found meanwhile
     (between the look and the sending lies the wait for the disk). `promoted`: rows that were due and lie in their lanes again.
+    `damaged`: rows that cannot be read and were laid aside.
     """
 
     wait_s: float
     batches: list[Batch] = field(default_factory=list)
     reach: dict[Lane, bytes] = field(default_factory=dict)
     promoted: list[bytes] = field(default_factory=list)
+    damaged: list[bytes] = field(default_factory=list)
 
     @property
     def rows(self) -> list[outbox.Row]:
@@ -73,6 +76,7 @@ class Candidates:
 
     rows: list[outbox.Row]
     first_left: bytes | None
+    damaged: list[bytes]
 
 
 def lower(cursor: dict[Lane, bytes], key: bytes) -> None:
@@ -103,7 +107,10 @@ def read_plan(tx: Tx, look: Look) -> Plan:
     batches = _choose(look, lanes, roads)
     chosen = [row for batch in batches for row in batch.rows]
     reach = {lane: _reach(found, chosen, look.peer_id, now_ms) for lane, found in lanes.items() if found.rows}
-    return Plan(_until_due_s(tx, look), batches, reach, promoted)
+    damaged = [key for found in lanes.values() for key in found.damaged]
+    for key in damaged:
+        outbox.lay_aside(tx, key, Reason.STORE_CORRUPT, "the row in the outbox cannot be read", now_ms)
+    return Plan(0.01 if damaged else _until_due_s(tx, look), batches, reach, promoted, damaged)
 
 
 def _choose(look: Look, lanes: dict[Lane, Candidates], roads: Sequence[Road]) -> list[Batch]:
@@ -122,8 +129,9 @@ def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, roads: Sequence[Road]) -
     limit = look.outlook.policy.push_items_max
     rows: list[outbox.Row] = []
     first_left: bytes | None = None
+    damaged: list[bytes] = []
     for _ in range(SKIPPED_PAGES_MAX):
-        page = outbox.ready(tx, look.peer_id, lane, start, limit)
+        page = outbox.ready(tx, look.peer_id, lane, start, limit, damaged)
         for row in page:
             if row.key in look.in_flight:
                 continue
@@ -131,10 +139,10 @@ def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, roads: Sequence[Road]) -
                 first_left = first_left or row.key
             else:
                 rows.append(row)
-        if rows or len(page) < limit:
+        if rows or damaged or len(page) < limit:
             break
         start = page[-1].key + b"\0"
-    return Candidates(rows, first_left)
+    return Candidates(rows, first_left, damaged)
 
 
 def _until_due_s(tx: Tx, look: Look) -> float:

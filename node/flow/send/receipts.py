@@ -128,7 +128,7 @@ def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:
     if found is None:
         return
     # The count saves reading all deliveries of the packet in the usual case, in which one receipt answers for all units of the row.
-    if changed >= found[1].unit_count or not _is_awaited(tx, packet_id, node_id):
+    if 0 < found[1].unit_count <= changed or not _is_awaited(tx, packet_id, node_id):
         outbox.settle(tx, node_id, packet_id, keys.OUTBOX_PACKET)
 
 

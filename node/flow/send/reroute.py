@@ -25,7 +25,7 @@ from node.model.directory import Directory
 from node.ports import Tx
 from node.rows import keys
 from node.rows.access import require, save
-from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord
+from node.rows.records import DeliveryRecord, PacketRecord
 from node.wire import codec
 
 ROUTES_KEY = keys.meta("routes")
@@ -74,10 +74,11 @@ def follow_units(tx: Tx, prefix: bytes, start: bytes, node_id: str, directory: D
     """Look at a page of what waits for a node (`prefix`: ready or put off), and move what another node serves now."""
     rows = tx.scan(prefix, start=start, limit=PAGE_ROWS + 1)
     nodes: set[str] = set()
-    for key, value in rows[:PAGE_ROWS]:
-        if OutboxRecord.FromString(value).kind == keys.OUTBOX_PACKET:
-            ready = key if key.startswith(b"o") else keys.ready_of_later(key)
-            nodes |= reroute(tx, node_id, keys.parse_outbox_row(ready)[2], directory, now_ms)
+    for key, _ in rows[:PAGE_ROWS]:
+        ready = key if key.startswith(b"o") else keys.ready_of_later(key)
+        _, _, packet_id, kind = keys.parse_outbox_row(ready)
+        if kind == keys.OUTBOX_PACKET:
+            nodes |= reroute(tx, node_id, packet_id, directory, now_ms)
     return Page(frozenset(nodes), rows[PAGE_ROWS][0] if len(rows) > PAGE_ROWS else b"")
 
 
@@ -117,5 +118,7 @@ def _widen(tx: Tx, node_id: str, packet_id: bytes, count: int) -> None:
     found = outbox.row_of(tx, node_id, packet_id, keys.OUTBOX_PACKET)
     assert found is not None
     key, record = found
-    record.unit_count += count
-    save(tx, key, record)
+    # Zero: not known, because the row is laid aside, or was.
+    if record.unit_count:
+        record.unit_count += count
+        save(tx, key, record)

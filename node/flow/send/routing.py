@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from node.errors import Rejected
-from node.flow import backoff
+from node.flow import backoff, quarantine
 from node.flow.document.aliases import why_unknown
 from node.model.code import Code
 from node.model.directory import Directory, NodeEntry
@@ -125,6 +125,8 @@ def dialable(peer: NodeEntry, own_id: str) -> bool:
 def waiting_for(tx: Tx, node_id: str, row: tuple[bytes, OutboxRecord], outlook: Outlook) -> tuple[Reason, int]:
     """Return why a row waits and when it is tried next (0: as soon as its turn comes)."""
     key, record = row
+    if quarantine.holds(key):
+        return Reason.QUARANTINED, 0
     if key.startswith(b"l"):
         return Reason(record.reason), record.not_before_ms
     peer = outlook.directory.nodes.get(node_id)

@@ -3,23 +3,23 @@
 Only a receipt that verifies is believed; any other answer puts the row off, with the reason for everyone to see.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from node.errors import Broken, Deferred, Denied, Fault, Rejected
 from node.flow.backoff import item_pause_ms
 from node.flow.bodies.files import BodyFiles
-from node.flow.bodies.reading import PacketReader, inline_body
+from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
-from node.flow.send import outbox, packing, receipts, relay
+from node.flow.send import adoption, outbox, packing, receipts, relay
 from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.reroute import reroute
 from node.flow.send.routing import Outlook, Road
+from node.flow.send.uploading import Uploader
 from node.flow.signals import Signals
 from node.log import get_logger
 from node.model.directory import NodeEntry
-from node.model.envelope import Envelope, envelope_sha256_of
-from node.model.mesh import Answer, Parcel, PushItem, Want
+from node.model.envelope import Envelope, SignedEnvelope, envelope_sha256_of
+from node.model.mesh import Answer, First, PushItem
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
@@ -32,8 +32,6 @@ from node.wire import codec
 
 log = get_logger()
 
-UPLOADS_PER_CARRY_MAX = 1_000
-"""A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
 UNFIT_PAUSE_MS = 5 * MINUTE_MS
 """A row that cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is put off this long."""
 
@@ -46,6 +44,8 @@ class Told:
     believed: receipts.Believed | None
     reason: Reason
     retry_after_ms: int
+    adopted: SignedEnvelope | None = None
+    """The envelope that the receipt is about, if it is one that we signed before we lost our disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Transfer:
         self._ports = ports
         self._policy = policy
         self._parts = parts
+        self._uploader = Uploader(ports, policy)
         self._packer = packing.Packer(peer_id, ports, parts.reader, parts.wrapper)
 
     async def load(self, rows: list[outbox.Row]) -> tuple[list[Loaded], list[Unfit]]:
@@ -151,22 +152,9 @@ class Transfer:
         except (Broken, Denied, *DAMAGE) as fault:
             heard.unfit.append(packing.unfit(one.row, fault))
         else:
-            asks_only = one.row.record.asks_only
-            heard.answered.append((one, await self._offer_parcel(peer, parcel, envelope, asks_only=asks_only)))
-
-    async def _offer_parcel(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope, *, asks_only: bool) -> Answer:
-        try:
-            return await (self._question(peer, parcel) if asks_only else self._upload(peer, parcel, envelope))
-        except (Deferred, Rejected) as fault:
-            if fault.reason is not Reason.FAILED_INSIDE and not isinstance(fault, Rejected):
-                raise
-            # The peer is there: the cause is something in the call, not the road.
-            return Answer(None, fault.reason, detail=fault.detail)
-
-    async def _question(self, peer: NodeEntry, parcel: Parcel) -> Answer:
-        """Ask whether the peer has a packet whose time is over. A peer that wants it has a clock that is late: it is asked again."""
-        offered = await self._ports.peers.offer(peer, parcel)
-        return offered if isinstance(offered, Answer) else Answer(None, Reason.EXPIRED_UNCONFIRMED)
+            asked = one.row.record.asks_only
+            call = self._uploader.ask(peer, parcel) if asked else self._uploader.offer(peer, parcel, envelope)
+            heard.answered.append((one, await call))
 
     async def put_off(self, rows: list[outbox.Row], reason: Reason, pause_ms: int) -> bool:
         """Put rows off without an answer; return whether any of them was still there."""
@@ -177,6 +165,19 @@ class Transfer:
             return any(there)
 
         return await self._ports.store.transact(write)
+
+    async def met_exception(self, row: outbox.Row, bug: Exception, pause_ms: int) -> None:
+        """Count an exception that a row has met, so that it is laid aside when it has met several in a row."""
+        now_ms, detail = self._ports.clock.now_ms(), describe(bug)
+        if await self._ports.store.transact(
+            lambda tx: outbox.met_exception(tx, row, now_ms + pause_ms, detail, now_ms)
+        ):
+            self.tell_laid_aside(row.packet_id, Reason.FAILED_INSIDE, detail)
+
+    def tell_laid_aside(self, packet_id: bytes, reason: Reason, detail: str) -> None:
+        """Tell the operator of a row that has come to the quarantine."""
+        self._parts.counters.laid_aside += 1
+        log.error("item.quarantined", packet_id=packet_id.hex(), peer=self._peer_id, reason=reason.name, detail=detail)
 
     async def _put_off_unfit(self, unfit: Unfit) -> None:
         """Put off a row that cannot go for a reason of our own, and tell the operator of it when it begins."""
@@ -191,31 +192,6 @@ class Transfer:
                 reason=unfit.reason.name,
                 detail=unfit.detail,
             )
-
-    async def _upload(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
-        offset_bytes, body = -1, envelope.body
-        for _ in range(UPLOADS_PER_CARRY_MAX):
-            offered = await self._ports.peers.offer(peer, parcel)
-            if isinstance(offered, Answer):
-                return offered
-            if offered.offset_bytes >= body.body_bytes:
-                return await self._ports.peers.commit(peer, parcel)
-            if offered.offset_bytes <= offset_bytes:
-                break
-            offset_bytes = offered.offset_bytes
-            await self._ports.peers.put_body(peer, offered.token, offset_bytes, self._chunks(envelope, offered))
-        return Answer(None, Reason.PEER_BUSY, detail="the upload makes no progress")
-
-    async def _chunks(self, envelope: Envelope, want: Want) -> AsyncIterator[bytes]:
-        offset_bytes, size_bytes = want.offset_bytes, self._policy.chunk_bytes
-        inline = await inline_body(self._ports, envelope.body)
-        while offset_bytes < envelope.body.body_bytes:
-            if inline is not None:
-                data = inline[offset_bytes : offset_bytes + size_bytes]
-            else:
-                data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, size_bytes)
-            offset_bytes += len(data)
-            yield data
 
     # --- answers to rows -------------------------------------------------------------------------------------
 
@@ -249,6 +225,8 @@ class Transfer:
                 counters.receipts_refused[one.reason] += 1
 
     def _verify(self, loaded: Loaded, answer: Answer, caller: str) -> Told:
+        if answer.first is not None and answer.reason is Reason.ENVELOPE_CONFLICT and caller == self._peer_id:
+            return self._adopt(loaded, answer.first)
         if answer.receipt is None or loaded.packet is None:
             return Told(loaded.row, None, answer.reason, answer.retry_after_ms)
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
@@ -262,6 +240,19 @@ class Transfer:
         except Fault as fault:
             return Told(loaded.row, None, fault.reason, 0)
         return Told(loaded.row, believed, Reason.NONE, 0)
+
+    def _adopt(self, loaded: Loaded, first: First) -> Told:
+        row, packet = loaded.row, loaded.packet
+        conflict = Told(row, None, Reason.ENVELOPE_CONFLICT, 0)
+        if packet is None or row.kind != keys.OUTBOX_PACKET:
+            return conflict
+        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        try:
+            digest = self._parts.reader.header(packet).packet_sha256
+            believed = adoption.believe(first, _envelope(packet), digest, self._peer_id, directory, now_ms)
+        except Fault:
+            return conflict
+        return Told(row, believed, Reason.NONE, 0, first.signed_envelope)
 
     def _write(self, tx: Tx, road: Road, told: list[Told], at: Outlook) -> Written:
         """Write what was told about several rows."""
@@ -288,6 +279,8 @@ class Transfer:
             if relay.carried_home(tx, believed, envelope, now_ms):
                 written.nodes.add(envelope.origin_node)
             return True
+        if told.adopted is not None:
+            adoption.keep(tx, row.packet_id, self._peer_id, told.adopted)
         written.ended += receipts.apply_final(tx, believed, now_ms, relay_node=relay_node)
         if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
             return True
@@ -318,6 +311,16 @@ class Transfer:
         await self._parts.body_files.drop(
             [one.row.record.body_sha256 for one, record in pairs if record.body_forgotten]
         )
+
+
+def describe(bug: Exception) -> str:
+    """Return the type of an exception and the places it came through, without its message, which may quote what it failed on."""
+    places = []
+    trace = bug.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(bug).__name__} at {' < '.join(reversed(places[-8:]))}"
 
 
 def _require_level(believed: receipts.Believed, row: outbox.Row, peer_id: str) -> None:

@@ -13,14 +13,14 @@ from node.model.envelope import Envelope, PacketKind
 from node.model.finding import Finding
 from node.model.header import UPDATE, WITHDRAWAL, PacketHeader
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys
 
 
 def findings(tx: Tx, envelope: Envelope, header: PacketHeader) -> tuple[Finding, ...]:
     """Return warnings about a document that is being submitted, and remember its number. Statuses, updates, withdrawals have none."""
     if not _is_document(envelope, header):
         return ()
-    sent = header.document_id and tx.get(keys.document(envelope.sender_unit, header.document_id)) is not None
+    sent = header.document_id and tx.get(document_keys.document(envelope.sender_unit, header.document_id)) is not None
     before = (DOCUMENT_SENT_BEFORE,) if sent else ()
     return (NUMBER_USED, *before) if _number_used(tx, envelope.sender_unit, header) else before
 
@@ -32,7 +32,7 @@ def _is_document(envelope: Envelope, header: PacketHeader) -> bool:
 def number_sha256(envelope: Envelope, header: PacketHeader) -> bytes:
     """Return the digest under which the row of a document's number lies; b"" if a packet brings no number."""
     code = _number_code(header) if _is_document(envelope, header) else ""
-    return keys.number_sha256(code) if code else b""
+    return document_keys.number_sha256(code) if code else b""
 
 
 def _number_code(header: PacketHeader) -> str:
@@ -46,7 +46,7 @@ def _number_used(tx: Tx, unit: str, header: PacketHeader) -> bool:
     code = _number_code(header)
     if not code:
         return False
-    key = keys.number(unit, code)
+    key = document_keys.number(unit, code)
     whose, first = hashlib.sha256(header.document_id.encode()).digest(), tx.get(key)
     if first is None:
         tx.put(key, whose)

@@ -30,7 +30,7 @@ from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
 from node.ports import Keys, Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.access import load, save
 from node.rows.records import DeliveryRecord, PacketRecord, SubmissionRecord
 from node.seal.signature import ENVELOPE_LABEL
@@ -240,7 +240,7 @@ def _name_document(tx: Tx, envelope: Envelope, header: PacketHeader) -> None:
     """Let a packet be found by its document's DocumentId: one that brings it always, one that only changes it if none was found so far."""
     brings = header.business_type not in (WITHDRAWAL, UPDATE)
     for name in {header.document_id, header.subject_document_id} - {""}:
-        key = keys.document(envelope.sender_unit, name)
+        key = document_keys.document(envelope.sender_unit, name)
         if brings or tx.get(key) is None:
             tx.put(key, envelope.packet_id)
 

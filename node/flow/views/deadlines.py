@@ -32,7 +32,7 @@ from node.model.header import REPLACEMENT
 from node.model.lane import Lane, lane_of_priority
 from node.model.life import LifeAct, LifeState
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys
 from node.rows.records import HeaderRecord
 
 NEW = 0
@@ -125,5 +125,5 @@ def sent_reports(tx: Tx, unit: str, author_unit: str, document_id: str) -> tuple
     """Return the statuses that a unit of this node has sent about a document, from its dossier (decision 0006)."""
     if not document_id:
         return ()
-    rows = dossier.rows(tx, unit, author_unit, keys.document_sha256(document_id), unit)
+    rows = dossier.rows(tx, unit, author_unit, document_keys.document_sha256(document_id), unit)
     return tuple(Report(row.record.status_code, row.record.create_time_ms) for row in rows if row.act is LifeAct.STATUS)

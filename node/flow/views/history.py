@@ -15,7 +15,7 @@ from node.model.envelope import PacketKind
 from node.model.life import LifeAct, LifeState
 from node.model.reason import Reason
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.access import load
 from node.rows.records import PacketRecord
 from node.wire import codec
@@ -64,7 +64,7 @@ def _places(tx: Tx, asked: Asked) -> list[tuple[str, str, bytes]]:
         if len(asked.units) != 1:
             raise Rejected(Reason.REQUEST_INVALID, "name the unit that asks: the system speaks for several")
         unit = asked.units[0]
-        digest = keys.document_sha256(asked.document_id.strip())
+        digest = document_keys.document_sha256(asked.document_id.strip())
         return [(unit, author, digest) for author in asked.authors or (unit,)]
     packet = load(tx, keys.packet(asked.packet_id), PacketRecord) if asked.packet_id else None
     if packet is None or not packet.document_sha256:

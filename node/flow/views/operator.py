@@ -1,16 +1,17 @@
 """Operator: what an operator sees of the outbox and the roads, and how a peer is held and released."""
 
 from node.errors import Rejected
+from node.flow import quarantine
 from node.flow.send import outbox
 from node.flow.send.routing import Outlook, Road, choose_road, peer_record, waiting_for
 from node.model.directory import Directory, NodeEntry
 from node.model.lane import Lane
-from node.model.office import OutboxView, PeerView
+from node.model.office import OutboxView, PeerView, QuarantineView
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
 from node.rows.access import save
-from node.rows.records import OutboxRecord, PeerRecord
+from node.rows.records import OutboxRecord, PeerRecord, QuarantineRecord
 from node.wire import codec
 
 KINDS = {keys.OUTBOX_PACKET: "packet", keys.OUTBOX_RELAY: "relay", keys.OUTBOX_RECEIPT: "receipt"}
@@ -24,14 +25,14 @@ def list_outbox(tx: Tx, node_id: str, limit: int, outlook: Outlook) -> list[Outb
     for name in nodes:
         for prefix in (keys.outbox(name), keys.later(name)):
             rows = tx.scan(prefix, limit=limit - len(views)) if len(views) < limit else []
-            views += [_outbox_view(tx, key, OutboxRecord.FromString(value), outlook) for key, value in rows]
+            views += [_outbox_view(tx, key, outbox.shown(value), outlook) for key, value in rows]
     return views
 
 
 def _outbox_view(tx: Tx, key: bytes, record: OutboxRecord, outlook: Outlook) -> OutboxView:
     ready = key if key.startswith(b"o") else keys.ready_of_later(key)
     node_id, lane, packet_id, kind = keys.parse_outbox_row(ready)
-    if kind == keys.OUTBOX_RECEIPT:
+    if kind == keys.OUTBOX_RECEIPT and record.signed_receipt:
         signed = codec.signed_receipt_from_bytes(record.signed_receipt)
         packet_id = codec.decode_receipt(signed.receipt).packet_id
     reason, next_attempt_ms = waiting_for(tx, node_id, (key, record), outlook)
@@ -46,6 +47,27 @@ def _outbox_view(tx: Tx, key: bytes, record: OutboxRecord, outlook: Outlook) -> 
         attempts=record.attempts,
         custody_node=record.custody_node,
         body_bytes=record.body_bytes,
+    )
+
+
+def list_quarantine(tx: Tx, limit: int) -> list[QuarantineView]:
+    """Return what is laid aside."""
+    return [_quarantine_view(name, record) for name, record in quarantine.held(tx, limit)]
+
+
+def _quarantine_view(name: bytes, record: QuarantineRecord) -> QuarantineView:
+    node_id, packet_id, table = "", b"", record.key[:1].decode("ascii", "replace")
+    if record.key.startswith(keys.LATER):
+        node_id, _, packet_id, _ = keys.parse_outbox_row(keys.ready_of_later(record.key))
+    return QuarantineView(
+        name=name.hex(),
+        table=table,
+        node_id=node_id,
+        packet_id=packet_id,
+        reason=Reason(record.reason),
+        detail=record.detail,
+        time_ms=record.time_ms,
+        size_bytes=len(record.value),
     )
 
 

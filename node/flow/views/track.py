@@ -23,7 +23,7 @@ from node.model.reason import Reason
 from node.model.receipt import Level, SignedReceipt
 from node.model.status import shown_status
 from node.ports import Tx
-from node.rows import keys
+from node.rows import document_keys, keys
 from node.rows.access import load
 from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord, SubmissionRecord
 from node.wire.codec import is_canonical_code
@@ -107,7 +107,7 @@ def find_packet(tx: Tx, system: System, packet_id: bytes, submission_id: str, do
         record = load(tx, keys.submission(system.name, submission_id), SubmissionRecord)
         found = record.packet_id if record else None
     elif document_id:
-        names = (tx.get(keys.document(unit, document_id.strip())) for unit in sorted(system.units))
+        names = (tx.get(document_keys.document(unit, document_id.strip())) for unit in sorted(system.units))
         found = next((name for name in names if name), None)
     else:
         raise Rejected(Reason.REQUEST_INVALID, "name a packet_id, a submission_id or a document_id")

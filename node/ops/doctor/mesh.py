@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from node.errors import ADVICE, Fault
 from node.model.directory import NodeEntry
-from node.model.office import HealthView, OutboxView, PeerView
+from node.model.office import HealthView, OutboxView, PeerView, QuarantineView
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.model.thresholds import CLOCK_SKEW_MS_MAX
@@ -54,6 +54,7 @@ async def _running(patient: Patient) -> list[Check]:
             health, peers = await admin.health(), await admin.list_peers()
             waiting, more = await admin.list_outbox("", OUTBOX_LOOKED_AT)
             hooks = await admin.list_hooks()
+            aside, _ = await admin.list_quarantine(OUTBOX_LOOKED_AT)
     except TimeoutError:
         return [_silent(patient)]
     except Fault as fault:
@@ -66,6 +67,7 @@ async def _running(patient: Patient) -> list[Check]:
         *_roads(peers, now_ms),
         *check_peers(patient.settings, health, peers, now_ms),
         _waiting(waiting, more, now_ms),
+        *_laid_aside(aside),
         *check_hooks(hooks, now_ms),
     ]
 
@@ -157,6 +159,17 @@ def _waiting(waiting: list[OutboxView], more: bool, now_ms: int) -> Check:
     if age_ms > DAY_MS:
         return warning("outbox", said, "Hãy xem: truc outbox HOME")
     return fine("outbox", said)
+
+
+def _laid_aside(aside: list[QuarantineView]) -> Iterator[Check]:
+    if aside:
+        first = min(aside, key=lambda one: one.time_ms)
+        said = f"{len(aside)} mục bị giữ lại vì lỗi, từ {vietnamese.when(first.time_ms)}"
+        yield wrong(
+            "quarantine",
+            said,
+            "Xem: truc outbox HOME --quarantine. Gửi truc support-bundle HOME cho nơi hỗ trợ; sửa xong thì thả bằng --release ID.",
+        )
 
 
 def _stopped(patient: Patient) -> Iterator[Check]:

@@ -63,6 +63,8 @@ FIGURES: dict[str, Figure] = {
         "Things in the outbox that could not go for a reason of our own (unreadable, no key), each when that began.",
         "reason",
     ),
+    "truc_quarantine_rows": _gauge("Rows that cannot be handled and were laid aside until an operator releases them."),
+    "truc_quarantine_laid_aside": _counter("Rows that were laid aside."),
     "truc_uploads_in_flight": _gauge("Large bodies that flow just now: from_office, from_peer, to_peer.", "way"),
     # The outbox (node/flow/views/queue_counts.py)
     "truc_outbox_waiting": _gauge("Things that wait to leave: packets, carried packets and receipts.", "peer", "lane"),

@@ -65,6 +65,7 @@ class Sight:
     weights: Weights | None
     waiting: QueueCounts | None
     roads: list[PeerView] | None
+    laid_aside: int | None = None
 
 
 class Looker:
@@ -82,9 +83,11 @@ class Looker:
         weights = await self._weigh()
         waiting: QueueCounts | None = None
         roads: list[PeerView] | None = None
+        laid_aside: int | None = None
         try:
             async with asyncio.timeout(self._look_time_s):
                 roads = await node.list_peers(counting=False)
+                laid_aside = await node.count_quarantine()
                 waiting = await self._queue_counter.take()
         except (Fault, TimeoutError):
             pass  # told as missing
@@ -97,6 +100,7 @@ class Looker:
             weights=weights,
             waiting=waiting,
             roads=roads,
+            laid_aside=laid_aside,
         )
 
     async def _weigh(self) -> Weights | None:

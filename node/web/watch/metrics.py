@@ -70,6 +70,8 @@ class _NodeCollector(Collector):
         yield "truc_build_info", [((watched.version, platform.python_version(), watched.node.node_id), 1)]
         yield from _traffic(watched)
         yield from self._outbox(sight)
+        if sight.laid_aside is not None:
+            yield "truc_quarantine_rows", _one(sight.laid_aside)
         yield from _peers(watched, sight.roads or [])
         yield from _calls(watched)
         yield from _store(watched)
@@ -111,6 +113,7 @@ def _traffic(watched: Watched) -> Filled:
     yield "truc_deliveries_ended", _by_outcome("DELIVERED", counters.ended)
     yield "truc_receipts_verified", [((name,), counters.receipts_verified[level]) for level, name in LEVELS.items()]
     yield "truc_receipts_refused", _by_reason(counters.receipts_refused)
+    yield "truc_quarantine_laid_aside", _one(counters.laid_aside)
     yield "truc_items_unfit", _by_reason(counters.unfit)
     flowing = {
         "from_office": counters.uploads["office"],

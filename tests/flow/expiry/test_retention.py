@@ -24,6 +24,7 @@ from tests.papers import document, status_about
 SHORT = Policy(
     arrival=False,
     expire_after_ms=2 * DAY_MS,
+    ask_after_expiry_ms=DAY_MS,
     keep_body_after_ms=DAY_MS,
     keep_records_ms=10 * DAY_MS,
     keep_memory_ms=3 * DAY_MS,

@@ -137,7 +137,7 @@ def test_a_row_that_cannot_be_done_is_put_aside_for_a_day_and_all_others_go_on(
         here.clock.at_ms = NOW + 1_000
         loop = here.sweeper()
         await loop.sweep_once()
-        assert here.node.counters.ended[Reason.EXPIRED] == 49
+        assert here.node.counters.ended[Reason.EXPIRED_UNCONFIRMED] == 49
         assert here.node.counters.put_aside >= 1
         assert key[1:].hex() in capsys.readouterr().err
         [(due, failures)] = [(k, v) for k, v in here.rows().items() if k[:1] == b"z" and k.endswith(key[1:])]
@@ -150,7 +150,7 @@ def test_a_row_that_cannot_be_done_is_put_aside_for_a_day_and_all_others_go_on(
         await here.do(lambda tx: tx.put(key, whole))
         here.clock.at_ms += DAY_MS
         await loop.sweep_once()
-        assert here.node.counters.ended[Reason.EXPIRED] == 50
+        assert here.node.counters.ended[Reason.EXPIRED_UNCONFIRMED] == 50
 
     run(story())
 
@@ -167,7 +167,7 @@ def test_a_mistake_of_ours_with_one_packet_is_put_aside_as_well(monkeypatch: pyt
         monkeypatch.setattr(sweeper.sweep, "expire", expire)
         here.clock.at_ms = NOW + 1_000
         await here.sweeper().sweep_once()
-        assert here.node.counters.ended[Reason.EXPIRED] == 4
+        assert here.node.counters.ended[Reason.EXPIRED_UNCONFIRMED] == 4
 
     run(story())
 
@@ -199,7 +199,7 @@ def test_the_loop_outlives_a_chore_that_fails(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(sweeper.departed, "drop_receipts", fails)
         here.clock.at_ms = NOW + 1_000
         await loop.sweep_once()
-        assert here.node.counters.ended[Reason.EXPIRED] == 1
+        assert here.node.counters.ended[Reason.EXPIRED_UNCONFIRMED] == 1
         assert [type(bug) for bug in bugs] == [RuntimeError]
 
     run(story())

@@ -11,7 +11,7 @@ from node.flow.inbox.vxp_inbox import VxpInbox, docket_of, find, octets_of, uuid
 from node.model.envelope import PacketKind
 from node.model.office import System
 from node.model.reason import Reason
-from node.rows import keys
+from node.rows import document_keys, keys
 from tests.flow.support import run
 from tests.papers import document
 from tests.small_mesh import SmallMesh, eventually, small_mesh
@@ -109,6 +109,8 @@ def test_what_is_said_of_a_packet_stays_until_it_is_done() -> None:
             await book.report(system, one.docket, "fail")
             assert await words() == []
             assert await book.find(system, one.docket) == (packet_id, unit), "what is done can be read again"
-            assert await mesh["h49"].ports.store.transact(lambda tx: tx.get(keys.docket(packet_id, unit))) is None
+            assert (
+                await mesh["h49"].ports.store.transact(lambda tx: tx.get(document_keys.docket(packet_id, unit))) is None
+            )
 
     run(story())

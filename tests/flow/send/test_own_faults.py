@@ -46,12 +46,12 @@ async def waits_for(mesh: SmallMesh, submission_id: str, reason: Reason) -> bool
 def test_an_unreadable_small_body_concerns_its_own_row_alone(reason: Reason) -> None:
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
-            mesh.cut("g14", "h49")
+            await mesh["g14"].node.hold_peer("h49")
             for number in range(4):
                 await mesh["g14"].submit(document("H49.22", number=str(number)), str(number))
             _, packet = await packet_of(mesh, "0")
             cannot_read(mesh, keys.body(codec.decode_envelope(packet.envelope).body.body_sha256), reason)
-            mesh.join("g14", "h49")
+            await mesh["g14"].node.release_peer("h49")
             await eventually(lambda: all_delivered(mesh, "1", "2", "3"))
             await mesh["g14"].submit(document("H49.22", number="5"), "5")
             await eventually(lambda: all_delivered(mesh, "5"))
@@ -66,14 +66,14 @@ def test_an_unreadable_small_body_concerns_its_own_row_alone(reason: Reason) -> 
 def test_a_damaged_or_missing_packet_row_concerns_its_own_row_alone(capsys: pytest.CaptureFixture[str]) -> None:
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
-            mesh.cut("g14", "h49")
+            await mesh["g14"].node.hold_peer("h49")
             for number in range(5):
                 await mesh["g14"].submit(document("H49.22", number=str(number)), str(number))
             damaged, _ = await packet_of(mesh, "0")
             store, engine = mesh["g14"].ports.store, mesh["g14"].ports.store._memory  # type: ignore[attr-defined]
             kept = await store.transact(lambda tx: tx.get(keys.packet(damaged)))
             engine._rows[keys.packet(damaged)] = b"\xff\xff\xff"
-            mesh.join("g14", "h49")
+            await mesh["g14"].node.release_peer("h49")
             await eventually(lambda: all_delivered(mesh, "1", "2", "3", "4"))
             await eventually(lambda: waits_in_outbox(mesh, Reason.STORE_CORRUPT))
             engine._rows[keys.packet(damaged)] = kept

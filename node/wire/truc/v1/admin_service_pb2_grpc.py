@@ -40,6 +40,16 @@ class AdminServiceStub:
                 request_serializer=truc_dot_v1_dot_admin__service__pb2.ListOutboxRequest.SerializeToString,
                 response_deserializer=truc_dot_v1_dot_admin__service__pb2.ListOutboxResponse.FromString,
                 _registered_method=True)
+        self.ListQuarantine = channel.unary_unary(
+                '/truc.v1.AdminService/ListQuarantine',
+                request_serializer=truc_dot_v1_dot_admin__service__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_admin__service__pb2.ListQuarantineResponse.FromString,
+                _registered_method=True)
+        self.ReleaseQuarantined = channel.unary_unary(
+                '/truc.v1.AdminService/ReleaseQuarantined',
+                request_serializer=truc_dot_v1_dot_admin__service__pb2.ReleaseQuarantinedRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_admin__service__pb2.ReleaseQuarantinedResponse.FromString,
+                _registered_method=True)
         self.ListPeers = channel.unary_unary(
                 '/truc.v1.AdminService/ListPeers',
                 request_serializer=truc_dot_v1_dot_admin__service__pb2.ListPeersRequest.SerializeToString,
@@ -98,6 +108,20 @@ class AdminServiceServicer:
 
     def ListOutbox(self, request, context):
         """Lists deliveries that wait, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantine(self, request, context):
+        """Lists what cannot be handled and was laid aside.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseQuarantined(self, request, context):
+        """Lets something that was laid aside go on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,6 +206,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=truc_dot_v1_dot_admin__service__pb2.ListOutboxRequest.FromString,
                     response_serializer=truc_dot_v1_dot_admin__service__pb2.ListOutboxResponse.SerializeToString,
             ),
+            'ListQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=truc_dot_v1_dot_admin__service__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_admin__service__pb2.ListQuarantineResponse.SerializeToString,
+            ),
+            'ReleaseQuarantined': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseQuarantined,
+                    request_deserializer=truc_dot_v1_dot_admin__service__pb2.ReleaseQuarantinedRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_admin__service__pb2.ReleaseQuarantinedResponse.SerializeToString,
+            ),
             'ListPeers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPeers,
                     request_deserializer=truc_dot_v1_dot_admin__service__pb2.ListPeersRequest.FromString,
@@ -261,6 +295,60 @@ class AdminService:
             '/truc.v1.AdminService/ListOutbox',
             truc_dot_v1_dot_admin__service__pb2.ListOutboxRequest.SerializeToString,
             truc_dot_v1_dot_admin__service__pb2.ListOutboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.AdminService/ListQuarantine',
+            truc_dot_v1_dot_admin__service__pb2.ListQuarantineRequest.SerializeToString,
+            truc_dot_v1_dot_admin__service__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseQuarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/truc.v1.AdminService/ReleaseQuarantined',
+            truc_dot_v1_dot_admin__service__pb2.ReleaseQuarantinedRequest.SerializeToString,
+            truc_dot_v1_dot_admin__service__pb2.ReleaseQuarantinedResponse.FromString,
             options,
             channel_credentials,
             insecure,

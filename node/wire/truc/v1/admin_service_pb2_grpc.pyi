@@ -35,6 +35,10 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListOutbox: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListOutboxRequest, _admin_service_pb2.ListOutboxResponse]
     """Lists deliveries that wait, the oldest first."""
+    ListQuarantine: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListQuarantineRequest, _admin_service_pb2.ListQuarantineResponse]
+    """Lists what cannot be handled and was laid aside."""
+    ReleaseQuarantined: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ReleaseQuarantinedRequest, _admin_service_pb2.ReleaseQuarantinedResponse]
+    """Lets something that was laid aside go on."""
     ListPeers: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListPeersRequest, _admin_service_pb2.ListPeersResponse]
     """Lists every peer with the state of the road to it."""
     HoldPeer: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.HoldPeerRequest, _admin_service_pb2.HoldPeerResponse]
@@ -65,6 +69,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOutbox: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListOutboxRequest, _admin_service_pb2.ListOutboxResponse]  # type: ignore[assignment]
     """Lists deliveries that wait, the oldest first."""
+    ListQuarantine: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListQuarantineRequest, _admin_service_pb2.ListQuarantineResponse]  # type: ignore[assignment]
+    """Lists what cannot be handled and was laid aside."""
+    ReleaseQuarantined: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ReleaseQuarantinedRequest, _admin_service_pb2.ReleaseQuarantinedResponse]  # type: ignore[assignment]
+    """Lets something that was laid aside go on."""
     ListPeers: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListPeersRequest, _admin_service_pb2.ListPeersResponse]  # type: ignore[assignment]
     """Lists every peer with the state of the road to it."""
     HoldPeer: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.HoldPeerRequest, _admin_service_pb2.HoldPeerResponse]  # type: ignore[assignment]
@@ -98,6 +106,22 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListOutboxResponse, _abc.Awaitable[_admin_service_pb2.ListOutboxResponse]]:
         """Lists deliveries that wait, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def ListQuarantine(
+        self,
+        request: _admin_service_pb2.ListQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListQuarantineResponse, _abc.Awaitable[_admin_service_pb2.ListQuarantineResponse]]:
+        """Lists what cannot be handled and was laid aside."""
+
+    @_abc_1.abstractmethod
+    def ReleaseQuarantined(
+        self,
+        request: _admin_service_pb2.ReleaseQuarantinedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ReleaseQuarantinedResponse, _abc.Awaitable[_admin_service_pb2.ReleaseQuarantinedResponse]]:
+        """Lets something that was laid aside go on."""
 
     @_abc_1.abstractmethod
     def ListPeers(

@@ -249,15 +249,30 @@ class ItemAnswer(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    FIRST_ENVELOPE_FIELD_NUMBER: _builtins.int
+    FIRST_RECEIPT_FIELD_NUMBER: _builtins.int
+    FIRST_PACKET_SHA256_FIELD_NUMBER: _builtins.int
     reason: _reason_pb2.Reason.ValueType
     """Why there is no receipt. The kind of the reason tells whether to try again."""
     retry_after_ms: _builtins.int
     """Not to be tried again for this many milliseconds; 0: as the sender sees fit."""
     detail: _builtins.str
     """For the operator's log; English, no document content."""
+    first_packet_sha256: _builtins.bytes
+    """SHA-256 of the packet in its body, 32 octets."""
     @_builtins.property
     def receipt(self) -> _receipt_pb2.SignedReceipt:
         """The receipt: CUSTODY or DELIVERED. Absent for a receipt that was brought (then reason 0 means: taken) and for a refusal without one."""
+
+    @_builtins.property
+    def first_envelope(self) -> _envelope_pb2.SignedEnvelope:
+        """With REASON_ENVELOPE_CONFLICT, and only to the origin itself: the envelope that was accepted first under this packet id. Absent: the
+        answering node is older, or cannot say.
+        """
+
+    @_builtins.property
+    def first_receipt(self) -> _receipt_pb2.SignedReceipt:
+        """The answering node's receipt about it."""
 
     def __init__(
         self,
@@ -266,10 +281,13 @@ class ItemAnswer(_message.Message):
         reason: _reason_pb2.Reason.ValueType = ...,
         retry_after_ms: _builtins.int = ...,
         detail: _builtins.str = ...,
+        first_envelope: _envelope_pb2.SignedEnvelope | None = ...,
+        first_receipt: _receipt_pb2.SignedReceipt | None = ...,
+        first_packet_sha256: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_envelope", b"first_envelope", "first_receipt", b"first_receipt", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason", "receipt", b"receipt", "retry_after_ms", b"retry_after_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "first_envelope", b"first_envelope", "first_packet_sha256", b"first_packet_sha256", "first_receipt", b"first_receipt", "reason", b"reason", "receipt", b"receipt", "retry_after_ms", b"retry_after_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

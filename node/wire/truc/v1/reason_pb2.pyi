@@ -174,6 +174,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A file that must not exist yet is already there."""
     REASON_IO_FAILED: _Reason.ValueType  # 114
     """The disk or the network card reports an error."""
+    REASON_QUARANTINED: _Reason.ValueType  # 115
+    """This node has laid the thing aside, because its program fails on it again and again or it cannot be read; an operator releases it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The cause of a refusal or a delay, the same in receipts, answers, logs, the command line and the console."""
@@ -328,4 +330,6 @@ REASON_ALREADY_EXISTS: Reason.ValueType  # 113
 """A file that must not exist yet is already there."""
 REASON_IO_FAILED: Reason.ValueType  # 114
 """The disk or the network card reports an error."""
+REASON_QUARANTINED: Reason.ValueType  # 115
+"""This node has laid the thing aside, because its program fails on it again and again or it cannot be read; an operator releases it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

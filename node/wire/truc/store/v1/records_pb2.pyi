@@ -38,6 +38,7 @@ class PacketRecord(_message.Message):
     OTHER_DOCUMENTS_SHA256_FIELD_NUMBER: _builtins.int
     NUMBER_SHA256_FIELD_NUMBER: _builtins.int
     ERASE_TIME_MS_FIELD_NUMBER: _builtins.int
+    ADOPTED_FIELD_NUMBER: _builtins.int
     envelope: _builtins.bytes
     """Exact envelope bytes."""
     signature: _builtins.bytes
@@ -72,6 +73,12 @@ class PacketRecord(_message.Message):
         document_sha256 all its rows in dossiers and among document names are found from here. Absent: none, or stored before the field was.
         """
 
+    @_builtins.property
+    def adopted(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdoptedEnvelope]:
+        """At the origin: envelopes of this packet that it signed before it lost its disk, which recipients have accepted in place of `envelope`.
+        Absent: none.
+        """
+
     def __init__(
         self,
         *,
@@ -87,14 +94,45 @@ class PacketRecord(_message.Message):
         other_documents_sha256: _abc.Iterable[_builtins.bytes] | None = ...,
         number_sha256: _builtins.bytes = ...,
         erase_time_ms: _builtins.int = ...,
+        adopted: _abc.Iterable[Global___AdoptedEnvelope] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "body_forgotten", b"body_forgotten", "document_sha256", b"document_sha256", "envelope", b"envelope", "erase_time_ms", b"erase_time_ms", "number_sha256", b"number_sha256", "other_documents_sha256", b"other_documents_sha256", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time_ms", b"accept_time_ms", "adopted", b"adopted", "body_forgotten", b"body_forgotten", "document_sha256", b"document_sha256", "envelope", b"envelope", "erase_time_ms", b"erase_time_ms", "number_sha256", b"number_sha256", "other_documents_sha256", b"other_documents_sha256", "own_wrap", b"own_wrap", "sealed_header", b"sealed_header", "signature", b"signature", "submission_id", b"submission_id", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PacketRecord: _TypeAlias = PacketRecord  # noqa: Y015
+
+@_typing.final
+class AdoptedEnvelope(_message.Message):
+    """An envelope that an origin signed before it lost its disk. The receipt of that node is about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    """Node that has it."""
+    envelope: _builtins.bytes
+    """Exact envelope bytes."""
+    signature: _builtins.bytes
+    """Serialised node.wire.truc.v1.Signature over them."""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+        envelope: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "node_id", b"node_id", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptedEnvelope: _TypeAlias = AdoptedEnvelope  # noqa: Y015
 
 @_typing.final
 class HeaderRecord(_message.Message):
@@ -289,6 +327,7 @@ class OutboxRecord(_message.Message):
     DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
     ASKS_ONLY_FIELD_NUMBER: _builtins.int
     RELAYS_ASKED_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
     kind: _builtins.int
     """1 packet of our own, 2 packet carried for another (relay), 3 receipt."""
     signed_receipt: _builtins.bytes
@@ -306,13 +345,15 @@ class OutboxRecord(_message.Message):
     not_before_ms: _builtins.int
     """Not before, milliseconds since 1970 UTC; 0: at once."""
     unit_count: _builtins.int
-    """How many recipient units of the packet that node serves."""
+    """How many recipient units of the packet that node serves; 0: not known."""
     body_sha256: _builtins.bytes
     """SHA-256 of the body; empty for a receipt."""
     directory_version: _builtins.int
     """If kind 2: version of the directory by which the origin has addressed the packet; 0: it did not say."""
     asks_only: _builtins.bool
     """The packet's time is over: its recipient's node is only asked whether it has it, and gets no body any more."""
+    exceptions: _builtins.int
+    """Exceptions (mistakes of ours) that it has met in a row. Absent: none."""
     @_builtins.property
     def relays_asked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Relays that were asked to carry it and gave no receipt of the recipient's, each once, the last one asked last. Empty: none, or only
@@ -336,14 +377,57 @@ class OutboxRecord(_message.Message):
         directory_version: _builtins.int = ...,
         asks_only: _builtins.bool = ...,
         relays_asked: _abc.Iterable[_builtins.str] | None = ...,
+        exceptions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "exceptions", b"exceptions", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutboxRecord: _TypeAlias = OutboxRecord  # noqa: Y015
+
+@_typing.final
+class QuarantineRecord(_message.Message):
+    """A row of any table that cannot be handled and was laid aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    INDEX_KEY_FIELD_NUMBER: _builtins.int
+    key: _builtins.bytes
+    """Where it lay, and where it goes when it is released: an outbox row among those put off, where its courier finds it."""
+    value: _builtins.bytes
+    """Its octets; of an outbox row that can be read without its count of exceptions."""
+    reason: _builtins.int
+    """truc.v1.Reason why it was laid aside."""
+    detail: _builtins.str
+    """The same in words, English, for developers; at most 500 characters, no document content."""
+    time_ms: _builtins.int
+    """When, milliseconds since 1970 UTC."""
+    index_key: _builtins.bytes
+    """Key of a row that names it and must follow it; empty: none."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.bytes = ...,
+        value: _builtins.bytes = ...,
+        reason: _builtins.int = ...,
+        detail: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
+        index_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "index_key", b"index_key", "key", b"key", "reason", b"reason", "time_ms", b"time_ms", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuarantineRecord: _TypeAlias = QuarantineRecord  # noqa: Y015
 
 @_typing.final
 class InboxRecord(_message.Message):
