@@ -9,7 +9,9 @@ What is raised is what the real store raises (node/store/rocks/engine.py, node/s
     body, gone         Broken(STORE_CORRUPT)
 """
 
+import asyncio
 import random
+import zlib
 from collections.abc import Callable
 
 from node.errors import Broken
@@ -21,6 +23,8 @@ from tests.sim.disk import Disk
 from tests.sim.troubles import Day, Trouble
 
 CORRUPT = "Corruption: block checksum mismatch (simulated)"
+STEP_S = 20
+"""So long the same sectors cannot be read."""
 NO_READ = "IO error: Input/output error (simulated)"
 
 
@@ -29,11 +33,11 @@ class Wounds:
 
     def __init__(self, disk: Disk, numbers: random.Random) -> None:
         self.fails = 0.0
-        """Probability that a read of any row or body fails."""
+        """Share of the rows and bodies of which a read fails in these seconds; always the same ones, so that a repeat meets the same."""
         self.flipped: set[bytes] = set()
         """Keys of rows that are damaged."""
         self.flipped_bodies: set[bytes] = set()
-        self._numbers = numbers
+        self._salt = numbers.getrandbits(31)
         disk.read_body = self.read_body
         disk.fit = self.fit
         self.fit(disk.store)
@@ -63,7 +67,7 @@ class Wounds:
         engine.get, engine.rows = wounded_get, wounded_rows  # type: ignore[method-assign]
 
     def _touch(self, store: MemoryStore, keys: "tuple[bytes, ...] | list[bytes]") -> None:
-        if self.fails and self._numbers.random() < self.fails:
+        if self.fails and any(self._fails_now(key) for key in keys):
             raise Broken(Reason.IO_FAILED, NO_READ)
         if self.flipped and not self.flipped.isdisjoint(keys):
             store.fence = store.fence or Fence(Reason.STORE_CORRUPT, CORRUPT, 0, 0)
@@ -71,11 +75,15 @@ class Wounds:
 
     def read_body(self, body_sha256: bytes, data: bytes) -> bytes:
         """Return what is read of a body file."""
-        if self.fails and self._numbers.random() < self.fails:
+        if self._fails_now(body_sha256):
             raise Broken(Reason.IO_FAILED, NO_READ)
         if body_sha256 in self.flipped_bodies and data:
             return bytes([data[0] ^ 1]) + data[1:]
         return data
+
+    def _fails_now(self, key: bytes) -> bool:
+        step = int(asyncio.get_running_loop().time() / STEP_S)
+        return zlib.crc32(key, self._salt + step) / 2**32 < self.fails
 
     def heal(self) -> None:
         """Put everything back as it was."""
@@ -133,8 +141,8 @@ class Eio(_Decay):
 
     def wound(self, disk: Disk, wounds: Wounds, numbers: random.Random) -> str:
         """Let some of the reads fail."""
-        wounds.fails = numbers.choice((0.01, 0.1, 0.5))
-        return f"{wounds.fails} of all reads fail"
+        wounds.fails = numbers.choice((0.01, 0.05, 0.3))
+        return f"{wounds.fails} of all rows cannot be read"
 
 
 class Flips(_Decay):
