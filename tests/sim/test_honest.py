@@ -97,11 +97,11 @@ HURRIED: dict[str, Any] = {"lossy": True, "cut_every_s": 600, "papers": 40}
     [
         (mutants.takes_what_has_expired, "L-expired", HURRIED, ""),
         (mutants.delivered_never_supersedes, "L-supersede", HURRIED, ""),
-        (mutants.urgent_last, "L-urgent", {"lossy": False}, "floods"),
+        (mutants.urgent_last, "L-urgent", {"lossy": False, "papers": 2, "lasts_s": 5000.0}, "floods"),
         (mutants.greets_once, "L-loops", {}, ""),
         (mutants.sweeper_gives_up, "L-loops", {}, ""),
         (mutants.refused_and_kept, "L-agree", {"papers": 24}, ""),
-        (mutants.takes_for_others, "L-once", {"papers": 24}, ""),
+        (mutants.takes_for_others, "L-once", {}, ""),
     ],
 )
 def test_each_law_of_both_sides_finds_its_mutant(
