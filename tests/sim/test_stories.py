@@ -62,11 +62,12 @@ class Cast:
         raise AssertionError(f"not delivered within {seconds} s: {shown}")
 
 
-def tell(story: Story) -> None:
-    """Play a story in a world where all is well to begin with; no law may be broken in it."""
+def tell(story: Story, *, faults: frozenset[str] = frozenset(), **policy: Any) -> None:
+    """Play a story in a world where all is well to begin with; no law may be broken in it. `policy`: limits that are others here."""
 
     async def main(loop: VirtualLoop) -> None:
-        world = World(loop, seed=1, show=False)
+        world = World(loop, seed=1, show=False, faults=faults)
+        world.policy = replace(world.policy, **policy)
         await world.start_all()
         cast = Cast(world)
         await asyncio.sleep(60)

@@ -256,8 +256,8 @@ class World:
         self.machines = {name: Machine(self, name, others.get(name, self.directory), keys[name]) for name in UNITS}
         self.network.hosts.update(self.machines)
         self.network.admits = self._admits
-        self.poisons: Callable[[str], bool] = lambda bug: False
-        """Tells whether a bug that somebody met is one that the day has put there."""
+        self.staged: set[str] = set()
+        """Words by which a bug that a node tells of is known for one that the day has put there."""
         self.wounds: dict[str, Any] = {}
         """Damage of disks, by machine (decay.py)."""
         self.wounded: set[str] = set()
