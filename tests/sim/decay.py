@@ -22,10 +22,11 @@ from node.store.memory.store import MemoryStore
 from tests.sim.disk import Disk
 from tests.sim.troubles import Day, Trouble
 
-CORRUPT = "Corruption: block checksum mismatch (simulated)"
+STAGED = "(simulated)"
+CORRUPT = f"Corruption: block checksum mismatch {STAGED}"
 STEP_S = 20
 """So long the same sectors cannot be read."""
-NO_READ = "IO error: Input/output error (simulated)"
+NO_READ = f"IO error: Input/output error {STAGED}"
 
 
 class Wounds:
@@ -100,6 +101,8 @@ class _Decay(Trouble):
     def __init__(self, day: Day) -> None:
         super().__init__(day)
         self._wounds: dict[str, Wounds] = day.world.wounds
+        # A loop that tells of a disk that cannot be read makes no mistake; one that ends of it breaks L-loops.
+        self.world.staged.add(STAGED)
 
     async def run(self) -> None:
         """Strike now and then."""
