@@ -4,6 +4,7 @@
         author: FAILED, by the recipient's word        nobody has it for that unit, and the recipient's node holds that receipt
         author: waits            nobody has it (at rest nothing is on its way)
         recipient: has it        the author's row says DELIVERED
+        author: EXPIRED, by its own node's word        another law's (expiry_laws.py)
 
 What a document's life takes back unread, or a replacement leaves out, is excused (life_laws.py): delivered, and not to be seen.
 """
@@ -21,6 +22,8 @@ def check_agreement(sides: Sides, ledger: Ledger, excused: set[Name], *, swept: 
     for name, (origin, record) in sorted(sides.origins.items()):
         holders, state = sides.holders(name), State(record.state)
         shown = f"{name[0].hex()} for {name[1]}: {origin} says {state.name}"
+        if record.receipt_node == origin and state is State.FAILED:
+            continue  # our own word, an expiry: expiry_laws.py
         if state is not State.DELIVERED and holders:
             ledger.breaks(LAW, f"{shown} ({Reason(record.reason).name}), and {holders} have it")
         if state is State.WAITING or swept:

@@ -1,12 +1,15 @@
 """Crowds: much at once. A flood of what is not urgent for one peer with something urgent behind it, and circulars to all communes."""
 
 import random
+from contextlib import suppress
 
+from node.errors import Fault
 from node.model.envelope import PacketKind
+from tests.sim.loop import NoAnswer
 from tests.sim.office import Office
 from tests.sim.papers import Paper, document
-from tests.sim.troubles import Trouble
-from tests.sim.world import CLOSED_AT_HOME, CROWD, UNITS
+from tests.sim.troubles import Day, Trouble
+from tests.sim.world import CLOSED_AT_HOME, CROWD, UNITS, Machine
 
 FLOOD = 90
 """Documents in a flood: more than ten pushes."""
@@ -28,6 +31,10 @@ def ordinary(
 class Floods(Trouble):
     """Lets an office hand in very many documents for one peer, and then some that are urgent."""
 
+    def __init__(self, day: Day) -> None:
+        super().__init__(day)
+        self._held: set[tuple[str, str]] = set()
+
     async def run(self) -> None:
         """Strike once or twice a day."""
         await self.day.repeatedly("floods", 3600.0, self._strike)
@@ -40,10 +47,26 @@ class Floods(Trouble):
         if not sender or not units or sender == CLOSED_AT_HOME:
             return
         self.strikes(f"{office.system.name} floods {target}")
+        await self._hold(office.machine, target)
         for number in range(FLOOD):
             priority = 3 if number in (FLOOD // 2, FLOOD - 1) else 0
             name = f"flood-{self.count}-{number}"
             await office.hand_in(ordinary(office, sender, (numbers.choice(units),), name, numbers, priority))
+        if not self.day.day_over:
+            await self.mend()
+
+    async def _hold(self, machine: Machine, target: str) -> None:
+        """Let everything pile up: the operator holds the peer until the flood is handed in."""
+        if machine.process is None:
+            return
+        self._held.add((machine.name, target))
+        with suppress(Fault, NoAnswer):
+            await machine.process.call(machine.node.hold_peer(target), 30.0)
+
+    async def mend(self) -> None:
+        """Let it go."""
+        while self._held:
+            await self.day.until_released(*self._held.pop())
 
 
 class Circulars(Trouble):

@@ -9,7 +9,9 @@ What is raised is what the real store raises (node/store/rocks/engine.py, node/s
     body, gone         Broken(STORE_CORRUPT)
 """
 
+import asyncio
 import random
+import zlib
 from collections.abc import Callable
 
 from node.errors import Broken
@@ -20,8 +22,11 @@ from node.store.memory.store import MemoryStore
 from tests.sim.disk import Disk
 from tests.sim.troubles import Day, Trouble
 
-CORRUPT = "Corruption: block checksum mismatch (simulated)"
-NO_READ = "IO error: Input/output error (simulated)"
+STAGED = "(simulated)"
+CORRUPT = f"Corruption: block checksum mismatch {STAGED}"
+STEP_S = 20
+"""So long the same sectors cannot be read."""
+NO_READ = f"IO error: Input/output error {STAGED}"
 
 
 class Wounds:
@@ -29,11 +34,11 @@ class Wounds:
 
     def __init__(self, disk: Disk, numbers: random.Random) -> None:
         self.fails = 0.0
-        """Probability that a read of any row or body fails."""
+        """Share of the rows and bodies of which a read fails in these seconds; always the same ones, so that a repeat meets the same."""
         self.flipped: set[bytes] = set()
         """Keys of rows that are damaged."""
         self.flipped_bodies: set[bytes] = set()
-        self._numbers = numbers
+        self._salt = numbers.getrandbits(31)
         disk.read_body = self.read_body
         disk.fit = self.fit
         self.fit(disk.store)
@@ -63,7 +68,7 @@ class Wounds:
         engine.get, engine.rows = wounded_get, wounded_rows  # type: ignore[method-assign]
 
     def _touch(self, store: MemoryStore, keys: "tuple[bytes, ...] | list[bytes]") -> None:
-        if self.fails and self._numbers.random() < self.fails:
+        if self.fails and any(self._fails_now(key) for key in keys):
             raise Broken(Reason.IO_FAILED, NO_READ)
         if self.flipped and not self.flipped.isdisjoint(keys):
             store.fence = store.fence or Fence(Reason.STORE_CORRUPT, CORRUPT, 0, 0)
@@ -71,11 +76,15 @@ class Wounds:
 
     def read_body(self, body_sha256: bytes, data: bytes) -> bytes:
         """Return what is read of a body file."""
-        if self.fails and self._numbers.random() < self.fails:
+        if self._fails_now(body_sha256):
             raise Broken(Reason.IO_FAILED, NO_READ)
         if body_sha256 in self.flipped_bodies and data:
             return bytes([data[0] ^ 1]) + data[1:]
         return data
+
+    def _fails_now(self, key: bytes) -> bool:
+        step = int(asyncio.get_running_loop().time() / STEP_S)
+        return zlib.crc32(key, self._salt + step) / 2**32 < self.fails
 
     def heal(self) -> None:
         """Put everything back as it was."""
@@ -92,6 +101,8 @@ class _Decay(Trouble):
     def __init__(self, day: Day) -> None:
         super().__init__(day)
         self._wounds: dict[str, Wounds] = day.world.wounds
+        # A loop that tells of a disk that cannot be read makes no mistake; one that ends of it breaks L-loops.
+        self.world.staged.add(STAGED)
 
     async def run(self) -> None:
         """Strike now and then."""
@@ -133,8 +144,8 @@ class Eio(_Decay):
 
     def wound(self, disk: Disk, wounds: Wounds, numbers: random.Random) -> str:
         """Let some of the reads fail."""
-        wounds.fails = numbers.choice((0.01, 0.1, 0.5))
-        return f"{wounds.fails} of all reads fail"
+        wounds.fails = numbers.choice((0.01, 0.05, 0.3))
+        return f"{wounds.fails} of all rows cannot be read"
 
 
 class Flips(_Decay):

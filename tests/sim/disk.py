@@ -17,7 +17,7 @@ from node.store.memory.bodies import MemoryBodies, MemoryPart
 from node.store.memory.store import MemoryStore
 from tests.sim.loop import Process, VirtualLoop
 from tests.sim.machine import Trace
-from tests.sim.twice import twice
+from tests.sim.twice import Rehearsals, twice
 
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ class Disk:
         """Called with every store that this disk comes to hold (decay.py)."""
         self.read_body: Callable[[bytes, bytes], bytes] = lambda body_sha256, data: data
         """Returns what is read of octets of a body."""
+        self.rehearsals = Rehearsals()
         self._loop = loop
         self._numbers = numbers
         self._trace = trace
@@ -103,14 +104,16 @@ class SimStore:
     """The port `Store` as one process sees it."""
 
     def __init__(self, disk: Disk, process: Process) -> None:
+        self._disk = disk
         self._store = disk.store
         self._process = process
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
-        """Run a transaction, twice (twice.py); in a process that has died nothing happens any more."""
+        """Run a transaction, now and then twice (twice.py); in a process that has died nothing happens any more."""
         self._process.check_alive()
         try:
-            return await self._store.transact(twice(fn, self._store._memory))
+            rehearsed = twice(fn, self._store._memory) if self._disk.rehearsals.is_due(fn) else fn
+            return await self._store.transact(rehearsed)
         finally:
             self._process.check_alive()
 

@@ -59,6 +59,8 @@ class Ledger:
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     received: dict[tuple[str, bytes], Received] = field(default_factory=dict)
     """By unit and packet id."""
+    at_units: dict[str, dict[bytes, Received]] = field(default_factory=dict)
+    """The same by unit, then by packet id."""
     finals: dict[tuple[bytes, str], tuple[State, SignedReceipt | None]] = field(default_factory=dict)
     """Final states as Track showed them, by packet id and unit."""
     reasons: dict[tuple[bytes, str], Reason] = field(default_factory=dict)
@@ -120,8 +122,8 @@ class Ledger:
                 self.breaks("law 3", f"{unit}: packet {entry.packet_id.hex()} stands twice in one list")
             seen.add(entry.packet_id)
             self._seen(node_id, unit, entry)
-        for (of_unit, packet_id), received in self.received.items():
-            if of_unit != unit or received.node_id != node_id:
+        for packet_id, received in self.at_units.get(unit, {}).items():
+            if received.node_id != node_id:
                 continue
             if received.acknowledged or received.taken or packet_id in seen:
                 continue
@@ -157,11 +159,12 @@ class Ledger:
 
     def _first_seen(self, node_id: str, unit: str, entry: InboxEntry) -> None:
         # A node may answer two requests in the same words.
-        others = {} if (unit, entry.packet_id) in self.made_by_nodes else self.received
-        for (of_unit, packet_id), other in others.items():
-            if of_unit == unit and other.entry.packet_sha256 == entry.packet_sha256:
+        others = {} if (unit, entry.packet_id) in self.made_by_nodes else self.at_units.get(unit, {})
+        for packet_id, other in others.items():
+            if other.entry.packet_sha256 == entry.packet_sha256:
                 self.breaks("law 3", f"{unit}: the same octets came as {packet_id.hex()} and {entry.packet_id.hex()}")
-        self.received[unit, entry.packet_id] = Received(entry, node_id)
+        received = self.received[unit, entry.packet_id] = Received(entry, node_id)
+        self.at_units.setdefault(unit, {})[entry.packet_id] = received
 
     def fetched(self, unit: str, entry: InboxEntry, octets: bytes, offset_bytes: int) -> None:
         """A node has given a packet out, from an offset on."""

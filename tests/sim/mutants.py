@@ -4,23 +4,31 @@ Each mutant is a context manager that changes the real code while a seed runs.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 from node.flow.document import status
 from node.flow.duties import duty
 from node.flow.expiry import retention, sweep
+from node.flow.expiry.sweeper import Sweeper
 from node.flow.inbox import inbox
-from node.flow.receive import accept, arrival
+from node.flow.receive import accept, arrival, verify
 from node.flow.send import outbox, receipts
+from node.flow.send.hello import Greeter
 from node.flow.submit import store
 from node.flow.webhooks import notices
+from node.model.directory import Directory
+from node.model.envelope import Envelope
+from node.model.reason import Reason
+from node.model.receipt import Outcome
 from node.model.webhook import Batch
 from node.ports import Tx
 from node.rows import webhook_keys
 from tests.sim.disk import Disk, SimStore
+from tests.sim.ledger import Ledger
 from tests.sim.loop import Process
 
 T = TypeVar("T")
@@ -226,4 +234,86 @@ def aliases_read_at_home() -> Iterator[None]:
     """A recipient's node that reads a packet by what it knows itself of aliases (here: nothing), not by what the origin has signed."""
     real = arrival.deeds_of
     with patch.object(arrival, "deeds_of", lambda header, aliases: real(header, {})):
+        yield
+
+
+@contextmanager
+def takes_what_has_expired() -> Iterator[None]:
+    """A recipient's node that takes a packet after its time, when its author may have been told that it has expired."""
+    real = verify.outcome_for
+
+    def outcome_for(unit: str, directory: Directory, envelope: Envelope, refusal: Reason, now_ms: int) -> Outcome:
+        return real(unit, directory, envelope, refusal, min(now_ms, envelope.expire_at_ms - 1))
+
+    with patch.object(verify, "outcome_for", outcome_for):
+        yield
+
+
+@contextmanager
+def delivered_never_supersedes() -> Iterator[None]:
+    """An author's node that stays with an expiry which nobody has confirmed, although the recipient has the document.
+
+    Until there is the reason EXPIRED_UNCONFIRMED, this is what EXPIRED means; so here the law takes the one for the other.
+    """
+    with takes_what_has_expired(), patch("tests.sim.run.Ledger", partial(Ledger, unconfirmed=Reason.EXPIRED)):
+        yield
+
+
+@contextmanager
+def urgent_last() -> Iterator[None]:
+    """A courier that fills its pushes from the least urgent lane that waits."""
+    real = outbox.mix
+
+    def mix(lanes: Iterable[list[outbox.Row]], *rest: Any, **more: Any) -> list[outbox.Row]:
+        return real([lane for lane in lanes if lane][-1:], *rest, **more)
+
+    with patch.object(outbox, "mix", mix):
+        yield
+
+
+@contextmanager
+def greets_once() -> Iterator[None]:
+    """A node whose greeting of a peer ends after the first one, without a word."""
+
+    async def greet(self: Greeter, node_id: str) -> None:
+        peer = self._ports.directory.current().nodes[node_id]
+        await self._hello(peer)
+
+    with patch.object(Greeter, "greet", greet):
+        yield
+
+
+@contextmanager
+def sweeper_gives_up() -> Iterator[None]:
+    """A node whose sweeper ends at the first mistake of our own that it meets."""
+    real, looks = Sweeper.sweep_once, [0]
+
+    async def sweep_once(self: Sweeper) -> int:
+        looks[0] += 1
+        if looks[0] == 3:
+            raise KeyError("a row that nobody has written")
+        return await real(self)
+
+    with patch.object(Sweeper, "sweep_once", sweep_once):
+        yield
+
+
+@contextmanager
+def refused_and_kept() -> Iterator[None]:
+    """A node that refuses packets by its receipt, and puts them into the inbox all the same."""
+    everybody = property(lambda self: [outcome.unit for outcome in self.receipt.outcomes])
+    with patch.object(verify.Verdict, "accepted_units", everybody):
+        yield
+
+
+@contextmanager
+def takes_for_others() -> Iterator[None]:
+    """A node that puts a packet into the inboxes of all its recipients, and not only of those that it serves."""
+    real = inbox.put
+
+    def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
+        for one in (unit, *envelope.recipient_units):
+            real(tx, envelope, one, now_ms)
+
+    with patch.object(inbox, "put", put):
         yield

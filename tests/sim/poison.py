@@ -42,7 +42,7 @@ class PoisonPill(Trouble):
         self._place = numbers.choice(PLACES)
         self._victim: bytes | None = None
         self._patches = ExitStack()
-        self.world.poisons = lambda bug: "Poison(" in bug
+        self.world.staged.add("Poison(")
 
     async def run(self) -> None:
         """Poison from a moment on."""

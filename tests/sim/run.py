@@ -114,7 +114,7 @@ async def _day(loop: VirtualLoop, verdict: Verdict, options: Options) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        bugs = [bug for bug in dict.fromkeys(loop.bugs) if not world.poisons(bug)]
+        bugs = [bug for bug in dict.fromkeys(loop.bugs) if not any(word in bug for word in world.staged)]
         verdict.broken = [*ledger.broken, *(f"bug: {bug}" for bug in bugs)]
         verdict.virtual_s = loop.time()
         verdict.events = world.trace.events

@@ -171,10 +171,11 @@ class Scenario:
             await world.start_all()
             await asyncio.sleep(1)
         for holder, peer in sorted(self._held):
-            await self._until_released(holder, peer)
+            await self.until_released(holder, peer)
         self._held.clear()
 
-    async def _until_released(self, holder: str, peer: str) -> None:
+    async def until_released(self, holder: str, peer: str) -> None:
+        """Let a node send to a peer again, however often that has to be said."""
         machine = self._world.machines[holder]
         while True:
             try:

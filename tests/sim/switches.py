@@ -19,39 +19,40 @@ class Switch:
     """A fault or a law by its name; `holds`: the code stands it, so it is on unless somebody says otherwise."""
 
     name: str
-    what: str
     holds: bool
+    what: str
     share: float = 0.2
 
 
+HOLDS, NOT_YET = True, False
 FAULTS = (
     Switch(
-        "editions", "editions of the directory reach nodes at different times: units and aliases begin and end", False
+        "editions", HOLDS, "editions reach nodes at different times: units are added and closed, aliases begin and end"
     ),
-    Switch("moves", "units and whole prefixes go over to another node", False),
-    Switch("hello", "nodes that hear of an edition by Hello only (needs a fault that publishes editions)", False),
-    Switch("keys", "signing and sealing keys change, published before use, the old ones end", False),
-    Switch("tls", "TLS certificates change, published before use", False),
-    Switch("revoked", "a node is struck off the directory and comes back with other keys", False),
-    Switch("retention", "everything is kept for minutes, and swept within the day", False),
-    Switch("clocks", "a clock is minutes to years off for a time, and jumps back", False),
-    Switch("wrong-clock", "a clock is off for good", False),
-    Switch("pauses", "a process stands still while time goes on", False),
-    Switch("eio", "reads of bodies and rows fail for a time", False),
-    Switch("flips", "a row or a body is damaged until the operator restores it", False),
-    Switch("poison", "one function of one node raises for one packet what is not a Fault", False),
-    Switch("lines", "lines carry so many octets a second", False),
-    Switch("floods", "much that is not urgent for one peer, and then something urgent", False, 0.1),
-    Switch("circulars", "documents to hundreds of units", False, 0.05),
-    Switch("probe", "at the end every loop is given something to do", False, 0.25),
+    Switch("moves", NOT_YET, "units and whole prefixes go over to another node"),
+    Switch("hello", NOT_YET, "nodes that hear of an edition by Hello only (needs a fault that publishes editions)"),
+    Switch("keys", NOT_YET, "signing and sealing keys change, published before use, the old ones end"),
+    Switch("tls", HOLDS, "TLS certificates change, published before use"),
+    Switch("revoked", NOT_YET, "a node is struck off the directory and comes back with other keys"),
+    Switch("retention", HOLDS, "everything is kept for minutes, and swept within the day"),
+    Switch("clocks", NOT_YET, "a clock is minutes to years off for a time, and jumps back"),
+    Switch("wrong-clock", NOT_YET, "a clock is off for good"),
+    Switch("pauses", HOLDS, "a process stands still while time goes on"),
+    Switch("eio", NOT_YET, "reads of bodies and rows fail for a time"),
+    Switch("flips", HOLDS, "a row or a body is damaged until the operator restores it"),
+    Switch("poison", NOT_YET, "one function of one node raises for one packet what is not a Fault"),
+    Switch("lines", HOLDS, "lines carry so many octets a second"),
+    Switch("floods", NOT_YET, "much that is not urgent for one peer, and then something urgent", 0.1),
+    Switch("circulars", NOT_YET, "documents to hundreds of units", 0.05),
+    Switch("probe", HOLDS, "at the end every loop is given something to do", 0.25),
 )
 LAWS = (
-    Switch("L-expired", "a final EXPIRED: no inbox has it, or ever gets it", False),
-    Switch("L-supersede", "a DELIVERED after EXPIRED_UNCONFIRMED wins", False),
-    Switch("L-urgent", "an urgent item waits for a few pushes of other lanes at most", False),
-    Switch("L-loops", "every loop lives, and does what it is given to do", False),
-    Switch("L-agree", "a delivery is in the same state on both sides", False),
-    Switch("L-once", "no packet is in two inboxes of one unit", False),
+    Switch("L-expired", NOT_YET, "a final EXPIRED: no inbox has it, or ever gets it"),
+    Switch("L-supersede", HOLDS, "a DELIVERED after EXPIRED_UNCONFIRMED wins"),
+    Switch("L-urgent", HOLDS, "an urgent item waits for a few pushes of other lanes at most"),
+    Switch("L-loops", HOLDS, "every loop lives, and does what it is given to do"),
+    Switch("L-agree", HOLDS, "a delivery is in the same state on both sides"),
+    Switch("L-once", HOLDS, "no packet is in two inboxes of one unit"),
 )
 NAMES = frozenset(one.name for one in (*FAULTS, *LAWS))
 EDITIONS = frozenset({"editions", "moves", "keys", "tls", "revoked"})

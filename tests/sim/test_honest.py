@@ -3,21 +3,25 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.sim import mutants
 from tests.sim.run import Options, run_seed
-from tests.sim.scenario import plan_for
+from tests.sim.scenario import MAKERS, plan_for
+from tests.sim.switches import FAULTS, LAWS, NAMES, Switches, named
 
 SEEDS = range(1, 13)
+NOTHING_MORE = Switches(only=frozenset())
+"""The old troubles and laws alone."""
 
 
 def first_broken(options: Callable[[int], Options]) -> str:
     """Return the first law that one of a few seeds finds broken, or ""."""
     for seed in SEEDS:
-        verdict = run_seed(seed, replace(options(seed), stops_at_first=True))
+        verdict = run_seed(seed, replace(options(seed), switches=NOTHING_MORE, stops_at_first=True))
         if verdict.broken:
             return verdict.broken[0]
     return ""
@@ -25,10 +29,10 @@ def first_broken(options: Callable[[int], Options]) -> str:
 
 def slow_disks(seed: int, *, hasty: bool, looks_at_disks: bool) -> Options:
     """Make a day with many crashes, in which a commit takes long to become durable."""
-    plan = replace(plan_for(seed), crash_every_s=240.0, sync_s=20.0)
+    plan = replace(plan_for(seed, NOTHING_MORE), crash_every_s=240.0, sync_s=20.0)
     if hasty:
-        return Options(make_store=mutants.HastyStore, looks_at_disks=looks_at_disks, plan=plan)
-    return Options(plan=plan)
+        return Options(make_store=mutants.HastyStore, looks_at_disks=looks_at_disks, plan=plan, switches=NOTHING_MORE)
+    return Options(plan=plan, switches=NOTHING_MORE)
 
 
 def test_an_answer_before_the_commit_is_durable_is_seen_at_once() -> None:
@@ -89,4 +93,44 @@ def test_a_node_that_is_not_what_it_should_be_is_found(
     mutant: Callable[[], AbstractContextManager[None]], law: str | tuple[str, ...], plan: dict[str, Any]
 ) -> None:
     with mutant():
-        assert first_broken(lambda seed: Options(plan=replace(plan_for(seed), **plan))).startswith(law)
+        assert first_broken(lambda seed: Options(plan=replace(plan_for(seed, NOTHING_MORE), **plan))).startswith(law)
+
+
+HURRIED: dict[str, Any] = {"lossy": True, "cut_every_s": 600, "papers": 40}
+"""Roads so bad that what expires soon may expire."""
+
+
+@pytest.mark.parametrize(
+    ("mutant", "law", "plan", "faults"),
+    [
+        (mutants.takes_what_has_expired, "L-expired", HURRIED, ""),
+        (mutants.delivered_never_supersedes, "L-supersede", HURRIED, ""),
+        (mutants.urgent_last, "L-urgent", {"lossy": False, "papers": 2, "lasts_s": 5000.0}, "floods"),
+        (mutants.greets_once, "L-loops", {}, ""),
+        (mutants.sweeper_gives_up, "L-loops", {}, ""),
+        (mutants.refused_and_kept, "L-agree", {"papers": 24}, ""),
+        (mutants.takes_for_others, "L-once", {}, ""),
+    ],
+)
+def test_each_law_of_both_sides_finds_its_mutant(
+    mutant: Callable[[], AbstractContextManager[None]], law: str, plan: dict[str, Any], faults: str
+) -> None:
+    switches = Switches(only=frozenset({law}) | named(faults))
+    with mutant():
+        for seed in SEEDS:
+            verdict = run_seed(seed, Options(plan=replace(plan_for(seed, switches), **plan), switches=switches))
+            if any(broken.startswith(law) for broken in verdict.broken):
+                return
+    raise AssertionError(f"no seed has found that {law} is broken")
+
+
+def test_each_law_of_both_sides_has_a_mutant_and_each_fault_is_something() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert [one.name for one in LAWS if f'"{one.name}"' not in here] == []
+    assert {one.name for one in FAULTS} == set(MAKERS) | {"hello", "retention", "probe"}
+
+
+def test_a_seed_with_faults_lives_the_same_history_twice() -> None:
+    switches = Switches(only=NAMES - {"circulars", "floods"})
+    first, second = (run_seed(3, Options(switches=switches)) for _ in range(2))
+    assert (first.digest, first.counts, first.broken) == (second.digest, second.counts, second.broken)

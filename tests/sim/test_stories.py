@@ -64,11 +64,12 @@ class Cast:
         raise AssertionError(f"not delivered within {seconds} s: {shown}")
 
 
-def tell(story: Story) -> None:
-    """Play a story in a world where all is well to begin with; no law may be broken in it."""
+def tell(story: Story, *, faults: frozenset[str] = frozenset(), **policy: Any) -> None:
+    """Play a story in a world where all is well to begin with; no law may be broken in it. `policy`: limits that are others here."""
 
     async def main(loop: VirtualLoop) -> None:
-        world = World(loop, seed=1, show=False)
+        world = World(loop, seed=1, show=False, faults=faults)
+        world.policy = replace(world.policy, **policy)
         await world.start_all()
         cast = Cast(world)
         await asyncio.sleep(60)
@@ -405,23 +406,23 @@ def test_what_a_peer_refuses_comes_ever_less_often_without_its_body_and_at_once_
         sender.crash()
         await sender.start()
         known = receiver.directories.snapshot
-        nodes = [node for node in known.nodes.values() if node.node_id != "h49"]
-        older = directory_of(known.version, known.signed_time_ms, nodes, list(known.zones.values()))
-        receiver.directories.snapshot = older
-        # No relay that would take custody meanwhile.
-        world.machines["centre"].crash()
+        zones = [
+            replace(zone, units={code: unit for code, unit in zone.units.items() if code != "H37.11"})
+            for zone in known.zones.values()
+        ]
+        receiver.directories.snapshot = directory_of(
+            known.version - 1, known.signed_time_ms, list(known.nodes.values()), zones
+        )
         await asyncio.sleep(30 * 60)
         calls = Calls(receiver.node)
         paper = await cast.send("H49.22.05", "H37.11")
         await asyncio.sleep(4 * HOUR_S)
         view = (await cast.views(paper))["H37.11"]
-        assert view.reason is Reason.PEER_UNKNOWN
+        assert view.reason is Reason.DIRECTORY_OLDER
         assert calls.verbs[0] == "push", "the first time it goes as it is"
         assert set(calls.verbs[1:]) == {"offer"}
         assert len(calls.verbs) <= 12
-        receiver.directories.snapshot = directory_of(
-            known.version + 1, known.signed_time_ms, list(known.nodes.values()), list(known.zones.values())
-        )
+        receiver.directories.snapshot = known
         await cast.delivered_within(world, paper, 1.25 * world.policy.hello_every_ms / 1000 + 10)
 
     tell(story)

@@ -4,6 +4,7 @@ A story marked `xfail` says what must hold and does not yet; it is strict, so th
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -571,3 +572,30 @@ def test_a_large_hoa_toc_goes_before_large_ones_that_are_not_urgent() -> None:
         assert before[await packet_id_of(world, cast, urgent)] <= 1
 
     tell(story)
+
+
+@pytest.mark.skipif("TRUC_SIM_LONG" not in os.environ, reason="half a minute of processor time: TRUC_SIM_LONG=1")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_circular_to_5000_communes_arrives_and_delays_nothing_urgent_by_more_than_seconds() -> None:
+    crowd = {
+        name: tuple(f"{prefix}.5{number:04}" for number in range(2_500))
+        for name, prefix in (("h37", "H37"), ("h01", "H01"))
+    }
+
+    async def story(world: World, cast: Cast) -> None:
+        recipients = tuple(unit for units in crowd.values() for unit in units)
+        packet = document("H49.22.05", recipients, "H49.22.05,circular", b"BIMAT01")
+        circular = Paper(
+            "h49-qlvb", "circular", PacketKind.DOCUMENT, "H49.22.05", recipients, recipients, "H49.22.05,circular",
+            b"BIMAT01", packet,
+        )  # fmt: skip
+        await hand_in_many(cast, [circular])
+        urgent = paper_of("H49.22.05", "H37.11", "hoa-toc", priority=3)
+        await hand_in_many(cast, [urgent])
+        assert await cast.delivered_within(world, urgent, 10) <= 10
+        await asyncio.sleep(600)
+        assert {one.state for one in (await cast.views(circular)).values()} == {State.DELIVERED}
+
+    with patch("tests.sim.world.CROWD", crowd):
+        tell(story, faults=frozenset({"circulars"}), packet_bytes_max=4_000_000, arrival=False)

@@ -33,6 +33,10 @@ class Day(Protocol):
         """Wait, but not longer than the day."""
         ...
 
+    async def until_released(self, holder: str, peer: str) -> None:
+        """Let a node send to a peer again, however often that has to be said."""
+        ...
+
     async def repeatedly(
         self, name: str, every_s: float, strike: Callable[[random.Random], Coroutine[Any, Any, None]]
     ) -> None:

@@ -1,7 +1,8 @@
-"""Every transaction function runs twice: on another store it may be retried, in a thread (architecture.md section 5).
+"""Transaction functions run twice: on another store they may be retried, in a thread (architecture.md section 5).
 
 The rehearsal sees the same rows and is thrown away. A function that changes what made it, reads a clock or draws a number says or
-writes something else the second time, and the run ends with what differs.
+writes something else the second time, and the run ends with what differs. Purity is a property of the function's text, so after its
+first runs on a machine one in four of them is rehearsed.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,23 @@ from node.ports import Tx
 from node.store.embedded.overlay import OverlayTx, Reader
 
 T = TypeVar("T")
+
+
+ALWAYS_AT_FIRST = 8
+THEN_EVERY = 4
+
+
+class Rehearsals:
+    """Tells which runs of a function are rehearsed on one machine."""
+
+    def __init__(self) -> None:
+        self._runs: dict[Any, int] = {}
+
+    def is_due(self, fn: Callable[..., Any]) -> bool:
+        """Count a run of `fn`, and tell whether this one is rehearsed."""
+        code = getattr(getattr(fn, "func", fn), "__code__", fn)
+        runs = self._runs[code] = self._runs.get(code, 0) + 1
+        return runs <= ALWAYS_AT_FIRST or runs % THEN_EVERY == 0
 
 
 class NotPure(AssertionError):

@@ -11,7 +11,7 @@ import dataclasses
 import random
 import types
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
@@ -27,7 +27,7 @@ from tests.sim.disk import Disk, SimBodies, SimStore
 from tests.sim.editions import BASE_VERSION, Book, write_book
 from tests.sim.hooks import Receiver, SimHooks
 from tests.sim.keys import SimKeys
-from tests.sim.loop import Process, VirtualLoop
+from tests.sim.loop import NoAnswer, Process, VirtualLoop
 from tests.sim.machine import SimClock, SimEntropy, SimWorkers, Skew, Trace, stream
 from tests.sim.network import Network
 from tests.sim.papers import Paper, old_form
@@ -200,7 +200,9 @@ class Machine:
     async def stop(self) -> None:
         """Stop in good order; what is durable afterwards is still only what the disk made durable."""
         if self.process is not None:
-            await self.process.call(self.loops.stop(), 120.0)
+            # A process that stands still is killed when it has not stopped in time.
+            with suppress(NoAnswer):
+                await self.process.call(self.loops.stop(), 120.0)
             self.crash()
 
     def crash(self) -> None:
@@ -258,8 +260,8 @@ class World:
         self.machines = {name: Machine(self, name, others.get(name, self.directory), keys[name]) for name in UNITS}
         self.network.hosts.update(self.machines)
         self.network.admits = self._admits
-        self.poisons: Callable[[str], bool] = lambda bug: False
-        """Tells whether a bug that somebody met is one that the day has put there."""
+        self.staged: set[str] = set()
+        """Words by which a bug that a node tells of is known for one that the day has put there."""
         self.wounds: dict[str, Any] = {}
         """Damage of disks, by machine (decay.py)."""
         self.wounded: set[str] = set()
