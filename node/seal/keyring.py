@@ -38,7 +38,7 @@ from node.model.directory import NodeEntry
 from node.model.envelope import Signature
 from node.model.reason import Reason
 from node.seal.files import make_folder, read_private, write_new
-from node.seal.public import key_id_of, key_to_sign_with
+from node.seal.public import key_id_of, key_to_sign_with, sealing_key_of, signing_key_of
 from node.seal.signature import sign_statements
 
 SIGN_FILE = "sign.pem"
@@ -84,6 +84,19 @@ class Keyring:
         """Tell whether the directory names a key of ours that is not in the ring: it may have come to the disk since."""
         signing = any(key_id_of(key.raw) not in self._sign_keys for key in entry.signing_keys)
         return signing or any(key_id_of(key.raw) not in self._seal_keys for key in entry.sealing_keys)
+
+    @property
+    def is_named(self) -> bool:
+        """False if others do not believe what this node signs now, or seal for a key that it does not have, by the directory.
+
+        True if the directory does not know the node at all: that is another matter.
+        """
+        entry, now_ms = self._own_entry(), self._now_ms()
+        if entry is None:
+            return True
+        sealing = sealing_key_of(entry, now_ms)
+        signs = signing_key_of(entry, self.signing_key_id, (now_ms,)) is not None
+        return signs and sealing is not None and key_id_of(sealing) in self._seal_keys
 
     def take_in(self, other: "Keyring") -> None:
         """Hold the keys of another ring of the same node, too; those held before stay."""
@@ -151,6 +164,16 @@ def add_signing_key(folder: Path, passphrase: bytes | None) -> Path:
     path = folder / _sign_file(newest + 1)
     write_new(path, _pem_of(Ed25519PrivateKey.generate(), passphrase))
     return path
+
+
+def newest_signing_file(folder: Path) -> Path:
+    """Return the file of the signing key that was made last."""
+    return _sign_files(folder)[0]
+
+
+def newest_sealing_file(folder: Path) -> Path:
+    """Return the file of the sealing key that was made last."""
+    return folder / _seal_file(max(_numbers(folder, _SEAL_FILE), default=1))
 
 
 def signing_files(folder: Path, passphrase: bytes | None) -> dict[bytes, Path]:

@@ -33,6 +33,8 @@ TITLES = {
     "webhooks": "Báo tin",
     "files": "Quyền tệp",
     "key_ages": "Tuổi khóa",
+    "signing_keys": "Khóa ký",
+    "sealing_keys": "Khóa mở",
     "disk": "Đĩa",
     "clock": "Đồng hồ",
     "time_sync": "Đồng bộ giờ",
