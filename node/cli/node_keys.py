@@ -75,6 +75,9 @@ def rotate(
     sealing: Annotated[bool, typer.Option("--sealing", help="Chỉ khóa mở.")] = False,
     tls: Annotated[bool, typer.Option("--tls", help="Chỉ chứng thư TLS, như truc node certificate.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Làm khóa mới dù khóa đang dùng chưa cũ.")] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Khóa cũ bị lộ: làm khóa mới và bỏ ngay khóa cũ khỏi danh bạ, không chờ.")
+    ] = False,
     overlap: Annotated[
         float, typer.Option("--overlap", help="Khóa mới bắt đầu sau khi công bố bao nhiêu giờ.", metavar="HOURS", min=0)
     ] = 24.0,
@@ -93,7 +96,15 @@ def rotate(
     place = homes.Home(home)
     place.require_real()
     chosen = [kind for kind, wanted in ((SIGNING, signing), (SEALING, sealing), (TLS, tls)) if wanted] or KINDS
-    turns = turn(place, place.settings(), now_ms(), chosen, even_early=new, overlap_ms=round(overlap * 60 * MINUTE_MS))
+    turns = turn(
+        place,
+        place.settings(),
+        now_ms(),
+        chosen,
+        even_early=new,
+        revoke=revoke,
+        overlap_ms=round(overlap * 60 * MINUTE_MS),
+    )
     waits = any(one.state in (PREPARED, WAITING) for one in turns)
     if out is not None and waits:
         write_file(out, sign_zone(place, now_ms())[0])

@@ -11,7 +11,7 @@ It is made in a hidden folder beside its place and then renamed: there is a whol
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -206,10 +206,13 @@ def _write_zone(part: Home, entry: NodeEntry, prefixes: Iterable[Code], now_ms: 
     write_file(part.join_request, create_join_request(part.zone, entry, list(prefixes), now_ms))
 
 
-def describe_anew(place: Home, now_ms: int, *, overlap_ms: int = key_times.OVERLAP_MS) -> bool:
+def describe_anew(
+    place: Home, now_ms: int, *, overlap_ms: int = key_times.OVERLAP_MS, revoke: Collection[str] = ()
+) -> bool:
     """Bring the zone's description of the node up to date with node.toml and keys/; return whether anything changed.
 
-    A new signing or sealing key begins after the overlap (key_times.py). Raises what reading settings, keys, zone and directory raises.
+    A new signing or sealing key begins after the overlap; of the kinds in `revoke` only the newest is listed (key_times.py). Raises what
+    reading settings, keys, zone and directory raises.
     """
     from node.directory.trust.trust import TrustedFolder
     from node.seal import next_tls
@@ -228,9 +231,17 @@ def describe_anew(place: Home, now_ms: int, *, overlap_ms: int = key_times.OVERL
         mesh_address=settings.mesh.advertise,
         tls_certificates=tuple(load_tls(folder, passphrase).certificate_der for folder in next_tls.folders(place.keys)),
         signing_keys=key_times.listed(
-            before.signing_keys, signing, held.signing, now_ms, overlap_ms=overlap_ms, keep_ms=keep_ms
+            before.signing_keys,
+            signing,
+            held.signing,
+            now_ms,
+            overlap_ms=overlap_ms,
+            keep_ms=keep_ms,
+            revoke="signing" in revoke,
         ),
-        sealing_keys=key_times.listed(before.sealing_keys, sealing, held.sealing, now_ms, overlap_ms=overlap_ms),
+        sealing_keys=key_times.listed(
+            before.sealing_keys, sealing, held.sealing, now_ms, overlap_ms=overlap_ms, revoke="sealing" in revoke
+        ),
     )
     if now != before:
         with place.editing_zone() as zone:

@@ -5,11 +5,14 @@
     published   the directory names it: its times are fixed. From its beginning on the node signs with it, and others seal for it
     ended       a grace after the next one has begun. A signing key is listed on for as long as what it has signed may be asked for
 
+A key that others may have got hold of is revoked instead: the zone lists only the new one, which begins at once, and what the old one has
+signed is good no more as soon as that is published (and signed anew: flow/send/resigning.py).
+
 The private half of a signing key goes when it is listed no more. That of a sealing key stays: headers and bodies in the store are locked
 with it. If the directory names no key whose private half is there (a damaged file), the newest one begins at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from node.model.directory import PublicKey
 from node.model.envelope import SUITE
@@ -36,15 +39,20 @@ def listed(
     *,
     overlap_ms: int = OVERLAP_MS,
     keep_ms: int = GRACE_MS,
+    revoke: bool = False,
 ) -> tuple[PublicKey, ...]:
     """Return how a node's keys of one kind are to be listed, the newest first.
 
     `said`: as the zone lists them; `published`: as the directory does; `held`: raw public keys of the files, the newest first.
+    `revoke`: list nothing but the newest, if others have not been told of it yet.
     """
-    known = {key.raw: key for key in (*published, *said)}
-    newest = _newest(known.get(held[0]), held, published, now_ms, overlap_ms)
+    # The zone's own word comes first: what it lists no more (revoked, ended long ago) must not come back from the directory.
+    known = {key.raw: key for key in said or published}
+    newest = _newest(known, held, published, now_ms, overlap_ms, revoke=revoke)
     told = {key.raw: key.valid_to_ms for key in published}
     is_pending = newest.raw not in told
+    if revoke and is_pending:
+        return (newest,)
     older = [key for key in known.values() if key.raw != newest.raw and (key in published or key.raw in held)]
     older.sort(key=lambda key: key.valid_from_ms, reverse=True)
     ends_ms = max(newest.valid_from_ms, now_ms) + GRACE_MS
@@ -59,14 +67,22 @@ def listed(
 
 
 def _newest(
-    known: PublicKey | None, held: Sequence[bytes], published: Sequence[PublicKey], now_ms: int, overlap_ms: int
+    known: Mapping[bytes, PublicKey],
+    held: Sequence[bytes],
+    published: Sequence[PublicKey],
+    now_ms: int,
+    overlap_ms: int,
+    *,
+    revoke: bool,
 ) -> PublicKey:
     """Return the newest key with its beginning: as it stands, if others have been told or nobody knows the node yet."""
-    raws = {key.raw for key in published}
+    raws, before = {key.raw for key in published}, known.get(held[0])
     if not raws or held[0] in raws:
-        return known or PublicKey(held[0], SUITE)
-    if not raws.intersection(held):
-        return PublicKey(held[0], SUITE, now_ms)
-    if known is not None and known.valid_from_ms > now_ms:
-        return known
+        return before or PublicKey(held[0], SUITE)
+    goes_on = raws.intersection(held) & set(known)
+    if revoke or not goes_on:
+        # Nothing else is there to sign with meanwhile.
+        return before if before is not None and before.valid_from_ms <= now_ms else PublicKey(held[0], SUITE, now_ms)
+    if before is not None and before.valid_from_ms > now_ms:
+        return before
     return PublicKey(held[0], SUITE, now_ms + overlap_ms)

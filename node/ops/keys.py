@@ -87,23 +87,27 @@ def rotate(
     kinds: Collection[str] = KINDS,
     *,
     even_early: bool = False,
+    revoke: bool = False,
     overlap_ms: int = key_times.OVERLAP_MS,
 ) -> list[Turn]:
-    """Go a step with each kind of key; return where each is. Raises as `renew`."""
+    """Go a step with each kind of key; return where each is. Raises as `renew`.
+
+    `revoke`: the old signing and sealing keys are listed no more from the next publication on; a new TLS certificate needs its start.
+    """
     turns = []
     for kind in (kind for kind in (SIGNING, SEALING) if kind in kinds):
-        state = _step(place, settings, kind, at_ms, even_early=even_early)
-        describe_anew(place, at_ms, overlap_ms=overlap_ms)
+        state = _step(place, settings, kind, at_ms, even_early=even_early, revoke=revoke)
+        describe_anew(place, at_ms, overlap_ms=overlap_ms, revoke=(kind,) if revoke else ())
         newest = max(_of_kind(described(place), kind), key=lambda key: key.valid_from_ms)
         turns.append(Turn(kind, state, newest.valid_from_ms))
     if SIGNING in kinds:
         _remove_forgotten(place, settings)
     if TLS in kinds:
-        turns.append(Turn(TLS, *renew(place, settings, at_ms, even_early=even_early)))
+        turns.append(Turn(TLS, *renew(place, settings, at_ms, even_early=even_early or revoke)))
     return turns
 
 
-def _step(place: Home, settings: Settings, kind: str, at_ms: int, *, even_early: bool) -> str:
+def _step(place: Home, settings: Settings, kind: str, at_ms: int, *, even_early: bool, revoke: bool) -> str:
     passphrase = passphrase_of(settings)
     held = load_keys(place.keys, settings.node_id, passphrase).public_keys()
     newest = (held.signing if kind == SIGNING else held.sealing)[0]
@@ -111,11 +115,12 @@ def _step(place: Home, settings: Settings, kind: str, at_ms: int, *, even_early:
     published = next((key for key in _of_kind(entry, kind) if key.raw == newest), None) if entry else None
     if published is None:
         return WAITING
-    if published.valid_from_ms > at_ms:
+    # Others have been told how the old key goes on until the new one begins: to take that back, there must be yet another.
+    if published.valid_from_ms > at_ms and not revoke:
         return SCHEDULED
     file = (newest_signing_file if kind == SIGNING else newest_sealing_file)(place.keys)
     began_ms = published.valid_from_ms or file.stat().st_mtime_ns // 1_000_000
-    if not even_early and at_ms - began_ms <= key_times.TURN_AFTER_MS:
+    if not (even_early or revoke) and at_ms - began_ms <= key_times.TURN_AFTER_MS:
         return CURRENT
     (add_signing_key if kind == SIGNING else add_sealing_key)(place.keys, passphrase)
     return PREPARED

@@ -254,3 +254,15 @@ def test_rotating_writes_what_goes_to_the_authority_and_tells_people(truc: Truc,
     assert truc("authority", "publish", admitted.authority).code == 0
     assert truc("node", "update", admitted.home, admitted.authority / "public").code == 0
     assert turns(truc, admitted.home) == {"signing": "scheduled", "sealing": "scheduled", "tls": "ready"}
+
+
+def test_a_key_that_is_not_secret_any_more_is_gone_with_the_next_publication(truc: Truc, admitted: Admitted) -> None:
+    home = admitted.home
+    [old] = TrustedFolder(home / "directory").load().nodes["h37"].signing_keys
+    assert turns(truc, home, "--signing", "--revoke") == {"signing": "prepared"}
+    publish(truc, admitted)
+    [new] = TrustedFolder(home / "directory").load().nodes["h37"].signing_keys
+    assert new.raw != old.raw
+    assert truc("doctor", home, "--json").document
+    assert turns(truc, home, "--signing") == {"signing": "current"}
+    assert [path.name for path in (home / "keys").glob("sign*.pem")] == ["sign-0002.pem"]

@@ -58,6 +58,18 @@ def test_a_zone_that_was_lost_learns_the_times_from_the_directory() -> None:
     assert listing([], both, [B, A]) == both
 
 
+def test_a_revoked_key_is_gone_at_once_and_stays_away() -> None:
+    gone = [key(B, NOW)]
+    assert list(listed([key(A)], [key(A)], [B, A], NOW, revoke=True)) == gone
+    assert listing(gone, [key(A)], [B, A], NOW + 5 * DAY_MS) == gone, "however late it is published"
+    assert listing(gone, gone, [B, A], NOW + 5) == gone
+    waiting = listing([key(A)], [key(A)], [B, A])
+    assert list(listed(waiting, [key(A)], [B, A], NOW + 5, revoke=True)) == [key(B, NOW + 5)], (
+        "one that waited begins now"
+    )
+    assert list(listed([key(A)], [key(A)], [A], NOW, revoke=True)) == [key(A)], "there must be a new one first"
+
+
 def test_a_key_in_place_of_a_damaged_one_begins_at_once() -> None:
     assert listing([key(A)], [key(A)], [B]) == [key(B, NOW), key(A, 0, NOW + GRACE_MS)]
 
