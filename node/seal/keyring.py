@@ -58,6 +58,15 @@ class PublicKeys(NamedTuple):
     sealing: tuple[bytes, ...]
 
 
+class _Choice(NamedTuple):
+    """The key that signs by an entry of the directory, from one time until another."""
+
+    entry: NodeEntry | None
+    from_ms: int
+    until_ms: int
+    key_id: bytes
+
+
 class Keyring:
     """The port Keys over keys in memory."""
 
@@ -70,6 +79,7 @@ class Keyring:
         self._node_id = node_id
         self._sign_keys = {key_id_of(key.public_key().public_bytes_raw()): key for key in sign_keys}
         self._seal_keys = {key_id_of(key.public_key().public_bytes_raw()): key for key in seal_keys}
+        self._choice: _Choice | None = None
         self._own_entry: Callable[[], NodeEntry | None] = lambda: None
         self._now_ms: Callable[[], int] = lambda: 0
 
@@ -103,6 +113,7 @@ class Keyring:
         assert other.node_id == self._node_id
         self._sign_keys = other._sign_keys | self._sign_keys
         self._seal_keys = other._seal_keys | self._seal_keys
+        self._choice = None
 
     @property
     def node_id(self) -> str:
@@ -117,9 +128,18 @@ class Keyring:
     @property
     def signing_key_id(self) -> bytes:
         """The name of the key that signs now."""
-        entry = self._own_entry()
-        chosen = key_to_sign_with(entry, self._sign_keys, self._now_ms()) if entry is not None else None
-        return chosen or list(self._sign_keys)[-1]
+        entry, now_ms = self._own_entry(), self._now_ms()
+        choice = self._choice
+        if choice is None or choice.entry is not entry or not choice.from_ms <= now_ms < choice.until_ms:
+            choice = self._choice = self._choose(entry, now_ms)
+        return choice.key_id
+
+    def _choose(self, entry: NodeEntry | None, now_ms: int) -> "_Choice":
+        """Choose the key that signs. It is asked for with every packet, so the choice is kept until a key begins or ends."""
+        chosen = key_to_sign_with(entry, self._sign_keys, now_ms) if entry is not None else None
+        named = entry.signing_keys if entry is not None else ()
+        turns = [at_ms for key in named for at_ms in (key.valid_from_ms, key.valid_to_ms + 1) if at_ms > now_ms]
+        return _Choice(entry, now_ms, min(turns, default=1 << 63), chosen or list(self._sign_keys)[-1])
 
     def sign(self, label: bytes, statements: Sequence[bytes]) -> list[Signature]:
         """Sign 1 to 4,096 statements with one private-key operation; signatures in order."""
