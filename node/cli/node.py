@@ -213,6 +213,9 @@ def show(home: Home, as_json: Json = False) -> None:
     tell(as_json, document, lambda: [_show_node(document), _admission(directory, settings), *_show_nodes(directory)])
 
 
+keys_app = typer.Typer(cls=Noun, no_args_is_help=True)
+keys_app.command(cls=HomeCommand)(node_keys.rotate)
+app.add_typer(keys_app, name="keys", help="Khóa của nút: đổi không gián đoạn.")
 app.command(cls=HomeCommand)(node_keys.certificate)
 app.command(cls=HomeAndPathCommand)(node_keys.passphrase)
 app.command("accept-rollback", cls=HomeCommand)(node_rollback.accept_rollback)

@@ -1,4 +1,4 @@
-"""truc node certificate and passphrase: what becomes of a node's key files after its first day (node/ops/keys.py)."""
+"""truc node certificate, keys rotate and passphrase: what becomes of a node's key files after its first day (node/ops/keys.py)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,12 +8,15 @@ import typer
 from node.cli.command import Home, Json, now_ms
 from node.cli.output import WARNING, line, mark, next_steps, tell, text
 from node.errors import Broken
+from node.model.policy import MINUTE_MS
 from node.model.reason import Reason
 from node.ops import home as homes
 from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from node.ops.keys import Turn
 
 
 def certificate(
@@ -64,6 +67,76 @@ def _told(home: Path, state: str, expire_at_ms: int) -> "list[RenderableType]":
             ]
         ),
     ]
+
+
+def rotate(
+    home: Home,
+    signing: Annotated[bool, typer.Option("--signing", help="Chỉ khóa ký.")] = False,
+    sealing: Annotated[bool, typer.Option("--sealing", help="Chỉ khóa mở.")] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="Chỉ chứng thư TLS, như truc node certificate.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Làm khóa mới dù khóa đang dùng chưa cũ.")] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Khóa cũ bị lộ: làm khóa mới và bỏ ngay khóa cũ khỏi danh bạ, không chờ.")
+    ] = False,
+    overlap: Annotated[
+        float, typer.Option("--overlap", help="Khóa mới bắt đầu sau khi công bố bao nhiêu giờ.", metavar="HOURS", min=0)
+    ] = 24.0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Nếu có khóa chờ công bố: ký vùng và ghi tệp vào đây.", metavar="FILE"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Đổi khóa của nút, mỗi lần một bước: làm khóa mới, công bố, tới giờ thì dùng. Chạy theo lịch hoặc gõ lại lúc nào cũng được."""
+    from node.directory.files import write_file
+    from node.ops.keys import KINDS, PREPARED, SEALING, SIGNING, TLS, WAITING
+    from node.ops.keys import rotate as turn
+    from node.ops.zone import sign_zone
+
+    place = homes.Home(home)
+    place.require_real()
+    chosen = [kind for kind, wanted in ((SIGNING, signing), (SEALING, sealing), (TLS, tls)) if wanted] or KINDS
+    turns = turn(
+        place,
+        place.settings(),
+        now_ms(),
+        chosen,
+        even_early=new,
+        revoke=revoke,
+        overlap_ms=round(overlap * 60 * MINUTE_MS),
+    )
+    waits = any(one.state in (PREPARED, WAITING) for one in turns)
+    if out is not None and waits:
+        write_file(out, sign_zone(place, now_ms())[0])
+    document = {
+        "home": str(home),
+        "keys": [{"kind": one.kind, "state": one.state, "at_ms": one.at_ms} for one in turns],
+        "file": str(out) if out is not None and waits else None,
+    }
+    tell(as_json, document, lambda: _turns_told(home, turns, out if waits else None, waits=waits))
+
+
+def _turns_told(home: Path, turns: "list[Turn]", file: Path | None, *, waits: bool) -> "list[RenderableType]":
+    from node.ops.keys import READY, TLS
+
+    titles = {"signing": "Khóa ký", "sealing": "Khóa mở", "tls": "Chứng thư TLS"}
+    states = {
+        "current": "đang dùng, chưa cần đổi",
+        "prepared": "đã làm khóa mới, chờ công bố",
+        "waiting": "khóa mới chờ công bố",
+        "scheduled": "khóa mới đã công bố, tới giờ nút tự dùng",
+        "ready": "chứng thư mới đã công bố, nút dùng từ lần chạy tới",
+    }
+    said: list[RenderableType] = []
+    for one in turns:
+        when = f"{'đến' if one.kind == TLS else 'từ'} {vietnamese.when(one.at_ms)}" if one.at_ms else ""
+        said.append(line(mark(True), f" {titles[one.kind]}: {states[one.state]}{', ' + when if when else ''}."))
+    steps = [("Gửi tệp này cho cơ quan vận hành danh bạ:", str(file))] if file else []
+    if waits and file is None:
+        steps = [("Công bố, gửi tệp cho cơ quan vận hành danh bạ:", f"truc unit publish {home} -o TỆP")]
+    if any(one.state == READY for one in turns):
+        steps += [("Chạy lại nút:", "systemctl restart truc")]
+    return [*said, *([next_steps(steps)] if steps else [])]
 
 
 def passphrase(

@@ -7,7 +7,7 @@ import typer
 
 from node.cli import vxp as bridge
 from node.cli import webhook
-from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes
+from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes, now_ms
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.model.code import parse_code
 from node.ops.home import Home as Place
@@ -39,7 +39,7 @@ def add(
     units = codes(unit)
     unknown = units_not_listed(place, units)
     connect(place, name, units, path, address)
-    granted = grant(place, name) if vxp else None
+    granted = grant(place, name, now_ms()) if vxp else None
     document = {"system": name, "units": sorted(str(code) for code in units), "credential": str(path)}
     tell(
         as_json,
@@ -100,7 +100,7 @@ def vxp(home: Home, name: Name, as_json: Json = False) -> None:
     """Cấp secret mới cho cầu VXP cho một hệ thống đã nối; secret cũ hết hiệu lực ngay."""
     from node.ops.connect import grant
 
-    granted = grant(Place(home), name)
+    granted = grant(Place(home), name, now_ms())
     tell(
         as_json,
         {"system": name, "vxp": granted},

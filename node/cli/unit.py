@@ -138,7 +138,7 @@ def publish(
     from node.ops.zone import sign_zone
 
     place = Place(home)
-    described_anew = describe_anew(place)
+    described_anew = describe_anew(place, now_ms())
     update, version, units = sign_zone(place, now_ms())
     aliases = len(place.zone_editor().aliases())
     path = out or home / f"zone-update-{version:04}.truc"

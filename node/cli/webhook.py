@@ -15,7 +15,7 @@ from node.errors import Fault, Rejected
 from node.model.reason import Reason
 from node.model.webhook import HookView
 from node.ops.home import Home as Place
-from node.ops.home import keys_of
+from node.ops.home import keys_of, sealing_key_in_use
 from node.wording import vietnamese
 from node.wording.plain import plain
 
@@ -44,7 +44,7 @@ def set_address(
     """Đặt địa chỉ nhận báo tin của một hệ thống, hoặc báo lại sau khi đã ngừng. Secret chỉ hiện một lần."""
     place = Place(home)
     keys = keys_of(place)
-    public_key = keys.public_keys().sealing[0]
+    public_key = sealing_key_in_use(place, keys, now_ms())
     secret = _files(place).set(name, url, ca, now_ms(), public_key, new_secret=new_secret)
     tell(
         as_json,

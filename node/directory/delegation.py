@@ -1,15 +1,21 @@
 """Delegations of TUF, which are the grants: how the authority's `targets` says who may sign what, and how it is read again.
 
-One delegated role per node, terminating, threshold 1, with exact paths (no patterns), the granted roles in `truc_roles`.
+One delegated role per node, terminating, threshold 1, with exact paths (no patterns), the granted roles in `truc_roles`. Since when a
+prefix is held, which were held before, and opaque codes stand in fields of our own (layout.py), which older versions pass over: more
+paths they would refuse.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from node.directory.grant import Grant
-from node.directory.layout import ROLES_FIELD, check_node_id, node_target
+from node.directory.layout import FORMER_FIELD, LEAVES_FIELD, ROLES_FIELD, SINCE_FIELD, check_node_id, node_target
 from node.directory.rules import refuse
 from node.directory.tufapi import DelegatedRole, Delegations, Key, Targets
 from node.errors import Rejected
-from node.model.code import Code, parse_code
-from node.model.directory import Role
+from node.model.code import Code, parse_code, parse_leaf
+from node.model.directory import Holding, Role
 
 _ZONE = "zones/"
 _ROLE_NAMES = {role: role.name.lower() for role in Role}
@@ -19,7 +25,8 @@ def delegate(targets: Targets, grant: Grant, key: Key) -> None:
     """Write a grant into `targets`, in place of an older one for the same node; `key` is the node's zone key."""
     withdraw(targets, grant.node_id)
     names = sorted(_ROLE_NAMES[role] for role in grant.roles)
-    role = DelegatedRole(grant.node_id, [], 1, True, grant.targets(), None, {ROLES_FIELD: names})
+    fields = {ROLES_FIELD: names, **_remembered(grant)}
+    role = DelegatedRole(grant.node_id, [], 1, True, grant.targets(), None, fields)
     _roles(targets)[grant.node_id] = role
     targets.add_key(key, grant.node_id)
 
@@ -49,7 +56,7 @@ def grants_of(targets: Targets) -> list[Grant]:
     grants = [_grant(role) for role in targets.delegations.roles.values()]
     holders: dict[Code, str] = {}
     for grant in grants:
-        for prefix in grant.prefixes:
+        for prefix in (*grant.prefixes, *grant.leaves):
             if prefix in holders:
                 refuse("targets", f"prefix {prefix} is granted to {holders[prefix]} and to {grant.node_id}")
             holders[prefix] = grant.node_id
@@ -73,7 +80,40 @@ def _grant(role: DelegatedRole) -> Grant:
         refuse("targets", f"the delegation to {node_id} does not name one key")
     # A role that this version does not know grants nothing that this version could use.
     names = role.unrecognized_fields.get(ROLES_FIELD, [])
-    return Grant(node_id, prefixes, frozenset(known for known, name in _ROLE_NAMES.items() if name in names))
+    roles = frozenset(known for known, name in _ROLE_NAMES.items() if name in names)
+    try:
+        return _with_remembered(Grant(node_id, prefixes, roles), role.unrecognized_fields)
+    except (Rejected, KeyError, TypeError, ValueError, AttributeError) as error:
+        refuse("targets", f"the delegation to {node_id} remembers what cannot be read: {error}")
+
+
+def _remembered(grant: Grant) -> dict[str, Any]:
+    """Return the fields of a grant besides paths and roles; none that would be empty."""
+    former = [{"prefix": one.prefix.text, "from_ms": one.from_ms, "until_ms": one.until_ms} for one in grant.former]
+    fields = {
+        SINCE_FIELD: {code.text: at_ms for code, at_ms in grant.since.items()},
+        FORMER_FIELD: former,
+        LEAVES_FIELD: [leaf.text for leaf in grant.leaves],
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _with_remembered(grant: Grant, fields: Mapping[str, Any]) -> Grant:
+    leaves = tuple(parse_leaf(text) for text in fields.get(LEAVES_FIELD, []))
+    since = {_held(text): int(at_ms) for text, at_ms in fields.get(SINCE_FIELD, {}).items()}
+    former = tuple(
+        Holding(_held(one["prefix"]), grant.node_id, int(one["from_ms"]), int(one["until_ms"]))
+        for one in fields.get(FORMER_FIELD, [])
+    )
+    return replace(grant, leaves=leaves, since=since, former=former)
+
+
+def _held(text: str) -> Code:
+    """Read the code of a prefix or of a leaf. Raises Rejected(CODE_MALFORMED)."""
+    try:
+        return parse_leaf(text)
+    except Rejected:
+        return parse_code(text)
 
 
 def _prefix(path: str) -> Code:

@@ -30,11 +30,23 @@ ROOT_BYTES_MAX = 500 * 1024
 """While nothing signed says how long they are; python-tuf has the same bounds."""
 UNITS_PER_ZONE_MAX = 250_000
 ALIASES_PER_ZONE_MAX = 250_000
+LEAVES_PER_NODE_MAX = 20_000
+ADDRESSES_MAX = 8
 
 SIGNED_TIME_FIELD = "truc_signed_time_ms"
 """In timestamp: when it was signed, milliseconds since 1970 UTC. TUF itself only knows when it expires."""
 ROLES_FIELD = "truc_roles"
 """In a delegation: the roles that the authority grants, e.g. ["relay"]."""
+SINCE_FIELD = "truc_since"
+"""In a delegation: since when the node holds a prefix or leaf, milliseconds since 1970 UTC by code; one that is missing: always."""
+FORMER_FIELD = "truc_former"
+"""In a delegation: prefixes that the node held before, a list of {"prefix", "from_ms", "until_ms"}."""
+LEAVES_FIELD = "truc_leaves"
+"""In a delegation: the opaque codes whose units the node may list in its own file."""
+FORMER_DAYS = 500
+"""How long the authority remembers who held a prefix: longer than any statement from then is judged by it (model/statement.py)."""
+CONSENT_LABEL = b"truc prefix consent\0"
+"""Stands before what a holder's consent signs (directory.proto, SignedConsent)."""
 NAME_FIELD = "truc_name"
 """In root: the authority's name for people."""
 

@@ -13,14 +13,16 @@ from google.protobuf.message import DecodeError
 
 from node.directory.grant import cut_off_by
 from node.directory.layout import (
+    ADDRESSES_MAX,
     ALIASES_PER_ZONE_MAX,
+    LEAVES_PER_NODE_MAX,
     UNITS_PER_ZONE_MAX,
     check_node_id,
     node_target,
     zone_target,
 )
 from node.errors import Broken, Rejected
-from node.model.code import Code, parse_code
+from node.model.code import Code, parse_code, parse_leaf
 from node.model.directory import Alias, Unit
 from node.model.reason import Reason
 from node.wire.truc.v1 import directory_pb2 as pb
@@ -61,9 +63,13 @@ def check_node_file(data: bytes, node_id: str) -> pb.NodeFile:
         refuse(where, "name has characters that nobody sees")
     _check_address(where, file.mesh_address)
     _check_relays(where, node_id, list(file.via_relays))
+    _check_further_addresses(where, file)
     _check_certificates(where, list(file.tls_certificates))
     _check_keys(where, "signing key", list(file.signing_keys))
     _check_keys(where, "sealing key", list(file.sealing_keys))
+    if len(file.leaves) > LEAVES_PER_NODE_MAX:
+        refuse(where, f"{len(file.leaves)} units with opaque codes, at most {LEAVES_PER_NODE_MAX}")
+    _check_order(where, "unit", (_check_leaf(where, unit) for unit in file.leaves))
     return file
 
 
@@ -176,6 +182,20 @@ def _check_unit(where: str, prefix: str, unit: pb.Unit) -> str:
     return code
 
 
+def _check_leaf(where: str, unit: pb.Unit) -> str:
+    try:
+        code = parse_leaf(unit.code).text
+    except Rejected as error:
+        raise Broken(Reason.DIRECTORY_INVALID, f"{where}: {error.detail}") from error
+    if code != unit.code:
+        refuse(where, f"code {unit.code!r} is not in its canonical form {code}")
+    _check_name(where, f"name of {code}", unit.name)
+    for short_name in unit.short_names:
+        _check_name(where, f"short name of {code}", short_name)
+    _check_validity(where, code, unit.valid_from_ms, unit.valid_to_ms)
+    return code
+
+
 def _check_alias(where: str, prefix: str, alias: pb.Alias) -> str:
     code = _check_own_code(where, prefix, "alias", alias.code)
     if _check_code(where, alias.unit) == code:
@@ -228,6 +248,14 @@ def _check_relays(where: str, node_id: str, relays: list[str]) -> None:
             check_node_id(relay)
         except Broken as fault:
             refuse(where, f"via_relays: {fault.detail}")
+
+
+def _check_further_addresses(where: str, file: pb.NodeFile) -> None:
+    further = list(file.further_addresses)
+    if further and (not file.mesh_address or len(further) >= ADDRESSES_MAX or not all(further)):
+        refuse(where, f"{len(further)} further addresses: they follow a first one, {ADDRESSES_MAX} in all, none empty")
+    for address in further:
+        _check_address(where, address)
 
 
 def _check_certificates(where: str, certificates: list[bytes]) -> None:

@@ -22,6 +22,8 @@ def node_entry(file: pb.NodeFile, roles: frozenset[Role]) -> NodeEntry:
         signing_keys=tuple(_key(key) for key in file.signing_keys),
         sealing_keys=tuple(_key(key) for key in file.sealing_keys),
         roles=roles,
+        further_addresses=tuple(file.further_addresses),
+        leaves=tuple(unit(message) for message in file.leaves),
     )
 
 
@@ -35,6 +37,8 @@ def node_file(entry: NodeEntry) -> pb.NodeFile:
         tls_certificates=entry.tls_certificates,
         signing_keys=[_key_message(key) for key in entry.signing_keys],
         sealing_keys=[_key_message(key) for key in entry.sealing_keys],
+        further_addresses=entry.further_addresses,
+        leaves=[unit_message(word) for word in sorted(entry.leaves, key=lambda word: word.code)],
     )
 
 

@@ -5,7 +5,7 @@ client along, and only trust/verify.py needs it.
 """
 
 from securesystemslib.exceptions import Error as SslibError
-from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
+from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey  # type: ignore[attr-defined]
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -41,6 +41,7 @@ __all__ = [
     "RepositoryError",
     "Root",
     "SSlibKey",
+    "Signature",
     "Snapshot",
     "SslibError",
     "TargetFile",

@@ -21,6 +21,8 @@ CODE_CHARACTERS_MAX = 35
 
 _NEW = re.compile(r"[A-Z][0-9]{2}(\.[0-9A-Z]+)*")
 _OLD = re.compile(r"([0-9]{3}\.)?[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
+_LEAF = re.compile(r"Z[0-9]{2}[0-9A-Z]{1,32}|[0-9]{10,13}")
+"""Registration numbers have 10 digits, 12 or, with a branch, 13."""
 _OLD_WIDTHS = (2, 2, 3)
 """Digits of levels 2, 3 and 4 in the older form."""
 
@@ -71,6 +73,17 @@ def parse_code(text: str) -> Code:
     if code is None:
         raise Rejected(Reason.CODE_MALFORMED, f"not an identifier code: {text[:60]!r}")
     return code
+
+
+def parse_leaf(text: str) -> Code:
+    """Read an opaque code (domain.md 14.3): one label, which is nobody's prefix and has none. Raises Rejected(CODE_MALFORMED).
+
+    Z with two digits and up to 32 letters and digits, for organisations outside the State; or an enterprise's registration number.
+    """
+    written = text.strip().upper()
+    if not (written.isascii() and _LEAF.fullmatch(written)):
+        raise Rejected(Reason.CODE_MALFORMED, f"not an opaque identifier code: {text[:60]!r}")
+    return Code((written,))
 
 
 @lru_cache(maxsize=65_536)

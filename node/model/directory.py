@@ -6,9 +6,12 @@ the node that holds H49. A snapshot never changes; a newer one replaces it whole
 An alias is another code by which a unit is reached for a time (decision 0010). It stands in the zone of its own code, so only the
 holder of a code can give it away; the unit may be in any zone. `Directory.resolve` takes one step and only to an open unit, so a code
 that is no open unit's, and leads to none, stays what it is.
+
+Prefixes go from one node to another. Who held which one when, the authority signs (decision 0014), so that what a node has signed in
+its time stays good: `Directory.speaks_for`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -57,7 +60,10 @@ class CertificateNames(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeEntry:
-    """One node as the directory describes it. `mesh_address` is "host:port" or empty if nobody can dial it."""
+    """One node as the directory describes it. `mesh_address` is "host:port" or empty if nobody can dial it.
+
+    `leaves` are its units with opaque codes, as it lists them; those that it was granted are zones of their own in the Directory.
+    """
 
     node_id: str
     name: str
@@ -67,6 +73,13 @@ class NodeEntry:
     signing_keys: tuple[PublicKey, ...]
     sealing_keys: tuple[PublicKey, ...]
     roles: frozenset[Role] = frozenset()
+    further_addresses: tuple[str, ...] = ()
+    leaves: tuple["Unit", ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses, in the order in which they are to be tried."""
+        return (self.mesh_address, *self.further_addresses) if self.mesh_address else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +130,20 @@ class Zone:
     node_id: str
     units: Mapping[str, Unit]
     aliases: Mapping[str, Alias] = field(default_factory=dict)
+    held_from_ms: int = 0
+    """Since when the node holds the prefix, milliseconds since 1970 UTC; 0: always has."""
+    is_leaf: bool = False
+    """True of an opaque code, which has a zone of its own and is nobody's prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A time in which a node held a prefix, and does no more: from, until in milliseconds since 1970 UTC; `from_ms` 0: always had."""
+
+    prefix: Code
+    node_id: str
+    from_ms: int
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +156,8 @@ class Directory:
     zones: dict[Code, Zone]
     certificates: dict[bytes, str] = field(default_factory=dict)
     """DER of a TLS certificate -> id of the node that may present it."""
+    former: Mapping[Code, tuple[Holding, ...]] = field(default_factory=dict)
+    """Who held a prefix before, as far as it is still a node."""
     _found: dict[Code, Zone | None] = field(default_factory=dict, init=False, compare=False, repr=False)
     """Answers given before: a snapshot never changes, and each packet asks several times for the same few units."""
 
@@ -149,6 +178,25 @@ class Directory:
             if zone is not None:
                 return zone
         return None
+
+    def holder_at(self, code: Code, at_ms: int) -> str | None:
+        """Return the node that served a code at some time: by the longest prefix that somebody held then. None if nobody did."""
+        for length in range(len(code.labels), 0, -1):
+            prefix = Code(code.labels[:length])
+            zone = self.zones.get(prefix)
+            if zone is not None and zone.held_from_ms <= at_ms:
+                return zone.node_id
+            for held in self.former.get(prefix, ()):
+                if is_within(at_ms, held.from_ms, held.until_ms):
+                    return held.node_id
+        return None
+
+    def speaks_for(self, node_id: str, code: Code, times_ms: Iterable[int]) -> bool:
+        """Tell whether a node serves a code now, or did at one of these times (model/statement.py)."""
+        zone = self.zone_of(code)
+        if zone is not None and zone.node_id == node_id:
+            return True
+        return any(self.holder_at(code, at_ms) == node_id for at_ms in times_ms)
 
     def unit(self, code: Code) -> Unit | None:
         """Return the unit of that code, or None if no zone lists it."""
@@ -187,8 +235,8 @@ class Directory:
         return found
 
     def prefixes_of(self, node_id: str) -> list[Code]:
-        """Return the prefixes that a node serves, in order."""
-        return sorted(prefix for prefix, zone in self.zones.items() if zone.node_id == node_id)
+        """Return the prefixes that a node serves, in order; opaque codes are none."""
+        return sorted(prefix for prefix, zone in self.zones.items() if zone.node_id == node_id and not zone.is_leaf)
 
     def certificates_of(self, node_id: str) -> tuple[bytes, ...]:
         """Return the TLS certificates (DER) by which a node is known; none if it is not admitted."""
@@ -207,7 +255,13 @@ class Directory:
 EMPTY = Directory(version=0, signed_time_ms=0, nodes={}, zones={})
 
 
-def directory_of(version: int, signed_time_ms: int, nodes: list[NodeEntry], zones: list[Zone]) -> Directory:
-    """Put a snapshot together, with its index of certificates."""
+def directory_of(
+    version: int, signed_time_ms: int, nodes: list[NodeEntry], zones: list[Zone], former: Iterable[Holding] = ()
+) -> Directory:
+    """Put a snapshot together, with its indexes."""
     certificates = {der: n.node_id for n in nodes for der in n.tls_certificates}
-    return Directory(version, signed_time_ms, {n.node_id: n for n in nodes}, {z.prefix: z for z in zones}, certificates)
+    held: dict[Code, tuple[Holding, ...]] = {}
+    for one in former:
+        held[one.prefix] = (*held.get(one.prefix, ()), one)
+    by_id, by_prefix = {n.node_id: n for n in nodes}, {z.prefix: z for z in zones}
+    return Directory(version, signed_time_ms, by_id, by_prefix, certificates, held)

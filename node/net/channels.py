@@ -68,6 +68,7 @@ class Channels:
         self._identity = identity
         self._lines: dict[tuple[str, Kind], Line] = {}
         self._name_index: dict[str, int] = {}
+        self._address_index: dict[str, int] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -78,21 +79,26 @@ class Channels:
         """
         line = self._lines.get((peer.node_id, kind))
         if line is not None:
-            if line.address == peer.mesh_address and line.certificates == peer.tls_certificates:
+            if line.address in peer.addresses and line.certificates == peer.tls_certificates:
                 return line
-            self.drop(line)
+            self._let_go(line)
         return self._open(peer, kind)
 
     def drop(self, line: Line, *, refused_by_tls: bool = False) -> None:
-        """Let go of a line that failed; the next call opens another.
+        """Let go of a line that failed; the next call opens another, to the peer's next address.
 
-        `refused_by_tls`: if the peer's certificates have different names, the next line expects the next name.
+        `refused_by_tls`: the next line expects the next name of the peer's certificates, and after the last goes to the next address.
         """
         if self._lines.get((line.node_id, line.kind)) is not line:
             return
-        del self._lines[line.node_id, line.kind]
         if refused_by_tls:
             self._name_index[line.node_id] = self._name_index.get(line.node_id, 0) + 1
+        if not refused_by_tls or self._name_index[line.node_id] % len(all_names(line.certificates)) == 0:
+            self._address_index[line.node_id] = self._address_index.get(line.node_id, 0) + 1
+        self._let_go(line)
+
+    def _let_go(self, line: Line) -> None:
+        del self._lines[line.node_id, line.kind]
         task = asyncio.get_running_loop().create_task(line.channel.close(CLOSE_GRACE_S))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -114,12 +120,9 @@ class Channels:
         if not all_names(peer.tls_certificates):
             raise Deferred(Reason.PEER_TLS_FAILED, f"{peer.node_id} has no usable certificate in the directory")
         index = self._name_index.get(peer.node_id, 0)
-        channel = pinned_channel(
-            peer.mesh_address, peer.tls_certificates, self._identity, CHANNEL_OPTIONS, name_index=index
-        )
+        address = peer.addresses[self._address_index.get(peer.node_id, 0) % len(peer.addresses)]
+        channel = pinned_channel(address, peer.tls_certificates, self._identity, CHANNEL_OPTIONS, name_index=index)
         push: Push = channel.unary_unary(PUSH, None, pb.PushResponse.FromString)
-        line = Line(
-            peer.node_id, kind, peer.mesh_address, peer.tls_certificates, channel, MeshServiceStub(channel), push
-        )
+        line = Line(peer.node_id, kind, address, peer.tls_certificates, channel, MeshServiceStub(channel), push)
         self._lines[peer.node_id, kind] = line
         return line

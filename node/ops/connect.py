@@ -8,7 +8,7 @@ from node.config.settings import Settings
 from node.errors import Broken, Denied, Fault
 from node.model.code import Code
 from node.model.reason import Reason
-from node.ops.home import Home, keys_of, office_address
+from node.ops.home import Home, keys_of, office_address, sealing_key_in_use
 from node.seal.files import read_public
 
 PATH = "/vxp"
@@ -43,13 +43,13 @@ def connect(place: Home, name: str, units: list[Code], path: Path, address: str 
         raise
 
 
-def grant(place: Home, name: str) -> dict[str, str]:
+def grant(place: Home, name: str, now_ms: int) -> dict[str, str]:
     """Make a system's VXP secret, in place of any older one; return what goes into its software's settings.
 
     Raises Rejected(NOT_FOUND) if there is no such system, and what reading settings and keys raises.
     """
     settings, keys = place.settings(), keys_of(place)
-    secret = VxpSecrets(place.systems_folder, keys).create(name, keys.public_keys().sealing[0])
+    secret = VxpSecrets(place.systems_folder, keys).create(name, sealing_key_in_use(place, keys, now_ms))
     return {"endpoint": endpoint(settings), "systemid": name, "secret": secret}
 
 

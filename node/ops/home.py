@@ -11,7 +11,7 @@ It is made in a hidden folder beside its place and then renamed: there is a whol
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from node.model.code import Code
 from node.model.directory import NodeEntry, PublicKey
 from node.model.envelope import SUITE
 from node.model.reason import Reason
+from node.ops import key_times
 
 if TYPE_CHECKING:
     from node.access.systems import Systems
@@ -205,25 +206,42 @@ def _write_zone(part: Home, entry: NodeEntry, prefixes: Iterable[Code], now_ms: 
     write_file(part.join_request, create_join_request(part.zone, entry, list(prefixes), now_ms))
 
 
-def describe_anew(place: Home) -> bool:
+def describe_anew(
+    place: Home, now_ms: int, *, overlap_ms: int = key_times.OVERLAP_MS, revoke: Collection[str] = ()
+) -> bool:
     """Bring the zone's description of the node up to date with node.toml and keys/; return whether anything changed.
 
-    Raises what reading settings, keys and zone raises.
+    A new signing or sealing key begins after the overlap; of the kinds in `revoke` only the newest is listed (key_times.py). Raises what
+    reading settings, keys, zone and directory raises.
     """
+    from node.directory.trust.trust import TrustedFolder
     from node.seal import next_tls
     from node.seal.keyring import load_keys
     from node.seal.tls import load_tls
 
     settings, before = place.settings(), described(place)
     passphrase = passphrase_of(settings)
-    public = load_keys(place.keys, settings.node_id, passphrase).public_keys()
+    held = load_keys(place.keys, settings.node_id, passphrase).public_keys()
+    entry = TrustedFolder(place.directory).load().nodes.get(settings.node_id)
+    signing, sealing = (entry.signing_keys, entry.sealing_keys) if entry else ((), ())
+    keep_ms = key_times.keep_signing_ms(settings.policy())
     now = replace(
         before,
         name=settings.name,
         mesh_address=settings.mesh.advertise,
         tls_certificates=tuple(load_tls(folder, passphrase).certificate_der for folder in next_tls.folders(place.keys)),
-        signing_keys=_public_keys(public.signing),
-        sealing_keys=_public_keys(public.sealing),
+        signing_keys=key_times.listed(
+            before.signing_keys,
+            signing,
+            held.signing,
+            now_ms,
+            overlap_ms=overlap_ms,
+            keep_ms=keep_ms,
+            revoke="signing" in revoke,
+        ),
+        sealing_keys=key_times.listed(
+            before.sealing_keys, sealing, held.sealing, now_ms, overlap_ms=overlap_ms, revoke="sealing" in revoke
+        ),
     )
     if now != before:
         with place.editing_zone() as zone:
@@ -255,6 +273,16 @@ def keys_of(place: Home) -> "Keyring":
 
     settings = place.settings()
     return load_keys(place.keys, settings.node_id, passphrase_of(settings))
+
+
+def sealing_key_in_use(place: Home, keys: "Keyring", now_ms: int) -> bytes:
+    """Return the public key for which secrets of this node are sealed: one that the running process has already."""
+    from node.directory.trust.trust import TrustedFolder
+    from node.seal.public import sealing_key_of
+
+    entry, held = TrustedFolder(place.directory).load().nodes.get(keys.node_id), keys.public_keys().sealing
+    used = sealing_key_of(entry, now_ms) if entry is not None else None
+    return used if used in held and used is not None else held[-1]
 
 
 def advertised(mesh: str, advertise: str | None) -> str:

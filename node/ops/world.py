@@ -90,7 +90,7 @@ def build(folder: Path, authority_name: str, places: Sequence[Place], now_ms: in
         mesh, office, bridge = next(ports), place.office_port or next(ports), place.vxp_port or next(ports)
         home = _make_home(folder, place, mesh, office, now_ms)
         add_settings(home, _settings(place, bridge))
-        bridges |= _connect_all(folder, home, place)
+        bridges |= _connect_all(folder, home, place, now_ms)
         authority.admit(home.join_request.read_bytes(), None, set(place.roles), now_ms)
         authority.take(sign_zone(home, now_ms)[0], now_ms)
     version = authority.publish(now_ms)
@@ -137,14 +137,14 @@ def add_settings(home: Home, settings: Mapping[str, Iterable[str]]) -> None:
     home.settings()
 
 
-def _connect_all(folder: Path, home: Home, place: Place) -> dict[str, Mapping[str, str]]:
+def _connect_all(folder: Path, home: Home, place: Place, now_ms: int) -> dict[str, Mapping[str, str]]:
     from node.ops.connect import connect, grant
 
     granted: dict[str, Mapping[str, str]] = {}
     for one in place.systems:
         connect(home, one.name, [parse_code(code) for code in one.units], folder / one.file)
         if one.bridged:
-            granted[one.name] = grant(home, one.name)
+            granted[one.name] = grant(home, one.name, now_ms)
     return granted
 
 

@@ -26,6 +26,7 @@ from node.errors import Fault
 from node.flow.inbox.vxp_inbox import VxpInbox
 from node.log import get_logger
 from node.model.directory import Directory
+from node.model.reason import Reason
 from node.net.admin_server import AdminService
 from node.net.errors import Tally
 from node.net.listener import Listener
@@ -44,7 +45,7 @@ from node.process.system import SystemClock, SystemEntropy, ThreadWorkers
 from node.process.systemd import ServiceManager
 from node.process.trust_view import TrustView
 from node.seal import next_tls
-from node.seal.keyring import load_keys
+from node.seal.keyring import Keyring, load_keys
 from node.seal.tls import TlsIdentity
 from node.store.bodies import FileBodies
 from node.store.rocks.check import check_store
@@ -151,6 +152,9 @@ async def start(
         feed = DirectoryFeed(
             trusted, source, peers, machine_clock, settings.directory.folder, settings.directory.refresh_s
         )
+        keyring.follow(lambda: source.current().nodes.get(settings.node_id), clock.now_ms)
+        # First the keys: what the others then do may need them.
+        source.subscribe(lambda directory: _take_in_keys(place, settings, keyring, directory))
         source.subscribe(lambda directory: loops.dispatcher.directory_changed())
         node.signals.newer_directory.connect(lambda news: feed.hear_of(*news))
         trust = TrustView(trusted, feed, tls_trial(), node.node_id)
@@ -160,6 +164,7 @@ async def start(
             source,
             machine_clock,
             identity,
+            keyring,
             node.node_id,
             software,
             _machine(home),
@@ -327,6 +332,18 @@ def run(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None
 def _passphrase(settings: "Settings") -> bytes | None:
     path = settings.keys.passphrase_file
     return None if path is None else path.read_bytes().strip()
+
+
+def _take_in_keys(place: Homestead, settings: "Settings", keyring: Keyring, directory: Directory) -> None:
+    """Take keys from the disk that the directory begins to name (`truc node keys rotate` has made them there)."""
+    entry = directory.nodes.get(settings.node_id)
+    if entry is None or not keyring.lacks(entry):
+        return
+    try:
+        keyring.take_in(load_keys(place.keys, settings.node_id, _passphrase(settings)))
+    except (Fault, OSError) as error:
+        reason = error.reason if isinstance(error, Fault) else Reason.IO_FAILED
+        log.warning("keys.refused", reason=reason.name, detail=str(error))
 
 
 def _address(listener: Listener) -> str:

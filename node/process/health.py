@@ -1,4 +1,7 @@
-"""Health: healthy means that the node can sign, store, and knows a directory. Everything else is a finding with advice."""
+"""Health: healthy means that the node can sign as the directory expects, store, and knows a directory.
+
+Everything else is a finding with advice.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,8 +15,14 @@ from node.model.reason import Reason
 from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
 from node.ports import Clock, DirectorySource, Store
 from node.rows import keys
+from node.seal.keyring import Keyring
 from node.seal.tls import TlsIdentity, not_after_ms
 from node.store.embedded.fence import Fence
+
+_NOT_OUR_KEYS = (
+    "Khóa ký hoặc khóa mở trong thư mục keys không phải khóa mà danh bạ ghi cho nút: nút khác sẽ từ chối nút này."
+    " Hãy khôi phục thư mục keys từ bản sao lưu, hoặc công bố lại bằng truc unit publish."
+)
 
 
 class FencedStore(Store, Protocol):
@@ -39,6 +48,7 @@ class Health:
         directory: DirectorySource,
         clock: Clock,
         identity: TlsIdentity,
+        keyring: Keyring,
         node_id: str,
         software: str,
         machine: Callable[[], tuple[int, int]],
@@ -49,6 +59,7 @@ class Health:
         self._directory = directory
         self._clock = clock
         self._identity = identity
+        self._keyring = keyring
         self._node_id = node_id
         self._software = software
         self._machine = machine
@@ -67,6 +78,8 @@ class Health:
         else:
             findings += age_findings(directory, now_ms)
         findings += self._trust(directory)
+        if not self._keyring.is_named:
+            findings.append(Finding(Reason.KEY_UNUSABLE, _NOT_OUR_KEYS, grave=True))
         if disk_free_bytes < DISK_FREE_BYTES_MIN:
             findings.append(Finding(Reason.DISK_FULL, ADVICE[Reason.DISK_FULL], grave=False))
         findings.sort(key=lambda finding: not finding.grave)

@@ -38,7 +38,7 @@ from node.model.directory import NodeEntry
 from node.model.envelope import Signature
 from node.model.reason import Reason
 from node.seal.files import make_folder, read_private, write_new
-from node.seal.public import key_id_of, key_to_sign_with
+from node.seal.public import key_id_of, key_to_sign_with, sealing_key_of, signing_key_of
 from node.seal.signature import sign_statements
 
 SIGN_FILE = "sign.pem"
@@ -58,6 +58,15 @@ class PublicKeys(NamedTuple):
     sealing: tuple[bytes, ...]
 
 
+class _Choice(NamedTuple):
+    """The key that signs by an entry of the directory, from one time until another."""
+
+    entry: NodeEntry | None
+    from_ms: int
+    until_ms: int
+    key_id: bytes
+
+
 class Keyring:
     """The port Keys over keys in memory."""
 
@@ -70,6 +79,7 @@ class Keyring:
         self._node_id = node_id
         self._sign_keys = {key_id_of(key.public_key().public_bytes_raw()): key for key in sign_keys}
         self._seal_keys = {key_id_of(key.public_key().public_bytes_raw()): key for key in seal_keys}
+        self._choice: _Choice | None = None
         self._own_entry: Callable[[], NodeEntry | None] = lambda: None
         self._now_ms: Callable[[], int] = lambda: 0
 
@@ -85,11 +95,25 @@ class Keyring:
         signing = any(key_id_of(key.raw) not in self._sign_keys for key in entry.signing_keys)
         return signing or any(key_id_of(key.raw) not in self._seal_keys for key in entry.sealing_keys)
 
+    @property
+    def is_named(self) -> bool:
+        """False if others do not believe what this node signs now, or seal for a key that it does not have, by the directory.
+
+        True if the directory does not know the node at all: that is another matter.
+        """
+        entry, now_ms = self._own_entry(), self._now_ms()
+        if entry is None:
+            return True
+        sealing = sealing_key_of(entry, now_ms)
+        signs = signing_key_of(entry, self.signing_key_id, (now_ms,)) is not None
+        return signs and sealing is not None and key_id_of(sealing) in self._seal_keys
+
     def take_in(self, other: "Keyring") -> None:
         """Hold the keys of another ring of the same node, too; those held before stay."""
         assert other.node_id == self._node_id
         self._sign_keys = other._sign_keys | self._sign_keys
         self._seal_keys = other._seal_keys | self._seal_keys
+        self._choice = None
 
     @property
     def node_id(self) -> str:
@@ -104,9 +128,18 @@ class Keyring:
     @property
     def signing_key_id(self) -> bytes:
         """The name of the key that signs now."""
-        entry = self._own_entry()
-        chosen = key_to_sign_with(entry, self._sign_keys, self._now_ms()) if entry is not None else None
-        return chosen or list(self._sign_keys)[-1]
+        entry, now_ms = self._own_entry(), self._now_ms()
+        choice = self._choice
+        if choice is None or choice.entry is not entry or not choice.from_ms <= now_ms < choice.until_ms:
+            choice = self._choice = self._choose(entry, now_ms)
+        return choice.key_id
+
+    def _choose(self, entry: NodeEntry | None, now_ms: int) -> "_Choice":
+        """Choose the key that signs. It is asked for with every packet, so the choice is kept until a key begins or ends."""
+        chosen = key_to_sign_with(entry, self._sign_keys, now_ms) if entry is not None else None
+        named = entry.signing_keys if entry is not None else ()
+        turns = [at_ms for key in named for at_ms in (key.valid_from_ms, key.valid_to_ms + 1) if at_ms > now_ms]
+        return _Choice(entry, now_ms, min(turns, default=1 << 63), chosen or list(self._sign_keys)[-1])
 
     def sign(self, label: bytes, statements: Sequence[bytes]) -> list[Signature]:
         """Sign 1 to 4,096 statements with one private-key operation; signatures in order."""
@@ -151,6 +184,16 @@ def add_signing_key(folder: Path, passphrase: bytes | None) -> Path:
     path = folder / _sign_file(newest + 1)
     write_new(path, _pem_of(Ed25519PrivateKey.generate(), passphrase))
     return path
+
+
+def newest_signing_file(folder: Path) -> Path:
+    """Return the file of the signing key that was made last."""
+    return _sign_files(folder)[0]
+
+
+def newest_sealing_file(folder: Path) -> Path:
+    """Return the file of the sealing key that was made last."""
+    return folder / _seal_file(max(_numbers(folder, _SEAL_FILE), default=1))
 
 
 def signing_files(folder: Path, passphrase: bytes | None) -> dict[bytes, Path]:

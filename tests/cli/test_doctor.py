@@ -90,8 +90,10 @@ def test_keys_that_are_not_those_of_the_directory(truc: Truc, admitted: Admitted
         (tmp_path / "x" / "keys" / name).replace(admitted.home / "keys" / name)
     seen = truc("doctor", admitted.home, "--json")
 
-    assert len(found(seen, "entry")) == 2
+    assert "nút khác sẽ từ chối" in found(seen, "signing_keys")[0]["said"]
+    assert "chứng thư TLS" in found(seen, "entry")[0]["said"]
     assert "truc unit publish" in found(seen, "entry")[0]["advice"]
+    assert found(seen, "sealing_keys", "fine")
 
 
 def test_an_address_and_units_that_the_directory_does_not_know_yet(truc: Truc, admitted: Admitted) -> None:

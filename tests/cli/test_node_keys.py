@@ -10,6 +10,7 @@ from node.directory.trust.trust import TrustedFolder
 from node.model.policy import DAY_MS
 from node.seal.keyring import load_keys
 from node.seal.next_tls import adopt
+from node.seal.public import sealing_key_of
 from node.seal.tls import load_tls
 from node.store.rocks.store import RocksStore
 from tests.cli.conftest import Admitted, Truc
@@ -204,3 +205,64 @@ def test_a_store_in_use_is_not_opened_for_a_decision(truc: Truc, home: Path) -> 
         assert truc("node", "accept-rollback", home, "--yes", "--json").reason == "HOME_IN_USE"
     finally:
         asyncio.run(store.close())
+
+
+def turns(truc: Truc, home: Path, *options: str) -> dict[str, str]:
+    done = truc("node", "keys", "rotate", home, *options, "--json")
+    assert done.code == 0, done.err
+    return {one["kind"]: one["state"] for one in done.document["keys"]}
+
+
+def test_signing_and_sealing_keys_turn_step_by_step_and_every_step_may_be_done_again(
+    truc: Truc, admitted: Admitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = admitted.home
+    [old] = TrustedFolder(home / "directory").load().nodes["h37"].signing_keys
+    both = ("--signing", "--sealing")
+    assert turns(truc, home, *both) == {"signing": "current", "sealing": "current"}
+    assert turns(truc, home, *both, "--new") == {"signing": "prepared", "sealing": "prepared"}
+    assert turns(truc, home, *both, "--new") == {"signing": "waiting", "sealing": "waiting"}, "no third key is made"
+    assert "chờ công bố" in str(truc("doctor", home, "--json").document)
+
+    publish(truc, admitted)
+    assert turns(truc, home, *both, "--new") == {"signing": "scheduled", "sealing": "scheduled"}
+    entry = TrustedFolder(home / "directory").load().nodes["h37"]
+    new, ending = entry.signing_keys
+    assert (ending.raw, ending.valid_to_ms) == (old.raw, new.valid_from_ms + DAY_MS)
+    assert sealing_key_of(entry, new.valid_from_ms - 1) != sealing_key_of(entry, new.valid_from_ms)
+
+    monkeypatch.setattr("node.cli.node_keys.now_ms", lambda: new.valid_from_ms + 1)
+    assert turns(truc, home, *both) == {"signing": "current", "sealing": "current"}
+    for command in ("node_keys", "unit"):
+        monkeypatch.setattr(f"node.cli.{command}.now_ms", lambda: new.valid_from_ms + 100 * DAY_MS)
+    assert turns(truc, home, *both) == {"signing": "current", "sealing": "current"}
+    publish(truc, admitted)
+    assert turns(truc, home, *both) == {"signing": "current", "sealing": "current"}
+    assert sorted(path.name for path in (home / "keys").glob("*.pem")) == [
+        "seal-0001.pem",
+        "seal-0002.pem",
+        "sign-0002.pem",
+    ], "what has been locked for us stays to be opened; nobody signs with an old key"
+
+
+def test_rotating_writes_what_goes_to_the_authority_and_tells_people(truc: Truc, admitted: Admitted) -> None:
+    file = admitted.home.parent / "vung.truc"
+    done = truc("node", "keys", "rotate", admitted.home, "--new", "-o", file)
+    assert done.code == 0, done.err
+    assert all(title in done.out for title in ("Khóa ký", "Khóa mở", "Chứng thư TLS"))
+    assert truc("authority", "take", admitted.authority, file).code == 0
+    assert truc("authority", "publish", admitted.authority).code == 0
+    assert truc("node", "update", admitted.home, admitted.authority / "public").code == 0
+    assert turns(truc, admitted.home) == {"signing": "scheduled", "sealing": "scheduled", "tls": "ready"}
+
+
+def test_a_key_that_is_not_secret_any_more_is_gone_with_the_next_publication(truc: Truc, admitted: Admitted) -> None:
+    home = admitted.home
+    [old] = TrustedFolder(home / "directory").load().nodes["h37"].signing_keys
+    assert turns(truc, home, "--signing", "--revoke") == {"signing": "prepared"}
+    publish(truc, admitted)
+    [new] = TrustedFolder(home / "directory").load().nodes["h37"].signing_keys
+    assert new.raw != old.raw
+    assert truc("doctor", home, "--json").document
+    assert turns(truc, home, "--signing") == {"signing": "current"}
+    assert [path.name for path in (home / "keys").glob("sign*.pem")] == ["sign-0002.pem"]

@@ -109,7 +109,7 @@ class Mesh:
         before = load_settings(home.path).mesh.advertise
         assert before in text
         home.settings_file.write_text(text.replace(before, f"{alias}:{MESH_PORT}"), "utf-8")
-        assert describe_anew(home)
+        assert describe_anew(home, now_ms())
         self.authority.take(sign_zone(home, now_ms())[0], now_ms())
         self.authority.publish(now_ms())
         self.hosts.own(self[name].volume.folder)

@@ -22,7 +22,7 @@ async def letter(ministry: OfficeClient, number: int) -> None:
 
 async def published(mesh: RealMesh, home: Home) -> None:
     """Do as `truc unit publish` and the authority do, and let every node fetch it."""
-    describe_anew(home)
+    describe_anew(home, now_ms())
     mesh.authority.take(ZoneEditor.open(home.zone).update(now_ms()), now_ms())
     version = mesh.authority.publish(now_ms())
     for node in mesh.nodes.values():

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -18,6 +19,7 @@ from node.net.tls import pinned_channel
 from node.wire.truc.v1 import mesh_service_pb2 as pb
 from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceStub
 from tests.net.support import FakeNode, Source, entry, fault_from, identity, mesh, parcel
+from tests.ports import free_ports
 
 A, B, STRANGER = identity("a"), identity("b"), identity("stranger")
 HELLO = Hello("a", 1, 1, 5, 2, ("x",), "truc test")
@@ -92,6 +94,17 @@ def test_an_expired_certificate_is_refused_though_the_directory_names_it(which):
         assert node.calls == []
 
     asyncio.run(run())
+
+
+def test_a_peer_is_called_at_its_next_address_when_one_does_not_answer():
+    async def story(node, peers, b, directory, service):
+        [dead] = free_ports(1)
+        two = replace(b, mesh_address=f"127.0.0.1:{dead}", further_addresses=(b.mesh_address,))
+        assert (await fault_from(peers.hello(two, HELLO))).reason is Reason.PEER_UNREACHABLE
+        for _ in range(2):
+            assert (await peers.hello(two, HELLO)).node_id == "b"
+
+    with_server(story)
 
 
 def test_a_server_with_a_swapped_certificate_is_not_spoken_to():

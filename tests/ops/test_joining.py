@@ -64,9 +64,9 @@ def test_a_system_gets_a_credential_for_units_of_the_node_alone(home: Home, tmp_
         units_not_listed(home, [parse_code("G14")])
     with pytest.raises(Broken) as there:
         connect(home, "other", [UNIT], path)
-    granted = grant(home, "qlvb")
+    granted = grant(home, "qlvb", now_ms())
     with pytest.raises(Rejected) as nobody:
-        grant(home, "other")
+        grant(home, "other", now_ms())
 
     assert (Credential.load(path).system, stat.S_IMODE(path.stat().st_mode)) == ("qlvb", 0o600)
     assert units_not_listed(home, [UNIT, OTHER]) == ["H37.02"]

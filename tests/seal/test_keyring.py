@@ -3,6 +3,7 @@
 import hmac
 import os
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from node.errors import Broken, Denied
+from node.model.directory import NodeEntry, PublicKey
 from node.model.reason import Reason
 from node.ports import Keys
-from node.seal.keyring import add_sealing_key, create_keys, load_keys
+from node.seal.keyring import add_sealing_key, add_signing_key, create_keys, load_keys, signing_files
 from node.seal.public import key_id_of
 from node.seal.signature import RECEIPT_LABEL, verify
 
@@ -205,3 +207,58 @@ def test_our_encapsulation_is_hpke_of_rfc_9180_and_nothing_of_our_own(tmp_path: 
     opened = rfc_9180_open(secret_key, encapsulation, b"truc key wrap v1", b"", aead_id=2, key_bytes=32)
     assert opened == wrapping_key
     assert len(encapsulation) == 80
+
+
+def entry_with(signing: list[PublicKey], sealing: list[PublicKey]) -> NodeEntry:
+    return NodeEntry("tinh-h49", "", "", (), (), tuple(signing), tuple(sealing))
+
+
+def test_the_ring_signs_with_the_newest_key_whose_time_has_come_and_takes_in_new_ones_from_the_disk(
+    tmp_path: Path,
+) -> None:
+    create_keys(tmp_path, None)
+    keys = load_keys(tmp_path, "tinh-h49", None)
+    old, sealing = keys.public_keys().signing[0], keys.public_keys().sealing[0]
+    now, entry = [100], [entry_with([PublicKey(old, 1)], [PublicKey(sealing, 1)])]
+    keys.follow(lambda: entry[0], lambda: now[0])
+    assert (keys.signing_key_id, keys.lacks(entry[0]), keys.is_named) == (key_id_of(old), False, True)
+
+    add_signing_key(tmp_path, None)
+    new = load_keys(tmp_path, "tinh-h49", None).public_keys().signing[0]
+    entry[0] = entry_with([PublicKey(new, 1, 200), PublicKey(old, 1, 0, 300)], [PublicKey(sealing, 1)])
+    assert keys.lacks(entry[0])
+    keys.take_in(load_keys(tmp_path, "tinh-h49", None))
+    assert not keys.lacks(entry[0])
+    for at_ms, signs in ((100, old), (199, old), (200, new), (1_000, new)):
+        now[0] = at_ms
+        assert keys.sign(RECEIPT_LABEL, [b"a"])[0].key_id == key_id_of(signs)
+        assert keys.is_named
+
+
+def test_a_ring_whose_keys_the_directory_does_not_name_knows_it(tmp_path: Path) -> None:
+    create_keys(tmp_path, None)
+    keys = load_keys(tmp_path, "tinh-h49", None)
+    [sign], [seal] = keys.public_keys()
+    other = PublicKey(b"o" * 32, 1)
+    cases = [
+        ([PublicKey(sign, 1)], [PublicKey(seal, 1)], True),
+        ([other], [PublicKey(seal, 1)], False),
+        ([PublicKey(sign, 1)], [other], False),
+        ([PublicKey(sign, 1, 0, 99)], [PublicKey(seal, 1)], False),
+        ([PublicKey(sign, 1)], [PublicKey(b"o" * 32, 1, 0, 99)], False),
+        ([PublicKey(sign, 1)], [PublicKey(b"o" * 32, 1, 101), PublicKey(seal, 1)], True),
+    ]
+    for signing, sealing, named in cases:
+        keys.follow(partial(entry_with, signing, sealing), lambda: 100)
+        assert keys.is_named is named
+    keys.follow(lambda: None, lambda: 100)
+    assert keys.is_named, "not admitted is another matter"
+
+
+def test_the_first_signing_key_may_go_when_others_have_followed(tmp_path: Path) -> None:
+    create_keys(tmp_path, None)
+    add_signing_key(tmp_path, None)
+    (tmp_path / "sign.pem").unlink()
+    assert len(load_keys(tmp_path, "tinh-h49", None).public_keys().signing) == 1
+    add_signing_key(tmp_path, None)
+    assert [path.name for path in signing_files(tmp_path, None).values()] == ["sign-0003.pem", "sign-0002.pem"]

@@ -177,18 +177,6 @@ def test_a_refusal_by_a_directory_that_is_as_new_is_final() -> None:
     tell(story)
 
 
-def moved(before: Directory, prefix: str, node_id: str) -> Directory:
-    """Return the next directory, in which a node holds another's units under a longer prefix."""
-    code = parse_code(prefix)
-    old = before.zone_of(code)
-    assert old is not None
-    units = {name: unit for name, unit in old.units.items() if parse_code(name).is_under(code)}
-    left = replace(old, units={name: unit for name, unit in old.units.items() if name not in units})
-    zones = [left if zone is old else zone for zone in before.zones.values()]
-    zones.append(Zone(code, node_id, units))
-    return directory_of(before.version + 1, before.signed_time_ms, list(before.nodes.values()), zones)
-
-
 def without_node(before: Directory, name: str, heir: str) -> Directory:
     """Return the next directory, in which a node is no more and another holds its prefixes."""
     zones = [replace(zone, node_id=heir) if zone.node_id == name else zone for zone in before.zones.values()]
@@ -214,5 +202,32 @@ def test_a_draft_that_is_stored_after_its_recipient_has_moved_follows_it_also_af
             machine.crash()
             await machine.start()
         await cast.delivered_within(world, paper, 60)
+
+    tell(story)
+
+
+def moved(before: Directory, prefix: str, node_id: str, at_ms: int) -> Directory:
+    """Return the next directory, in which a node holds another's units under a longer prefix, since a time."""
+    code = parse_code(prefix)
+    old = before.zone_of(code)
+    assert old is not None
+    units = {name: unit for name, unit in old.units.items() if parse_code(name).is_under(code)}
+    left = replace(old, units={name: unit for name, unit in old.units.items() if name not in units})
+    zones = [left if zone is old else zone for zone in before.zones.values()]
+    zones.append(Zone(code, node_id, units, held_from_ms=at_ms))
+    return directory_of(before.version + 1, before.signed_time_ms, list(before.nodes.values()), zones)
+
+
+def test_a_senders_packets_arrive_after_its_prefix_has_gone_to_another_node() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        world.machines["h37"].crash()
+        paper = await cast.send("H49.22.05", "H37.11")
+        large = await cast.send("H49.22.05", "H37.11", name="large", filler="x" * 40_000)
+        await asyncio.sleep(600)
+        newer = moved(world.directory, "H49.22", "g22", now_ms(world, "h49"))
+        publish(world, newer)
+        await world.machines["h37"].start()
+        await cast.delivered_within(world, paper, HOUR_S)
+        await cast.delivered_within(world, large, HOUR_S)
 
     tell(story)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from node.seal.files import replace_file
+from node.seal.keyring import create_keys
 from node.web.watch.figures import FIGURES, Kind
 from tests.mesh.support import QUICK, delivered, eventually, run
 from tests.papers import document
@@ -165,3 +167,24 @@ def test_a_fenced_node_is_live_but_not_ready_and_says_why(watched: Watched) -> N
     seen = scrape(port)
     assert (seen.value("truc_store_fenced"), seen.value("truc_store_writable")) == (1, 0)
     assert seen.value("truc_peer_reachable", peer="h49") is not None, "what can be read is shown"
+
+
+def test_a_node_whose_signing_key_is_not_the_directorys_is_not_ready_until_the_right_one_is_back(
+    watched: Watched,
+) -> None:
+    node, port = watched.mesh["g14"], watched.ports["g14"]
+    file = node.home / "keys" / "sign.pem"
+    right = file.read_bytes()
+    node.stop()
+    create_keys(node.home / "other", None)
+    (node.home / "other" / "sign.pem").replace(file)
+    node.start()
+    wait_until_open(port)
+    status, text = get(port, "/health/ready")
+    assert (status, "KEY_UNUSABLE" in text) == (503, True)
+
+    node.stop()
+    replace_file(file, right)
+    node.start()
+    wait_until_open(port)
+    assert get(port, "/health/ready")[0] == 200

@@ -11,16 +11,19 @@ administrator's own stick; day by day, `take`, `publish` and `refresh` need only
 
 import os
 import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from node.directory.authority.canary import check_edition, check_signatures
+from node.directory.authority.consent import check_consents
 from node.directory.authority.draft import Draft
 from node.directory.authority.publish import Try, publish, published_role_version, refresh, version_of_role
 from node.directory.authority.summary import Summary, summarise
 from node.directory.certificates import UNJUDGED, Certificates, Holders
 from node.directory.delegation import delegate, grants_of, key_of_node, withdraw
 from node.directory.files import disk_faults, sync_folder
-from node.directory.grant import Grant, all_prefixes, holder_of
+from node.directory.grant import Grant, all_prefixes, following, holder_of
 from node.directory.layout import ROOT, TARGETS, TARGETS_DAYS, node_target, role_path, root_path, target_path
 from node.directory.root import first_root, read_root, root_fingerprint, root_name, with_online_key
 from node.directory.rules import certificates_in, refuse
@@ -103,8 +106,9 @@ class Authority:
             elif join.key.keyid in (targets.delegations.keys if targets.delegations else {}):
                 refuse(join.node_id, "uses the zone key of another node")
             wanted = join.prefixes if prefixes is None else prefixes
-            grant = Grant(join.node_id, tuple(sorted(set(wanted))), frozenset(roles))
-            others = _without(grants, join.node_id)
+            others, before = _without(grants, join.node_id), _grant_of(grants, join.node_id)
+            grant = _granted(join.node_id, wanted, roles, before, now_ms)
+            check_consents(join.consents, grant, others, targets, now_ms)
             _check_free(grant, others)
             zone = check_signed_zone(join.files, grant, join.key, all_prefixes([*others, grant]), now_ms)
             self._accept(zone, grant, others)
@@ -115,7 +119,17 @@ class Authority:
         with self._draft.locked():
             targets, grants = self._targets()
             key = _key_of(targets, grants, node_id)
-            grant = Grant(node_id, tuple(sorted(set(prefixes))), frozenset(roles))
+            grant = _granted(node_id, prefixes, roles, _grant_of(grants, node_id), now_ms)
+            _check_free(grant, _without(grants, node_id))
+            self._delegate(targets, grant, key, now_ms)
+
+    def grant_leaves(self, node_id: str, leaves: Iterable[Code], now_ms: int) -> None:
+        """Let an admitted node serve these opaque codes and no others (model/code.py: parse_leaf); its prefixes and roles stay."""
+        with self._draft.locked():
+            targets, grants = self._targets()
+            key, before = _key_of(targets, grants, node_id), _grant_of(grants, node_id)
+            assert before is not None
+            grant = following(replace(before, leaves=tuple(sorted(set(leaves)))), before, now_ms)
             _check_free(grant, _without(grants, node_id))
             self._delegate(targets, grant, key, now_ms)
 
@@ -283,6 +297,16 @@ def _without(grants: list[Grant], node_id: str) -> list[Grant]:
     return [grant for grant in grants if grant.node_id != node_id]
 
 
+def _grant_of(grants: list[Grant], node_id: str) -> Grant | None:
+    return next((grant for grant in grants if grant.node_id == node_id), None)
+
+
+def _granted(node_id: str, prefixes: Iterable[Code], roles: Iterable[Role], before: Grant | None, now_ms: int) -> Grant:
+    """Return a node's new grant; its leaves stay, and what it held until now is remembered."""
+    leaves = before.leaves if before else ()
+    return following(Grant(node_id, tuple(sorted(set(prefixes))), frozenset(roles), leaves), before, now_ms)
+
+
 def _key_of(targets: Targets, grants: list[Grant], node_id: str) -> Key:
     """Return the key of an admitted node."""
     if all(grant.node_id != node_id for grant in grants):
@@ -291,8 +315,8 @@ def _key_of(targets: Targets, grants: list[Grant], node_id: str) -> Key:
 
 
 def _check_free(grant: Grant, others: list[Grant]) -> None:
-    """Refuse a prefix that another node holds."""
-    for prefix in grant.prefixes:
+    """Refuse a prefix or leaf that another node holds."""
+    for prefix in (*grant.prefixes, *grant.leaves):
         holder = holder_of(others, prefix)
         if holder is not None:
             raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"prefix {prefix} is granted to {holder}")

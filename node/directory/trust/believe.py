@@ -17,7 +17,7 @@ from node.directory.rules import (
     count_cut_off,
     refuse,
 )
-from node.directory.trust.edition import Edition, Index, NodeUse, ZoneUse, digest
+from node.directory.trust.edition import Edition, FormerUse, Index, NodeUse, ZoneUse, digest
 from node.directory.trust.verify import Offered, Verified
 from node.directory.tufapi import TargetFile
 from node.errors import Broken
@@ -65,7 +65,12 @@ def judge(
         for prefix in grant.prefixes:
             _judge_zone(work, grant, prefix)
     digests = {path: digest(data) for path, data in work.files.items()}
-    index = Index(verified.version, verified.signed_time_ms, digests, work.nodes, work.zones, work.findings)
+    former = [
+        FormerUse(one.prefix.text, one.node_id, one.from_ms, one.until_ms)
+        for grant in verified.grants
+        for one in grant.former
+    ]
+    index = Index(verified.version, verified.signed_time_ms, digests, work.nodes, work.zones, work.findings, former)
     return index, work.files
 
 
@@ -110,7 +115,8 @@ def _judge_node(work: _Judgement, grant: Grant, candidates: list[tuple[str, byte
     for path, data in candidates:
         if _node_is_good(work, grant.node_id, data):
             work.files[path] = data
-            work.nodes[grant.node_id] = NodeUse(path, sorted(grant.roles))
+            leaves = {leaf.text: grant.since.get(leaf, 0) for leaf in grant.leaves}
+            work.nodes[grant.node_id] = NodeUse(path, sorted(grant.roles), leaves)
             return
     work.findings.append(f"{target}: nothing valid is known; the node is left out")
 
@@ -122,7 +128,8 @@ def _judge_zone(work: _Judgement, grant: Grant, prefix: Code) -> None:
     was = work.before.index.zones.get(prefix.text) if work.before else None
     if was is not None and was.node_id != grant.node_id:
         was = None
-    work.zones[prefix.text] = ZoneUse("", grant.node_id, 0, sorted(longer))
+    since_ms = grant.since.get(prefix, 0)
+    work.zones[prefix.text] = ZoneUse("", grant.node_id, 0, sorted(longer), since_ms)
     # A node that has signed no file for its prefix lists nothing there now: the former file is for faults, not for this.
     if role is not None and target not in role.targets:
         return
@@ -130,7 +137,7 @@ def _judge_zone(work: _Judgement, grant: Grant, prefix: Code) -> None:
         units = _units_if_good(work, path, data, ZoneUse(path, grant.node_id, 0, sorted(longer)), prefix)
         if units is not None:
             work.files[path] = data
-            work.zones[prefix.text] = ZoneUse(path, grant.node_id, units, sorted(longer))
+            work.zones[prefix.text] = ZoneUse(path, grant.node_id, units, sorted(longer), since_ms)
             return
 
 

@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from node.directory.files import disk_faults, read_file, sync_folder, write_file
@@ -30,10 +30,11 @@ EDITIONS_KEPT = 3
 
 @dataclass(frozen=True, slots=True)
 class NodeUse:
-    """Which file describes a node; roles by number."""
+    """Which file describes a node; roles by number; the opaque codes that it was granted, with the time since when."""
 
     file: str
     roles: list[int]
+    leaves: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,17 @@ class ZoneUse:
     node_id: str
     units: int
     longer: list[str]
+    held_from_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FormerUse:
+    """A prefix that a node held before."""
+
+    prefix: str
+    node_id: str
+    from_ms: int
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class Index:
     nodes: dict[str, NodeUse]
     zones: dict[str, ZoneUse]
     findings: list[str]
+    former: list[FormerUse] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +184,5 @@ def _index(said: dict[str, object]) -> Index:
     index = Index(**said)  # type: ignore[arg-type]
     nodes = {node_id: NodeUse(**use) for node_id, use in index.nodes.items()}  # type: ignore[arg-type]
     zones = {prefix: ZoneUse(**use) for prefix, use in index.zones.items()}  # type: ignore[arg-type]
-    return Index(index.version, index.signed_time_ms, index.files, nodes, zones, index.findings)
+    former = [FormerUse(**use) for use in index.former]  # type: ignore[arg-type]
+    return Index(index.version, index.signed_time_ms, index.files, nodes, zones, index.findings, former)

@@ -24,7 +24,7 @@ from node.directory.trust.wholes import whole_editions
 from node.errors import ADVICE, Broken, Deferred, Finding
 from node.log import get_logger
 from node.model.code import Code, parse_code
-from node.model.directory import EMPTY, Directory, NodeEntry, Role, Zone, directory_of
+from node.model.directory import EMPTY, Directory, Holding, NodeEntry, Role, Zone, directory_of
 from node.model.reason import Reason
 
 log = get_logger()
@@ -219,7 +219,23 @@ def _directory(edition: Edition, before: Edition | None, was: Directory) -> Dire
         code = parse_code(prefix)
         same = before is not None and _same_zone(index, before.index, use, prefix)
         zones.append(was.zones[code] if same else _zone(edition, code, use))
-    return directory_of(index.version, index.signed_time_ms, _nodes(edition), zones)
+    nodes = _nodes(edition)
+    former = [Holding(_held(use.prefix), use.node_id, use.from_ms, use.until_ms) for use in index.former]
+    return directory_of(index.version, index.signed_time_ms, nodes, [*zones, *_leaves(index, nodes)], former)
+
+
+def _held(text: str) -> Code:
+    return Code((text,)) if "." not in text else parse_code(text)
+
+
+def _leaves(index: Index, nodes: list[NodeEntry]) -> Iterator[Zone]:
+    """Yield a zone of one unit for each opaque code that was granted; without the unit if its node does not list it."""
+    for node in nodes:
+        granted = index.nodes[node.node_id].leaves
+        listed = {unit.code: unit for unit in node.leaves} if granted else {}
+        for code, since_ms in granted.items():
+            units = {code: listed[code]} if code in listed else {}
+            yield Zone(Code((code,)), node.node_id, units, held_from_ms=since_ms, is_leaf=True)
 
 
 def _same_zone(index: Index, before: Index, use: ZoneUse, prefix: str) -> bool:
@@ -228,7 +244,7 @@ def _same_zone(index: Index, before: Index, use: ZoneUse, prefix: str) -> bool:
 
 def _zone(edition: Edition, prefix: Code, use: ZoneUse) -> Zone:
     units = UnitTable(edition.read(use.file) if use.file else b"", use.units, frozenset(use.longer))
-    return Zone(prefix, use.node_id, units, units.aliases)
+    return Zone(prefix, use.node_id, units, units.aliases, use.held_from_ms)
 
 
 def _nodes(edition: Edition) -> list[NodeEntry]:

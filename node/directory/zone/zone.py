@@ -9,7 +9,15 @@ has published it. The version of the role rises with every `update`.
 from pathlib import Path
 
 from node.directory.files import read_file, write_file
-from node.directory.layout import ZONE_DAYS, check_node_id, node_target, role_path, target_path, zone_target
+from node.directory.layout import (
+    CONSENT_LABEL,
+    ZONE_DAYS,
+    check_node_id,
+    node_target,
+    role_path,
+    target_path,
+    zone_target,
+)
 from node.directory.rules import check_node_file
 from node.directory.signing import create_key, expires, key_from_json, key_to_json, open_signer, signed, time_ms
 from node.directory.translate import node_file, to_bytes
@@ -90,6 +98,14 @@ class ZoneEditor(Listing):
         key = read_file(self._folder / "key.json") or b""
         prefixes = [prefix.text for prefix in self._prefixes]
         return to_bytes(pb.JoinRequest(node=self._node, zone_key=key, prefixes=prefixes, files=files))
+
+    def consent(self, prefix: Code, node_id: str, now_ms: int) -> pb.SignedConsent:
+        """Agree that another node holds a prefix inside ours; the authority verifies it (authority/consent.py)."""
+        said = pb.PrefixConsent(prefix=prefix.text, node_id=node_id, holder=self.node_id, create_time_ms=now_ms)
+        octets = said.SerializeToString(deterministic=True)
+        key = key_from_json(read_file(self._folder / "key.json") or b"")
+        signature = open_signer(self._folder / "key.pem", key).sign(CONSENT_LABEL + octets)
+        return pb.SignedConsent(consent=octets, signature=bytes.fromhex(signature.signature))
 
     def update(self, now_ms: int) -> bytes:
         """Sign everything under the next version and return it as a zone update for the authority."""

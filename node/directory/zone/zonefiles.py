@@ -46,6 +46,7 @@ class Join:
     key: SSlibKey
     prefixes: list[Code]
     files: Mapping[str, bytes]
+    consents: tuple[pb.SignedConsent, ...] = ()
 
 
 def read_join(data: bytes) -> Join:
@@ -59,7 +60,8 @@ def read_join(data: bytes) -> Join:
         prefixes = [parse_code(prefix) for prefix in request.prefixes]
     except Rejected as error:
         refuse("join request", error.detail)
-    return Join(node_id, request.node.name, key_from_json(request.zone_key), prefixes, dict(request.files))
+    key, consents = key_from_json(request.zone_key), tuple(request.consents)
+    return Join(node_id, request.node.name, key, prefixes, dict(request.files), consents)
 
 
 def read_update(data: bytes) -> tuple[str, Mapping[str, bytes]]:
@@ -94,6 +96,10 @@ def check_signed_zone(
 
 def _check_content(found: Mapping[str, bytes], grant: Grant, granted: list[Code]) -> pb.NodeFile:
     node = check_node_file(found.get(target_path(node_target(grant.node_id)), b""), grant.node_id)
+    granted_leaves = {leaf.text for leaf in grant.leaves}
+    for unit in node.leaves:
+        if unit.code not in granted_leaves:
+            refuse(node_target(grant.node_id), f"lists {unit.code}, which is not granted to {grant.node_id}")
     for prefix in grant.prefixes:
         data = found.get(target_path(zone_target(prefix)))
         if data is not None:

@@ -62,6 +62,8 @@ def why_unknown(code: Code, directory: Directory, now_ms: int) -> str:
         return f"{code} {when}; write {alias.unit}"
     if alias is not None:
         return f"{code} stands for {alias.unit}, which is no open unit in the directory"
+    if unit is not None and now_ms < unit.valid_from_ms:
+        return f"unit {code} begins only on {_day(unit.valid_from_ms)}"
     if unit is not None:
         successor = f", its successor is {unit.successor}" if unit.successor else ""
         return f"unit {code} is closed{successor}"

@@ -220,9 +220,9 @@ class Reception:
         carries_only = parcel.target_node != self._node_id
         with older.putting_off(parcel, directory):
             envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
-            require_speaker(envelope, directory, carries_only=carries_only)
+            require_speaker(envelope, directory, now_ms, carries_only=carries_only)
             verify.units_served_by(envelope, parcel.target_node, directory)
-        return envelope if carries_only else with_known_aliases(envelope, directory)
+        return envelope if carries_only else with_known_aliases(envelope, directory, now_ms)
 
     def _is_sure(self) -> bool:
         return self._agreed_time.sure_ms() is not None

@@ -122,7 +122,8 @@ class Slices:
     def _whole(self, record: PacketRecord, signed: SignedReceipt, header: PacketHeader) -> Arrival:
         envelope, receipt = codec.decode_envelope(record.envelope), codec.decode_receipt(signed.receipt)
         if envelope.origin_node != self._node_id:
-            envelope = with_known_aliases(envelope, self._ports.directory.current())
+            now_ms = self._ports.clock.now_ms()
+            envelope = with_known_aliases(envelope, self._ports.directory.current(), now_ms)
         accepted = tuple(one for one in receipt.outcomes if one.reason is Reason.NONE)
         return Arrival(envelope, header, receipt, accepted)
 

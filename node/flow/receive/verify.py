@@ -97,15 +97,23 @@ def units_served_by(envelope: Envelope, node_id: str, directory: Directory) -> l
 
 
 def outcome_for(unit: str, directory: Directory, envelope: Envelope, refusal: Reason, now_ms: int) -> Outcome:
-    """Decide about one unit of ours."""
+    """Decide about one unit of ours: it must exist, or have existed when the packet was made.
+
+    Raises Deferred(UNIT_NOT_YET) if it is yet to begin, but before the packet expires.
+    """
     if refusal is not Reason.NONE:
         return Outcome(unit, refusal)
     if envelope.expire_at_ms <= now_ms:
         return Outcome(unit, Reason.EXPIRED)
     entry = directory.unit(parse_code(unit))
-    if entry is None or (entry.valid_to_ms and entry.valid_to_ms <= now_ms):
+    if entry is None:
         return Outcome(unit, Reason.RECIPIENT_UNKNOWN)
-    return Outcome(unit, Reason.NONE)
+    if any(entry.holds_at(at_ms) for at_ms in times_of(envelope.create_time_ms, now_ms)):
+        return Outcome(unit, Reason.NONE)
+    if now_ms < entry.valid_from_ms < envelope.expire_at_ms:
+        wait_ms = entry.valid_from_ms - now_ms
+        raise Deferred(Reason.UNIT_NOT_YET, f"{unit} begins in {wait_ms} ms", retry_after_ms=wait_ms)
+    return Outcome(unit, Reason.RECIPIENT_UNKNOWN)
 
 
 def contradiction(envelope: Envelope, header: PacketHeader) -> Reason:
@@ -128,7 +136,10 @@ def delivered_verdict(
     directory: Directory,
     now_ms: int,
 ) -> Verdict:
-    """Put the verdict for our own units together. Raises Deferred(WRONG_NODE) if none of the recipients is ours."""
+    """Put the verdict for our own units together.
+
+    Raises Deferred: WRONG_NODE if none of the recipients is ours, UNIT_NOT_YET if one of them is yet to begin.
+    """
     units = units_served_by(envelope, node_id, directory)
     outcomes = tuple(outcome_for(unit, directory, envelope, opened.refusal, now_ms) for unit in units)
     receipt = Receipt(envelope.packet_id, parcel.signed_envelope.sha256, node_id, Level.DELIVERED, outcomes, now_ms)

@@ -157,6 +157,6 @@ def route(code: Code, directory: Directory, now_ms: int) -> str:
     """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN), which says whom to write to, if there is no such unit."""
     zone = directory.zone_of(code)
     unit = zone.units.get(code.text) if zone else None
-    if zone is None or unit is None or (unit.valid_to_ms and unit.valid_to_ms <= now_ms):
+    if zone is None or unit is None or not unit.holds_at(now_ms):
         raise Rejected(Reason.RECIPIENT_UNKNOWN, why_unknown(code, directory, now_ms))
     return zone.node_id

@@ -34,6 +34,8 @@ TITLES = {
     "files": "Quyền tệp",
     "key_ages": "Tuổi khóa",
     "strays": "Tệp lạ",
+    "signing_keys": "Khóa ký",
+    "sealing_keys": "Khóa mở",
     "disk": "Đĩa",
     "clock": "Đồng hồ",
     "time_sync": "Đồng bộ giờ",

@@ -108,7 +108,7 @@ def _key_ages(patient: Patient) -> Iterator[Check]:
     """How old the keys are, by their files: nothing expires by that, but an operator should know."""
     folder = patient.place.keys
     ages = []
-    for title, pattern in (("khóa ký", "sign.pem"), ("khóa mở", "seal-*.pem"), ("khóa TLS", "tls.key")):
+    for title, pattern in (("khóa ký", "sign*.pem"), ("khóa mở", "seal-*.pem"), ("khóa TLS", "tls.key")):
         for path in sorted(folder.glob(pattern)):
             ages.append(f"{title} {vietnamese.span(patient.now_ms - path.stat().st_mtime_ns // 1_000_000)}")
     if ages:

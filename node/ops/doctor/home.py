@@ -23,6 +23,7 @@ from node.model.thresholds import (
 from node.ops.doctor.certificates import check_certificates
 from node.ops.doctor.check import Check, fine, from_fault, warning, wrong
 from node.ops.doctor.doors import check_doors
+from node.ops.doctor.keys import check_key_times
 from node.ops.home import Home, passphrase_of
 from node.wording import vietnamese
 
@@ -194,36 +195,29 @@ def _admission(patient: Patient) -> Iterator[Check]:
 def _entry(patient: Patient, settings: "Settings", entry: NodeEntry) -> Iterator[Check]:
     """Compare what the directory tells others about us with what we are."""
     publish = f"Hãy công bố lại: truc unit publish {patient.place.path}"
-    differing = _differing_keys(patient, settings, entry)
-    for what in differing:
-        yield wrong("entry", f"danh bạ ghi {what} khác với thư mục keys: các nút khác sẽ từ chối nút này", publish)
+    yield from check_key_times(patient.place, settings, entry, patient.now_ms)
+    differing = _differs_in_tls(patient, settings, entry)
+    if differing:
+        said = "danh bạ ghi chứng thư TLS khác với thư mục keys: các nút khác sẽ từ chối nút này"
+        yield wrong("entry", said, publish)
     if entry.mesh_address != settings.mesh.advertise:
         said = f"danh bạ ghi {entry.mesh_address or 'không gọi được'}, node.toml ghi {settings.mesh.advertise or 'để trống'}"
         yield warning("entry", said, publish)
     elif not differing:
-        yield fine("entry", f"khóa, chứng thư và địa chỉ {entry.mesh_address or '(không ai gọi tới)'} đều khớp")
+        yield fine("entry", f"chứng thư và địa chỉ {entry.mesh_address or '(không ai gọi tới)'} đều khớp")
     if settings.relay.carry_for_others and Role.RELAY not in entry.roles:
         advice = "Hãy đề nghị cơ quan vận hành danh bạ giao vai trò relay, hoặc đặt carry_for_others = false."
         yield warning("entry", "node.toml nhận chuyển tiếp, danh bạ không giao vai trò đó", advice)
 
 
-def _differing_keys(patient: Patient, settings: "Settings", entry: NodeEntry) -> list[str]:
-    from node.seal.keyring import load_keys
-    from node.seal.public import sealing_key_of
+def _differs_in_tls(patient: Patient, settings: "Settings", entry: NodeEntry) -> bool:
     from node.seal.tls import load_tls
 
     try:
-        passphrase = passphrase_of(settings)
-        own = load_keys(patient.place.keys, settings.node_id, passphrase).public_keys()
-        certificate = load_tls(patient.place.keys, passphrase).certificate_der
+        certificate = load_tls(patient.place.keys, passphrase_of(settings)).certificate_der
     except Fault:
-        return []  # told under "keys"
-    differing = {
-        "khóa ký": own.signing[0] not in [key.raw for key in entry.signing_keys],
-        "khóa mở": sealing_key_of(entry, patient.now_ms) not in own.sealing,
-        "chứng thư TLS": certificate not in entry.tls_certificates,
-    }
-    return [what for what, differs in differing.items() if differs]
+        return False  # told under "keys"
+    return certificate not in entry.tls_certificates
 
 
 def _units_and_systems(patient: Patient) -> Iterator[Check]:

@@ -10,9 +10,11 @@ import pytest
 
 from node.flow.receive.verify import outcome_for
 from node.flow.send.receipts import believe
-from node.model.directory import PublicKey, Role, Unit
+from node.model.code import parse_code
+from node.model.directory import Holding, PublicKey, Role, Unit
 from node.model.envelope import PacketKind
 from node.model.mesh import Answer, Parcel, PushPacket
+from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
 from tests.clocks import NOW
@@ -246,3 +248,38 @@ def test_the_parcel_a_test_makes_is_what_a_real_node_makes() -> None:
     assert isinstance(push_of().parcel, Parcel)
     answer, _ = answer_to(push_of(document("H49", "H49.22.05"), recipient_units=("H49", "H49.22.05")))
     assert statement(answer).outcomes == (Outcome("H49", Reason.NONE), Outcome("H49.22.05", Reason.NONE))
+
+
+@pytest.mark.parametrize(
+    ("closed_ms", "begins_ms", "reason"),
+    [
+        (NOW - 1, 0, Reason.NONE),
+        (NOW - 60_001, 0, Reason.RECIPIENT_UNKNOWN),
+        (0, NOW + 1, Reason.UNIT_NOT_YET),
+        (0, NOW + 2 * DAY_MS, Reason.RECIPIENT_UNKNOWN),
+    ],
+)
+def test_a_unit_counts_if_it_was_open_when_the_packet_was_made_and_one_that_is_yet_to_begin_is_waited_for(
+    closed_ms: int, begins_ms: int, reason: Reason
+) -> None:
+    known = directory(units={"H49.22": Unit("H49.22", "Sở mẫu", valid_from_ms=begins_ms, valid_to_ms=closed_ms)})
+    item = push_of(create_time_ms=NOW - 60_000, expire_at_ms=NOW + DAY_MS)
+    if reason is Reason.UNIT_NOT_YET:
+        assert refused_without_receipt(item, reason, known=known).retry_after_ms == 1
+    elif reason is Reason.NONE:
+        assert statement(answer_to(item, known=known)[0]).outcomes == (Outcome("H49.22", Reason.NONE),)
+    else:
+        refused_for_good(item, reason, known=known)
+
+
+def test_a_packet_that_its_origin_signed_while_it_held_the_senders_prefix_is_delivered() -> None:
+    known = directory(moved={"G14": "h37"})
+    for until_ms, spoke in ((NOW + 1, True), (NOW, False)):
+        held = Holding(parse_code("G14"), "g14", 0, until_ms)
+        later = replace(known, former={held.prefix: (held,)}, zones={**known.zones})
+        for zone in list(later.zones.values()):
+            later.zones[zone.prefix] = replace(zone, held_from_ms=until_ms) if zone.node_id == "h37" else zone
+        if spoke:
+            assert statement(answer_to(push_of(), known=later)[0]).outcomes == (Outcome("H49.22", Reason.NONE),)
+        else:
+            refused_without_receipt(push_of(), Reason.PEER_SPEAKS_FOR_OTHERS, known=later)

@@ -1,14 +1,17 @@
 """May this system send this packet, and to whom can it go? Before anything is stored."""
 
+from dataclasses import replace
+
 import pytest
 
 from node.edxml.reader import read_header
 from node.errors import Deferred, Denied, Fault, Rejected
 from node.flow.document.aliases import aliases_in
 from node.flow.submit.check import Addressed, address, check_submission, require_served
+from node.model.calendar import moment_of
 from node.model.directory import EMPTY, Unit
 from node.model.office import Submission, System
-from node.model.policy import MIB, Policy
+from node.model.policy import DAY_MS, MIB, Policy
 from node.model.reason import Reason
 from tests.clocks import NOW
 from tests.flow.support import directory, place, run
@@ -106,6 +109,15 @@ def test_a_closed_unit_is_refused_from_the_moment_of_its_closing(closed_at_ms: i
     found = addressed("H49.22", units={"H49.22": closed})
     assert found.routes == ({"H49.22": "h49"} if is_open else {})
     assert [one.reason for one in found.refused] == ([] if is_open else [Reason.RECIPIENT_UNKNOWN])
+
+
+def test_a_unit_that_is_yet_to_begin_is_refused_with_its_day() -> None:
+    coming = Unit("H49.22", "Sở mẫu", valid_from_ms=NOW + DAY_MS)
+    [refused] = addressed("H49.22", units={"H49.22": coming}).refused
+    assert refused.reason is Reason.RECIPIENT_UNKNOWN
+    assert moment_of(NOW + DAY_MS).strftime("%d/%m/%Y") in refused.detail
+    begun = replace(coming, valid_from_ms=NOW)
+    assert addressed("H49.22", units={"H49.22": begun}).routes == {"H49.22": "h49"}
 
 
 def test_the_sender_learns_who_took_over_from_a_closed_unit() -> None:

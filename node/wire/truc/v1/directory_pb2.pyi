@@ -47,7 +47,9 @@ Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
 class PublicKey(_message.Message):
-    """A public key and when it may be used."""
+    """A public key and when it may be used. A key that has ended is listed on as long as anything that it has signed may need it; a key that
+    is not listed any more proves nothing.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -92,6 +94,8 @@ class NodeFile(_message.Message):
     TLS_CERTIFICATES_FIELD_NUMBER: _builtins.int
     SIGNING_KEYS_FIELD_NUMBER: _builtins.int
     SEALING_KEYS_FIELD_NUMBER: _builtins.int
+    FURTHER_ADDRESSES_FIELD_NUMBER: _builtins.int
+    LEAVES_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Id; 1 to 64 characters of [a-z0-9-]."""
     name: _builtins.str
@@ -114,6 +118,19 @@ class NodeFile(_message.Message):
     def sealing_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicKey]:
         """Keys that bodies are sealed for; the first valid one is used."""
 
+    @_builtins.property
+    def further_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further addresses of MeshService, "host:port", at most 7. Callers try mesh_address first, then these in their order. Who does not
+        know this field dials mesh_address alone.
+        """
+
+    @_builtins.property
+    def leaves(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
+        """Units with opaque codes that the node serves, in order of code: Z and two digits with up to 32 letters and digits, or the registration
+        number of an enterprise. Such a code is an entry of its own, never a prefix of another. It counts only if the authority has granted
+        it to this node (truc_leaves in the delegation). At most 20,000.
+        """
+
     def __init__(
         self,
         *,
@@ -124,10 +141,12 @@ class NodeFile(_message.Message):
         tls_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
         signing_keys: _abc.Iterable[Global___PublicKey] | None = ...,
         sealing_keys: _abc.Iterable[Global___PublicKey] | None = ...,
+        further_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        leaves: _abc.Iterable[Global___Unit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mesh_address", b"mesh_address", "name", b"name", "node_id", b"node_id", "sealing_keys", b"sealing_keys", "signing_keys", b"signing_keys", "tls_certificates", b"tls_certificates", "via_relays", b"via_relays"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["further_addresses", b"further_addresses", "leaves", b"leaves", "mesh_address", b"mesh_address", "name", b"name", "node_id", b"node_id", "sealing_keys", b"sealing_keys", "signing_keys", b"signing_keys", "tls_certificates", b"tls_certificates", "via_relays", b"via_relays"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +304,7 @@ class JoinRequest(_message.Message):
     ZONE_KEY_FIELD_NUMBER: _builtins.int
     PREFIXES_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    CONSENTS_FIELD_NUMBER: _builtins.int
     zone_key: _builtins.bytes
     """TUF key (JSON) that will sign this node's files."""
     @_builtins.property
@@ -299,6 +319,10 @@ class JoinRequest(_message.Message):
     def files(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]:
         """Zone metadata and files already signed by that key, by path."""
 
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedConsent]:
+        """Consents of nodes that hold a prefix around one of those asked for."""
+
     def __init__(
         self,
         *,
@@ -306,14 +330,75 @@ class JoinRequest(_message.Message):
         zone_key: _builtins.bytes = ...,
         prefixes: _abc.Iterable[_builtins.str] | None = ...,
         files: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        consents: _abc.Iterable[Global___SignedConsent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "node", b"node", "prefixes", b"prefixes", "zone_key", b"zone_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "files", b"files", "node", b"node", "prefixes", b"prefixes", "zone_key", b"zone_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JoinRequest: _TypeAlias = JoinRequest  # noqa: Y015
+
+@_typing.final
+class PrefixConsent(_message.Message):
+    """What the holder of a prefix says to a prefix inside it that another node is to hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFIX_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_MS_FIELD_NUMBER: _builtins.int
+    prefix: _builtins.str
+    """The prefix inside, canonical."""
+    node_id: _builtins.str
+    """Node that shall hold it."""
+    holder: _builtins.str
+    """Node that holds the prefix around it, and signs this."""
+    create_time_ms: _builtins.int
+    """When it was signed, milliseconds since 1970 UTC. Taken for a year."""
+    def __init__(
+        self,
+        *,
+        prefix: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        holder: _builtins.str = ...,
+        create_time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_ms", b"create_time_ms", "holder", b"holder", "node_id", b"node_id", "prefix", b"prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrefixConsent: _TypeAlias = PrefixConsent  # noqa: Y015
+
+@_typing.final
+class SignedConsent(_message.Message):
+    """A consent's exact bytes and their signature."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    consent: _builtins.bytes
+    """A serialised PrefixConsent."""
+    signature: _builtins.bytes
+    """Ed25519 by the holder's zone key over "truc prefix consent", an octet 0 and the bytes above."""
+    def __init__(
+        self,
+        *,
+        consent: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedConsent: _TypeAlias = SignedConsent  # noqa: Y015
 
 @_typing.final
 class ZoneUpdate(_message.Message):
