@@ -18,7 +18,7 @@ from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
 from node.model.webhook import NoticeKind
 from node.ports import Keys, Tx
 from node.rows import keys
-from node.rows.access import load, save
+from node.rows.access import load_many, save
 from node.rows.records import DeliveryRecord
 from node.seal.signature import RECEIPT_LABEL, verify_by
 from node.wire import codec
@@ -92,9 +92,8 @@ def apply_outcomes(
     """Let some outcomes of a DELIVERED receipt, which is kept, change their deliveries; return the reason of each that became final."""
     changed: list[str] = []
     ended: list[Reason] = []
-    for outcome in outcomes:
-        key = keys.delivery(receipt.packet_id, outcome.unit)
-        record = load(tx, key, DeliveryRecord)
+    where = [keys.delivery(receipt.packet_id, outcome.unit) for outcome in outcomes]
+    for outcome, key, record in zip(outcomes, where, load_many(tx, where, DeliveryRecord), strict=True):
         # A node speaks for the units it serves: for the delivery that was routed to it, and for no other.
         if record is None or record.node_id != receipt.signer_node or State(record.state).is_final:
             continue
