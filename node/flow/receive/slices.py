@@ -94,6 +94,8 @@ class Slices:
         self._reader = reader
         self._at_work: Counter[bytes] = Counter()
         """Packets at which somebody is at work in this process, and how many."""
+        self._seen: set[bytes] | None = None
+        """What was unfinished when the sweeper looked last; None: it has not looked since the start."""
 
     async def finish(self, packet_id: bytes, header: PacketHeader) -> SignedReceipt | None:
         """Serve all units that are left, and return our receipt, which may be given now; None if we have signed none.
@@ -140,8 +142,11 @@ class Slices:
     async def finish_all(self) -> int:
         """Go on with what a crash, or a caller that went away, has left; return how many packets that were."""
         rows = await self._ports.store.transact(lambda tx: tx.scan(keys.ARRIVING, limit=UNFINISHED_MAX))
+        unfinished = [keys.packet_of_arriving(key) for key, _ in rows]
+        # Whoever has just taken a packet is about to go on with it himself, and knows its words: only what lies for longer is left over.
+        left, self._seen = [one for one in unfinished if self._seen is None or one in self._seen], {*unfinished}
         finished = 0
-        for packet_id in (keys.packet_of_arriving(key) for key, _ in rows):
+        for packet_id in left:
             if self._at_work[packet_id]:
                 continue
             try:
