@@ -64,6 +64,10 @@ class Tx(Protocol):
         """Return the value or None."""
         ...
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return what `get` would for each key, in order; cheaper than one by one."""
+        ...
+
     def put(self, key: bytes, value: bytes) -> None:
         """Write a value."""
         ...

@@ -28,7 +28,7 @@ class Policy:
     chunk_bytes: int = 256 * KIB
     submit_group_max: int = 128
     """Submissions that share one signature and one commit."""
-    arrive_at_once: int = 200
+    arrive_at_once: int = 128
     """Units of this node at which a packet arrives in one transaction; at more of them it arrives in slices of so many."""
     expire_after_ms: int = 30 * DAY_MS
     ask_after_expiry_ms: int = 7 * DAY_MS

@@ -1,5 +1,6 @@
 """Access to stored records: the one place where a key meets the message that lies under it."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -21,6 +22,11 @@ def load(tx: Tx, key: bytes, kind: type[M]) -> M | None:
     """Return the record under a key, or None."""
     value = tx.get(key)
     return None if value is None else kind.FromString(value)
+
+
+def load_many(tx: Tx, keys: Sequence[bytes], kind: type[M]) -> list[M | None]:
+    """Return the record under each key, in order, or None."""
+    return [None if value is None else kind.FromString(value) for value in tx.get_many(keys)]
 
 
 def require(tx: Tx, key: bytes, kind: type[M]) -> M:

@@ -96,14 +96,14 @@ def test_receipts_under_a_key_that_has_ended_or_was_revoked_meanwhile_are_believ
 def test_a_node_whose_signing_key_was_damaged_for_a_while_makes_good_what_it_signed_with_it() -> None:
     async def story(world: World, cast: Cast) -> None:
         keys: Any = world.machines["h37"].keys
-        right = keys._signing, keys.signing_public
+        right = dict(keys._signing), keys.signing_public, keys._forced
         keys.change_signing_key()
         to_it = await cast.send("H49.22.05", "H37.11", name="to it")
         of_it = await cast.send("H37.11", "H49.22.05", name="of it")
         await asyncio.sleep(600)
         assert (await cast.views(to_it))["H37.11"].reason is Reason.RECEIPT_INVALID
         assert (await cast.views(of_it))["H49.22.05"].reason is Reason.ENVELOPE_SIGNATURE_INVALID
-        keys._signing, keys.signing_public = right
+        keys._signing, keys.signing_public, keys._forced = right
         await cast.delivered_within(world, to_it, HOUR_S)
         await cast.delivered_within(world, of_it, HOUR_S)
 

@@ -67,6 +67,50 @@ def test_a_transaction_reads_its_own_writes(home: Any) -> None:
     play(home, story)
 
 
+def test_many_are_read_together_as_one_by_one_whatever_their_tables(home: Any) -> None:
+    digest = b"\x07" * 32
+    asked = [b"kb", b"ka", b"absent", keys.body(digest), b"oa", b"kd", b"ka", b"kc", b"new"]
+
+    async def story(store: Any) -> None:
+        def fill(tx: Any) -> None:
+            for key in (b"ka", b"kb", b"kc", b"kd", b"oa", keys.body(digest)):
+                tx.put(key, b"v" + key)
+
+        def fn(tx: Any) -> Any:
+            before = tx.get_many(asked)
+            tx.put(b"kb", b"changed")
+            tx.delete(b"kc")
+            tx.put(b"new", b"n")
+            return before, tx.get_many(asked), [tx.get(key) for key in asked], tx.get_many([])
+
+        await store.transact(fill)
+        before, after, single, none = await store.transact(fn)
+        known = [b"vkb", b"vka", None, b"v" + keys.body(digest), b"voa", b"vkd", b"vka", b"vkc", None]
+        assert before == known
+        assert after == single == [b"changed", *known[1:7], None, b"n"]
+        assert none == []
+
+    play(home, story)
+
+
+def test_who_has_read_many_hears_nothing_before_they_are_durable(home: Any) -> None:
+    async def story(store: Any) -> None:
+        await store.transact(put(b"kz"))
+        home.hold()
+        writer = asyncio.create_task(store.transact(put(b"ka")))
+        await until(lambda: home.syncs >= 2)
+        reader = asyncio.create_task(store.transact(lambda tx: tx.get_many([b"kz", b"ka"])))
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert not reader.done()
+        assert await store.transact(lambda tx: tx.get_many([b"kz", b"kb"])) == [b"v", None], "rests on neither"
+        home.release()
+        assert await reader == [b"v", b"v"]
+        await writer
+
+    play(home, story)
+
+
 def test_a_scan_keeps_to_its_prefix_its_start_and_its_limit_in_order_of_octets(home: Any) -> None:
     inside = [b"o\x00", b"oa", b"oab", b"oa\xff", b"o\xff", b"o\xff\xff"]
 

@@ -78,15 +78,16 @@ def due(tx: Tx, now_ms: int, limit: int) -> tuple[list[Duty], int | None]:
     found = [row for row in first if keys.due_of(row[0]) <= now_ms]
     far = keys.duty_from(now_ms + PUT_OFF_MS_MAX + 1)
     found += tx.scan(keys.DUTIES, start=far, limit=limit - len(found))
-    duties = [_duty(tx, key, DutyRecord.FromString(value)) for key, value in found]
+    records = [DutyRecord.FromString(value) for _, value in found]
+    # A withdrawal from thousands of units is one packet, whose envelope names them all: it is read once.
+    packets = {one: load(tx, keys.packet(one), PacketRecord) for one in {record.packet_id for record in records}}
+    done = tx.get_many([keys.submission(NODE_SYSTEM, submission_id_of(record)) for record in records])
+    duties = []
+    for (key, _), record, submission in zip(found, records, done, strict=True):
+        packet = packets[record.packet_id]
+        # Of a packet that was erased meanwhile nobody is owed anything: its row goes like that of a duty which was done.
+        duties.append(Duty(key, record, packet or PacketRecord(), submission is not None or packet is None))
     return duties, keys.due_of(first[0][0]) if first else None
-
-
-def _duty(tx: Tx, key: bytes, record: DutyRecord) -> Duty:
-    is_done = tx.get(keys.submission(NODE_SYSTEM, submission_id_of(record))) is not None
-    packet = load(tx, keys.packet(record.packet_id), PacketRecord)
-    # Of a packet that was erased meanwhile nobody is owed anything: its row goes like that of a duty which was done.
-    return Duty(key, record, packet or PacketRecord(), is_done or packet is None)
 
 
 def done(tx: Tx, keys_done: list[bytes]) -> None:

@@ -17,16 +17,14 @@ from node.flow.expiry import retention
 from node.flow.inbox import inbox
 from node.flow.receive import slices
 from node.flow.send import outbox, receipts
-from node.flow.webhooks import notices
-from node.model.delivery import State, after_receipt
+from node.model.delivery import State
 from node.model.envelope import envelope_sha256_of
 from node.model.policy import DAY_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
-from node.model.webhook import NoticeKind
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import load, require, save
+from node.rows.access import load
 from node.rows.records import DeliveryRecord, PacketRecord
 
 FAILURES_MAX = 2**16 - 1
@@ -104,32 +102,16 @@ def expire(tx: Tx, item: Due, believed: receipts.Believed | None, now_ms: int, p
     """
     if slices.is_unfinished(tx, item.packet_id):
         return 0
-    failed: list[str] = []
+    failed = 0
     tx.delete(item.key)
     if believed is not None:
         receipts.keep(tx, believed)
-        for outcome in believed.receipt.outcomes:
-            if _fail(tx, item.packet_id, outcome, believed.receipt.signer_node, now_ms):
-                failed.append(outcome.unit)
-        notices.happened_to(tx, item.packet_id, NoticeKind.ENDED, failed, now_ms)
+        # A receipt may have come in since the statement was made: a final state stays.
+        failed = len(receipts.apply_outcomes(tx, believed.receipt, believed.receipt.outcomes, now_ms, is_our_end=True))
     outbox.only_ask(tx, item.packet_id, now_ms)
     tx.put(keys.due(now_ms + policy.ask_after_expiry_ms, keys.DUE_ASK_NO_MORE, item.packet_id), b"")
     tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, item.packet_id), b"")
-    return len(failed)
-
-
-def _fail(tx: Tx, packet_id: bytes, outcome: Outcome, signer: str, now_ms: int) -> bool:
-    key = keys.delivery(packet_id, outcome.unit)
-    record = require(tx, key, DeliveryRecord)
-    # A receipt may have come in since the statement was made: a final state stays.
-    if State(record.state) is not State.WAITING:
-        return False
-    record.state = after_receipt(State(record.state), Level.FAILED, outcome.reason)
-    record.reason = outcome.reason
-    record.end_time_ms = now_ms
-    record.receipt_node = signer
-    save(tx, key, record)
-    return True
+    return failed
 
 
 def ask_no_more(tx: Tx, item: Due) -> None:

@@ -22,7 +22,7 @@ from node.model.policy import Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import load, require, save
+from node.rows.access import load, load_many, require, save
 from node.rows.records import InboxRecord, PacketRecord
 from node.wire import codec
 
@@ -113,17 +113,30 @@ def row_of_token(page_token: str) -> bytes:
 
 def page(tx: Tx, units: list[str], start: bytes, limit: int) -> tuple[list[Held], bytes]:
     """Return up to `limit` waiting entries from a row key on, unit by unit, and the key to go on from (empty: the end)."""
-    held: list[Held] = []
+    found: list[tuple[str, bytes]] = []
     for unit in units:
         prefix = keys.inbox(unit)
         if start > prefix and not start.startswith(prefix):
             continue
-        for key, _ in tx.scan(prefix, start=start, limit=limit + 1 - len(held)):
-            if len(held) == limit:
-                return held, key
-            packet_id = keys.packet_of_row(key)
-            held.append(_held(tx, packet_id, unit))
-    return held, b""
+        for key, _ in tx.scan(prefix, start=start, limit=limit + 1 - len(found)):
+            if len(found) == limit:
+                return _all_held(tx, found), key
+            found.append((unit, keys.packet_of_row(key)))
+    return _all_held(tx, found), b""
+
+
+def _all_held(tx: Tx, found: Sequence[tuple[str, bytes]]) -> list[Held]:
+    """Return entries by unit and packet. A packet that waits for many units is read once."""
+    ids = list(dict.fromkeys(packet_id for _, packet_id in found))
+    packets = dict(zip(ids, load_many(tx, [keys.packet(one) for one in ids], PacketRecord), strict=True))
+    entries = load_many(tx, [keys.inbox_entry(packet_id, unit) for unit, packet_id in found], InboxRecord)
+    held = []
+    for (unit, packet_id), entry in zip(found, entries, strict=True):
+        packet = packets[packet_id]
+        assert entry is not None, "a row of an inbox without its entry"
+        assert packet is not None, "a row of an inbox without its packet"
+        held.append(Held(unit, packet_id, entry, packet))
+    return held
 
 
 def _held(tx: Tx, packet_id: bytes, unit: str) -> Held:

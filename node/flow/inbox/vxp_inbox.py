@@ -25,7 +25,7 @@ from node.model.office import System
 from node.model.reason import Reason
 from node.ports import Ports, Tx
 from node.rows import document_keys, keys
-from node.rows.access import load, require, save
+from node.rows.access import load, load_many, require, save
 from node.rows.records import BridgeOrderRecord, DocketRecord, InboxRecord, PacketRecord
 from node.wire import codec
 
@@ -94,7 +94,9 @@ def find(tx: Tx, docket: str, units: Iterable[str]) -> tuple[bytes, str]:
 def waiting(tx: Tx, units: list[str], kind: PacketKind | None, start: bytes, limit: int) -> tuple[list[Listed], bytes]:
     """Look at `limit` waiting packets from a row key on; return those of a kind (None: all) and where to go on (empty: the end)."""
     held, following = inbox.page(tx, units, start, limit)
-    return [found for one in held if (found := _waiting(tx, one, kind))], following
+    said = load_many(tx, [document_keys.docket(one.packet_id, one.unit) for one in held], DocketRecord)
+    shown = (_waiting(one, kind, docket or DocketRecord()) for one, docket in zip(held, said, strict=True))
+    return [one for one in shown if one is not None], following
 
 
 def report(tx: Tx, docket: str, units: Iterable[str], word: str, now_ms: int) -> None:
@@ -142,11 +144,10 @@ def sent(tx: Tx, packet_id: bytes) -> SentPacket:
     return SentPacket(packet_id, codec.decode_envelope(packet.envelope).kind)
 
 
-def _waiting(tx: Tx, held: inbox.Held, kind: PacketKind | None) -> Listed | None:
+def _waiting(held: inbox.Held, kind: PacketKind | None, said: DocketRecord) -> Listed | None:
     sender_unit, kind_of_packet = _author_and_kind(held.packet.envelope)
     if kind is not None and kind_of_packet is not kind:
         return None
-    said = load(tx, document_keys.docket(held.packet_id, held.unit), DocketRecord) or DocketRecord()
     accept_time_ms = held.entry.accept_time_ms
     return Listed(
         docket=docket_of(held.packet_id, held.unit),

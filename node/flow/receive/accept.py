@@ -82,24 +82,34 @@ def store_all(
     tx: Tx, verdicts: list[tuple[Verdict, SignedReceipt]], node_id: str, now_ms: int, policy: Policy
 ) -> list[Answer | Begun]:
     """Write what is new of several verdicts and return an answer for each, in order; or that it is only begun."""
-    return [_store_one(tx, verdict, signed, node_id, now_ms, policy) for verdict, signed in verdicts]
+    ids = [verdict.envelope.packet_id for verdict, _ in verdicts]
+    new = {one for one, value in zip(ids, tx.get_many([keys.packet(one) for one in ids]), strict=True) if value is None}
+    answers: list[Answer | Begun] = []
+    for packet_id, (verdict, signed) in zip(ids, verdicts, strict=True):
+        # Nearly all are new, and nothing need be looked up about them; but one may be in the group twice.
+        is_new = packet_id in new
+        new.discard(packet_id)
+        answers.append(_store_one(tx, verdict, signed, node_id, now_ms, policy, is_new=is_new))
+    return answers
 
 
 def _store_one(
-    tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int, policy: Policy
+    tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int, policy: Policy, *, is_new: bool
 ) -> Answer | Begun:
     envelope, parcel = verdict.envelope, verdict.parcel
     try:
-        before = decided(tx, envelope.packet_id, parcel.signed_envelope.envelope, node_id, parcel.target_node)
+        octets = parcel.signed_envelope.envelope
+        before = None if is_new else decided(tx, envelope.packet_id, octets, node_id, parcel.target_node)
     except Fault as fault:
         return refusal(fault)
     if before is not None:
-        if verdict.header is not None and slices.is_unfinished(tx, envelope.packet_id):
+        helps = verdict.header is not None and slices.is_unfinished(tx, envelope.packet_id)
+        if helps and verdict.header is not None:
             return Begun(envelope.packet_id, verdict.header)
         if parcel.target_node != node_id:
             renew_signature(tx, envelope.packet_id, parcel.signed_envelope)
         return before
-    _put_packet(tx, verdict, now_ms)
+    _put_packet(tx, verdict, now_ms, is_new=is_new)
     if verdict.receipt.level is Level.DELIVERED:
         if verdict.header is not None and len(verdict.accepted_units) > policy.arrive_at_once:
             slices.begin(tx, receipts.Believed(verdict.receipt, signed))
@@ -114,10 +124,11 @@ def _store_one(
     return Answer(_take_custody(tx, verdict, signed, node_id, now_ms))
 
 
-def _put_packet(tx: Tx, verdict: Verdict, now_ms: int) -> None:
+def _put_packet(tx: Tx, verdict: Verdict, now_ms: int, *, is_new: bool) -> None:
     envelope, parcel = verdict.envelope, verdict.parcel
     key = keys.packet(envelope.packet_id)
-    record = load(tx, key, PacketRecord) or PacketRecord(
+    known = None if is_new else load(tx, key, PacketRecord)
+    record = known or PacketRecord(
         envelope=parcel.signed_envelope.envelope,
         signature=codec.signature_to_bytes(parcel.signed_envelope.signature),
         accept_time_ms=now_ms,

@@ -14,6 +14,7 @@ at others, which is what it may find anyway (document/life.py: facts have no ord
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
@@ -91,12 +92,24 @@ class Slices:
         self._policy = policy
         self._signals = signals
         self._reader = reader
+        self._at_work: Counter[bytes] = Counter()
+        """Packets at which somebody is at work in this process, and how many."""
+        self._seen: set[bytes] | None = None
+        """What was unfinished when the sweeper looked last; None: it has not looked since the start."""
 
     async def finish(self, packet_id: bytes, header: PacketHeader) -> SignedReceipt | None:
         """Serve all units that are left, and return our receipt, which may be given now; None if we have signed none.
 
         Raises Deferred; the rest stays to be done.
         """
+        self._at_work[packet_id] += 1
+        try:
+            return await self._finish(packet_id, header)
+        finally:
+            self._at_work[packet_id] -= 1
+            self._at_work += Counter()  # forgets those at which nobody is any more
+
+    async def _finish(self, packet_id: bytes, header: PacketHeader) -> SignedReceipt | None:
         found = await self._ports.store.transact(partial(_found, packet_id=packet_id, node_id=self._node_id))
         if found.packet is None or found.signed is None:
             return found.signed
@@ -130,8 +143,13 @@ class Slices:
     async def finish_all(self) -> int:
         """Go on with what a crash, or a caller that went away, has left; return how many packets that were."""
         rows = await self._ports.store.transact(lambda tx: tx.scan(keys.ARRIVING, limit=UNFINISHED_MAX))
+        unfinished = [keys.packet_of_arriving(key) for key, _ in rows]
+        # Whoever has just taken a packet is about to go on with it himself, and knows its words: only what lies for longer is left over.
+        left, self._seen = [one for one in unfinished if self._seen is None or one in self._seen], {*unfinished}
         finished = 0
-        for packet_id in (keys.packet_of_arriving(key) for key, _ in rows):
+        for packet_id in left:
+            if self._at_work[packet_id]:
+                continue
             try:
                 await self.finish(packet_id, await self._header_of(packet_id))
                 finished += 1
@@ -146,6 +164,7 @@ class Slices:
         reader = HeaderReader()
         async for piece in self._reader.packet(record, 0):
             await self._ports.workers.run(len(piece), partial(reader.feed, piece))
+            await asyncio.sleep(0)
         return reader.finish()
 
 

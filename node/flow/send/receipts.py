@@ -19,7 +19,6 @@ from node.model.statement import times_of
 from node.model.webhook import NoticeKind
 from node.ports import Keys, Tx
 from node.rows import keys
-from node.rows.access import load, save
 from node.rows.records import DeliveryRecord
 from node.seal.signature import RECEIPT_LABEL, verify_by
 from node.wire import codec
@@ -98,28 +97,53 @@ def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = ""
 
 
 def apply_outcomes(
-    tx: Tx, receipt: Receipt, outcomes: Sequence[Outcome], now_ms: int, *, relay_node: str = ""
+    tx: Tx,
+    receipt: Receipt,
+    outcomes: Sequence[Outcome],
+    now_ms: int,
+    *,
+    relay_node: str = "",
+    is_our_end: bool = False,
 ) -> list[Reason]:
-    """Let some outcomes of a DELIVERED receipt, which is kept, change their deliveries; return the reason of each that became final."""
+    """Let some outcomes of a receipt that is kept change their deliveries; return the reason of each that became final.
+
+    A node speaks for the units it serves: for the delivery that was routed to it, and for no other. Only our own statement that we have
+    given up (`is_our_end`) speaks for all.
+    """
     changed: list[str] = []
     ended: list[Reason] = []
-    for outcome in outcomes:
-        key = keys.delivery(receipt.packet_id, outcome.unit)
-        record = load(tx, key, DeliveryRecord)
-        # A node speaks for the units it serves: for the delivery that was routed to it, and for no other.
-        if record is None or record.node_id != receipt.signer_node or is_over(record):
+    # Thousands of deliveries that wait for one node are the same octets, and become the same.
+    becomes: dict[tuple[bytes, Reason], bytes | None] = {}
+    where = [keys.delivery(receipt.packet_id, outcome.unit) for outcome in outcomes]
+    for outcome, key, value in zip(outcomes, where, tx.get_many(where), strict=True):
+        if value is None:
             continue
-        record.state = after_receipt(State(record.state), receipt.level, outcome.reason, Reason(record.reason))
-        record.reason = outcome.reason
-        record.end_time_ms = now_ms
-        record.receipt_node = receipt.signer_node
-        record.relay_node = relay_node
-        save(tx, key, record)
-        changed.append(outcome.unit)
-        ended.append(outcome.reason)
+        case = value, outcome.reason
+        if case not in becomes:
+            record = DeliveryRecord.FromString(value)
+            waits = State(record.state) is State.WAITING
+            is_meant = waits if is_our_end else record.node_id == receipt.signer_node
+            becomes[case] = _after(record, receipt, outcome.reason, now_ms, relay_node) if is_meant else None
+        after = becomes[case]
+        if after is not None:
+            tx.put(key, after)
+            changed.append(outcome.unit)
+            ended.append(outcome.reason)
     if changed:
         notices.happened_to(tx, receipt.packet_id, NoticeKind.ENDED, changed, now_ms)
     return ended
+
+
+def _after(record: DeliveryRecord, receipt: Receipt, reason: Reason, now_ms: int, relay_node: str) -> bytes | None:
+    """Return a delivery as an outcome of a receipt leaves it, serialised; None: it has ended before, and a final state stays."""
+    if is_over(record):
+        return None
+    record.state = after_receipt(State(record.state), receipt.level, reason, Reason(record.reason))
+    record.reason = reason
+    record.end_time_ms = now_ms
+    record.receipt_node = receipt.signer_node
+    record.relay_node = relay_node
+    return record.SerializeToString()
 
 
 def _settle_row(tx: Tx, believed: Believed, changed: int) -> None:

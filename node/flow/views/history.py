@@ -16,7 +16,7 @@ from node.model.life import LifeAct, LifeState
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import document_keys, keys
-from node.rows.access import load
+from node.rows.access import load, load_many
 from node.rows.records import PacketRecord
 from node.wire import codec
 
@@ -99,7 +99,6 @@ def _found(tx: Tx, unit: str, author: str, document_id: str, rows: list[Row]) ->
         acts = [row for row in ordered if row.act is not LifeAct.STATUS]
         statuses = [row for row in ordered if row.act is LifeAct.STATUS]
         life, _ = life_of([dossier.fact_of(row) for row in acts], dossier.said(statuses))
-    packets = {
-        row.packet_id: packet for row in ordered if (packet := load(tx, keys.packet(row.packet_id), PacketRecord))
-    }
+    records = load_many(tx, [keys.packet(row.packet_id) for row in ordered], PacketRecord)
+    packets = {row.packet_id: record for row, record in zip(ordered, records, strict=True) if record is not None}
     return Found(unit, author, document_id, life, ordered, packets)

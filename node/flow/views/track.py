@@ -24,7 +24,7 @@ from node.model.receipt import Level, SignedReceipt
 from node.model.status import shown_status
 from node.ports import Tx
 from node.rows import document_keys, keys
-from node.rows.access import load
+from node.rows.access import load, load_many
 from node.rows.records import DeliveryRecord, OutboxRecord, PacketRecord, SubmissionRecord
 from node.wire.codec import is_canonical_code
 
@@ -145,7 +145,8 @@ def page(tx: Tx, place: Place, limit: int, outlook: Outlook) -> Page:
         views.append(_view(shared, keys.unit_after_id(key), DeliveryRecord.FromString(value)))
         statuses += len(views[-1].statuses)
     names = sorted({event.packet_id for view in views for event in view.statuses})
-    packets = {name: record for name in names if (record := load(tx, keys.packet(name), PacketRecord))}
+    records = load_many(tx, [keys.packet(name) for name in names], PacketRecord)
+    packets = {name: record for name, record in zip(names, records, strict=True) if record is not None}
     following = keys.unit_after_id(rows[len(views)][0]) if len(rows) > len(views) else ""
     return Page(tuple(views), packets, following)
 

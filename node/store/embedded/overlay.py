@@ -8,6 +8,7 @@ kept in order, table by table, and a scan costs its own rows, however many other
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -23,6 +24,10 @@ class Reader(Protocol):
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value or None."""
+        ...
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each key, in order."""
         ...
 
     def rows(self, prefix: bytes, start: bytes, limit: int) -> list[Row]:
@@ -83,6 +88,15 @@ class OverlayTx:
         self.keys_read.append(key)
         value = self.writes.get(key, _UNTOUCHED)
         return self._reader.get(key) if value is _UNTOUCHED else value  # type: ignore[return-value]
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return what `get` would for each key, in order."""
+        self.keys_read.extend(keys)
+        writes = self.writes
+        if not writes:
+            return self._reader.get_many(keys)
+        stored = iter(self._reader.get_many([key for key in keys if key not in writes]))
+        return [writes[key] if key in writes else next(stored) for key in keys]
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write a value."""

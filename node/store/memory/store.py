@@ -8,7 +8,7 @@ the oldest as the simulator grants (`keep`): commits are lost from the end, neve
 import asyncio
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -55,6 +55,10 @@ class MemoryEngine:
     def get(self, key: bytes) -> bytes | None:
         """Return the value or None."""
         return self._rows.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each key, in order."""
+        return [self._rows.get(key) for key in keys]
 
     def rows(self, prefix: bytes, start: bytes, limit: int) -> list[Row]:
         """Return up to `limit` rows under `prefix` and not below `start`."""

@@ -1,6 +1,7 @@
 """One transaction's view, held against a plain dictionary; and that a scan's cost does not depend on what else was written."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,9 @@ class Rows:
     def get(self, key: bytes) -> bytes | None:
         return self._rows.get(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self._rows.get(key) for key in keys]
+
     def rows(self, prefix: bytes, start: bytes, limit: int) -> list[Row]:
         at = bisect_left(self._keys, max(prefix, start))
         found = [(key, self._rows[key]) for key in self._keys[at : at + limit] if key.startswith(prefix)]
@@ -56,6 +60,7 @@ def test_a_transaction_sees_what_a_dictionary_would_show(stored: dict[bytes, byt
             model.pop(key, None)
         elif kind == "get":
             assert tx.get(key) == model.get(key)
+            assert tx.get_many([key, b"n", key]) == [model.get(key), model.get(b"n"), model.get(key)]
         else:
             start, limit = more
             assert tx.scan(key, start=start, limit=limit) == naive(model, key, start, limit)
