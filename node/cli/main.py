@@ -31,6 +31,7 @@ from node.cli import (
     sandbox,
     serve,
     status,
+    store,
     submit,
     support_bundle,
     system,
@@ -123,6 +124,9 @@ def _tree() -> typer.Typer:
         made.command(cls=HomeCommand, rich_help_panel=OPERATION)(verb_at_home)
     made.add_typer(
         calendar.app, name="calendar", help="Lịch làm việc: ngày nghỉ lễ, tết, ngày làm bù.", rich_help_panel=OPERATION
+    )
+    made.add_typer(
+        store.app, name="store", help="Kho dữ liệu: cứu kho có nhật ký ghi bị hỏng.", rich_help_panel=OPERATION
     )
     made.add_typer(sandbox.app, name="sandbox", rich_help_panel=VENDORS)
     made.command(cls=Command, rich_help_panel=VENDORS)(conformance.conformance)

@@ -81,3 +81,4 @@ class Reason(IntEnum):
     CERTIFICATE_EXPIRED = 112
     ALREADY_EXISTS = 113
     IO_FAILED = 114
+    DISK_READ_ONLY = 120

@@ -43,6 +43,7 @@ from node.seal import next_tls
 from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity
 from node.store.bodies import FileBodies
+from node.store.damage import Damage
 from node.store.rocks.check import check_store
 from node.store.rocks.store import RocksStore
 from node.web.door import WebDoor
@@ -134,9 +135,10 @@ async def start(
     machine_clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
     clock = clock or machine_clock
     source = LiveDirectory(workers, directory)
-    store = RocksStore.open(place.store, place.witness, node_id=settings.node_id)
+    damage = Damage()
+    store = RocksStore.open(place.store, place.witness, node_id=settings.node_id, damage=damage)
     try:
-        bodies = FileBodies(home)
+        bodies = FileBodies(home, damage=damage)
         ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
         node = make_node(ports, policy, software=f"truc {__version__}", calendar=calendar)
         systems = Systems(place.systems_folder, place.admin_token)
@@ -157,6 +159,7 @@ async def start(
             f"truc {__version__}",
             _machine(home),
             node.agreed_time.doubt,
+            damage,
         )
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed, tallies)

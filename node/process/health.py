@@ -12,7 +12,15 @@ from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
 from node.ports import Clock, DirectorySource, Store
 from node.rows import keys
 from node.seal.tls import TlsIdentity, not_after_ms
+from node.store.damage import Damage, Place
 from node.store.embedded.fence import Fence
+
+_DAMAGED = {
+    Place.TABLE: "Một phần bảng dữ liệu không đọc được",
+    Place.BLOB: "Có thân văn bản nhỏ không đọc được",
+    Place.BODY_FILE: "Có tệp thân văn bản lớn bị mất hoặc không đọc được",
+}
+"""What was damaged, for people. Everything else goes on, so none of it is grave; doctor says that somebody must act."""
 
 
 class FencedStore(Store, Protocol):
@@ -42,6 +50,7 @@ class Health:
         software: str,
         machine: Callable[[], tuple[int, int]],
         clock_doubt: Callable[[], Doubt | None],
+        damage: Damage,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -51,6 +60,7 @@ class Health:
         self._software = software
         self._machine = machine
         self._clock_doubt = clock_doubt
+        self._damage = damage
         self._start_time_ms = clock.now_ms()
         self._first_commit_no = store.commit_no
 
@@ -59,6 +69,7 @@ class Health:
         directory, now_ms = self._directory.current(), self._clock.now_ms()
         resident_bytes, disk_free_bytes = self._machine()
         findings = [*await self._store_findings(), *self._identity_findings(now_ms), *self._clock_findings()]
+        findings += self._damage_findings()
         if self._node_id not in directory.nodes:
             findings.append(Finding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True))
         else:
@@ -90,6 +101,18 @@ class Health:
         way = "nhanh" if doubt.ahead_ms > 0 else "chậm"
         text = f"{ADVICE[Reason.CLOCK_UNSURE]} (đang {way} {abs(doubt.ahead_ms) // 1000} giây so với các nút khác)"
         return [Finding(Reason.CLOCK_UNSURE, text, grave=True)]
+
+    def _damage_findings(self) -> list[Finding]:
+        return [
+            Finding(
+                Reason.STORE_CORRUPT,
+                f"{said} (gặp {self._damage.counts[place]} lần từ khi nút chạy; mới nhất: {self._damage.latest[place]}). Phần còn lại "
+                "vẫn chạy. Hãy kiểm tra đĩa (dmesg, smartctl), giữ nguyên mọi tệp; văn bản nào hỏng thì xin gửi lại.",
+                grave=False,
+            )
+            for place, said in _DAMAGED.items()
+            if self._damage.counts[place]
+        ]
 
     async def _store_findings(self) -> list[Finding]:
         fence = self._store.fence

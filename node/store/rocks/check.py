@@ -6,12 +6,12 @@ replays the log into tables. So nothing has happened yet when the answer is no.
 
 from pathlib import Path
 
-from rocksdict import AccessType, Options, Rdict
+from rocksdict import DBRecoveryMode
 
 from node.errors import Broken
 from node.model.reason import Reason
-from node.store.embedded.fence import read_identity
-from node.store.rocks.engine import refuse_headless, translated
+from node.store.embedded.fence import Identity, read_identity
+from node.store.rocks.engine import RECOVERY, reading, refuse_headless
 
 
 def check_store(folder: Path, node_id: str) -> None:
@@ -19,16 +19,15 @@ def check_store(folder: Path, node_id: str) -> None:
 
     Raises Broken: STORE_NEWER, STORE_CORRUPT, SETTINGS_INVALID (the store is another node's), IO_FAILED.
     """
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    refuse_headless(folder)
-    try:
-        db = Rdict(str(folder), Options(raw_mode=True), access_type=AccessType.read_only())
-    except Exception as error:
-        raise translated(error) from error.with_traceback(None)
-    try:
-        identity = read_identity(db.get)
-    finally:
-        db.close()
+    identity = look_at_store(folder)
     if identity is not None and identity.node_id != node_id:
         raise Broken(Reason.SETTINGS_INVALID, f"this store belongs to {identity.node_id}, not to {node_id}")
+
+
+def look_at_store(folder: Path, recovery: DBRecoveryMode = RECOVERY) -> Identity | None:
+    """Return whose store it is and how far it has come, changing nothing; None if there is none. Raises Broken as `check_store`."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    refuse_headless(folder)
+    with reading(folder, recovery) as get:
+        return read_identity(get)

@@ -81,6 +81,9 @@ FIGURES: dict[str, Figure] = {
     # The store
     "truc_store_writable": _gauge("1: the store takes writes."),
     "truc_store_fenced": _gauge("1: the store only reads until an operator decides."),
+    "truc_damaged_reads": _counter(
+        "Reads that met damage: in a table or blob file of the database, or in the file of a large body.", "place"
+    ),
     "truc_store_commits": _counter("Commits that became durable."),
     "truc_store_commit_wait_seconds": _histogram("How long transactions waited until they were durable."),
     "truc_store_flush_seconds": _histogram("How long flushes of the log took, each for all who waited."),

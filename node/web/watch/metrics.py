@@ -144,6 +144,7 @@ def _store(watched: Watched) -> Filled:
     store, trouble = watched.store, watched.store.trouble
     yield "truc_store_writable", _one(trouble is None)
     yield "truc_store_fenced", _one(trouble is Reason.NODE_FENCED)
+    yield "truc_damaged_reads", [((place.value,), count) for place, count in store.damage.counts.items()]
     yield "truc_store_commits", _one(store.commit_no - watched.first_commit_no)
     yield "truc_store_commit_wait_seconds", store.waits
     yield "truc_store_flush_seconds", store.flushes

@@ -168,6 +168,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A file that must not exist yet is already there."""
     REASON_IO_FAILED: _Reason.ValueType  # 114
     """The disk or the network card reports an error."""
+    REASON_DISK_READ_ONLY: _Reason.ValueType  # 120
+    """The file system under the node's folder takes no writes: it was mounted so, or the kernel made it so after an error."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The cause of a refusal or a delay, the same in receipts, answers, logs, the command line and the console."""
@@ -316,4 +318,6 @@ REASON_ALREADY_EXISTS: Reason.ValueType  # 113
 """A file that must not exist yet is already there."""
 REASON_IO_FAILED: Reason.ValueType  # 114
 """The disk or the network card reports an error."""
+REASON_DISK_READ_ONLY: Reason.ValueType  # 120
+"""The file system under the node's folder takes no writes: it was mounted so, or the kernel made it so after an error."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
