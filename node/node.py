@@ -11,9 +11,11 @@ Decisions live in flow/, sending in flow/send/. Law 1 holds because every answer
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+from node.flow.admission import Admission
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
+from node.flow.bodies.scrub import Scrub
 from node.flow.counters import Counters
 from node.flow.document.aliases import author_names, meant_by
 from node.flow.inbox import inbox
@@ -25,6 +27,7 @@ from node.flow.signals import Signals
 from node.flow.submit.intake import Intake
 from node.flow.views import completeness, deadlines, history, operator, track
 from node.flow.views.in_words import Views
+from node.flow.views.standstill import Standstill
 from node.flow.webhooks import notices
 from node.model.calendar import Calendar
 from node.model.completeness import UnitReport
@@ -59,6 +62,9 @@ class Node:
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
         self.reader = PacketReader(ports, self.wrapper)
         self.body_files = BodyFiles(ports)
+        self.scrub = Scrub(ports, policy, self.signals.bug.send)
+        self.standstill = Standstill(ports)
+        self.admission = Admission(ports, policy)
         self.reception = Reception(
             ports,
             policy,
@@ -69,10 +75,11 @@ class Node:
             self.peers_seen,
             self.agreed_time,
             self.hello,
+            self.admission,
         )
         self._software = software
         self._views = Views(ports, self.reader, calendar or Calendar(), policy.urgent_within_ms)
-        self._intake = Intake(ports, policy, self.signals, self.counters, self.wrapper, self.body_files)
+        self._intake = Intake(ports, policy, self.signals, self.counters, self.wrapper, self.body_files, self.admission)
 
     # --- an office hands a packet in ---------------------------------------------------------------------------
 

@@ -159,6 +159,10 @@ class OutboxView:
     body_bytes: int
 
 
+OPEN_ROADS = ("open", "relayed")
+"""Roads on which things leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerView:
     """The road to one peer; `road` is open, backoff, relayed, held or unknown."""

@@ -35,7 +35,7 @@ from node.net.webhook_client import HookClient
 from node.net.webhooks import HttpHooks
 from node.node import Node
 from node.ports import Clock, Ports
-from node.process.health import Health
+from node.process.health import Health, standing_queues
 from node.process.loops import Loops
 from node.process.system import SystemClock, SystemEntropy, ThreadWorkers
 from node.process.systemd import ServiceManager
@@ -46,6 +46,7 @@ from node.store.bodies import FileBodies
 from node.store.damage import Damage
 from node.store.rocks.check import check_store
 from node.store.rocks.store import RocksStore
+from node.store.space import Space
 from node.web.door import WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.context import BridgeContext
@@ -139,7 +140,8 @@ async def start(
     store = RocksStore.open(place.store, place.witness, node_id=settings.node_id, damage=damage)
     try:
         bodies = FileBodies(home, damage=damage)
-        ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
+        space = Space(home, policy.admit_urgent_bytes_min // 2, policy.admit_large_bytes_min)
+        ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source, space.free_bytes)
         node = make_node(ports, policy, software=f"truc {__version__}", calendar=calendar)
         systems = Systems(place.systems_folder, place.admin_token)
         hooks = HttpHooks(HookFiles(place.systems_folder, keyring), systems, HookClient(f"truc {__version__}"))
@@ -160,6 +162,9 @@ async def start(
             _machine(home),
             node.agreed_time.doubt,
             damage,
+            standing_queues(node),
+            node.admission.step,
+            node.scrub,
         )
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
         mesh, office = _listeners(settings, identity, node, source, trusted, systems, health, feed, tallies)

@@ -236,6 +236,7 @@ class Place:
             self.node.counters,
             self.node.body_files,
             self.node.agreed_time,
+            self.node.standstill.look,
         )
 
     def duty_loop(self) -> DutyLoop:

@@ -72,7 +72,7 @@ DEAF: dict[str, Any] = {"papers": 24, "crash_every_s": 600.0, "deaf_every_s": 30
         (mutants.answer_attributed_to_nothing, "life", RESTLESS),
         (mutants.waits_for_ever, "rest", RESTLESS),
         (mutants.author_without_an_order, ("law 1", "life"), JUMPY),
-        (mutants.duty_not_durable, ("law 1", "life"), SHAKY),
+        (mutants.duty_not_durable, ("law 1", "law 2", "life"), SHAKY),
         (mutants.notice_not_durable, "hook", DEAF),
         (mutants.batch_made_up_anew, "hook", DEAF),
         (mutants.look_covers_what_comes_after, "hook", DEAF),

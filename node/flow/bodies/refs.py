@@ -24,6 +24,8 @@ def let_go(tx: Tx, body_sha256: bytes, packet_id: bytes) -> bool:
     if is_held(tx, body_sha256):
         return False
     tx.delete(keys.body(body_sha256))
+    if tx.get(keys.damaged_body(body_sha256)) is not None:
+        tx.delete(keys.damaged_body(body_sha256))
     return True
 
 

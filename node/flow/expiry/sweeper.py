@@ -1,5 +1,6 @@
 """Sweeper: the loop that does what is due: expiry, forgetting, showing what waited too long for its document, files left behind."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from node.errors import Fault
@@ -31,6 +32,7 @@ class Sweeper:
         counters: Counters,
         body_files: BodyFiles,
         agreed: agreed_time.AgreedTime,
+        look_at_queues: Callable[[], Awaitable[None]],
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -38,6 +40,7 @@ class Sweeper:
         self._counters = counters
         self._body_files = body_files
         self._agreed_time = agreed
+        self._look_at_queues = look_at_queues
         self._tasks = Tasks(signals.bug.send)
 
     async def start(self) -> None:
@@ -60,6 +63,7 @@ class Sweeper:
 
     async def sweep_once(self) -> int:
         """Do what is due; return how many things that were."""
+        await self._look_at_queues()
         now_ms, due = self._ports.clock.now_ms(), await self._due()
         for item in due:
             if item.kind == keys.DUE_EXPIRE:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from node.errors import Deferred, Fault
+from node.flow.admission import Admission, Step
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
@@ -47,6 +48,7 @@ class Reception:
         peers_seen: PeersSeen,
         agreed_time: AgreedTime,
         introduce: Callable[[], Hello],
+        admission: Admission,
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -57,7 +59,8 @@ class Reception:
         self._peers_seen = peers_seen
         self._agreed_time = agreed_time
         self._introduce = introduce
-        self._uploads = Uploads(ports, policy, wrapper, body_files)
+        self._admission = admission
+        self._uploads = Uploads(ports, policy, wrapper, body_files, admission)
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
@@ -78,8 +81,28 @@ class Reception:
         brought = await self._ports.workers.run(
             weight, lambda: [self._verify(peer_id, item, is_sure=is_sure) for item in items]
         )
+        brought = await self._admitted(peer_id, brought)
         answers = await self._uploads.spill(brought, partial(self._settle, peer_id))
         return self._counters.answered(items, answers)
+
+    async def _admitted(self, peer_id: str, brought: list[Brought]) -> list[Brought]:
+        """Put off what is new and may not come in now; our own packets to ourselves were taken before."""
+        if peer_id == self._node_id or self._admission.step() is Step.OPEN:
+            return brought
+        return await self._ports.store.transact(lambda tx: [self._admit(tx, one) for one in brought])
+
+    def _admit(self, tx: Tx, one: Brought) -> Brought:
+        if not isinstance(one, verify.Verdict):
+            return one
+        try:
+            self._admission.require_small(one.envelope.lane, one.envelope.body.body_bytes)
+        except Deferred as fault:
+            try:
+                before = self._decided(tx, one.parcel, one.envelope)
+            except Fault:
+                return one  # settling answers so
+            return accept.refusal(fault) if before is None else one
+        return one
 
     async def offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""

@@ -101,7 +101,7 @@ def _health(health: HealthView, now_ms: int) -> Iterator[Check]:
         yield (wrong if must_act else warning)(name, vietnamese.cause(finding.reason) or "nút báo", finding.advice)
 
 
-_MUST_ACT = (Reason.STORE_CORRUPT, Reason.IO_FAILED)
+_MUST_ACT = (Reason.STORE_CORRUPT, Reason.IO_FAILED, Reason.QUEUED)
 """Findings that do not keep the node from working, and will not pass by themselves."""
 
 _ABOUT = {
@@ -110,6 +110,7 @@ _ABOUT = {
     Reason.STORE_STALLED: "store",
     Reason.STORE_NEWER: "store",
     Reason.IO_FAILED: "disk",
+    Reason.QUEUED: "outbox",
     Reason.DISK_READ_ONLY: "disk",
     Reason.DISK_FULL: "disk",
     Reason.CERTIFICATE_EXPIRED: "tls",

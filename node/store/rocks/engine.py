@@ -1,14 +1,9 @@
-"""Engine: RocksDB through rocksdict; with check.py and salvage.py the only file that knows either.
+"""Engine: RocksDB through rocksdict; with options.py, check.py and salvage.py the only file that knows either.
 
 It obeys what was measured (mesh.md part 0, dependencies.md section 3): raw mode, because anything else unpickles what it reads; never a
 synchronous write and never a write that may wait, because both freeze the whole interpreter; recovery that refuses a damaged log
 instead of dropping what follows; an iterator's status is asked after every scan, because it ends silently at a damaged block; and all
 handles are dropped before closing, because each of them keeps the lock.
-
-There are three column families, by how their rows live (measured: decision 0008). Rows that stay (`default`) are compacted by universal
-style, because flushes are small and many. Queues, whose rows come and go, are small, so their tombstones are compacted away early at
-little cost. Small bodies have values in blob files. All families are flushed together (atomic_flush), so a lost tail of the log
-never leaves one of them ahead of the commit number.
 
 Damage that a read meets is that read's alone (damage.py). Compaction reads as well: it copies the bodies of the oldest blob files, and one
 of them that is damaged makes RocksDB refuse every write. So as soon as a damaged body was met, blob files are left alone until the next
@@ -18,30 +13,15 @@ start: the store grows instead of standing still. Damage in tables cannot be gon
 import gc
 import os
 import re
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from rocksdict import (
-    AccessType,
-    BlockBasedOptions,
-    Cache,
-    ChecksumType,
-    DBCompactionStyle,
-    DBCompressionType,
-    DBRecoveryMode,
-    Options,
-    Rdict,
-    ReadOptions,
-    WriteBatch,
-    WriteOptions,
-)
+from rocksdict import Cache, DBRecoveryMode, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from node.errors import Broken, Fault
-from node.model.policy import KIB, MIB
+from node.model.policy import MIB
 from node.model.reason import Reason
 from node.rows import keys
 from node.store.damage import Damage, Place
@@ -49,68 +29,11 @@ from node.store.embedded.fence import COMMIT_NO, COMMIT_NO_KEY
 from node.store.embedded.overlay import Row, Writes
 from node.store.embedded.transactions import Stalled
 from node.store.files import CompactionStopped, NoSpace
+from node.store.rocks.options import BODIES, DEFAULT, FAMILIES, QUEUES, RECOVERY, database_options, family_options
 
-DEFAULT, QUEUES, BODIES = "default", "queues", "bodies"
-_FAMILIES = dict.fromkeys(keys.QUEUES, QUEUES) | {keys.BODY[0]: BODIES}
-"""Table (first octet of a key) to the family that holds it, if not the default one."""
-BODIES_BUFFER_BYTES = 32 * MIB
-"""This buffer fills first and so sets the pace of flushes: every 600 packets of 50 KB."""
 _ABOUT_BLOBS = re.compile(r"Blob CRC|blob (record|log|file)|Blob(File)? |\.blob\b")
-RECOVERY = DBRecoveryMode.tolerate_corrupted_tail_records()
-"""How the log is replayed: a record that was cut off ends it, a damaged one refuses the start (salvage.py leads on)."""
 SPACE_TO_HEAL_BYTES = 16 * MIB
 """So much must be free, beside the size of the log that is replayed, before a store that met a full disk opens again."""
-
-
-def _family_options(block_cache: Cache, name: str, *, collecting: bool = True) -> Options:
-    table = BlockBasedOptions()
-    table.set_block_cache(block_cache)
-    table.set_bloom_filter(10, False)
-    table.set_checksum_type(ChecksumType.xxh3())
-    options = Options(raw_mode=True)
-    options.set_block_based_table_factory(table)
-    options.set_compression_type(DBCompressionType.none() if name == BODIES else DBCompressionType.lz4())
-    options.set_write_buffer_size(16 * MIB)
-    options.set_max_write_buffer_number(3)
-    options.set_level_zero_file_num_compaction_trigger(4)
-    options.set_level_zero_slowdown_writes_trigger(40)
-    options.set_level_zero_stop_writes_trigger(80)
-    if name == BODIES:
-        options.set_write_buffer_size(BODIES_BUFFER_BYTES)
-        options.set_enable_blob_files(True)
-        options.set_min_blob_size(1 * KIB)
-        options.set_blob_file_size(64 * MIB)
-        options.set_blob_compression_type(DBCompressionType.none())
-        # Every compaction writes anew whatever still lives in the oldest files, up to this share of them. Bodies go in about the
-        # order in which they came, so the oldest files are nearly empty; with a half, each body was written three or four times.
-        options.set_enable_blob_gc(collecting)
-        options.set_blob_gc_age_cutoff(0.1)
-        options.set_level_zero_file_num_compaction_trigger(8)
-    elif name == QUEUES:
-        # Queues leave tombstones at their heads; files full of them are compacted early.
-        options.add_compact_on_deletion_collector_factory(1024, 512, 0.5)
-    else:
-        options.set_compaction_style(DBCompactionStyle.universal())
-    return options
-
-
-def _database_options(block_cache: Cache, recovery: DBRecoveryMode) -> Options:
-    options = _family_options(block_cache, DEFAULT)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_wal_recovery_mode(recovery)
-    options.set_paranoid_checks(True)
-    options.set_atomic_flush(True)
-    options.set_max_total_wal_size(256 * MIB)
-    options.set_bytes_per_sync(1 * MIB)
-    options.set_wal_bytes_per_sync(1 * MIB)
-    options.set_max_open_files(256)
-    options.set_max_background_jobs(2)
-    options.set_keep_log_file_num(4)
-    options.set_max_log_file_size(4 * MIB)
-    options.set_stats_dump_period_sec(0)
-    options.set_stats_persist_period_sec(0)
-    return options
 
 
 def translated(error: Exception) -> Exception:
@@ -168,14 +91,14 @@ class RocksEngine:
         refuse_headless(self._folder)
         cache = Cache(16 * MIB)
         families = {
-            name: _family_options(cache, name, collecting=self._collecting) for name in (DEFAULT, QUEUES, BODIES)
+            name: family_options(cache, name, collecting=self._collecting) for name in (DEFAULT, QUEUES, BODIES)
         }
         try:
-            db = Rdict(str(self._folder), _database_options(cache, self._recovery), families)
+            db = Rdict(str(self._folder), database_options(cache, self._recovery), families)
             tables = {name: db.get_column_family(name) for name in (QUEUES, BODIES)}
             handles = {name: db.get_column_family_handle(name) for name in (QUEUES, BODIES)}
-            self._tables = {octet: tables[name] for octet, name in _FAMILIES.items()}
-            self._handles = {octet: handles[name] for octet, name in _FAMILIES.items()}
+            self._tables = {octet: tables[name] for octet, name in FAMILIES.items()}
+            self._handles = {octet: handles[name] for octet, name in FAMILIES.items()}
             _rehouse(db, self._handles)
             db.flush_wal(True)
         except Exception as error:
@@ -326,33 +249,6 @@ def _rehouse(db: Rdict, handles: dict[int, Any]) -> None:
                 batch.put(key, value, handle)
                 batch.delete(key)
             db.write(batch)
-
-
-@contextmanager
-def reading(folder: Path, recovery: DBRecoveryMode) -> Iterator[Callable[[bytes], bytes | None]]:
-    """Open a folder without its lock and without changing it; give a function that reads a row. Raises Broken as RocksEngine."""
-    # RocksDB's own LOG goes elsewhere: root, who examines a node, must not leave files of his in its folder.
-    with tempfile.TemporaryDirectory(prefix="truc-") as logs:
-        db = _opened_to_read(folder, recovery, logs)
-        try:
-            yield db.get
-        except Fault:
-            raise
-        except Exception as error:
-            raise translated(error) from error.with_traceback(None)
-        finally:
-            db.close()
-
-
-def _opened_to_read(folder: Path, recovery: DBRecoveryMode, logs: str) -> Rdict:
-    cache = Cache(1 * MIB)
-    options = _database_options(cache, recovery)
-    options.set_db_log_dir(logs)
-    try:
-        families = {name: _family_options(cache, name) for name in Rdict.list_cf(str(folder))}
-        return Rdict(str(folder), options, families, access_type=AccessType.read_only())
-    except Exception as error:
-        raise translated(error) from error.with_traceback(None)
 
 
 def refuse_headless(folder: Path) -> None:

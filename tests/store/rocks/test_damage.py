@@ -173,7 +173,11 @@ def test_compaction_that_meets_a_damaged_body_does_not_stop_the_store(tmp_path: 
         store = open_at(tmp_path, on_fatal=deaths.append)
         if known:
             assert len(await unreadable(store)) == 1
-        assert await _grow(store) == (set() if known else {Reason.STORE_STALLED})
+        reasons = await _grow(store)
+        while not store.damage.counts[Place.BLOB]:  # compaction comes when it finds time
+            store._rocks._tables[ord("b")].compact_range(None, None)
+            reasons |= await _grow(store, 1)
+        assert reasons <= (set() if known else {Reason.STORE_STALLED})
         await until(lambda: store.trouble is None)
         assert len(await unreadable(store)) == 1
         await store.transact(put(b"kx"))
