@@ -147,7 +147,7 @@ ADVICE: dict[Reason, str] = {
     Reason.KEY_FILE_EXPOSED: "Người khác đọc được tệp khóa riêng. Hãy chạy chmod 600 cho tệp đó.",
     Reason.HOME_IN_USE: "Thư mục dữ liệu đang được một tiến trình truc khác dùng. Hãy dừng tiến trình kia trước.",
     Reason.PORT_IN_USE: "Cổng đã có chương trình khác dùng. Hãy đổi cổng trong node.toml hoặc dừng chương trình kia.",
-    Reason.STORE_CORRUPT: "Tệp của kho dữ liệu bị hỏng. Giữ nguyên mọi tệp, đừng xóa, và khôi phục từ bản sao lưu.",
+    Reason.STORE_CORRUPT: "Tệp của kho dữ liệu bị hỏng. Đừng xóa gì. Hãy xem truc store salvage --dry-run, hoặc khôi phục bản sao lưu.",
     Reason.STORE_ROLLED_BACK: "Kho dữ liệu cũ hơn nhân chứng, nút chỉ đọc: mất giao dịch đã xác nhận. Hãy xem truc node accept-rollback.",
     Reason.DIRECTORY_ROLLED_BACK: "Danh bạ nhận được cũ hơn bản đang tin. Bản cũ bị từ chối; hãy báo đơn vị vận hành danh bạ.",
     Reason.DIRECTORY_INVALID: "Danh bạ sai chữ ký, sai cấu trúc hoặc sai tiền tố. Bản đang dùng được giữ nguyên.",
@@ -158,4 +158,5 @@ ADVICE: dict[Reason, str] = {
     Reason.ALREADY_EXISTS: "Tệp hoặc thư mục đã tồn tại; truc không ghi đè. Hãy chọn tên khác.",
     Reason.IO_FAILED: "Đĩa hoặc mạng báo lỗi. Hãy kiểm tra phần cứng và nhật ký hệ thống.",
     Reason.QUARANTINED: "Nút gửi giữ lại vì lỗi khi xử lý. Quản trị nút hãy xem 'truc outbox --quarantine'.",
+    Reason.DISK_READ_ONLY: "Đĩa chỉ đọc, nút không ghi được. Hãy xem dmesg và fsck, rồi gắn lại: mount -o remount,rw.",
 }

@@ -14,9 +14,11 @@ from functools import partial
 
 from node.errors import Rejected
 from node.flow import quarantine
+from node.flow.admission import Admission
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
+from node.flow.bodies.scrub import Scrub
 from node.flow.counters import Counters
 from node.flow.document.aliases import author_names, meant_by
 from node.flow.expiry import holds
@@ -30,6 +32,7 @@ from node.flow.signals import Signals
 from node.flow.submit.intake import Intake
 from node.flow.views import completeness, deadlines, history, operator, track
 from node.flow.views.in_words import Views
+from node.flow.views.standstill import Standstill
 from node.flow.views.track import Tracked
 from node.flow.webhooks import notices
 from node.model.calendar import Calendar
@@ -78,6 +81,9 @@ class Node:
         self.reader = PacketReader(ports, self.wrapper)
         self.body_files = BodyFiles(ports)
         self.slices = Slices(ports, policy, self.signals, self.reader)
+        self.scrub = Scrub(ports, policy, self.signals.bug.send)
+        self.standstill = Standstill(ports)
+        self.admission = Admission(ports, policy)
         self.reception = Reception(
             ports,
             policy,
@@ -89,10 +95,13 @@ class Node:
             self.peers_seen,
             self.agreed_time,
             self.hello,
+            self.admission,
         )
         self._software = software
         self._views = Views(ports, self.reader, calendar or Calendar(), policy.urgent_within_ms)
-        self._intake = Intake(ports, policy, self.signals, self.counters, self.wrapper, self.slices, self.body_files)
+        self._intake = Intake(
+            ports, policy, self.signals, self.counters, self.wrapper, self.slices, self.body_files, self.admission
+        )
 
     # --- an office hands a packet in ---------------------------------------------------------------------------
 

@@ -269,6 +269,9 @@ class Hooks(Protocol):
         ...
 
 
+_PLENTY = 1 << 60
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All ports together, as a node is given them; except Hooks, which only the notifier asks."""
@@ -281,3 +284,5 @@ class Ports:
     peers: Peers
     workers: Workers
     directory: DirectorySource
+    free_bytes: Callable[[], int] = lambda: _PLENTY
+    """Tells how many octets are free on the disk; quick."""

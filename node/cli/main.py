@@ -32,6 +32,7 @@ from node.cli import (
     sandbox,
     serve,
     status,
+    store,
     submit,
     support_bundle,
     system,
@@ -127,6 +128,9 @@ def _tree() -> typer.Typer:
     )
     made.add_typer(
         hold.app, name="hold", help="Giữ nguyên gói tin, không xóa khi hết thời hạn lưu.", rich_help_panel=OPERATION
+    )
+    made.add_typer(
+        store.app, name="store", help="Kho dữ liệu: cứu kho có nhật ký ghi bị hỏng.", rich_help_panel=OPERATION
     )
     made.add_typer(sandbox.app, name="sandbox", rich_help_panel=VENDORS)
     made.command(cls=Command, rich_help_panel=VENDORS)(conformance.conformance)

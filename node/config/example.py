@@ -76,12 +76,20 @@ carry_for_others = {carry_for_others}
 # packet_bytes_max = {policy.packet_bytes_max:_}
 # Số nơi nhận nhiều nhất của một gói tin.
 # recipients_max = {policy.recipients_max:_}
+# Đọc lại mọi nội dung để tìm chỗ hỏng thì đọc nhiều nhất ngần này byte mỗi giây (xem times.scrub_every_ms).
+# scrub_bytes_per_s = {policy.scrub_bytes_per_s:_}
+# Đĩa còn trống ít hơn ngần này byte thì nút thu dần: thôi nhận gói lớn mới; chỉ nhận gói nhỏ khẩn và trạng thái; chỉ nhận trạng thái.
+# admit_large_bytes_min = {policy.admit_large_bytes_min:_}
+# admit_all_bytes_min = {policy.admit_all_bytes_min:_}
+# admit_urgent_bytes_min = {policy.admit_urgent_bytes_min:_}
 
 [times]
 # Quá hạn này (mili giây, mặc định 30 ngày) mà chưa giao được thì báo hỏng cho nơi gửi.
 # expire_after_ms = {policy.expire_after_ms:_}
 # Giữ nội dung bao lâu sau khi mọi nơi nhận đã xong (mặc định 30 ngày).
 # keep_body_after_ms = {policy.keep_body_after_ms:_}
+# Trong ngần này (mặc định 30 ngày) đọc lại và đối chiếu hết một lượt mọi nội dung đang giữ.
+# scrub_every_ms = {policy.scrub_every_ms:_}
 # Đường thẳng tới nút nhận hỏng bao lâu thì nhờ nút chuyển tiếp (mặc định 30 giây).
 # relay_after_ms = {policy.relay_after_ms:_}
 # Văn bản khẩn phải được đăng ký "ngay": trong bao lâu kể từ khi đến (mặc định 1 giờ). Chỉ để hiện quá hạn, không chặn việc gửi.

@@ -4,6 +4,7 @@ node.toml   settings                             store/ WITNESS     the durable 
 keys/       sign, seal, TLS                      bodies/ spool/     large bodies, and those under way
 zone/       zone key and what we publish         systems/           connected systems: digests of tokens, VXP secrets encrypted
 directory/  what we trust                        admin.token        the operator's credential
+reserve     blocks given up on a full disk       store.….cut/       what truc store salvage has put aside
 """
 
 import os

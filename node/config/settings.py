@@ -70,6 +70,10 @@ class Limits(Section):
 
     packet_bytes_max: int = Field(default=_DEFAULT.packet_bytes_max, ge=64 * KIB, le=2048 * MIB)
     recipients_max: int = Field(default=_DEFAULT.recipients_max, ge=1, le=10_000)
+    scrub_bytes_per_s: int = Field(default=_DEFAULT.scrub_bytes_per_s, ge=64 * KIB, le=1024 * MIB)
+    admit_large_bytes_min: int = Field(default=_DEFAULT.admit_large_bytes_min, ge=0, le=1024 * 1024 * MIB)
+    admit_all_bytes_min: int = Field(default=_DEFAULT.admit_all_bytes_min, ge=0, le=1024 * 1024 * MIB)
+    admit_urgent_bytes_min: int = Field(default=_DEFAULT.admit_urgent_bytes_min, ge=0, le=1024 * 1024 * MIB)
     push_items_max: int = Field(default=_DEFAULT.push_items_max, ge=1, le=64)
     push_window: int = Field(default=_DEFAULT.push_window, ge=1, le=64)
     submit_group_max: int = Field(default=_DEFAULT.submit_group_max, ge=1, le=4_096)
@@ -87,6 +91,7 @@ class Times(Section):
     custody_retry_ms: int = Field(default=_DEFAULT.custody_retry_ms, ge=100, le=DAY_MS)
     item_retry_ms: int = Field(default=_DEFAULT.item_retry_ms, ge=100, le=DAY_MS)
     hello_every_ms: int = Field(default=_DEFAULT.hello_every_ms, ge=100, le=DAY_MS)
+    scrub_every_ms: int = Field(default=_DEFAULT.scrub_every_ms, ge=60_000, le=3_650 * DAY_MS)
     sweep_every_ms: int = Field(default=_DEFAULT.sweep_every_ms, ge=100, le=DAY_MS)
     urgent_within_ms: int = Field(default=_DEFAULT.urgent_within_ms, ge=60_000, le=DAY_MS)
     wait_for_document_ms: int = Field(default=_DEFAULT.wait_for_document_ms, ge=100, le=365 * DAY_MS)

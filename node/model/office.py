@@ -160,6 +160,10 @@ class OutboxView:
     body_bytes: int
 
 
+OPEN_ROADS = ("open", "relayed")
+"""Roads on which things leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuarantineView:
     """A row that cannot be handled and was laid aside. `name` releases it; node and packet are empty if it is no row of the outbox."""

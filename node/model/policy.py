@@ -63,6 +63,15 @@ class Policy:
     sweep_every_ms: int = MINUTE_MS
     urgent_within_ms: int = 60 * MINUTE_MS
     """Our reading of "ngay" (at once) for an urgent document that has arrived, at any hour of any day: NĐ 30/2020 Điều 23 has no figure."""
+    admit_large_bytes_min: int = 1024 * MIB
+    """With less free on the disk no new large bodies are taken; see flow/admission.py."""
+    admit_all_bytes_min: int = 512 * MIB
+    """With less only small urgent packets and statuses."""
+    admit_urgent_bytes_min: int = 256 * MIB
+    """With less only statuses and receipts, and what was taken before is finished."""
+    scrub_every_ms: int = 30 * DAY_MS
+    """All bodies are read again and compared with their digests once in this time."""
+    scrub_bytes_per_s: int = 8 * MIB
     relay_for_others: bool = False
     """Take custody of packets between other nodes (needs the relay role in the directory, too)."""
     wait_for_document_ms: int = 3 * DAY_MS

@@ -85,3 +85,4 @@ class Reason(IntEnum):
     ALREADY_EXISTS = 113
     IO_FAILED = 114
     QUARANTINED = 115
+    DISK_READ_ONLY = 120

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -26,7 +25,6 @@ from node.errors import Fault
 from node.flow.inbox.vxp_inbox import VxpInbox
 from node.log import get_logger
 from node.model.directory import Directory
-from node.model.reason import Reason
 from node.net.admin_server import AdminService
 from node.net.errors import Tally
 from node.net.listener import Listener
@@ -39,17 +37,20 @@ from node.net.webhook_client import HookClient
 from node.net.webhooks import HttpHooks
 from node.node import Node
 from node.ports import Clock, Ports
-from node.process.health import Health
+from node.process.health import Health, standing_queues
+from node.process.keys import passphrase_of, take_in
 from node.process.loops import Loops
-from node.process.system import SystemClock, SystemEntropy, ThreadWorkers
+from node.process.system import SystemClock, SystemEntropy, ThreadWorkers, machine
 from node.process.systemd import ServiceManager
 from node.process.trust_view import TrustView
 from node.seal import next_tls
-from node.seal.keyring import Keyring, load_keys
+from node.seal.keyring import load_keys
 from node.seal.tls import TlsIdentity
 from node.store.bodies import FileBodies
+from node.store.damage import Damage
 from node.store.rocks.check import check_store
 from node.store.rocks.store import RocksStore
+from node.store.space import Space
 from node.web.door import WebDoor
 from node.web.vxp.build import vxp_door
 from node.web.vxp.context import BridgeContext
@@ -130,7 +131,7 @@ async def start(
     # Short turns between the loop and the threads: the loop must not wait 5 ms for a thread that computes.
     sys.setswitchinterval(0.0005)
     place, policy = Homestead(home), settings.policy()
-    passphrase = _passphrase(settings)
+    passphrase = passphrase_of(settings)
     keyring = load_keys(place.keys, settings.node_id, passphrase)
     trusted = TrustedFolder(place.directory, tls_trial())
     directory = trusted.load()
@@ -140,10 +141,12 @@ async def start(
     machine_clock, workers, peers = SystemClock(), ThreadWorkers(), GrpcPeers(identity)
     clock = clock or machine_clock
     source = LiveDirectory(workers, directory)
-    store = RocksStore.open(place.store, place.witness, node_id=settings.node_id)
+    damage = Damage()
+    store = RocksStore.open(place.store, place.witness, node_id=settings.node_id, damage=damage)
     try:
-        bodies = FileBodies(home)
-        ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source)
+        bodies = FileBodies(home, damage=damage)
+        space = Space(home, policy.admit_urgent_bytes_min // 2, policy.admit_large_bytes_min)
+        ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source, space.free_bytes)
         node = make_node(ports, policy, software=f"truc {__version__}", calendar=calendar)
         systems = Systems(place.systems_folder, place.admin_token)
         hooks = HttpHooks(HookFiles(place.systems_folder, keyring), systems, HookClient(f"truc {__version__}"))
@@ -154,7 +157,7 @@ async def start(
         )
         keyring.follow(lambda: source.current().nodes.get(settings.node_id), clock.now_ms)
         # First the keys: what the others then do may need them.
-        source.subscribe(lambda directory: _take_in_keys(place, settings, keyring, directory))
+        source.subscribe(lambda directory: take_in(place, settings, keyring, directory))
         source.subscribe(lambda directory: loops.dispatcher.directory_changed())
         node.signals.newer_directory.connect(lambda news: feed.hear_of(*news))
         trust = TrustView(trusted, feed, tls_trial(), node.node_id)
@@ -167,8 +170,12 @@ async def start(
             keyring,
             node.node_id,
             software,
-            _machine(home),
+            machine(home),
             node.agreed_time.doubt,
+            damage,
+            standing_queues(node),
+            node.admission.step,
+            node.scrub,
             trust.findings,
         )
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}
@@ -301,7 +308,7 @@ def check(home: Path, settings: "Settings") -> None:
 
     It does not disturb a node that runs. Raises Broken with what the operator must mend, e.g. STORE_NEWER.
     """
-    place, passphrase = Homestead(home), _passphrase(settings)
+    place, passphrase = Homestead(home), passphrase_of(settings)
     load_keys(place.keys, settings.node_id, passphrase)
     load_calendar(settings.calendar.file)
     directory = TrustedFolder(place.directory).load()
@@ -329,23 +336,6 @@ def run(home: Path, settings: "Settings", *, ready: Callable[[RunningNode], None
     uvloop.run(serve(home, settings, ready=ready))
 
 
-def _passphrase(settings: "Settings") -> bytes | None:
-    path = settings.keys.passphrase_file
-    return None if path is None else path.read_bytes().strip()
-
-
-def _take_in_keys(place: Homestead, settings: "Settings", keyring: Keyring, directory: Directory) -> None:
-    """Take keys from the disk that the directory begins to name (`truc node keys rotate` has made them there)."""
-    entry = directory.nodes.get(settings.node_id)
-    if entry is None or not keyring.lacks(entry):
-        return
-    try:
-        keyring.take_in(load_keys(place.keys, settings.node_id, _passphrase(settings)))
-    except (Fault, OSError) as error:
-        reason = error.reason if isinstance(error, Fault) else Reason.IO_FAILED
-        log.warning("keys.refused", reason=reason.name, detail=str(error))
-
-
 def _address(listener: Listener) -> str:
     host = listener.address.rsplit(":", 1)[0]
     return f"{host}:{listener.port}"
@@ -354,14 +344,3 @@ def _address(listener: Listener) -> str:
 def _log_bug(error: Exception) -> None:
     reason = error.reason.name if isinstance(error, Fault) else type(error).__name__
     log.error("courier.failed", reason=reason, exc_info=error)
-
-
-def _machine(home: Path) -> Callable[[], tuple[int, int]]:
-    """Return a function that tells (resident octets of this process, free octets on the disk of its home)."""
-    page_bytes = os.sysconf("SC_PAGE_SIZE")
-
-    def look() -> tuple[int, int]:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-        return pages * page_bytes, shutil.disk_usage(home).free
-
-    return look

@@ -3,26 +3,44 @@
 Everything else is a finding with advice.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from node.directory.trust.freshness import age_findings
-from node.errors import ADVICE, Fault, Finding
+from node.errors import ADVICE, Broken, Fault, Finding
+from node.flow.admission import Step
 from node.flow.agreed_time import Doubt
+from node.flow.bodies.scrub import Scrub
 from node.model.directory import Directory
-from node.model.office import HealthView
+from node.model.office import OPEN_ROADS, HealthView
 from node.model.reason import Reason
 from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
+from node.node import Node
 from node.ports import Clock, DirectorySource, Store
 from node.rows import keys
 from node.seal.keyring import Keyring
 from node.seal.tls import TlsIdentity, not_after_ms
+from node.store.damage import Damage, Place
 from node.store.embedded.fence import Fence
 
 _NOT_OUR_KEYS = (
     "Khóa ký hoặc khóa mở trong thư mục keys không phải khóa mà danh bạ ghi cho nút: nút khác sẽ từ chối nút này."
     " Hãy khôi phục thư mục keys từ bản sao lưu, hoặc công bố lại bằng truc unit publish."
 )
+_NARROWED = {
+    Step.SMALL: "Đĩa sắp đầy, mức 1: nút thôi nhận gói lớn mới. Hãy giải phóng dung lượng; nút tự nhận lại khi có chỗ.",
+    Step.URGENT: "Đĩa sắp đầy, mức 2: nút chỉ nhận gói nhỏ khẩn và trạng thái. Hãy giải phóng dung lượng ngay.",
+    Step.DRAIN: "Đĩa sắp đầy, mức 3: nút chỉ nhận trạng thái, biên nhận và làm nốt việc đã nhận. Hãy giải phóng dung lượng ngay.",
+}
+"""How far the node has closed itself, for people; see flow/admission.py."""
+_NAMED_MAX = 5
+_DAMAGED = {
+    Place.TABLE: "Một phần bảng dữ liệu không đọc được",
+    Place.BLOB: "Có thân văn bản nhỏ không đọc được",
+    Place.BODY_FILE: "Có tệp thân văn bản lớn bị mất hoặc không đọc được",
+}
+"""What was damaged, for people. Everything else goes on, so none of it is grave; doctor says that somebody must act."""
 
 
 class FencedStore(Store, Protocol):
@@ -53,6 +71,10 @@ class Health:
         software: str,
         machine: Callable[[], tuple[int, int]],
         clock_doubt: Callable[[], Doubt | None],
+        damage: Damage,
+        standing_queues: Callable[[], Awaitable[Mapping[str, int]]],
+        admission_step: Callable[[], Step],
+        scrub: Scrub,
         trust: Callable[[Directory], list[Finding]] = lambda directory: [],
     ) -> None:
         self._store = store
@@ -64,6 +86,10 @@ class Health:
         self._software = software
         self._machine = machine
         self._clock_doubt = clock_doubt
+        self._damage = damage
+        self._standing_queues = standing_queues
+        self._admission_step = admission_step
+        self._scrub = scrub
         self._trust = trust
         self._start_time_ms = clock.now_ms()
         self._first_commit_no = store.commit_no
@@ -73,6 +99,7 @@ class Health:
         directory, now_ms = self._directory.current(), self._clock.now_ms()
         resident_bytes, disk_free_bytes = self._machine()
         findings = [*await self._store_findings(), *self._identity_findings(now_ms), *self._clock_findings()]
+        findings += [*self._damage_findings(), *await self._scrub_findings(), *await self._queue_findings()]
         if self._node_id not in directory.nodes:
             findings.append(Finding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True))
         else:
@@ -80,7 +107,10 @@ class Health:
         findings += self._trust(directory)
         if not self._keyring.is_named:
             findings.append(Finding(Reason.KEY_UNUSABLE, _NOT_OUR_KEYS, grave=True))
-        if disk_free_bytes < DISK_FREE_BYTES_MIN:
+        step = self._admission_step()
+        if step is not Step.OPEN:
+            findings.append(Finding(Reason.DISK_FULL, _NARROWED[step], grave=False))
+        elif disk_free_bytes < DISK_FREE_BYTES_MIN:
             findings.append(Finding(Reason.DISK_FULL, ADVICE[Reason.DISK_FULL], grave=False))
         findings.sort(key=lambda finding: not finding.grave)
         return HealthView(
@@ -108,6 +138,48 @@ class Health:
         text = f"{ADVICE[Reason.CLOCK_UNSURE]} (đang {way} {abs(doubt.ahead_ms) // 1000} giây so với các nút khác)"
         return [Finding(Reason.CLOCK_UNSURE, text, grave=True)]
 
+    async def _queue_findings(self) -> list[Finding]:
+        """Return the queues that do not move although their road is open. Raises nothing: that the store fails is told beside."""
+        try:
+            standing = await self._standing_queues()
+        except Fault:
+            return []
+        if not standing:
+            return []
+        worst = max(standing, key=lambda node_id: standing[node_id])
+        said = (
+            f"Hàng chờ tới {len(standing)} nút đứng yên dù đường thông; lâu nhất là tới {worst}, {standing[worst] // 60_000} phút. "
+            "Hãy xem truc outbox HOME và nhật ký, khởi động lại nút; nếu còn, gửi truc support-bundle."
+        )
+        return [Finding(Reason.QUEUED, said, grave=False)]
+
+    def _damage_findings(self) -> list[Finding]:
+        return [
+            Finding(
+                Reason.STORE_CORRUPT,
+                f"{said} (gặp {self._damage.counts[place]} lần từ khi nút chạy; mới nhất: {self._damage.latest[place]}). Phần còn lại "
+                "vẫn chạy. Hãy kiểm tra đĩa (dmesg, smartctl), giữ nguyên mọi tệp; văn bản nào hỏng thì xin gửi lại.",
+                grave=False,
+            )
+            for place, said in _DAMAGED.items()
+            if self._damage.counts[place]
+        ]
+
+    async def _scrub_findings(self) -> list[Finding]:
+        """Return the documents whose bodies the scrub found damaged. Raises nothing, as `_queue_findings`."""
+        if not self._scrub.counts.damaged:
+            return []
+        try:
+            found = await self._scrub.damaged(_NAMED_MAX)
+        except Fault:
+            return []
+        named = ", ".join(packet_id.hex() for one in found for packet_id in one.packet_ids[:_NAMED_MAX])
+        said = (
+            f"Đọc lại thấy {self._scrub.counts.damaged} nội dung bị hỏng; gói tin: {named}. "
+            "Phần còn lại vẫn chạy. Hãy kiểm tra đĩa, giữ nguyên mọi tệp, và xin nơi gửi gửi lại các văn bản đó."
+        )
+        return [Finding(Reason.STORE_CORRUPT, said, grave=False)]
+
     async def _store_findings(self) -> list[Finding]:
         fence = self._store.fence
         if fence is not None:
@@ -115,6 +187,8 @@ class Health:
         try:
             now = self._clock.now_ms().to_bytes(8, "big")
             await self._store.transact(lambda tx: tx.put(keys.meta("health"), now))
+            with suppress(Broken):  # counted as damage, and told so
+                await self._store.transact(lambda tx: tx.scan(keys.PACKETS, limit=1))
         except Fault as fault:
             return [Finding(fault.reason, fault.advice, grave=True)]
         return []
@@ -130,3 +204,13 @@ class Health:
             )
             return [Finding(Reason.CERTIFICATE_EXPIRED, text, grave=False)]
         return []
+
+
+def standing_queues(node: Node) -> Callable[[], Awaitable[Mapping[str, int]]]:
+    """Return a function that tells which queues stand still although their road is open, and for how long, milliseconds."""
+
+    async def look() -> Mapping[str, int]:
+        roads = await node.list_peers(counting=False)
+        return node.standstill.standing_ms(one.node_id for one in roads if one.road in OPEN_ROADS)
+
+    return look

@@ -1,4 +1,4 @@
-"""Loops: the four loops of a node, wired to what they use. Pure: the simulator and tests run the very same ones.
+"""Loops: the five loops of a node, wired to what they use. Pure: the simulator and tests run the very same ones.
 
 They are started in this order and stopped in the reverse. Each finds its work in the store, so any of them may be missing, or end.
 """
@@ -16,7 +16,7 @@ from node.ports import Hooks
 
 
 class Loops:
-    """Sending, sweeping, duties, notices."""
+    """Sending, sweeping, duties, notices, scrubbing."""
 
     def __init__(self, node: Node, hooks: Hooks) -> None:
         ports, policy, signals = node.ports, node.policy, node.signals
@@ -24,10 +24,12 @@ class Loops:
         greeter = Greeter(ports, policy, signals, peer_health, node.peers_seen, node.agreed_time, node.hello)
         parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, signals)
         self.dispatcher = Dispatcher(ports, policy, signals, parts, peer_health, greeter, Loopback(node.reception))
-        self.sweeper = Sweeper(ports, policy, signals, node.counters, node.body_files, node.agreed_time, node.slices)
+        self.sweeper = Sweeper(
+            ports, policy, signals, node.counters, node.body_files, node.agreed_time, node.slices, node.standstill.look
+        )
         self.duty_loop = DutyLoop(ports, policy, signals, node.reader.header, node.submit)
         self.notifier = Notifier(ports, policy, signals, hooks)
-        self._all = (self.dispatcher, self.sweeper, self.duty_loop, self.notifier)
+        self._all = (self.dispatcher, self.sweeper, self.duty_loop, self.notifier, node.scrub)
 
     async def start(self) -> None:
         """Start them with what is due from before. Raises Fault if the store cannot be read now."""

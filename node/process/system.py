@@ -1,10 +1,13 @@
 """System: clock, entropy and workers of a real process, three small ports over the standard library."""
 
 import asyncio
+import os
 import secrets
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import SystemRandom
 from typing import TypeVar
 
@@ -70,3 +73,14 @@ class ThreadWorkers:
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def machine(home: Path) -> Callable[[], tuple[int, int]]:
+    """Return a function that tells (resident octets of this process, free octets on the disk of its home)."""
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+
+    def look() -> tuple[int, int]:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return pages * page_bytes, shutil.disk_usage(home).free
+
+    return look

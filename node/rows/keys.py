@@ -45,6 +45,10 @@ import struct
 BODY = b"b"
 """Rows of this table may be large; engines may keep them apart."""
 
+BODY_REFS, PACKETS = b"f", b"k"
+DAMAGED_BODIES = b"mdamaged."
+"""Prefix of facts about bodies that are not what their digest says (node/flow/bodies/scrub.py)."""
+
 QUEUES = b"aehiloqw"
 """Tables (first octets) whose rows come and go all the time; engines may keep them apart from those that stay."""
 
@@ -64,6 +68,26 @@ def body(body_sha256: bytes) -> bytes:
 def body_ref(body_sha256: bytes, packet_id: bytes = b"") -> bytes:
     """Key that says that a packet needs a body; without a packet the prefix of all that need it."""
     return b"f" + body_sha256 + packet_id
+
+
+def body_of_ref(key: bytes) -> bytes:
+    """Return the body's SHA-256 of such a key."""
+    return key[1:33]
+
+
+def after_refs(body_sha256: bytes) -> bytes:
+    """Place after all packets that need a body."""
+    return b"f" + body_sha256 + b"\xff" * 17
+
+
+def damaged_body(body_sha256: bytes) -> bytes:
+    """Key of the fact that a body is damaged."""
+    return DAMAGED_BODIES + body_sha256
+
+
+def damaged_body_of(key: bytes) -> bytes:
+    """Return the body's SHA-256 of such a key."""
+    return key[len(DAMAGED_BODIES) :]
 
 
 def delivery(packet_id: bytes, unit: str = "") -> bytes:

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from node.errors import Broken, Deferred, Denied
 from node.model.reason import Reason
+from node.store.damage import Damage, Place
 from node.store.files import OnFatal, end_process, no_space_told, sync_file, sync_folder, write_all
 from node.store.part import FilePart
 
@@ -36,8 +37,12 @@ _BODY_NAME = re.compile(r"[0-9a-f]{64}")
 class FileBodies:
     """A ports.Bodies below a folder. Make it with the folder's path; `close` ends its threads."""
 
-    def __init__(self, root: Path, on_fatal: OnFatal = end_process) -> None:
-        """Make the folders if they are missing. Raises Deferred(DISK_FULL), Broken(IO_FAILED)."""
+    def __init__(self, root: Path, on_fatal: OnFatal = end_process, damage: Damage | None = None) -> None:
+        """Make the folders if they are missing; `damage` is told of bodies that cannot be read.
+
+        Raises Deferred(DISK_FULL), Broken(DISK_READ_ONLY), Broken(IO_FAILED).
+        """
+        self._damage = damage or Damage()
         self._bodies, self._spool = root / "bodies", root / "spool"
         self._on_fatal = on_fatal
         self._open_tokens: set[bytes] = set()
@@ -118,18 +123,25 @@ class FileBodies:
         return await self.in_thread(self.path_of(body_sha256).exists)
 
     async def read(self, body_sha256: bytes, offset_bytes: int, size_bytes: int) -> bytes:
-        """Return octets of a sealed body, fewer at its end. Raises Broken(STORE_CORRUPT) if it is missing."""
+        """Return octets of a sealed body, fewer at its end.
+
+        Raises Broken: STORE_CORRUPT if it is missing, IO_FAILED if the disk cannot read it.
+        """
         return await self.in_thread(lambda: self._read(body_sha256, offset_bytes, size_bytes))
 
     def _read(self, body_sha256: bytes, offset_bytes: int, size_bytes: int) -> bytes:
         try:
             fd = os.open(self.path_of(body_sha256), os.O_RDONLY)
+            try:
+                return os.pread(fd, size_bytes, offset_bytes)
+            finally:
+                os.close(fd)
         except FileNotFoundError as error:
+            self._damage.met(Place.BODY_FILE, f"body {body_sha256.hex()} is missing")
             raise Broken(Reason.STORE_CORRUPT, f"body {body_sha256.hex()} is missing") from error
-        try:
-            return os.pread(fd, size_bytes, offset_bytes)
-        finally:
-            os.close(fd)
+        except OSError as error:
+            self._damage.met(Place.BODY_FILE, f"body {body_sha256.hex()}: {error}")
+            raise
 
     async def remove(self, body_sha256: bytes) -> None:
         """Remove a sealed body; harmless if absent."""

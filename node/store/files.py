@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from node.errors import Broken, Deferred
 from node.model.reason import Reason
@@ -22,7 +23,15 @@ OnFatal = Callable[[BaseException], None]
 
 
 class NoSpace(Exception):
-    """The disk is full. Never leaves this room: callers see Deferred(DISK_FULL)."""
+    """The disk is full. Never leaves this room: callers see Deferred with its `reason`."""
+
+    reason: ClassVar[Reason] = Reason.DISK_FULL
+
+
+class CompactionStopped(NoSpace):
+    """The database writes no more because its compaction met a damaged body. It heals as from a full disk: by being opened anew."""
+
+    reason = Reason.STORE_STALLED
 
 
 def end_process(error: BaseException) -> None:
@@ -40,7 +49,7 @@ def is_no_space(error: OSError) -> bool:
 
 @contextmanager
 def no_space_told() -> Iterator[None]:
-    """Turn "no space" into Deferred(DISK_FULL) and other errors of the file system into Broken(IO_FAILED)."""
+    """Turn "no space" into Deferred(DISK_FULL), other errors of the file system into Broken(DISK_READ_ONLY or IO_FAILED)."""
     try:
         yield
     except NoSpace as error:
@@ -48,7 +57,8 @@ def no_space_told() -> Iterator[None]:
     except OSError as error:
         if is_no_space(error):
             raise Deferred(Reason.DISK_FULL, str(error)) from error
-        raise Broken(Reason.IO_FAILED, str(error)) from error
+        read_only = error.errno == errno.EROFS
+        raise Broken(Reason.DISK_READ_ONLY if read_only else Reason.IO_FAILED, str(error)) from error
 
 
 def sync_file(fd: int, on_fatal: OnFatal) -> None:

@@ -45,7 +45,17 @@ class Bench:
         policy = replace(Policy(), expire_after_ms=EXPIRE_MS, keep_body_after_ms=0)
         self.node = Node(ports, policy)
         self.system = System("bench", frozenset({"G14"}))
-        self.sweeper = Sweeper(ports, policy, self.node.signals, self.node.counters, self.node.body_files)
+        node = self.node
+        self.sweeper = Sweeper(
+            ports,
+            policy,
+            node.signals,
+            node.counters,
+            node.body_files,
+            node.agreed_time,
+            node.slices,
+            node.standstill.look,
+        )
         self.held_ms = 0.0
 
     async def submit(self, load: list[tuple[str, bytes]], workers: int = 64) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from node.seal.tls import load_tls
 from node.store.rocks.store import RocksStore
 from tests.cli.conftest import Admitted, Truc
 from tests.store.rocks.crash import put
+from tests.store.rocks.test_damage import flip
 
 PASSPHRASE = "m" * 40
 
@@ -196,6 +199,37 @@ def test_a_store_that_went_back_is_opened_again_only_by_decision(truc: Truc, hom
 
     done = truc("node", "accept-rollback", home, "--yes", "--json")
     assert (done.code, done.document["fenced"]) == (0, False)
+    run_to(home, 1)
+
+
+def test_a_damaged_log_is_salvaged_and_then_decided_about(truc: Truc, home: Path) -> None:
+    assert truc("store", "salvage", home, "--json").reason == "HOME_MISSING"
+    run_to(home, 1)
+    assert truc("store", "salvage", home, "--json").document["damaged"] is False
+    program = (
+        "import asyncio, os, sys; from pathlib import Path; from node.store.rocks.store import RocksStore\n"
+        "async def story():\n"
+        " home = Path(sys.argv[1]); store = RocksStore.open(home / 'store', home / 'WITNESS', node_id='h37')\n"
+        " for number in range(50): await store.transact(lambda tx: tx.put(b'k%d' % number, bytes(500)))\n"
+        " os._exit(0)\n"
+        "asyncio.run(story())"
+    )
+    subprocess.run([sys.executable, "-c", program, str(home)], check=True, timeout=60)
+    log = max((home / "store").glob("*.log"), key=lambda path: path.stat().st_size)
+    flip(log, log.stat().st_size - 100)
+
+    refused = truc("doctor", home, "--json")
+    assert refused.code == 78
+    [said] = [one for one in refused.document["checks"] if one["name"] == "store"]
+    assert (said["state"], "truc store salvage" in said["advice"]) == ("wrong", True)
+    looked = truc("store", "salvage", home, "--dry-run")
+    assert "tới chỗ còn tốt" in looked.out
+    done = truc("store", "salvage", home, "--json")
+    assert (done.code, done.document["damaged"]) == (0, True)
+    assert Path(done.document["aside"]).is_dir()
+    asked = truc("node", "accept-rollback", home, "--json")
+    assert (asked.code, asked.document["fenced"]) == (78, True)
+    assert truc("node", "accept-rollback", home, "--yes", "--json").document["fenced"] is False
     run_to(home, 1)
 
 

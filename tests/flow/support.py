@@ -232,7 +232,16 @@ class Place:
     def sweeper(self) -> Sweeper:
         """Return the sweeper of the node, without its loop."""
         node, agreed = self.node, self.node.agreed_time
-        return Sweeper(self.ports, node.policy, node.signals, node.counters, node.body_files, agreed, node.slices)
+        return Sweeper(
+            self.ports,
+            node.policy,
+            node.signals,
+            node.counters,
+            node.body_files,
+            agreed,
+            node.slices,
+            node.standstill.look,
+        )
 
     def duty_loop(self) -> DutyLoop:
         """Return the duty loop of the node, without its loop."""

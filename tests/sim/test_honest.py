@@ -82,7 +82,7 @@ def test_a_node_that_does_not_forget_is_found(mutant: Callable[[], AbstractConte
         (mutants.answer_attributed_to_nothing, "life", RESTLESS),
         (mutants.waits_for_ever, "rest", RESTLESS),
         (mutants.author_without_an_order, ("law 1", "life"), JUMPY),
-        (mutants.duty_not_durable, ("law 1", "life"), SHAKY),
+        (mutants.duty_not_durable, ("law 1", "law 2", "life"), SHAKY),
         (mutants.notice_not_durable, "hook", DEAF),
         (mutants.batch_made_up_anew, "hook", DEAF),
         (mutants.look_covers_what_comes_after, "hook", DEAF),

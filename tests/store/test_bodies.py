@@ -1,6 +1,7 @@
 """Bodies: promises of every keeper of large ones (ports.Bodies and Part), the same tests for memory and files."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ import pytest
 from node.errors import Broken, Deferred, Denied
 from node.model.reason import Reason
 from node.store.bodies import FileBodies
+from node.store.damage import Damage, Place
 from node.store.files import NoSpace
 
 TOKEN = b"t" * 16
@@ -143,6 +145,53 @@ def test_a_missing_body_is_named_and_removing_it_is_harmless(shelf: Any) -> None
         assert DIGEST.hex() in missing.value.detail
 
     play(shelf, story)
+
+
+def test_a_body_that_is_missing_or_that_the_disk_cannot_read_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def story() -> None:
+        damage = Damage()
+        bodies = FileBodies(tmp_path, damage=damage)
+        await bodies.put(DIGEST, DATA)
+        monkeypatch.setattr(os, "pread", failing)
+        with pytest.raises(Broken) as unreadable:
+            await bodies.read(DIGEST, 0, 1)
+        assert unreadable.value.reason is Reason.IO_FAILED
+        monkeypatch.undo()
+        await bodies.remove(DIGEST)
+        with pytest.raises(Broken):
+            await bodies.read(DIGEST, 0, 1)
+        assert damage.counts[Place.BODY_FILE] == 2
+        assert "missing" in damage.latest[Place.BODY_FILE]
+        await bodies.close()
+
+    asyncio.run(story())
+
+
+def test_a_quota_that_is_used_up_is_a_full_disk_and_a_read_only_disk_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        bodies = FileBodies(tmp_path)
+        for number, kind, reason in (
+            (errno.EDQUOT, Deferred, Reason.DISK_FULL),
+            (errno.EROFS, Broken, Reason.DISK_READ_ONLY),
+        ):
+
+            def failing(*_: object, number: int = number) -> int:
+                raise OSError(number, os.strerror(number))
+
+            monkeypatch.setattr(os, "pwrite", failing)
+            with pytest.raises(kind) as told:
+                await bodies.put(DIGEST, DATA)
+            assert told.value.reason is reason
+        await bodies.close()
+
+    asyncio.run(story())
 
 
 def test_the_sweep_takes_only_parts_that_nobody_writes(shelf: Any) -> None:

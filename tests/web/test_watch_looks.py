@@ -15,6 +15,7 @@ from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
 from node.net.peers import PeerTally
 from node.rows import keys
 from node.rows.records import OutboxRecord
+from node.store.damage import Damage
 from node.store.disk_usage import Scales, Weights
 from node.store.rocks.store import RocksStore
 from node.store.timing import Histogram
@@ -27,7 +28,7 @@ ROWS = 100_000
 
 
 def watched(office: Office, home: Path, scales: Any = None) -> Watched:
-    store: Any = SimpleNamespace(trouble=None, commit_no=0, waits=Histogram(), flushes=Histogram())
+    store: Any = SimpleNamespace(trouble=None, commit_no=0, waits=Histogram(), flushes=Histogram(), damage=Damage())
     return Watched(
         node=office.node,
         store=store,

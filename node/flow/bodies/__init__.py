@@ -2,5 +2,5 @@
 
 refs.py     who names a body          files.py           files of bodies, and locks on their names
 reading.py  back to octets            stale_uploads.py   uploads that nobody goes on with
-summary.py  the sealed header that lists show
+summary.py  the sealed header that lists show           scrub.py            all of them read again in turns
 """

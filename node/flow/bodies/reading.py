@@ -40,25 +40,37 @@ class PacketReader:
         """Yield a packet's exact octets from an offset on, one segment at a time."""
         if record.body_forgotten:
             raise Rejected(Reason.NOT_FOUND, "the body of this packet is no longer kept")
-        ref, content_key = codec.decode_envelope(record.envelope).body, self.content_key(record)
+        envelope, content_key = codec.decode_envelope(record.envelope), self.content_key(record)
+        ref, packet_id = envelope.body, envelope.packet_id
         if not 0 <= offset_bytes <= ref.packet_bytes:
             raise Rejected(Reason.REQUEST_INVALID, f"offset {offset_bytes} of {ref.packet_bytes} bytes")
         index, skip = divmod(offset_bytes, ref.segment_bytes)
-        inline = await inline_body(self._ports, ref)
+        inline = await self._inline(packet_id, ref)
         while index * ref.segment_bytes < ref.packet_bytes:
-            sealed = await self._segment(ref, index, inline)
             try:
+                sealed = await self._segment(ref, index, inline)
                 plain = open_segment(content_key, ref, index, sealed)
-            except Denied as fault:
-                raise Broken(Reason.STORE_CORRUPT, f"segment {index} of a stored body is damaged") from fault
+            except (Broken, Denied) as fault:
+                raise _damaged(packet_id, f"segment {index} of its body: {fault.detail}") from fault
             yield plain[skip:] if skip else plain
             index, skip = index + 1, 0
+
+    async def _inline(self, packet_id: bytes, ref: BodyRef) -> bytes | None:
+        try:
+            return await inline_body(self._ports, ref)
+        except Broken as fault:
+            raise _damaged(packet_id, f"its body: {fault.detail}") from fault
 
     async def _segment(self, ref: BodyRef, index: int, inline: bytes | None) -> bytes:
         size = ref.segment_bytes + SEGMENT_TAG_BYTES
         if inline is not None:
             return inline[index * size : (index + 1) * size]
         return await self._ports.bodies.read(ref.body_sha256, index * size, size)
+
+
+def _damaged(packet_id: bytes, detail: str) -> Broken:
+    """Return the fault of this one document; everything else can be read."""
+    return Broken(Reason.STORE_CORRUPT, f"packet {packet_id.hex()}: {detail}")
 
 
 async def inline_body(ports: Ports, ref: BodyRef) -> bytes | None:

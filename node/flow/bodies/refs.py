@@ -9,6 +9,7 @@ says so, written and deleted in the transactions that write and forget the packe
 A small body lies in the store and goes in that very transaction. A file outlives it: node/flow/bodies/files.py removes it.
 """
 
+from node.errors import Broken
 from node.ports import Tx
 from node.rows import keys
 
@@ -23,10 +24,20 @@ def let_go(tx: Tx, body_sha256: bytes, packet_id: bytes) -> bool:
     tx.delete(keys.body_ref(body_sha256, packet_id))
     if is_held(tx, body_sha256):
         return False
-    if tx.get(keys.body(body_sha256)) is None:
-        return True
+    is_damaged = tx.get(keys.damaged_body(body_sha256)) is not None
+    if is_damaged:
+        tx.delete(keys.damaged_body(body_sha256))
+    is_file = is_damaged or _is_file(tx, body_sha256)
     tx.delete(keys.body(body_sha256))
-    return False
+    return is_file
+
+
+def _is_file(tx: Tx, body_sha256: bytes) -> bool:
+    try:
+        return tx.get(keys.body(body_sha256)) is None
+    except Broken:
+        # It lies in the store and cannot be read; it can be forgotten all the same.
+        return False
 
 
 def is_held(tx: Tx, body_sha256: bytes) -> bool:

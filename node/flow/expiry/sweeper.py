@@ -79,6 +79,7 @@ class Sweeper:
         body_files: BodyFiles,
         agreed: agreed_time.AgreedTime,
         slices: Slices,
+        look_at_queues: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -87,6 +88,7 @@ class Sweeper:
         self._body_files = body_files
         self._agreed_time = agreed
         self._slices = slices
+        self._look_at_queues = look_at_queues
         self._tasks = Tasks(signals.bug.send)
         self._from = b""
         """Place in the table of due rows before which everything was done: deleted rows are not walked over again."""
@@ -121,6 +123,7 @@ class Sweeper:
         self._from = self._place_to_begin(self._ports.clock.now_ms())
         await self._write_time_down()
         # What is still arriving here must have arrived before it can expire.
+        await self._guarded(self._look_at_queues())
         done = await self._slices.finish_all()
         while found := await self._round():
             done += found

@@ -13,12 +13,14 @@ from dataclasses import replace
 from functools import partial
 
 from node.errors import Broken, Deferred, Fault
+from node.flow.admission import Admission, Step
 from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
 from node.flow.document.acts import may_oblige
 from node.flow.receive import accept, older, verify
+from node.flow.receive.firsts import Firsts
 from node.flow.receive.opening import open_parcel
 from node.flow.receive.slices import Slices
 from node.flow.receive.speaker import require_speaker, with_known_aliases
@@ -27,18 +29,13 @@ from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.send.resigning import receipts_to_sign_anew
 from node.flow.signals import Signals
-from node.model.envelope import Envelope, SignedEnvelope
-from node.model.mesh import Answer, First, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
-from node.model.policy import MIB, MINUTE_MS, Policy
+from node.model.envelope import Envelope
+from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
+from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
-from node.model.receipt import SignedReceipt
 from node.ports import Ports, Tx
-from node.rows.records import PacketRecord
 from node.seal.wrap import Wrapper
-from node.wire import codec
 
-FIRST_BYTES_MAX = 2 * MIB
-"""An answer to a push carries at most so much of first envelopes and their receipts."""
 Brought = verify.Verdict | receipts.Believed | Answer
 """The outcome of an item before anything is written."""
 
@@ -61,6 +58,7 @@ class Reception:
         peers_seen: PeersSeen,
         agreed_time: AgreedTime,
         introduce: Callable[[], Hello],
+        admission: Admission,
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -72,8 +70,10 @@ class Reception:
         self._agreed_time = agreed_time
         self._introduce = introduce
         self._reader = PacketReader(ports, wrapper)
-        self._uploads = Uploads(ports, policy, wrapper, body_files)
         self._slices = slices
+        self._firsts = Firsts(ports, self._reader)
+        self._admission = admission
+        self._uploads = Uploads(ports, policy, wrapper, body_files, admission)
 
     async def hello(self, peer_id: str, hello: Hello) -> Hello:
         """Answer a peer's Hello and remember it."""
@@ -98,35 +98,8 @@ class Reception:
         brought = [self._failed(one) if isinstance(one, Exception) else one for one in found]
         parcels = [item.parcel for item in items if isinstance(item, PushPacket)]
         self._fetch_if_older(peer_id, parcels, [one for one in brought if isinstance(one, Answer)])
-        answers = await self._serve(peer_id, brought)
-        return self._counters.answered(items, await self._with_firsts(peer_id, items, answers))
-
-    async def _with_firsts(self, peer_id: str, items: Sequence[PushItem], answers: list[Answer]) -> list[Answer]:
-        """Add to conflicts what was accepted first, as long as the answer to the push stays small."""
-        left_bytes, told = FIRST_BYTES_MAX, []
-        for item, answer in zip(items, answers, strict=True):
-            more = await self._with_first(peer_id, item.parcel, answer) if isinstance(item, PushPacket) else answer
-            size_bytes = more.first.size_bytes if more.first is not None else 0
-            told.append(more if size_bytes <= left_bytes else answer)
-            left_bytes -= size_bytes if size_bytes <= left_bytes else 0
-        return told
-
-    async def _with_first(self, peer_id: str, parcel: Parcel, answer: Answer) -> Answer:
-        """Add to a conflict what was accepted first, if it is the origin itself that asks (decision 0015)."""
-        if answer.reason is not Reason.ENVELOPE_CONFLICT:
-            return answer
-        envelope = codec.decode_envelope(parcel.signed_envelope.envelope)
-        if envelope.origin_node != peer_id:
-            return answer
-        try:
-            found = await self._ports.store.transact(lambda tx: accept.first_of(tx, envelope.packet_id, self._node_id))
-            return answer if found is None else replace(answer, first=self._first(*found))
-        except Fault:
-            return answer
-
-    def _first(self, packet: PacketRecord, receipt: SignedReceipt) -> First:
-        signed = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
-        return First(signed, receipt, self._reader.header(packet).packet_sha256)
+        answers = await self._serve(peer_id, await self._admitted(peer_id, brought))
+        return self._counters.answered(items, await self._firsts.added_to(peer_id, items, answers))
 
     async def _serve(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
         """Settle a group. If that fails because of one of them, settle each by itself, so that it alone gets no receipt."""
@@ -145,6 +118,25 @@ class Reception:
             return Answer(None, Reason.FAILED_INSIDE, detail=error.reason.name)
         self._signals.bug.send(error)
         return Answer(None, Reason.FAILED_INSIDE)
+
+    async def _admitted(self, peer_id: str, brought: list[Brought]) -> list[Brought]:
+        """Put off what is new and may not come in now; our own packets to ourselves were taken before."""
+        if peer_id == self._node_id or self._admission.step() is Step.OPEN:
+            return brought
+        return await self._ports.store.transact(lambda tx: [self._admit(tx, one) for one in brought])
+
+    def _admit(self, tx: Tx, one: Brought) -> Brought:
+        if not isinstance(one, verify.Verdict):
+            return one
+        try:
+            self._admission.require_small(one.envelope.lane, one.envelope.body.body_bytes)
+        except Deferred as fault:
+            try:
+                before = self._decided(tx, one.parcel, one.envelope)
+            except Fault:
+                return one  # settling answers so
+            return accept.refusal(fault) if before is None else one
+        return one
 
     async def offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
@@ -191,12 +183,12 @@ class Reception:
         except Exception as error:
             answer = self._failed(error)
         self._fetch_if_older(peer_id, [parcel], [answer])
-        return self._counters.refusing(await self._with_first(peer_id, parcel, answer))
+        return self._counters.refusing(await self._firsts.added_to_one(peer_id, parcel, answer))
 
     async def _refused(self, peer_id: str, parcel: Parcel, fault: Fault) -> Answer:
         answer = accept.refusal(fault)
         self._fetch_if_older(peer_id, [parcel], [answer])
-        return self._counters.refusing(await self._with_first(peer_id, parcel, answer))
+        return self._counters.refusing(await self._firsts.added_to_one(peer_id, parcel, answer))
 
     def _fetch_if_older(self, peer_id: str, parcels: Sequence[Parcel], answers: Sequence[Answer]) -> None:
         """Fetch the directory of a caller that was put off because ours is older."""

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from node.errors import Broken, Deferred, Denied, Fault, Rejected
+from node.flow.admission import Admission
 from node.flow.bodies.files import BodyFiles
 from node.flow.receive import accept
 from node.flow.receive.opening import LargeOpening
@@ -33,17 +34,20 @@ J = TypeVar("J")
 class Uploads:
     """Takes large bodies from peers, piece by piece, and small ones that are too large for the store."""
 
-    def __init__(self, ports: Ports, policy: Policy, wrapper: Wrapper, files: BodyFiles) -> None:
+    def __init__(self, ports: Ports, policy: Policy, wrapper: Wrapper, files: BodyFiles, admission: Admission) -> None:
+        self._admission = admission
         self._ports = ports
         self._policy = policy
         self._wrapper = wrapper
         self._files = files
 
     async def want(self, peer_id: str, envelope: Envelope) -> Want:
-        """Say where the upload of a body goes on, and remember who may upload it."""
+        """Say where the upload of a body goes on, and remember who may upload it. Raises Deferred(DISK_FULL) for a new one."""
         body, token = envelope.body, token_of(peer_id, envelope)
         if await self._ports.bodies.has(body.body_sha256):
             return Want(token, body.body_bytes)
+        if await self._ports.store.transact(lambda tx: tx.get(keys.upload(token))) is None:
+            self._admission.require_large(body.body_bytes)
         record = UploadRecord(
             from_node=peer_id,
             packet_id=envelope.packet_id,
@@ -54,6 +58,7 @@ class Uploads:
         await self._ports.store.transact(lambda tx: _begin(tx, token, record))
         part = await self._ports.bodies.open_part(token)
         offset_bytes = part.durable_bytes
+        self._admission.promise(token, body.body_bytes - offset_bytes)
         await part.close()
         return Want(token, offset_bytes)
 
@@ -70,6 +75,7 @@ class Uploads:
             if offset_bytes == part.size_bytes:
                 await self._append(part, record.body_bytes, chunks)
             await part.sync()
+            self._admission.promise(token, record.body_bytes - part.durable_bytes)
             return part.durable_bytes
         finally:
             await part.close()
@@ -124,6 +130,7 @@ class Uploads:
     async def _end_upload(self, peer_id: str, envelope: Envelope) -> None:
         await self._files.drop_held([envelope.body.body_sha256])
         token = token_of(peer_id, envelope)
+        self._admission.release(token)
         if not await self._ports.store.transact(lambda tx: _end(tx, token)):
             return
         try:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from node.errors import Deferred, Denied, Fault, Rejected
+from node.flow.admission import Admission
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document import acts, dossier
@@ -59,6 +60,7 @@ class Intake:
         wrapper: Wrapper,
         slices: Slices,
         body_files: BodyFiles,
+        admission: Admission,
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -69,6 +71,7 @@ class Intake:
         self._slices = slices
         self._body_files = body_files
         self._routes: tuple[Directory, bytes] | None = None
+        self._admission = admission
         self._large = LargeSubmit(ports, policy, body_files)
         self._submits: Batcher[Draft, SubmitResult] = Batcher(
             self._store_drafts,
@@ -98,8 +101,10 @@ class Intake:
             sealed = await self._seal_small(head)
         try:
             require_no_errors(sealed.findings)
+            size_bytes = sealed.body_ref.body_bytes
+            self._admission.require_small(store.lane_of(sealed.header, size_bytes, self._policy), size_bytes)
             return await self._hand_over(system, submission, sealed)
-        except (Rejected, Denied):
+        except (Rejected, Denied, Deferred):
             first = await self._first_answer(system, submission, sealed)
             if first is None:
                 raise
@@ -208,6 +213,7 @@ class Intake:
             assert again is not None
             self._counters.repeated += 1
             return again
+        self._admission.require_large(len(head))  # how long the stream will be is not said
         return await self._hand_over(system, submission, await self._large.seal(head, rest))
 
     async def _store_drafts(self, drafts: list[Draft]) -> list[SubmitResult | Exception]:

@@ -286,6 +286,8 @@ def _disk(place: Home) -> Iterator[Check]:
     else:
         yield fine("disk", f"còn {vietnamese.size(free_bytes)}")
     found = os.statvfs(place.path)
+    if found.f_flag & os.ST_RDONLY:
+        yield wrong("disk", f"hệ thống tệp của {place.path} đang gắn chỉ đọc", ADVICE[Reason.DISK_READ_ONLY])
     if found.f_files and found.f_favail / found.f_files < INODES_FREE_SHARE_MIN:
         yield warning("disk", f"còn {vietnamese.count(found.f_favail)} inode", "Hãy xóa bớt tệp nhỏ trên đĩa này.")
 

@@ -99,13 +99,21 @@ def _health(health: HealthView, now_ms: int) -> Iterator[Check]:
     )
     for finding in health.findings:
         name = _ABOUT.get(finding.reason, "running")
-        yield (wrong if finding.grave else warning)(name, vietnamese.cause(finding.reason) or "nút báo", finding.advice)
+        must_act = finding.grave or finding.reason in _MUST_ACT
+        yield (wrong if must_act else warning)(name, vietnamese.cause(finding.reason) or "nút báo", finding.advice)
 
+
+_MUST_ACT = (Reason.STORE_CORRUPT, Reason.IO_FAILED, Reason.QUEUED)
+"""Findings that do not keep the node from working, and will not pass by themselves."""
 
 _ABOUT = {
     Reason.STORE_ROLLED_BACK: "store",
     Reason.STORE_CORRUPT: "store",
     Reason.STORE_STALLED: "store",
+    Reason.STORE_NEWER: "store",
+    Reason.IO_FAILED: "disk",
+    Reason.QUEUED: "outbox",
+    Reason.DISK_READ_ONLY: "disk",
     Reason.DISK_FULL: "disk",
     Reason.CERTIFICATE_EXPIRED: "tls",
     Reason.DIRECTORY_EMPTY: "directory",
@@ -193,7 +201,8 @@ def _stopped(patient: Patient) -> Iterator[Check]:
         )
     if not taken:
         yield fine("port", f"{', '.join(doors.values())} còn trống")
-    yield _store(place)
+    if not locked:  # a process that holds it may be writing
+        yield _store(place)
 
 
 def _is_free(address: str) -> bool:
@@ -223,7 +232,7 @@ def _is_locked(place: Home) -> bool:
 
 
 def _store(place: Home) -> Check:
-    """Database and witness belong together (node/store/embedded/fence.py); whether their contents agree shows when the node starts."""
+    """Database and witness belong together (node/store/embedded/fence.py), and this program can open what is there."""
     begun, witnessed = (place.store / "CURRENT").exists(), place.witness.exists()
     if begun and not witnessed:
         return wrong("store", "thiếu tệp nhân chứng WITNESS bên cạnh kho dữ liệu", ADVICE[Reason.STORE_ROLLED_BACK])
@@ -235,16 +244,35 @@ def _store(place: Home) -> Check:
         return wrong(
             "store", f"{place.store} không ghi được", "Hãy chạy bằng tài khoản của nút, hoặc sửa quyền của thư mục."
         )
-    return fine("store", "kho dữ liệu và nhân chứng đều có; có khớp không thì biết khi nút chạy")
+    return _opened(place)
+
+
+def _opened(place: Home) -> Check:
+    """Open the store of a node that stands still, for reading only, and hold it against its witness."""
+    from node.store.embedded.fence import judge
+    from node.store.rocks.check import look_at_store
+
+    try:
+        identity, witnessed = look_at_store(place.store), _witnessed(place)
+    except Fault as fault:
+        return from_fault("store", fault)
+    fence = judge(identity, witnessed)
+    if fence is not None:
+        return wrong("store", fence.detail, ADVICE[fence.reason])
+    commits = vietnamese.count(identity.commit_no) if identity else "0"
+    return fine("store", f"kho dữ liệu mở được, khớp với nhân chứng, tới giao dịch {commits}")
 
 
 def _commit_seen(place: Home) -> bool:
     """Tell whether the witness remembers any commit; one at 0 stands beside a first start that was cut short."""
+    witnessed = _witnessed(place)
+    return witnessed is None or witnessed[1] > 0
+
+
+def _witnessed(place: Home) -> tuple[bytes, int] | None:
     from node.store.rocks.witness import Witness
 
-    witness = Witness(place.witness)
-    witness.close()
-    return witness.witnessed is None or witness.witnessed[1] > 0
+    return Witness.read(place.witness)
 
 
 async def _dial_peers(patient: Patient) -> list[Check]:

@@ -87,8 +87,8 @@ class TransactionStore:
         try:
             self._engine.write(writes, self._group.written_no + 1)
         except NoSpace as error:
-            self._no_space(str(error))
-            raise Deferred(Reason.DISK_FULL, str(error)) from error
+            self._no_space(error)
+            raise Deferred(error.reason, str(error)) from error
         self._group.written_no += 1
         self._unsettled.forget(self._group.durable_no)
         self._unsettled.add(self._group.written_no, writes)
@@ -101,7 +101,7 @@ class TransactionStore:
         await asyncio.sleep(STALL_PAUSE_S)
         return since
 
-    def _no_space(self, detail: str) -> None:
+    def _no_space(self, error: NoSpace) -> None:
         """React to a write that found the disk full, e.g. by allowing no more writes until there is space again."""
 
     def _notice(self, error: Exception) -> None:

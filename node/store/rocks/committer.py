@@ -92,9 +92,14 @@ class Committer:
         try:
             self._engine.sync()
         except NoSpace as error:
-            self._tell(loop, group.fail, Reason.DISK_FULL, str(error))
-            self._tell(loop, group.refuse, Reason.DISK_FULL, str(error))
+            self._tell(loop, group.fail, error.reason, str(error))
+            self._tell(loop, group.refuse, error.reason, str(error))
             self._start_healing(loop, group)
+        except Broken as error:
+            if error.reason is Reason.STORE_CORRUPT:
+                self._close_to_writing(loop, group, error)
+            else:
+                self._die(loop, group, error)
         except Exception as error:
             self._die(loop, group, error)
         else:
@@ -122,6 +127,11 @@ class Committer:
             raise Broken(
                 Reason.STORE_ROLLED_BACK, f"opened again at commit {commit_no}, the witness has seen {witnessed[1]}"
             )
+
+    def _close_to_writing(self, loop: asyncio.AbstractEventLoop, group: Group, error: Broken) -> None:
+        # To begin anew would meet the same damage again, without end; what can be read is worth more.
+        self._tell(loop, group.fail, error.reason, error.detail)
+        self._tell(loop, group.refuse, error.reason, error.detail)
 
     def _die(self, loop: asyncio.AbstractEventLoop, group: Group, error: BaseException) -> None:
         self._on_fatal(error)

@@ -1,117 +1,57 @@
-"""Engine: RocksDB through rocksdict; with check.py the only file that knows either.
+"""Engine: RocksDB through rocksdict; with options.py, check.py and salvage.py the only file that knows either.
 
 It obeys what was measured (mesh.md part 0, dependencies.md section 3): raw mode, because anything else unpickles what it reads; never a
 synchronous write and never a write that may wait, because both freeze the whole interpreter; recovery that refuses a damaged log
 instead of dropping what follows; an iterator's status is asked after every scan, because it ends silently at a damaged block; and all
 handles are dropped before closing, because each of them keeps the lock.
 
-There are three column families, by how their rows live (measured: decision 0008). Rows that stay (`default`) are compacted by universal
-style, because flushes are small and many. Queues, whose rows come and go, are small, so their tombstones are compacted away early at
-little cost. Small bodies have values in blob files. All families are flushed together (atomic_flush), so a lost tail of the log
-never leaves one of them ahead of the commit number.
+Damage that a read meets is that read's alone (damage.py). Compaction reads as well: it copies the bodies of the oldest blob files, and one
+of them that is damaged makes RocksDB refuse every write. So as soon as a damaged body was met, blob files are left alone until the next
+start: the store grows instead of standing still. Damage in tables cannot be gone round; then the store only reads.
 """
 
 import gc
 import os
+import re
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from rocksdict import (
-    BlockBasedOptions,
-    Cache,
-    ChecksumType,
-    DBCompactionStyle,
-    DBCompressionType,
-    DBRecoveryMode,
-    Options,
-    Rdict,
-    ReadOptions,
-    WriteBatch,
-    WriteOptions,
-)
+from rocksdict import Cache, DBRecoveryMode, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from node.errors import Broken, Fault
-from node.model.policy import KIB, MIB
+from node.model.policy import MIB
 from node.model.reason import Reason
 from node.rows import keys
+from node.store.damage import Damage, Place
 from node.store.embedded.fence import COMMIT_NO, COMMIT_NO_KEY
 from node.store.embedded.overlay import Row, Writes
 from node.store.embedded.transactions import Stalled
-from node.store.files import NoSpace
+from node.store.files import CompactionStopped, NoSpace
+from node.store.rocks.options import BODIES, DEFAULT, FAMILIES, QUEUES, RECOVERY, database_options, family_options
 
-DEFAULT, QUEUES, BODIES = "default", "queues", "bodies"
-_FAMILIES = dict.fromkeys(keys.QUEUES, QUEUES) | {keys.BODY[0]: BODIES}
-"""Table (first octet of a key) to the family that holds it, if not the default one."""
-BODIES_BUFFER_BYTES = 32 * MIB
-"""This buffer fills first and so sets the pace of flushes: every 600 packets of 50 KB."""
+_ABOUT_BLOBS = re.compile(r"Blob CRC|blob (record|log|file)|Blob(File)? |\.blob\b")
 SPACE_TO_HEAL_BYTES = 16 * MIB
 """So much must be free, beside the size of the log that is replayed, before a store that met a full disk opens again."""
 
 
-def _family_options(block_cache: Cache, name: str) -> Options:
-    table = BlockBasedOptions()
-    table.set_block_cache(block_cache)
-    table.set_bloom_filter(10, False)
-    table.set_checksum_type(ChecksumType.xxh3())
-    options = Options(raw_mode=True)
-    options.set_block_based_table_factory(table)
-    options.set_compression_type(DBCompressionType.none() if name == BODIES else DBCompressionType.lz4())
-    options.set_write_buffer_size(16 * MIB)
-    options.set_max_write_buffer_number(3)
-    options.set_level_zero_file_num_compaction_trigger(4)
-    options.set_level_zero_slowdown_writes_trigger(40)
-    options.set_level_zero_stop_writes_trigger(80)
-    if name == BODIES:
-        options.set_write_buffer_size(BODIES_BUFFER_BYTES)
-        options.set_enable_blob_files(True)
-        options.set_min_blob_size(1 * KIB)
-        options.set_blob_file_size(64 * MIB)
-        options.set_blob_compression_type(DBCompressionType.none())
-        # Every compaction writes anew whatever still lives in the oldest files, up to this share of them. Bodies go in about the
-        # order in which they came, so the oldest files are nearly empty; with a half, each body was written three or four times.
-        options.set_enable_blob_gc(True)
-        options.set_blob_gc_age_cutoff(0.1)
-        options.set_level_zero_file_num_compaction_trigger(8)
-    elif name == QUEUES:
-        # Queues leave tombstones at their heads; files full of them are compacted early.
-        options.add_compact_on_deletion_collector_factory(1024, 512, 0.5)
-    else:
-        options.set_compaction_style(DBCompactionStyle.universal())
-    return options
-
-
-def _database_options(block_cache: Cache) -> Options:
-    options = _family_options(block_cache, DEFAULT)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
-    options.set_paranoid_checks(True)
-    options.set_atomic_flush(True)
-    options.set_max_total_wal_size(256 * MIB)
-    options.set_bytes_per_sync(1 * MIB)
-    options.set_wal_bytes_per_sync(1 * MIB)
-    options.set_max_open_files(256)
-    options.set_max_background_jobs(2)
-    options.set_keep_log_file_num(4)
-    options.set_max_log_file_size(4 * MIB)
-    options.set_stats_dump_period_sec(0)
-    options.set_stats_persist_period_sec(0)
-    return options
-
-
 def translated(error: Exception) -> Exception:
-    """Return the meaning of an exception of rocksdict: Stalled, NoSpace, or Broken (STORE_CORRUPT, HOME_IN_USE, IO_FAILED)."""
+    """Return the meaning of an exception of rocksdict: Stalled, NoSpace, or Broken.
+
+    Its reason is STORE_CORRUPT, HOME_IN_USE, DISK_READ_ONLY or IO_FAILED.
+    """
     text = str(error)
     if isinstance(error, Fault):
         return error
     if text.startswith("Result incomplete"):
         return Stalled(text)
-    if "No space left on device" in text:
+    if "No space left on device" in text or "Disk quota exceeded" in text:
         return NoSpace(text)
-    if "/LOCK: " in text:
+    if "Read-only file system" in text:
+        return Broken(Reason.DISK_READ_ONLY, text)
+    if "/LOCK: " in text and "Permission denied" not in text:
         return Broken(Reason.HOME_IN_USE, text)
     if text.startswith(("Corruption", "Invalid argument", "Not implemented")):
         return Broken(Reason.STORE_CORRUPT, text)
@@ -131,14 +71,18 @@ class RocksEngine:
     this class keeps no frame with a handle in it (`with_traceback(None)`): that would keep the database locked as long as it lives.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, damage: Damage | None = None, recovery: DBRecoveryMode = RECOVERY) -> None:
         """Open or create. Raises Broken: HOME_IN_USE, STORE_CORRUPT (nothing is deleted or repaired), IO_FAILED; NoSpace."""
         self.in_use = threading.Lock()
-        self.damage = ""
-        """The damage that was found; empty: none."""
-        self.failed_write = ""
-        """A write that failed for a cause that is neither a full disk nor a stall."""
+        self.damage = damage or Damage()
+        """What reads could not read."""
+        self.failed_write: Broken | None = None
+        """A write that failed for a cause that is neither a full disk nor a stall. STORE_CORRUPT: compaction met damage in a table."""
+        self._collecting = True
+        self._wound: NoSpace | None = None
+        """A write that failed since the database was opened."""
         self._folder = folder
+        self._recovery = recovery
         self._write_options = WriteOptions()
         self._write_options.no_slowdown = True
         self._db: Rdict | None = None
@@ -147,18 +91,20 @@ class RocksEngine:
     def _open(self) -> None:
         refuse_headless(self._folder)
         cache = Cache(16 * MIB)
-        families = {name: _family_options(cache, name) for name in (DEFAULT, QUEUES, BODIES)}
+        families = {
+            name: family_options(cache, name, collecting=self._collecting) for name in (DEFAULT, QUEUES, BODIES)
+        }
         try:
-            db = Rdict(str(self._folder), _database_options(cache), families)
+            db = Rdict(str(self._folder), database_options(cache, self._recovery), families)
             tables = {name: db.get_column_family(name) for name in (QUEUES, BODIES)}
             handles = {name: db.get_column_family_handle(name) for name in (QUEUES, BODIES)}
-            self._tables = {octet: tables[name] for octet, name in _FAMILIES.items()}
-            self._handles = {octet: handles[name] for octet, name in _FAMILIES.items()}
+            self._tables = {octet: tables[name] for octet, name in FAMILIES.items()}
+            self._handles = {octet: handles[name] for octet, name in FAMILIES.items()}
             _rehouse(db, self._handles)
             db.flush_wal(True)
         except Exception as error:
             raise translated(error) from error
-        self._db, self._wounded = db, False
+        self._db, self._wound = db, None
 
     def _table(self, key: bytes) -> Rdict:
         assert self._db is not None, "the store is closed"
@@ -216,30 +162,44 @@ class RocksEngine:
 
     def _unreadable(self, error: Exception) -> Exception:
         meaning = translated(error)
-        if isinstance(meaning, Broken) and meaning.reason == Reason.STORE_CORRUPT:
-            self.damage = meaning.detail
+        if isinstance(meaning, Broken):
+            is_blob = _ABOUT_BLOBS.search(meaning.detail) is not None
+            self.damage.met(Place.BLOB if is_blob else Place.TABLE, meaning.detail)
+            if is_blob:
+                self._stop_collecting()
         return meaning
+
+    def _stop_collecting(self) -> None:
+        if self._collecting:
+            self._collecting = False
+            with suppress(Exception):  # it is about to fail anyway, and heals by being opened anew
+                self._tables[keys.BODY[0]].set_options({"enable_blob_garbage_collection": "false"})
 
     def _unwritten(self, error: Exception) -> Exception:
         meaning = translated(error)
         if isinstance(meaning, Stalled):
             return meaning
-        self._wounded = True
-        if not isinstance(meaning, NoSpace):
-            self.failed_write = str(meaning)
+        if isinstance(meaning, Broken) and self._collecting and _ABOUT_BLOBS.search(meaning.detail):
+            self.damage.met(Place.BLOB, meaning.detail)
+            self._collecting = False
+            meaning = CompactionStopped(meaning.detail)
+        if isinstance(meaning, NoSpace):
+            self._wound = meaning
+        else:
+            self._wound = NoSpace("a write has failed since the last flush")
+            self.failed_write = meaning if isinstance(meaning, Broken) else Broken(Reason.IO_FAILED, str(meaning))
         return meaning
 
     def sync(self) -> None:
         """Make durable what was written before the call. Raises NoSpace or Broken(IO_FAILED)."""
         assert self._db is not None
         # After a failed append RocksDB answers a flush of the log with an error of another kind.
-        if self._wounded:
-            raise NoSpace("a write has failed since the last flush")
+        if self._wound is not None:
+            raise type(self._wound)("a write has failed since the last flush")
         try:
             self._db.flush_wal(True)
         except Exception as error:
-            self._wounded = True
-            raise translated(error) from error
+            raise self._unwritten(error) from error
 
     def heal(self) -> int:
         """When there is space again, open the database anew; return the commit number that it is found at.
@@ -276,7 +236,7 @@ class RocksEngine:
         del self._tables, self._handles, db
         while tables:
             # Closing flushes, which a wounded database cannot do and complains about; it is closed all the same.
-            with suppress(Exception) if self._wounded else nullcontext():
+            with suppress(Exception) if self._wound is not None or self.damage.counts[Place.TABLE] else nullcontext():
                 tables.pop(0).close()
         gc.collect()
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from node.errors import Broken, Deferred, Fault
 from node.model.reason import Reason
 from node.ports import Tx
+from node.store.damage import Damage
 from node.store.embedded.fence import (
     INCARNATION_BYTES,
     Fence,
@@ -28,7 +29,7 @@ from node.store.embedded.fence import (
 from node.store.embedded.group_commit import Group
 from node.store.embedded.overlay import OverlayTx
 from node.store.embedded.transactions import TransactionStore
-from node.store.files import OnFatal, end_process, no_space_told, sync_folder
+from node.store.files import NoSpace, OnFatal, end_process, no_space_told, sync_folder
 from node.store.rocks.committer import Committer
 from node.store.rocks.engine import RocksEngine
 from node.store.rocks.witness import Witness
@@ -52,16 +53,25 @@ class RocksStore(TransactionStore):
         super().__init__(engine, group, fence)
 
     @classmethod
-    def open(cls, path: Path, witness_path: Path, *, node_id: str, on_fatal: OnFatal = end_process) -> "RocksStore":
+    def open(
+        cls,
+        path: Path,
+        witness_path: Path,
+        *,
+        node_id: str,
+        on_fatal: OnFatal = end_process,
+        damage: Damage | None = None,
+    ) -> "RocksStore":
         """Open or create the store of a node; blocks for as long as the log takes to replay.
 
         A store that has gone back in time opens with `fence` set. Raises Broken: HOME_IN_USE, STORE_CORRUPT, STORE_NEWER,
-        SETTINGS_INVALID (the store is another node's), IO_FAILED; Deferred(DISK_FULL).
+        SETTINGS_INVALID (the store is another node's), DISK_READ_ONLY, IO_FAILED; Deferred(DISK_FULL). `damage` is told of rows
+        that cannot be read.
         """
         with no_space_told():
             _make_folder(path)
             _make_folder(witness_path.parent)
-            engine = RocksEngine(path)
+            engine = RocksEngine(path, damage)
             try:
                 return cls._admit(engine, Witness(witness_path, on_fatal), node_id, on_fatal)
             except BaseException:
@@ -97,6 +107,11 @@ class RocksStore(TransactionStore):
         if self.fence is not None:
             return Reason.NODE_FENCED
         return trouble.reason if trouble is not None else None
+
+    @property
+    def damage(self) -> Damage:
+        """What could not be read since it was opened."""
+        return self._rocks.damage
 
     @property
     def waits(self) -> Histogram:
@@ -142,24 +157,33 @@ class RocksStore(TransactionStore):
 
     def _attempt(self, fn: Callable[[Tx], T]) -> tuple[T, OverlayTx]:
         if not self._rocks.in_use.acquire(blocking=False):
-            raise Deferred(Reason.DISK_FULL, "the store is being opened anew after the disk was full")
+            trouble = self._group.trouble
+            raise Deferred(trouble.reason if trouble else Reason.DISK_FULL, "the store is being opened anew")
         try:
             return super()._attempt(fn)
         finally:
             self._rocks.in_use.release()
 
-    def _no_space(self, detail: str) -> None:
-        self._group.refuse(Reason.DISK_FULL, detail)
+    def _no_space(self, error: NoSpace) -> None:
+        self._group.refuse(error.reason, str(error))
         self._committer.begin_healing(self._group)
 
     def _notice(self, error: Exception) -> None:
-        """React to a failed transaction: after damage only read; a write that failed for no known cause is fatal (see files.py)."""
-        if self._rocks.damage and self.fence is None:
-            number = self._group.durable_no
-            self.fence = Fence(Reason.STORE_CORRUPT, self._rocks.damage, number, number)
-        if self._rocks.failed_write:
-            self._group.refuse(Reason.IO_FAILED, self._rocks.failed_write)
+        """React to a failed write: if damage is in its way only read; one for no known cause is fatal (see files.py)."""
+        failed = self._rocks.failed_write
+        if failed is None:
+            return
+        if failed.reason is Reason.STORE_CORRUPT:
+            self._close_to_writing(failed)
+        else:
+            self._group.refuse(Reason.IO_FAILED, str(failed))
             self._on_fatal(error)
+
+    def _close_to_writing(self, failed: Broken) -> None:
+        # What was written before and is not durable yet may still become so: the flush of the log tells.
+        if self.fence is None:
+            number = self._group.durable_no
+            self.fence = Fence(Reason.STORE_CORRUPT, failed.detail, number, number)
 
 
 def _make_folder(folder: Path) -> None:

@@ -44,7 +44,7 @@ class Witness:
     """The file. Used by one thread at a time."""
 
     def __init__(self, path: Path, on_fatal: OnFatal = end_process) -> None:
-        self.witnessed = self._read(path)
+        self.witnessed = self.read(path)
         """(incarnation, commit number) as found or last written; None: there is none."""
         self._path = path
         self._on_fatal = on_fatal
@@ -54,7 +54,8 @@ class Witness:
         self._synced_at = time.monotonic()
 
     @staticmethod
-    def _read(path: Path) -> tuple[bytes, int] | None:
+    def read(path: Path) -> tuple[bytes, int] | None:
+        """Return (incarnation, commit number) as a file says; None if there is none, or it is not whole."""
         try:
             content = path.read_bytes()
         except FileNotFoundError:

@@ -70,6 +70,9 @@ FIGURES: dict[str, Figure] = {
     "truc_outbox_waiting": _gauge("Things that wait to leave: packets, carried packets and receipts.", "peer", "lane"),
     "truc_outbox_oldest_age_seconds": _gauge("Age of the oldest of them.", "peer", "lane"),
     "truc_outbox_count_age_seconds": _gauge("Age of that count: above 0 only for a queue too long for one scrape."),
+    "truc_outbox_standstill_seconds": _gauge(
+        "How long the same thing is next to leave while the road is open; 0 as long as that is not too long.", "peer"
+    ),
     # The roads
     "truc_peer_reachable": _gauge(
         "1: the road is open, directly or through a relay; 0: failing, held or unknown.", "peer"
@@ -89,16 +92,25 @@ FIGURES: dict[str, Figure] = {
     # The store
     "truc_store_writable": _gauge("1: the store takes writes."),
     "truc_store_fenced": _gauge("1: the store only reads until an operator decides."),
+    "truc_damaged_reads": _counter(
+        "Reads that met damage: in a table or blob file of the database, or in the file of a large body.", "place"
+    ),
     "truc_store_commits": _counter("Commits that became durable."),
     "truc_store_commit_wait_seconds": _histogram("How long transactions waited until they were durable."),
     "truc_store_flush_seconds": _histogram("How long flushes of the log took, each for all who waited."),
     "truc_store_bytes": _gauge("Size of the database's files."),
     "truc_bodies_bytes": _gauge("Size of large bodies; of very many, gathered over several scrapes."),
     "truc_bodies_files": _gauge("Number of large bodies."),
+    "truc_bodies_damaged": _gauge("Bodies that were read again and are not what they were."),
+    "truc_bodies_scrubbed": _counter("Bodies that were read again and compared with their digests."),
     "truc_spool_bytes": _gauge("Size of large bodies under way."),
     "truc_disk_size_bytes": _gauge("Size of the file system under the home."),
     "truc_disk_free_bytes": _gauge("What is free on it for the node."),
     "truc_disk_free_inodes": _gauge("Inodes that are free on it."),
+    "truc_admission_step": _gauge(
+        "What is still taken as the disk fills: 0 everything, 1 nothing large, 2 small urgent things, 3 statuses and receipts."
+    ),
+    "truc_uploads_promised_bytes": _gauge("What uploads under way may still bring."),
     # Trust
     "truc_directory_version": _gauge("Version of the directory; 0: none."),
     "truc_clock_in_doubt": _gauge(

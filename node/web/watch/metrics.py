@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from node.flow.views.queue_counts import Place
 from node.model.envelope import PacketKind
 from node.model.lane import Lane
-from node.model.office import PeerView
+from node.model.office import OPEN_ROADS, PeerView
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.store.timing import Histogram
@@ -30,7 +30,6 @@ KINDS = {kind: kind.name.lower() for kind in PacketKind}
 LEVELS = {level: level.name.lower() for level in Level}
 LANES = {lane: lane.name.lower() for lane in Lane}
 WRITERS = {False: "system", True: "node"}
-OPEN_ROADS = ("open", "relayed")
 
 
 class Metrics:
@@ -76,6 +75,11 @@ class _NodeCollector(Collector):
         yield from _calls(watched)
         yield from _store(watched)
         yield from _disk(sight)
+        scrubbed = watched.node.scrub.counts
+        yield "truc_bodies_damaged", _one(scrubbed.damaged)
+        yield "truc_bodies_scrubbed", _one(scrubbed.bodies)
+        yield "truc_admission_step", _one(watched.node.admission.step())
+        yield "truc_uploads_promised_bytes", _one(watched.node.admission.promised_bytes)
         yield from _directory(watched, sight)
         yield "truc_watch_missing", _one(sum(one is None for one in (sight.weights, sight.waiting, sight.roads)))
 
@@ -128,6 +132,8 @@ def _peers(watched: Watched, roads: list[PeerView]) -> Filled:
         return [((peer,), number) for peer, number in value.items()]
 
     yield "truc_peer_reachable", those({one.node_id: one.road in OPEN_ROADS for one in roads})
+    standing = watched.node.standstill.standing_ms(one.node_id for one in roads if one.road in OPEN_ROADS)
+    yield "truc_outbox_standstill_seconds", those({one.node_id: standing.get(one.node_id, 0) / 1000 for one in roads})
     yield "truc_peer_held", those({one.node_id: one.road == "held" for one in roads})
     yield "truc_peer_failures", those({one.node_id: one.failures for one in roads})
     moments = {
@@ -150,6 +156,7 @@ def _store(watched: Watched) -> Filled:
     store, trouble = watched.store, watched.store.trouble
     yield "truc_store_writable", _one(trouble is None)
     yield "truc_store_fenced", _one(trouble is Reason.NODE_FENCED)
+    yield "truc_damaged_reads", [((place.value,), count) for place, count in store.damage.counts.items()]
     yield "truc_store_commits", _one(store.commit_no - watched.first_commit_no)
     yield "truc_store_commit_wait_seconds", store.waits
     yield "truc_store_flush_seconds", store.flushes

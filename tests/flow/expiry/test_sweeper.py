@@ -61,6 +61,7 @@ def test_the_statements_of_a_slice_share_a_signature() -> None:
             here.node.body_files,
             here.node.agreed_time,
             here.node.slices,
+            here.node.standstill.look,
         )
         assert await loop.sweep_once() == 3 * sweeper.SLICE_ITEMS_MAX
         assert signings == [sweeper.SLICE_ITEMS_MAX] * 3

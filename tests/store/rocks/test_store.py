@@ -95,32 +95,6 @@ def test_a_slow_fsync_holds_back_the_answer_and_not_the_loop(rocks: RocksHome) -
     asyncio.run(story())
 
 
-def test_a_damaged_block_is_told_and_fences_the_store(tmp_path: Path) -> None:
-    async def story() -> None:
-        store = open_at(tmp_path)
-        for number in range(300):
-            await store.transact(put(b"k%08d" % number, os.urandom(500)))
-        store._rocks._db.flush(True)
-        await store.close()
-        table = max((tmp_path / "db").glob("*.sst"), key=lambda path: path.stat().st_size)
-        content = bytearray(table.read_bytes())
-        content[len(content) // 3] ^= 1
-        table.write_bytes(content)
-        store = open_at(tmp_path)
-        with pytest.raises(Broken) as damaged:
-            await store.transact(lambda tx: tx.scan(b"k", limit=1_000))
-        assert damaged.value.reason == Reason.STORE_CORRUPT
-        assert store.fence is not None
-        assert store.fence.reason == Reason.STORE_CORRUPT
-        with pytest.raises(Deferred):
-            await store.transact(put(b"kx"))
-        with pytest.raises(Broken):
-            await store.accept_rollback()
-        await store.close()
-
-    asyncio.run(story())
-
-
 def test_a_home_in_use_is_refused_in_this_process_and_in_another(tmp_path: Path) -> None:
     store = open_at(tmp_path)
     assert refusal(tmp_path).reason == Reason.HOME_IN_USE

@@ -176,6 +176,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The disk or the network card reports an error."""
     REASON_QUARANTINED: _Reason.ValueType  # 115
     """This node has laid the thing aside, because its program fails on it again and again or it cannot be read; an operator releases it."""
+    REASON_DISK_READ_ONLY: _Reason.ValueType  # 120
+    """The file system under the node's folder takes no writes: it was mounted so, or the kernel made it so after an error."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The cause of a refusal or a delay, the same in receipts, answers, logs, the command line and the console."""
@@ -332,4 +334,6 @@ REASON_IO_FAILED: Reason.ValueType  # 114
 """The disk or the network card reports an error."""
 REASON_QUARANTINED: Reason.ValueType  # 115
 """This node has laid the thing aside, because its program fails on it again and again or it cannot be read; an operator releases it."""
+REASON_DISK_READ_ONLY: Reason.ValueType  # 120
+"""The file system under the node's folder takes no writes: it was mounted so, or the kernel made it so after an error."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

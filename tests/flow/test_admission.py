@@ -1,0 +1,151 @@
+"""Admission: what is still taken as the disk fills, and that nothing is lost by what is put off."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from node.errors import Deferred
+from node.flow.admission import PROMISE_KEPT_MS, Admission, Step
+from node.model.lane import Lane
+from node.model.policy import MIB, Policy
+from node.model.reason import Reason
+from node.ports import Ports
+from node.store.space import Space
+from tests.papers import document, status_about
+from tests.small_mesh import Office, SmallMesh, eventually, small_mesh
+
+POLICY = Policy()
+FREE = {
+    Step.OPEN: POLICY.admit_large_bytes_min,
+    Step.SMALL: POLICY.admit_large_bytes_min - 1,
+    Step.URGENT: POLICY.admit_all_bytes_min - 1,
+    Step.DRAIN: POLICY.admit_urgent_bytes_min - 1,
+}
+
+
+def leave(ports: Ports, step: Step) -> None:
+    """Let so much be free that a node takes what it takes at this step."""
+    object.__setattr__(ports, "free_bytes", lambda: FREE[step])
+
+
+class Clock:
+    """Time as the test says."""
+
+    ms = 0
+
+    def monotonic_ms(self) -> int:
+        return self.ms
+
+
+class Outside:
+    """The two ports that admission asks."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.free = FREE[Step.OPEN]
+
+    def free_bytes(self) -> int:
+        return self.free
+
+
+def admitted(admission: Admission, lane: Lane, size_bytes: int) -> bool:
+    try:
+        admission.require_small(lane, size_bytes)
+    except Deferred as fault:
+        return fault.retry_after_ms == 0  # it must say when to come again
+    return True
+
+
+@pytest.mark.parametrize(
+    ("step", "normal", "urgent", "urgent_and_long", "status"),
+    [
+        (Step.OPEN, True, True, True, True),
+        (Step.SMALL, True, True, True, True),
+        (Step.URGENT, False, True, False, True),
+        (Step.DRAIN, False, False, False, True),
+    ],
+)
+def test_each_step_takes_less(step: Step, normal: bool, urgent: bool, urgent_and_long: bool, status: bool) -> None:
+    outside = Outside()
+    outside.free = FREE[step]
+    admission = Admission(outside, POLICY)  # type: ignore[arg-type]
+    assert admission.step() is step
+    assert admitted(admission, Lane.NORMAL, 1_000) is normal
+    assert admitted(admission, Lane.HOA_TOC, 1_000) is urgent
+    assert admitted(admission, Lane.HOA_TOC, 1_000_000) is urgent_and_long
+    assert admitted(admission, Lane.CONTROL, 1_000) is status
+
+
+def test_what_was_promised_to_uploads_counts_until_it_is_here_or_forgotten() -> None:
+    outside = Outside()
+    outside.free += 100 * MIB
+    admission = Admission(outside, POLICY)  # type: ignore[arg-type]
+    admission.require_large(100 * MIB)
+    admission.promise(b"a", 60 * MIB)
+    with pytest.raises(Deferred) as full:
+        admission.require_large(60 * MIB)
+    assert (full.value.reason, full.value.retry_after_ms > 0) == (Reason.DISK_FULL, True)
+    admission.promise(b"a", 10 * MIB)
+    admission.require_large(60 * MIB)
+    admission.promise(b"b", 60 * MIB)
+    admission.release(b"b")
+    outside.clock.ms += PROMISE_KEPT_MS + 1
+    assert admission.promised_bytes == 0
+
+
+async def delivered(office: Office, *submissions: str) -> bool:
+    found = [view for one in submissions for view in (await office.track(one)).deliveries]
+    return all(view.state.name == "DELIVERED" for view in found)
+
+
+async def waits_for_space(office: Office, submission: str) -> bool:
+    return all(view.reason is Reason.DISK_FULL for view in (await office.track(submission)).deliveries)
+
+
+async def _narrowing(mesh: SmallMesh) -> None:
+    here, there = mesh["g14"], mesh["h49"]
+    leave(there.ports, Step.URGENT)
+    await here.submit(document("H49.22", number="1"), "normal")
+    await here.submit(document("H49.22", number="2", attachments=[("a.pdf", bytes(1_500_000))]), "large")
+    await here.submit(document("H49.22", number="3", priority=3), "urgent")
+    await eventually(lambda: delivered(here, "urgent"))
+    await eventually(lambda: waits_for_space(here, "normal"))
+    await eventually(lambda: waits_for_space(here, "large"))
+    leave(there.ports, Step.DRAIN)
+    await there.submit(status_about("3", "03"), "status")
+    await eventually(lambda: delivered(there, "status"))
+    with pytest.raises(Deferred):
+        await there.submit(document("G14", sender="H49.22", number="4"), "own")
+
+
+def test_a_peer_with_little_space_takes_what_is_urgent_and_the_rest_waits() -> None:
+    async def story() -> None:
+        async with small_mesh(Policy(back_off_first_ms=10, item_retry_ms=50)) as mesh:
+            await _narrowing(mesh)
+
+    asyncio.run(story())
+
+
+def test_a_repeat_gets_its_first_answer_whatever_is_free() -> None:
+    async def story() -> None:
+        async with small_mesh(Policy()) as mesh:
+            here = mesh["g14"]
+            packet = document("H49.22", number="1")
+            first = await here.submit(packet, "1")
+            leave(here.ports, Step.DRAIN)
+            assert (await here.submit(packet, "1")).packet_id == first.packet_id
+
+    asyncio.run(story())
+
+
+def test_the_reserve_is_made_and_given_up(tmp_path: Path) -> None:
+    plenty = Space(tmp_path, give_up_bytes=0, make_bytes=0, reserve_bytes=MIB)
+    plenty.make_reserve()
+    assert (plenty.has_reserve, (tmp_path / "reserve").stat().st_blocks * 512 >= MIB) == (True, True)
+    short = Space(tmp_path, give_up_bytes=1 << 60, make_bytes=1 << 61, reserve_bytes=MIB)
+    assert short.free_bytes() < 1 << 60
+    assert not short.has_reserve
+    never = Space(tmp_path, give_up_bytes=0, make_bytes=0, reserve_bytes=1 << 60)
+    never.make_reserve()
+    assert list(tmp_path.iterdir()) == []
