@@ -33,6 +33,8 @@ HEALED_BY_DIRECTORY = frozenset(
         Reason.PEER_UNKNOWN,
         Reason.ENVELOPE_SIGNATURE_INVALID,
         Reason.RECEIPT_INVALID,
+        Reason.DIRECTORY_OLDER,
+        Reason.UNIT_NOT_YET,
     }
 )
 """Reasons that may be gone as soon as one of both sides has a newer directory."""

@@ -34,6 +34,8 @@ log = get_logger()
 
 UNFIT_PAUSE_MS = 5 * MINUTE_MS
 """A row that cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is put off this long."""
+ASK_SOON_MAX = 5
+"""So many attempts come as soon as the peer says, while it fetches a newer directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,9 @@ class Transfer:
             self._policy.ask_again_ms if row.record.asks_only else item_pause_ms(row.record.attempts, self._policy)
         )
         pause_ms = told.retry_after_ms or again_ms
+        if reason in outbox.HEALED_BY_DIRECTORY and row.record.attempts >= ASK_SOON_MAX:
+            # What the peer lacks does not come soon; as soon as it does, its Hello hastens the row.
+            pause_ms = max(pause_ms, again_ms)
         until_ms = at.now_ms + min(pause_ms, outbox.PUT_OFF_MS_MAX)
         outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason, relay=relay_node)
         return False
