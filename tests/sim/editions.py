@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from node.model.code import Code, parse_code
-from node.model.directory import Alias, Directory, NodeEntry, PublicKey, Unit, Zone, directory_of
+from node.model.directory import Alias, Directory, Holding, NodeEntry, PublicKey, Unit, Zone, directory_of
 from tests.sim.keys import SimKeys
 from tests.sim.machine import EPOCH_MS
 
@@ -46,13 +46,25 @@ class Draft:
     """Prefix to node."""
     aliases: dict[str, Alias]
     struck_off: dict[str, NodeEntry] = field(default_factory=dict)
+    since_ms: dict[Code, int] = field(default_factory=dict)
+    former: list[Holding] = field(default_factory=list)
 
     @staticmethod
     def of(directory: Directory) -> "Draft":
         """Begin with a directory as it stands."""
         units = {code: unit for zone in directory.zones.values() for code, unit in zone.units.items()}
         aliases = {code: alias for zone in directory.zones.values() for code, alias in zone.aliases.items()}
-        return Draft(dict(directory.nodes), units, {p: z.node_id for p, z in directory.zones.items()}, aliases)
+        made = Draft(dict(directory.nodes), units, {p: z.node_id for p, z in directory.zones.items()}, aliases)
+        made.since_ms = {prefix: zone.held_from_ms for prefix, zone in directory.zones.items()}
+        made.former = [one for held in directory.former.values() for one in held]
+        return made
+
+    def give(self, prefix: Code, node_id: str, at_ms: int) -> None:
+        """Let a node hold a prefix from a time on, and write down who held it before, as the authority does."""
+        before = self.holders.get(prefix)
+        if before is not None:
+            self.former.append(Holding(prefix, before, self.since_ms.get(prefix, 0), at_ms))
+        self.holders[prefix], self.since_ms[prefix] = node_id, at_ms
 
     def holder(self, code: str) -> Code:
         """Return the longest prefix that a code is under."""
@@ -65,8 +77,8 @@ class Draft:
         for prefix, node_id in self.holders.items():
             units = {code: unit for code, unit in self.units.items() if self.holder(code) == prefix}
             aliases = {code: alias for code, alias in self.aliases.items() if self.holder(code) == prefix}
-            zones.append(Zone(prefix, node_id, units, aliases))
-        return directory_of(version, _ms(at_s), list(self.nodes.values()), zones)
+            zones.append(Zone(prefix, node_id, units, aliases, held_from_ms=self.since_ms.get(prefix, 0)))
+        return directory_of(version, _ms(at_s), list(self.nodes.values()), zones, self.former)
 
 
 class Book:
@@ -196,13 +208,13 @@ class Desk:
         """Give a unit and those below it to another node, by a prefix of its own."""
         code = numbers.choice(_open_units(draft))
         target = self._another(draft, numbers, draft.holders[draft.holder(code)])
-        draft.holders[parse_code(code)] = target
+        draft.give(parse_code(code), target, _ms(at_s))
         return f"{code} moves to {target}"
 
     def hand_over(self, draft: Draft, numbers: random.Random, at_s: float) -> str:
         """Give a whole prefix to another node."""
         prefix = numbers.choice(_prefixes(draft))
-        draft.holders[prefix] = self._another(draft, numbers, draft.holders[prefix])
+        draft.give(prefix, self._another(draft, numbers, draft.holders[prefix]), _ms(at_s))
         return f"{prefix.text} goes over to {draft.holders[prefix]}"
 
     def _another(self, draft: Draft, numbers: random.Random, node_id: str) -> str:

@@ -96,6 +96,8 @@ def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Enve
     """Write the envelope of a draft."""
     submission = draft.submission
     nonce = packet_nonce_of(draft.system.name, submission.submission_id)
+    create_time_ms = max(now_ms, draft.create_after_ms + 1)
+    expire_at_ms = submission.expire_at_ms or now_ms + policy.expire_after_ms
     return Envelope(
         packet_id=packet_id_of(node_id, nonce),
         packet_nonce=nonce,
@@ -104,8 +106,9 @@ def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Enve
         recipient_units=tuple(draft.addressed.routes),
         kind=draft.header.kind,
         lane=lane_of(draft.header, draft.body_ref.body_bytes, policy),
-        create_time_ms=max(now_ms, draft.create_after_ms + 1),
-        expire_at_ms=submission.expire_at_ms or now_ms + policy.expire_after_ms,
+        create_time_ms=create_time_ms,
+        # Its time may have come, or the clock have jumped, since it was checked: then it expires at once, in sight, and is no mistake.
+        expire_at_ms=max(expire_at_ms, create_time_ms + 1),
         body=draft.body_ref,
         answers_packet_id=draft.answers_packet_id,
         aliases=draft.addressed.aliases,
