@@ -19,6 +19,10 @@ from tests.real_mesh import MINISTRY, PROVINCE, RealMesh, admin_client
 DISK_MIB, BALLAST_MIB = 112, 64
 
 
+TO_THE_BRIM = "[limits]\nadmit_large_bytes_min = 0\nadmit_all_bytes_min = 0\nadmit_urgent_bytes_min = 0\n"
+"""Admission (flow/admission.py) would stop long before a disk is full; here it gets full all the same."""
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own, half full with ballast."""
@@ -70,7 +74,10 @@ async def taken(client: OfficeClient, ledger: Ledger, number: int, size_bytes: i
 def test_a_full_disk_puts_submissions_off_loses_nothing_and_resumes_by_itself(
     small_disk: Path, tmp_path: Path, size_bytes: int
 ) -> None:
-    mesh, ledger = RealMesh(tmp_path / "mesh", [MINISTRY, PROVINCE], toml=QUICK), Ledger(tmp_path / "ledger")
+    mesh, ledger = (
+        RealMesh(tmp_path / "mesh", [MINISTRY, PROVINCE], toml=QUICK + TO_THE_BRIM),
+        Ledger(tmp_path / "ledger"),
+    )
     moved_to(mesh, "g14", small_disk)
 
     async def story() -> None:
@@ -100,7 +107,10 @@ def test_a_full_disk_puts_submissions_off_loses_nothing_and_resumes_by_itself(
 
 
 def test_a_recipient_with_a_full_disk_acknowledges_nothing_it_could_not_keep(small_disk: Path, tmp_path: Path) -> None:
-    mesh, ledger = RealMesh(tmp_path / "mesh", [MINISTRY, PROVINCE], toml=QUICK), Ledger(tmp_path / "ledger")
+    mesh, ledger = (
+        RealMesh(tmp_path / "mesh", [MINISTRY, PROVINCE], toml=QUICK + TO_THE_BRIM),
+        Ledger(tmp_path / "ledger"),
+    )
     moved_to(mesh, "h49", small_disk)
 
     async def story() -> None:
