@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.containers.hosts import run
 from tests.containers.mesh import Mesh
 
-ROOM_MIB = 512
+ROOM_MIB = 1536
 BLOCK = bytes(64 * 1024)
 
 

@@ -16,7 +16,6 @@ from collections.abc import Callable
 
 from node.errors import Broken
 from node.model.reason import Reason
-from node.store.embedded.fence import Fence
 from node.store.embedded.overlay import Row
 from node.store.memory.store import MemoryStore
 from tests.sim.disk import Disk
@@ -71,7 +70,7 @@ class Wounds:
         if self.fails and any(self._fails_now(key) for key in keys):
             raise Broken(Reason.IO_FAILED, NO_READ)
         if self.flipped and not self.flipped.isdisjoint(keys):
-            store.fence = store.fence or Fence(Reason.STORE_CORRUPT, CORRUPT, 0, 0)
+            # A read that meets damage fails for its caller alone; the store goes on (store/rocks/engine.py).
             raise Broken(Reason.STORE_CORRUPT, CORRUPT)
 
     def read_body(self, body_sha256: bytes, data: bytes) -> bytes:
