@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from node.flow.send.transfer import ASK_SOON_MAX
 from node.model.code import parse_code
 from node.model.delivery import State
 from node.model.directory import Role, Zone, directory_of
@@ -399,28 +400,40 @@ class Calls:
         return called
 
 
-def test_what_a_peer_refuses_comes_ever_less_often_without_its_body_and_at_once_when_its_directory_rises() -> None:
+REFUSED_CALLS_MAX = 12
+"""Of an item that a healthy peer refuses, in four hours."""
+
+
+@pytest.mark.parametrize("is_behind", [False, True], ids=["by a directory as new", "by one that stays behind"])
+def test_what_a_peer_refuses_comes_ever_less_often_without_its_body_and_at_once_when_its_directory_rises(
+    is_behind: bool,
+) -> None:
     async def story(world: World, cast: Cast) -> None:
         world.policy = replace(world.policy, item_retry_max_ms=6 * 3_600_000)
         sender, receiver = world.machines["h49"], world.machines["h37"]
         sender.crash()
         await sender.start()
-        known = receiver.directories.snapshot
-        # The receiver does not know the key that the sender signs with, and stays with that directory although it hears of a newer one.
+        known = sender.directories.snapshot
+        # The receiver does not know the key that the sender signs with, and fetches nothing although it hears of a newer directory.
         nodes = [replace(node, signing_keys=()) if node.node_id == "h49" else node for node in known.nodes.values()]
         zones = list(known.zones.values())
-        receiver.directories.snapshot = directory_of(known.version, known.signed_time_ms, nodes, zones)
+        version = known.version - 1 if is_behind else known.version
+        receiver.directories.snapshot = directory_of(version, known.signed_time_ms, nodes, zones)
+        receiver.hear_of = lambda peer, version: None
         world.machines["centre"].crash()
         await asyncio.sleep(30 * 60)
         calls = Calls(receiver.node)
         paper = await cast.send("H49.22.05", "H37.11")
         await asyncio.sleep(4 * HOUR_S)
         view = (await cast.views(paper))["H37.11"]
-        assert view.reason is Reason.DIRECTORY_OLDER
+        assert view.reason is (Reason.DIRECTORY_OLDER if is_behind else Reason.ENVELOPE_SIGNATURE_INVALID)
         assert calls.verbs[0] == "push", "the first time it goes as it is"
         assert set(calls.verbs[1:]) == {"offer"}
-        assert len(calls.verbs) <= 12
-        receiver.directories.snapshot = sender.directories.snapshot
+        # One that is behind is asked a few times at once, since its directory is usually on its way.
+        assert len(calls.verbs) <= REFUSED_CALLS_MAX + (ASK_SOON_MAX if is_behind else 0)
+        receiver.directories.snapshot = directory_of(
+            known.version + 1, known.signed_time_ms, list(known.nodes.values()), zones
+        )
         await cast.delivered_within(world, paper, 1.25 * world.policy.hello_every_ms / 1000 + 10)
 
     tell(story)

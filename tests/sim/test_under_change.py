@@ -448,9 +448,6 @@ def test_an_item_that_a_healthy_peer_puts_off_all_day_is_tried_less_and_less_oft
 # --- disks -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True, reason=UNMENDED + "one unreadable small body at the origin stops everything for its peer"
-)
 def test_a_body_that_cannot_be_read_stops_nothing_but_its_own_document() -> None:
     async def story(world: World, cast: Cast) -> None:
         switch_off(world, "h37", "centre")
@@ -467,7 +464,6 @@ def test_a_body_that_cannot_be_read_stops_nothing_but_its_own_document() -> None
     tell(story)
 
 
-@pytest.mark.xfail(strict=True, reason=UNMENDED + "one flipped octet fences the whole node")
 def test_documents_beside_a_damaged_one_can_be_fetched() -> None:
     async def story(world: World, cast: Cast) -> None:
         papers = [await cast.send("H49.22.05", "H37.11", name=f"paper-{number}") for number in range(3)]

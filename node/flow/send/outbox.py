@@ -160,12 +160,8 @@ def only_ask(tx: Tx, packet_id: bytes, now_ms: int) -> None:
             key = quarantine.release(tx, key[1:])
         record.asks_only = True
         record.exceptions = 0
-        record.not_before_ms = now_ms
         record.since_ms = keys.parse_waiting_row(key)[2]
-        later = keys.later_row(now_ms, key if key.startswith(b"o") else keys.ready_of_later(key))
-        tx.delete(key)
-        save(tx, later, record)
-        tx.put(keys.outbox_index(packet_id, node_id, kind), later)
+        _move_up(tx, key, record, now_ms)
 
 
 def drop_questions(tx: Tx, packet_id: bytes) -> None:
@@ -269,7 +265,7 @@ def hasten(tx: Tx, node_id: str, start: bytes, now_ms: int) -> tuple[bool, bytes
 
 def _move_up(tx: Tx, key: bytes, record: OutboxRecord, now_ms: int) -> None:
     # It stays among those put off: only the courier makes rows ready, since only it knows where its next look begins.
-    ready = keys.ready_of_later(key)
+    ready = key if key.startswith(keys.OUTBOX) else keys.ready_of_later(key)
     node_id, _, packet_id, kind = keys.parse_outbox_row(ready)
     record.not_before_ms = now_ms
     tx.delete(key)

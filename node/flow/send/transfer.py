@@ -297,9 +297,9 @@ class Transfer:
             self._policy.ask_again_ms if row.record.asks_only else item_pause_ms(row.record.attempts, self._policy)
         )
         pause_ms = told.retry_after_ms or again_ms
-        if reason in outbox.HEALED_BY_DIRECTORY and row.record.attempts >= ASK_SOON_MAX:
-            # What the peer lacks does not come soon; as soon as it does, its Hello hastens the row.
-            pause_ms = max(pause_ms, again_ms)
+        if reason is Reason.DIRECTORY_OLDER and row.record.attempts >= ASK_SOON_MAX:
+            # The peer's directory does not come soon: pauses grow from here on, and its Hello hastens the row when it has come.
+            pause_ms = max(pause_ms, item_pause_ms(row.record.attempts - ASK_SOON_MAX, self._policy))
         until_ms = at.now_ms + min(pause_ms, outbox.PUT_OFF_MS_MAX)
         outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason, relay=relay_node)
         return False
