@@ -98,6 +98,10 @@ class Unit:
         """Tell whether the unit is there and open."""
         return is_within(now_ms, self.valid_from_ms, self.valid_to_ms)
 
+    def has_begun(self, now_ms: int) -> bool:
+        """Tell whether the unit is there, or was: a closed one has begun."""
+        return self.valid_from_ms <= now_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Alias:
@@ -225,6 +229,14 @@ class Directory:
         target = parse_code(alias.unit)
         meant = self.unit(target)
         return target if meant is not None and meant.holds_at(now_ms) else code
+
+    def stood_for(self, code: Code, now_ms: int) -> Code:
+        """Return the unit that an alias stands for or stood for, be the unit open or closed; the code itself if it never was an alias."""
+        unit, alias = self.unit(code), self.alias(code)
+        if alias is None or alias.valid_from_ms > now_ms or (unit is not None and unit.holds_at(now_ms)):
+            return code
+        target = parse_code(alias.unit)
+        return target if self.unit(target) is not None else code
 
     def aliases_by_unit(self) -> dict[str, list[Alias]]:
         """Return all aliases by the unit they stand for, each list in order of code. Made anew by every call: keep it."""

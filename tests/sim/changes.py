@@ -2,9 +2,10 @@
 them again. Which, when and for whom follows from the seed; the ledger keeps the order in which the author's node took them."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from node.edxml.rules.units import canonical
 from node.model.envelope import PacketKind
 from tests.sim.ledger import Ledger
 from tests.sim.papers import Paper, business, document, status
@@ -57,9 +58,8 @@ class Case:
             if (paper.sender, paper.document_id) != (first.sender, first.document_id):
                 continue
             if paper.kind_of_act in ("new", "update", "replace"):
-                refused = {canonical(one.code) for one in sent.result.refused}
-                spelt = zip(paper.recipients, paper.written, strict=True)
-                found.update(dict.fromkeys(code for code, written in spelt if canonical(written) not in refused))
+                served = sent.served()
+                found.update(dict.fromkeys(unit for unit in paper.recipients if unit in served))
         return list(found)
 
     def _drop_and_add(self, everybody: list[str]) -> Paper:
@@ -67,30 +67,42 @@ class Case:
         dropped = tuple(everybody[:1]) if self.numbers.random() < 0.7 else ()
         added = (self.numbers.choice(strangers),) if strangers and (not dropped or self.numbers.random() < 0.5) else ()
         to = tuple(self.numbers.sample(everybody, 1))
-        receivers = {self._spelt(unit): 1 for unit in added} | {self._spelt(unit): 0 for unit in dropped}
+        besides = {unit: self._spelt(unit) for unit in (*added, *dropped)}
         units = tuple(dict.fromkeys((*to, *added, *dropped)))
-        text = business(2, self.first.document_id, receivers=receivers)
-        return self._document("update", units, text, to=to, added=added, dropped=dropped)
+        text = business(
+            2, self.first.document_id, receivers={name: int(unit in added) for unit, name in besides.items()}
+        )
+        return self._document("update", units, text, to=to, added=added, dropped=dropped, besides=besides)
 
     def _replace(self, everybody: list[str]) -> Paper:
         old = self.first.document_id
         to = tuple(everybody[:1])
         units = tuple(dict.fromkeys((*to, *everybody)))
-        text = business(3, replaced={old: tuple(map(self._spelt, everybody))})
+        besides = {unit: self._spelt(unit) for unit in everybody}
+        text, document_id = business(3, replaced={old: tuple(besides.values())}), f"{old}-thay-{self.step}"
         return self._document(
-            "replace", units, text, to=to, replaced=(old,), told=units[1:], document_id=f"{old}-thay-{self.step}"
+            "replace", units, text, to=to, replaced=(old,), told=units[1:], document_id=document_id, besides=besides
         )
 
     def _document(
-        self, act: str, units: tuple[str, ...], text: str, *, to: tuple[str, ...] = (), **more: object
+        self,
+        act: str,
+        units: tuple[str, ...],
+        text: str,
+        *,
+        to: tuple[str, ...] = (),
+        besides: Mapping[str, str] = MappingProxyType({}),
+        **more: object,
     ) -> Paper:
         secret = f"BIMAT{self.numbers.randbytes(8).hex()}".encode()
         first, document_id = self.first, str(more.pop("document_id", self.first.document_id))
         sender = spelt(self.numbers, first.sender, first.system, as_sender=True)
-        packet = document(sender, tuple(map(self._spelt, to or units)), document_id, secret, business=text)
+        named = {unit: self._spelt(unit) for unit in to or units}
+        packet = document(sender, tuple(named.values()), document_id, secret, business=text)
+        written = tuple(named.get(unit) or besides[unit] for unit in units)
         return Paper(
-            first.system, self._name(), PacketKind.DOCUMENT, first.sender, units, units, document_id, secret, packet,
-            kind_of_act=act, **more,  # type: ignore[arg-type]
+            first.system, self._name(), PacketKind.DOCUMENT, first.sender, units, written, document_id, secret, packet,
+            kind_of_act=act, besides=besides, **more,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def _status(self, unit: str) -> Paper:
@@ -98,9 +110,11 @@ class Case:
         secret = f"BIMAT{self.numbers.randbytes(8).hex()}".encode()
         first, units = self.first, (unit,) if unit else tuple(self._served())
         sender = spelt(self.numbers, first.sender, first.system, as_sender=True)
-        packet = status(sender, self._spelt(unit or first.sender), first.document_id, "13", secret)
+        called = self._spelt(unit or first.sender)
+        written = (called,) if unit else units
+        packet = status(sender, called, first.document_id, "13", secret)
         return Paper(
-            first.system, self._name(), PacketKind.STATUS, first.sender, units, units, first.document_id, secret, packet,
+            first.system, self._name(), PacketKind.STATUS, first.sender, units, written, first.document_id, secret, packet,
             status_code="13", kind_of_act="ask back",
         )  # fmt: skip
 

@@ -111,13 +111,6 @@ class Book:
         found = [directory.unit(parse_code(unit)) for directory in self.directories]
         return any(one is not None and one.valid_to_ms for one in found)
 
-    def meanings(self, codes: set[str]) -> set[str]:
-        """Return codes with the units that they stand for as aliases at any time."""
-        if not self.editions:
-            return codes
-        aliases = [zone.aliases for one in self.directories for zone in one.zones.values()]
-        return codes | {its[code].unit for its in aliases for code in codes if code in its}
-
     def changes(self, unit: str) -> bool:
         """Tell whether a unit is closed or moves at any time."""
         return bool(self.editions) and (len(self.homes(unit)) > 1 or self.closes(unit))

@@ -7,7 +7,6 @@ From the inside: outboxes are empty, receipts agree between nodes, no disk shows
 While it runs (`Watch`): a receipt that leaves a node must already be on its disk, and no node ever signs two different ones.
 """
 
-from node.edxml.rules.units import canonical
 from node.errors import Fault
 from node.model.delivery import State
 from node.model.office import DeliveryView, OutboxView
@@ -121,9 +120,7 @@ async def _check_known(world: World, ledger: Ledger, sent: Sent) -> bool:
         ledger.breaks("law 1", f"{name} was accepted, and Track says {fault}")
         return False
     ledger.tracked(view)
-    refused = world.book.meanings({canonical(one.code) for one in sent.result.refused})
-    written = zip(paper.recipients, paper.written, strict=True)
-    expected = {code for code, spelt in written if canonical(spelt) not in refused and code not in refused}
+    expected = sent.served()
     if {delivery.unit for delivery in view.deliveries} != expected or sent.result.recipients_served != len(expected):
         ledger.breaks("law 2", f"{name}: for {expected}, shown for {[one.unit for one in view.deliveries]}")
     for unit in paper.recipients:
@@ -145,7 +142,11 @@ def _check_delivery(world: World, ledger: Ledger, sent: Sent, delivery: Delivery
                 ledger.breaks("law 1", f"{name}: said to be delivered, never seen in the inbox")
         elif not received.fetched or not received.acknowledged:
             ledger.breaks("law 1", f"{name}: delivered, and could not be fetched")
-    elif delivery.reason is Reason.RECIPIENT_UNKNOWN and (unit == CLOSED_AT_HOME or world.book.closes(unit)):
+    elif (
+        delivery.reason is Reason.RECIPIENT_UNKNOWN
+        and not sent.is_report
+        and (unit == CLOSED_AT_HOME or world.book.closes(unit))
+    ):
         if received is not None:
             ledger.breaks("law 2", f"{name}: refused, and in the inbox all the same")
     elif delivery.reason not in (Reason.EXPIRED, ledger.unconfirmed) or not sent.paper.expire_after_ms:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from node.edxml.rules.units import canonical
 from node.model.delivery import State
 from node.model.envelope import PacketKind
 from node.model.office import DeliveryView, InboxEntry, SubmitResult, TrackView
@@ -32,6 +33,30 @@ class Sent:
     def is_report(self) -> bool:
         """True of a recipient's status; a 13 is its author's act."""
         return self.paper.kind is PacketKind.STATUS and self.paper.kind_of_act != "ask back"
+
+    def is_refused(self, written: str) -> bool:
+        """Tell whether its node has named a recipient, as the packet spells it, as one that it does not serve."""
+        return canonical(written) in {canonical(one.code) for one in self.result.refused}
+
+    def served(self) -> set[str]:
+        """Units to which it goes: those that are refused by no name, or by one of two only."""
+        paper = self.paper
+        spelt = zip(paper.recipients, paper.written, strict=True)
+        return {
+            unit
+            for unit, name in spelt
+            if not (self.is_refused(name) and self.is_refused(paper.besides.get(unit, name)))
+        }
+
+    def does(self, unit: str, document_id: str) -> str:
+        """Tell what it does to one document at one of its recipients, as `Paper.does`.
+
+        A replacement whose To calls a unit by a name that is refused goes there all the same if it names the unit besides, for that alone.
+        """
+        act = self.paper.does(unit, document_id)
+        is_told_only = act == "bring" and unit in self.paper.besides and self.paper.kind_of_act == "replace"
+        named = dict(zip(self.paper.recipients, self.paper.written, strict=True))
+        return "" if is_told_only and self.is_refused(named[unit]) else act
 
 
 @dataclass

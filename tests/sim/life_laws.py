@@ -16,9 +16,7 @@ from node.model.reason import Reason
 from node.model.status import StatusEvent, shown_status
 from node.ports import Tx
 from node.rows import keys, webhook_keys
-from node.rows.access import load
-from node.rows.records import InboxRecord, PacketRecord
-from node.wire import codec
+from node.rows.records import InboxRecord
 from tests.sim.ledger import Ledger, Sent
 from tests.sim.world import World
 
@@ -39,7 +37,7 @@ class Life:
 
     def does(self, sent: Sent) -> str:
         """Tell what a packet does to the document here."""
-        return sent.paper.does(self.unit, self.document_id)
+        return sent.does(self.unit, self.document_id)
 
     def state(self, sent: Sent) -> State:
         """How the packet's delivery ended."""
@@ -217,7 +215,7 @@ async def owes(world: World, name: str) -> list[str]:
         return ["its process"]
 
     def look(tx: Tx) -> list[str]:
-        owed = [f"duty {key.hex()}" for key, _ in tx.scan(keys.DUTIES, limit=10) if not _is_moot(world, tx, key)]
+        owed = [f"duty {key.hex()}" for key, _ in tx.scan(keys.DUTIES, limit=10)]
         owed += [
             f"notices to {webhook_keys.system_of_due(key)}" for key, _ in tx.scan(webhook_keys.HOOKS_DUE, limit=10)
         ]
@@ -229,10 +227,3 @@ async def owes(world: World, name: str) -> list[str]:
 
     found: list[str] = await machine.process.call(machine.node.ports.store.transact(look), 30.0)
     return found
-
-
-def _is_moot(world: World, tx: Tx, duty_key: bytes) -> bool:
-    """Tell whether a duty is owed to a unit that is closed, or in the name of one: it is tried again for days, and may never go."""
-    packet = load(tx, keys.packet(duty_key[9:25]), PacketRecord)
-    author = codec.decode_envelope(packet.envelope).sender_unit if packet is not None else ""
-    return bool(world.book.editions) and world.book.closes(author)

@@ -242,8 +242,8 @@ def takes_what_has_expired() -> Iterator[None]:
     """A recipient's node that takes a packet after its time, when its author may have been told that it has expired."""
     real = verify.outcome_for
 
-    def outcome_for(unit: str, directory: Directory, envelope: Envelope, refusal: Reason, now_ms: int) -> Outcome:
-        return real(unit, directory, envelope, refusal, min(now_ms, envelope.expire_at_ms - 1))
+    def outcome_for(unit: str, directory: Directory, envelope: Envelope, opened: verify.Opened, now_ms: int) -> Outcome:
+        return real(unit, directory, envelope, opened, min(now_ms, envelope.expire_at_ms - 1))
 
     with patch.object(verify, "outcome_for", outcome_for):
         yield

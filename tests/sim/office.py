@@ -69,6 +69,8 @@ class Office:
                     await asyncio.sleep(self._numbers.uniform(1, 60))
                 except Fault as refusal:
                     self._ledger.refusal(paper, refusal.reason.name)
+                    if paper.kind_of_act == "status" and refusal.reason is Reason.RECIPIENT_UNKNOWN:
+                        self._ledger.breaks("life", f"{paper.submission_id}: nobody to report to, says its node")
                     self._world.trace(self.system.name, f"{paper.submission_id} refused: {refusal.reason.name}")
                     return None
         finally:

@@ -4,6 +4,7 @@ Made by hand and not by node/edxml/, so that the simulation does not believe the
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from node.model.code import parse_code
@@ -14,7 +15,10 @@ NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 
 @dataclass(frozen=True)
 class Paper:
-    """A packet as its author has it on the desk. `recipients` and `sender` are canonical, `written` is as the packet spells them."""
+    """A packet as its author has it on the desk. `recipients` and `sender` are canonical.
+
+    `written`: how the packet spells each recipient, in the same order: in its To, or in Bussiness if only that names it.
+    """
 
     system: str
     submission_id: str
@@ -38,6 +42,8 @@ class Paper:
     dropped: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     """Units that a replacement names only because the replaced document had gone there."""
+    besides: Mapping[str, str] = field(default_factory=dict)
+    """How Bussiness spells units that it names, by unit; the same unit may be spelt otherwise in To."""
 
     def does(self, unit: str, document_id: str) -> str:
         """Tell what it does to one document at one of its recipients: bring, update, take back, replace; "" nothing."""

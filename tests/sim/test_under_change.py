@@ -31,7 +31,7 @@ from tests.sim.decay import Wounds
 from tests.sim.editions import Draft
 from tests.sim.loop import NoAnswer, current_process
 from tests.sim.machine import EPOCH_MS, stream
-from tests.sim.papers import Paper, document, status
+from tests.sim.papers import Paper, business, document, status
 from tests.sim.poison import Poison
 from tests.sim.test_stories import HOUR_S, Cast, Story, tell
 from tests.sim.urgent_law import UrgentWatch
@@ -142,6 +142,32 @@ def test_a_node_that_hears_of_an_edition_by_hello_only_fetches_it_from_the_calle
             world.book.editions.append(edition)
             await asyncio.sleep(HOUR_S)
         assert {one.directories.snapshot.version for one in world.machines.values()} == {world.directory.version}
+
+    tell(story)
+
+
+def test_the_answer_to_a_withdrawal_reaches_its_author_whose_unit_is_closed_meanwhile() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        document_of = paper_of("H49.22.05", "H37.11", "van-ban")
+        await hand_in_many(cast, [document_of])
+        await cast.delivered_within(world, document_of, HOUR_S)
+        world.machines["h37"].crash()
+        call_back = replace(
+            document_of, submission_id="thu-hoi", kind_of_act="withdraw",
+            packet=document("H49.22.05", ("H37.11",), document_of.document_id, b"BIMAT02", business=business(1, "")),
+        )  # fmt: skip
+        await hand_in_many(cast, [call_back])
+
+        def close(draft: Draft) -> None:
+            draft.units["H49.22.05"] = replace(draft.units["H49.22.05"], valid_to_ms=now_ms(world), successor="H49.22")
+
+        publish(world, close)
+        await asyncio.sleep(60)
+        await world.machines["h37"].start()
+        await cast.delivered_within(world, call_back, HOUR_S)
+        await asyncio.sleep(600)
+        codes = [event.code for event in (await cast.views(document_of))["H37.11"].statuses]
+        assert codes == ["01", "15"]
 
     tell(story)
 

@@ -98,6 +98,11 @@ def asks_its_own_author(header: PacketHeader, aliases: Mapping[str, str]) -> boo
     return canonical([header.sender], aliases) == canonical(header.recipients, aliases) != []
 
 
+def is_report(header: PacketHeader) -> bool:
+    """Tell whether a packet answers its addressee about a document of the addressee's own: a status, but for the author's 13."""
+    return header.kind is PacketKind.STATUS and header.status_code != ASK_BACK_CODE
+
+
 def may_oblige(header: PacketHeader) -> bool:
     """Tell whether a packet can make something due at its recipient's node (01, or 15 for what is taken back unread)."""
     return header.kind is PacketKind.DOCUMENT or header.status_code == ASK_BACK_CODE

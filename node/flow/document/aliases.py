@@ -9,7 +9,7 @@ compared; the packet keeps its octets.
 from collections.abc import Iterable
 
 from node.errors import Rejected
-from node.flow.document.acts import named_besides_to
+from node.flow.document.acts import is_report, named_besides_to
 from node.model.calendar import moment_of
 from node.model.code import Code, parse_code
 from node.model.directory import Directory
@@ -19,14 +19,20 @@ from node.model.office import System
 
 
 def aliases_in(header: PacketHeader, directory: Directory, now_ms: int) -> dict[str, str]:
-    """Return the aliases by which a packet names its sender and its recipients, in order of code: code -> unit, both canonical."""
+    """Return the aliases by which a packet names its sender and its recipients, in order of code: code -> unit, both canonical.
+
+    A report names the author as the document did, perhaps by an alias that has ended since: it still means that unit (decision 0017).
+    """
     found: dict[str, str] = {}
+    answered = set(header.recipients) if is_report(header) else set()
     for written in dict.fromkeys((header.sender, *header.recipients, *named_besides_to(header))):
         try:
             code = parse_code(written)
         except Rejected:
             continue  # routing names the text as refused (submit/check.py)
         unit = directory.resolve(code, now_ms)
+        if unit == code and written in answered:
+            unit = directory.stood_for(code, now_ms)
         if unit != code:
             found[code.text] = unit.text
     return dict(sorted(found.items()))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from node.errors import Deferred, Denied, Rejected
+from node.flow.document.acts import is_report
 from node.model.code import parse_code
 from node.model.directory import Directory, Role
 from node.model.envelope import Envelope
@@ -96,19 +97,21 @@ def units_served_by(envelope: Envelope, node_id: str, directory: Directory) -> l
     return units
 
 
-def outcome_for(unit: str, directory: Directory, envelope: Envelope, refusal: Reason, now_ms: int) -> Outcome:
-    """Decide about one unit of ours: it must exist, or have existed when the packet was made.
+def outcome_for(unit: str, directory: Directory, envelope: Envelope, opened: Opened, now_ms: int) -> Outcome:
+    """Decide about one unit of ours: it must exist, or have existed when the packet was made; or ever, to be answered (decision 0017).
 
     Raises Deferred(UNIT_NOT_YET) if it is yet to begin, but before the packet expires.
     """
-    if refusal is not Reason.NONE:
-        return Outcome(unit, refusal)
+    if opened.refusal is not Reason.NONE:
+        return Outcome(unit, opened.refusal)
     if envelope.expire_at_ms <= now_ms:
         return Outcome(unit, Reason.EXPIRED)
     entry = directory.unit(parse_code(unit))
     if entry is None:
         return Outcome(unit, Reason.RECIPIENT_UNKNOWN)
     if any(entry.holds_at(at_ms) for at_ms in times_of(envelope.create_time_ms, now_ms)):
+        return Outcome(unit, Reason.NONE)
+    if opened.header is not None and is_report(opened.header) and entry.has_begun(now_ms):
         return Outcome(unit, Reason.NONE)
     if now_ms < entry.valid_from_ms < envelope.expire_at_ms:
         wait_ms = entry.valid_from_ms - now_ms
@@ -141,7 +144,7 @@ def delivered_verdict(
     Raises Deferred: WRONG_NODE if none of the recipients is ours, UNIT_NOT_YET if one of them is yet to begin.
     """
     units = units_served_by(envelope, node_id, directory)
-    outcomes = tuple(outcome_for(unit, directory, envelope, opened.refusal, now_ms) for unit in units)
+    outcomes = tuple(outcome_for(unit, directory, envelope, opened, now_ms) for unit in units)
     receipt = Receipt(envelope.packet_id, parcel.signed_envelope.sha256, node_id, Level.DELIVERED, outcomes, now_ms)
     return Verdict(parcel, envelope, receipt, body, opened.header, opened.sealed_header)
 

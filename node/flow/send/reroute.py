@@ -17,9 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from node.errors import Rejected
 from node.flow.send import outbox, receipts
-from node.flow.send.routing import route
+from node.flow.send.routing import keeper_of
 from node.model.code import parse_code
 from node.model.directory import Directory
 from node.ports import Tx
@@ -85,15 +84,13 @@ def follow_units(tx: Tx, prefix: bytes, start: bytes, node_id: str, directory: D
 def reroute(tx: Tx, node_id: str, packet_id: bytes, directory: Directory, now_ms: int) -> set[str]:
     """Move the deliveries of one packet that wait for a node to the nodes that serve their units now; return those nodes.
 
-    A unit that has left the directory waits where it is, visibly, until the directory knows it or the delivery expires.
+    A unit that has left the directory waits where it is, visibly, until the directory knows it or the delivery expires. One that was
+    closed meanwhile is followed like an open one: its node decides, by the time at which the packet was made (receive/verify.py).
     """
     counts: dict[str, int] = {}
     for unit in receipts.waiting_units(tx, packet_id, node_id):
-        try:
-            target = route(parse_code(unit), directory, now_ms)
-        except Rejected:
-            continue
-        if target != node_id:
+        target = keeper_of(parse_code(unit), directory)
+        if target is not None and target != node_id:
             record = require(tx, keys.delivery(packet_id, unit), DeliveryRecord)
             record.node_id = target
             save(tx, keys.delivery(packet_id, unit), record)

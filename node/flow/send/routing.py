@@ -153,10 +153,18 @@ def failing_peers(tx: Tx) -> Iterable[str]:
     return [key[1:].decode() for key, value in rows if PeerRecord.FromString(value).failures]
 
 
-def route(code: Code, directory: Directory, now_ms: int) -> str:
-    """Return the node that serves a unit. Raises Rejected(RECIPIENT_UNKNOWN), which says whom to write to, if there is no such unit."""
-    zone = directory.zone_of(code)
-    unit = zone.units.get(code.text) if zone else None
-    if zone is None or unit is None or not unit.holds_at(now_ms):
+def route(code: Code, directory: Directory, now_ms: int, *, is_report: bool = False) -> str:
+    """Return the node to which something new for a unit goes. A report on a unit's own document goes to a closed one, too (decision 0017).
+
+    Raises Rejected(RECIPIENT_UNKNOWN), which says whom to write to, if there is no such unit.
+    """
+    unit, node_id = directory.unit(code), keeper_of(code, directory)
+    if node_id is None or unit is None or not (unit.has_begun(now_ms) if is_report else unit.holds_at(now_ms)):
         raise Rejected(Reason.RECIPIENT_UNKNOWN, why_unknown(code, directory, now_ms))
-    return zone.node_id
+    return node_id
+
+
+def keeper_of(code: Code, directory: Directory) -> str | None:
+    """Return the node that keeps a unit's papers, be the unit open or closed; None if the directory does not know it."""
+    zone = directory.zone_of(code)
+    return zone.node_id if zone is not None and code.text in zone.units else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from node.errors import Deferred, Denied, Rejected
 from node.flow.bodies.files import require_size
-from node.flow.document.acts import named_besides_to
+from node.flow.document.acts import is_report, named_besides_to
 from node.flow.send.routing import route
 from node.model.code import Code, parse_code
 from node.model.directory import Directory
@@ -79,10 +79,11 @@ def address(
         raise Denied(Reason.UNIT_NOT_OWNED, f"system {system.name} does not speak for {called}")
     routes: dict[str, str] = {}
     refused: list[RefusedRecipient] = []
+    reports = is_report(header)
     for written in dict.fromkeys(instead or (*header.recipients, *named_besides_to(header))):
         try:
             unit = _meant(written, aliases)
-            routes[unit.text] = route(unit, directory, now_ms)
+            routes[unit.text] = route(unit, directory, now_ms, is_report=reports)
         except Rejected as fault:
             refused.append(RefusedRecipient(written, fault.reason, f"{written}: {fault.advice} ({fault.detail})"))
     return Addressed(sender, routes, tuple(refused), tuple(aliases.items()), sender_alias)

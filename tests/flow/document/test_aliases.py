@@ -95,6 +95,43 @@ def test_a_closed_unit_is_refused_and_its_successor_named_unless_its_code_is_an_
     assert known.resolve(parse_code("H49.22"), NOW - 1) == parse_code("H49.22"), "until it closed it was a unit"
 
 
+def reported_to(code: str, status: str, known: Directory) -> Addressed:
+    header = read_header(status_about("7", status, sender="G14", author=code))
+    return address(header, SYSTEM, known, NOW, aliases=aliases_in(header, known, NOW))
+
+
+@pytest.mark.parametrize("status", ["01", "03", "06", "15", "16"])
+@pytest.mark.parametrize(
+    ("code", "unit", "alias"),
+    [
+        ("H49.22", Unit("H49.22", "Sở cũ", valid_to_ms=NOW, successor="H37.10"), OLD),
+        ("000.00.22.H49", Unit("H49.22", "Sở cũ", valid_to_ms=NOW), OLD),
+        ("H49.99", Unit("H49.22", "Sở mẫu"), replace(OLD, valid_to_ms=NOW)),
+        ("H49.99", Unit("H49.22", "Sở cũ", valid_to_ms=NOW), replace(OLD, valid_to_ms=NOW)),
+    ],
+)
+def test_a_report_reaches_its_author_though_its_unit_is_closed_or_the_alias_has_ended(
+    status: str, code: str, unit: Unit, alias: Alias
+) -> None:
+    found = reported_to(code, status, directory(units={"H49.22": unit}, aliases=[alias, MINISTRY]))
+    assert (found.routes, found.refused) == ({"H49.22": "h49"}, ())
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "unit", "alias"),
+    [
+        ("H49.22", "13", Unit("H49.22", "Sở cũ", valid_to_ms=NOW), OLD),
+        ("H49.99", "13", Unit("H49.22", "Sở mẫu"), replace(OLD, valid_to_ms=NOW)),
+        ("H49.99", "03", Unit("H49.22", "Sở mẫu"), replace(OLD, valid_from_ms=NOW + 1)),
+        ("H49.22", "03", Unit("H49.22", "Sở mới", valid_from_ms=NOW + 1), OLD),
+        ("H49.98", "03", Unit("H49.22", "Sở mẫu"), OLD),
+    ],
+)
+def test_what_is_new_or_for_nobody_is_refused_as_ever(code: str, status: str, unit: Unit, alias: Alias) -> None:
+    found = reported_to(code, status, directory(units={"H49.22": unit}, aliases=[alias, MINISTRY]))
+    assert (found.routes, [one.reason for one in found.refused]) == ({}, [Reason.RECIPIENT_UNKNOWN])
+
+
 def test_a_packet_with_more_aliases_than_recipients_are_allowed_is_too_complex() -> None:
     found = addressed("H49.99", "H37.99")
     with pytest.raises(Rejected) as refused:

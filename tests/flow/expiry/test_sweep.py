@@ -377,6 +377,19 @@ def test_waiting_deliveries_move_to_the_node_that_serves_their_units_now() -> No
     run(story())
 
 
+def test_what_was_sent_to_a_unit_before_it_was_closed_follows_it_too() -> None:
+    async def story() -> None:
+        here = await waiting("H49.22")
+        packet_id = (await here.track()).packet_id
+        known = moved(here, "H49.22")
+        zone = known.zones[parse_code("H49.22")]
+        closed = {"H49.22": Unit("H49.22", "Sở cũ", valid_to_ms=NOW + 1)}
+        known = dataclasses.replace(known, zones={**known.zones, zone.prefix: dataclasses.replace(zone, units=closed)})
+        assert await here.do(lambda tx: reroute(tx, "h49", packet_id, known, NOW + 5)) == {"h37"}
+
+    run(story())
+
+
 def test_a_node_that_serves_nothing_of_the_packet_any_more_is_not_sent_it() -> None:
     async def story() -> None:
         here = await waiting("H49", "H49.22")

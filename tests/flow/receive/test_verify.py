@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from node.flow.receive.verify import outcome_for
+from node.edxml.reader import read_header
+from node.flow.receive.verify import Opened, outcome_for
 from node.flow.send.receipts import believe
 from node.model.code import parse_code
 from node.model.directory import Holding, PublicKey, Role, Unit
@@ -228,7 +229,30 @@ def test_a_packet_for_none_of_our_units_is_put_off_since_the_directories_differ(
 )
 def test_the_outcome_for_a_unit(unit: str, refusal: Reason, expire_at_ms: int, reason: Reason) -> None:
     envelope, _ = envelope_for(document("H49.22"), create_time_ms=1, expire_at_ms=expire_at_ms)
-    assert outcome_for(unit, directory(), envelope, refusal, NOW) == Outcome(unit, reason)
+    opened = Opened(read_header(document("H49.22")), b"", refusal)
+    assert outcome_for(unit, directory(), envelope, opened, NOW) == Outcome(unit, reason)
+
+
+@pytest.mark.parametrize(
+    ("packet", "unit", "reason"),
+    [
+        (status_about("7", "01"), Unit("H49.22", "closed long ago", valid_to_ms=10), Reason.NONE),
+        (status_about("7", "15"), Unit("H49.22", "closed long ago", valid_from_ms=5, valid_to_ms=10), Reason.NONE),
+        (status_about("7", "13"), Unit("H49.22", "closed long ago", valid_to_ms=10), Reason.RECIPIENT_UNKNOWN),
+        (
+            status_about("7", "01"),
+            Unit("H49.22", "not before tomorrow", valid_from_ms=NOW + 9),
+            Reason.RECIPIENT_UNKNOWN,
+        ),
+        (document("H49.22"), Unit("H49.22", "closed long ago", valid_to_ms=10), Reason.RECIPIENT_UNKNOWN),
+    ],
+)
+def test_a_closed_unit_still_hears_of_its_own_documents_and_of_nothing_new(
+    packet: bytes, unit: Unit, reason: Reason
+) -> None:
+    envelope, _ = envelope_for(packet, recipient_units=("H49.22",), create_time_ms=NOW - 1, expire_at_ms=NOW + 5)
+    known, opened = directory(units={"H49.22": unit}), Opened(read_header(packet), b"")
+    assert outcome_for("H49.22", known, envelope, opened, NOW) == Outcome("H49.22", reason)
 
 
 def test_a_fault_of_one_item_leaves_the_others_alone() -> None:
