@@ -4,32 +4,35 @@ Each mutant is a context manager that changes the real code while a seed runs.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
 from typing import Any, TypeVar
 from unittest.mock import patch
+from weakref import WeakKeyDictionary
 
 from node.flow.document import status
 from node.flow.duties import duty
 from node.flow.expiry import retention, sweep
 from node.flow.expiry.sweeper import Sweeper
 from node.flow.inbox import inbox
+from node.flow.loop import Tasks
 from node.flow.receive import accept, arrival, verify
 from node.flow.send import outbox, receipts
 from node.flow.send.hello import Greeter
 from node.flow.submit import store
 from node.flow.webhooks import notices
-from node.model.directory import Directory
+from node.model.delivery import State
+from node.model.directory import NodeEntry
 from node.model.envelope import Envelope
 from node.model.reason import Reason
-from node.model.receipt import Outcome
+from node.model.receipt import Receipt
 from node.model.webhook import Batch
 from node.ports import Tx
 from node.rows import webhook_keys
 from tests.sim.disk import Disk, SimStore
-from tests.sim.ledger import Ledger
 from tests.sim.loop import Process
+from tests.sim.poison import Poison
 
 T = TypeVar("T")
 
@@ -238,24 +241,24 @@ def aliases_read_at_home() -> Iterator[None]:
 
 
 @contextmanager
-def takes_what_has_expired() -> Iterator[None]:
-    """A recipient's node that takes a packet after its time, when its author may have been told that it has expired."""
-    real = verify.outcome_for
+def expires_by_its_own_word() -> Iterator[None]:
+    """An author's node that says EXPIRED for good when the time is over, without having asked the recipient's."""
+    real = sweep.expired_receipt
 
-    def outcome_for(unit: str, directory: Directory, envelope: Envelope, opened: verify.Opened, now_ms: int) -> Outcome:
-        return real(unit, directory, envelope, opened, min(now_ms, envelope.expire_at_ms - 1))
+    def expired_receipt(*args: Any) -> Receipt | None:
+        receipt = real(*args)
+        if receipt is None:
+            return None
+        return replace(receipt, outcomes=tuple(replace(one, reason=Reason.EXPIRED) for one in receipt.outcomes))
 
-    with patch.object(verify, "outcome_for", outcome_for):
+    with patch.object(sweep, "expired_receipt", expired_receipt):
         yield
 
 
 @contextmanager
 def delivered_never_supersedes() -> Iterator[None]:
-    """An author's node that stays with an expiry which nobody has confirmed, although the recipient has the document.
-
-    Until there is the reason EXPIRED_UNCONFIRMED, this is what EXPIRED means; so here the law takes the one for the other.
-    """
-    with takes_what_has_expired(), patch("tests.sim.run.Ledger", partial(Ledger, unconfirmed=Reason.EXPIRED)):
+    """An author's node that stays with an expiry which nobody has confirmed, although the recipient's node says that it has the packet."""
+    with patch.object(receipts, "is_over", lambda record: State(record.state).is_final):
         yield
 
 
@@ -273,28 +276,53 @@ def urgent_last() -> Iterator[None]:
 
 @contextmanager
 def greets_once() -> Iterator[None]:
-    """A node whose greeting of a peer ends after the first one, without a word."""
+    """A node that greets each peer once and then rests for ever: the loop has not ended, so nobody begins it again."""
+    real = Greeter._hello
 
-    async def greet(self: Greeter, node_id: str) -> None:
-        peer = self._ports.directory.current().nodes[node_id]
-        await self._hello(peer)
+    async def hello(self: Greeter, peer: NodeEntry) -> None:
+        await real(self, peer)
+        await asyncio.Event().wait()
 
-    with patch.object(Greeter, "greet", greet):
+    with patch.object(Greeter, "_hello", hello):
         yield
 
 
 @contextmanager
 def sweeper_gives_up() -> Iterator[None]:
-    """A node whose sweeper ends at the first mistake of our own that it meets."""
-    real, looks = Sweeper.sweep_once, [0]
+    """A node whose sweeper does its chores twice and then rests for ever."""
+    real, looks = Sweeper.sweep_once, WeakKeyDictionary[Sweeper, int]()
 
     async def sweep_once(self: Sweeper) -> int:
-        looks[0] += 1
-        if looks[0] == 3:
-            raise KeyError("a row that nobody has written")
+        looks[self] = looks.get(self, 0) + 1
+        if looks[self] > 2:
+            await asyncio.Event().wait()
         return await real(self)
 
     with patch.object(Sweeper, "sweep_once", sweep_once):
+        yield
+
+
+@contextmanager
+def loops_end() -> Iterator[None]:
+    """A node whose greeting of a peer ends by a mistake of our own, and that begins no loop again."""
+
+    real = Greeter._hello
+
+    async def greet(self: Greeter, node_id: str) -> None:
+        await self._greet(node_id)  # whatever it raises, it is over
+
+    async def hello(self: Greeter, peer: NodeEntry) -> None:
+        await real(self, peer)
+        raise Poison(peer.node_id)
+
+    def supervise(self: Tasks, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
+        return self.spawn(make())
+
+    with (
+        patch.object(Tasks, "supervise", supervise),
+        patch.object(Greeter, "greet", greet),
+        patch.object(Greeter, "_hello", hello),
+    ):
         yield
 
 

@@ -4,17 +4,20 @@ The packet is the first that the function meets on that node after a moment of t
 the node has been given a mended version. What must hold is that everything else goes on.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
+from node.errors import Deferred
 from node.flow.expiry import sweep
 from node.flow.receive import accept
-from node.flow.send import receipts, transfer
-from tests.sim.loop import current_process
+from node.flow.send import packing, receipts
+from tests.sim.loop import NoAnswer, current_process
 from tests.sim.machine import stream
 from tests.sim.troubles import Day, Trouble
+from tests.sim.world import Machine
 
 
 class Poison(Exception):
@@ -22,9 +25,9 @@ class Poison(Exception):
 
 
 PLACES: tuple[tuple[Any, str, Callable[..., bytes]], ...] = (
-    (accept, "_store_one", lambda tx, verdict, *_: verdict.envelope.packet_id),
+    (accept, "_store_one", lambda tx, verdict, *_, **__: verdict.envelope.packet_id),
     (receipts, "apply_final", lambda tx, believed, *_, **__: believed.receipt.packet_id),
-    (transfer, "_load", lambda tx, row: row.packet_id),
+    (packing, "_load", lambda tx, row: row.packet_id),
     (sweep, "expire", lambda tx, item, *_: item.packet_id),
     (sweep, "forget", lambda tx, item, *_: item.packet_id),
 )
@@ -75,3 +78,17 @@ class PoisonPill(Trouble):
                 self.day.ledger.ended_loops += machine.process.ended_loops
             machine.crash()
             await machine.start()
+            await self._release(machine)
+
+    async def _release(self, machine: Machine) -> None:
+        """Let what was laid aside go on, as the node's operator does after that."""
+        while True:
+            try:
+                assert machine.process is not None
+                found, more = await machine.process.call(machine.node.list_quarantine(100), 30.0)
+                for one in found:
+                    await machine.process.call(machine.node.release_quarantined(one.name), 30.0)
+                if not more:
+                    return
+            except (Deferred, NoAnswer):
+                await asyncio.sleep(1)

@@ -30,7 +30,7 @@ FAULTS = (
         "editions", HOLDS, "editions reach nodes at different times: units are added and closed, aliases begin and end"
     ),
     Switch("moves", NOT_YET, "units and whole prefixes go over to another node"),
-    Switch("hello", NOT_YET, "nodes that hear of an edition by Hello only (needs a fault that publishes editions)"),
+    Switch("hello", HOLDS, "nodes that hear of an edition by Hello only (needs a fault that publishes editions)"),
     Switch("keys", NOT_YET, "signing and sealing keys change, published before use, the old ones end"),
     Switch("tls", HOLDS, "TLS certificates change, published before use"),
     Switch("revoked", NOT_YET, "a node is struck off the directory and comes back with other keys"),
@@ -38,16 +38,16 @@ FAULTS = (
     Switch("clocks", NOT_YET, "a clock is minutes to years off for a time, and jumps back"),
     Switch("wrong-clock", NOT_YET, "a clock is off for good"),
     Switch("pauses", HOLDS, "a process stands still while time goes on"),
-    Switch("eio", NOT_YET, "reads of bodies and rows fail for a time"),
+    Switch("eio", HOLDS, "reads of bodies and rows fail for a time"),
     Switch("flips", HOLDS, "a row or a body is damaged until the operator restores it"),
-    Switch("poison", NOT_YET, "one function of one node raises for one packet what is not a Fault"),
+    Switch("poison", HOLDS, "one function of one node raises for one packet what is not a Fault"),
     Switch("lines", HOLDS, "lines carry so many octets a second"),
     Switch("floods", NOT_YET, "much that is not urgent for one peer, and then something urgent", 0.1),
     Switch("circulars", NOT_YET, "documents to hundreds of units", 0.05),
     Switch("probe", HOLDS, "at the end every loop is given something to do", 0.25),
 )
 LAWS = (
-    Switch("L-expired", NOT_YET, "a final EXPIRED: no inbox has it, or ever gets it"),
+    Switch("L-expired", HOLDS, "a final EXPIRED: no inbox has it, or ever gets it"),
     Switch("L-supersede", HOLDS, "a DELIVERED after EXPIRED_UNCONFIRMED wins"),
     Switch("L-urgent", HOLDS, "an urgent item waits for a few pushes of other lanes at most"),
     Switch("L-loops", HOLDS, "every loop lives, and does what it is given to do"),

@@ -96,36 +96,35 @@ def test_a_node_that_is_not_what_it_should_be_is_found(
         assert first_broken(lambda seed: Options(plan=replace(plan_for(seed, NOTHING_MORE), **plan))).startswith(law)
 
 
-UNFOUND = pytest.mark.xfail(
-    strict=True,
-    reason="issue 12: no seed finds this mutant since the branches were merged; why is not known yet",
-)
-HURRIED: dict[str, Any] = {"lossy": True, "cut_every_s": 600, "papers": 40}
-"""Roads so bad that what expires soon may expire."""
+HURRIED: dict[str, Any] = {"lossy": True, "cut_every_s": 300, "papers": 40, "hurried": True}
+"""All of it expires soon, on roads so bad that some does, and that receipts are lost until then."""
 
 
 @pytest.mark.parametrize(
     ("mutant", "law", "plan", "faults"),
     [
-        pytest.param(mutants.takes_what_has_expired, "L-expired", HURRIED, "", marks=UNFOUND),
-        pytest.param(mutants.delivered_never_supersedes, "L-supersede", HURRIED, "", marks=UNFOUND),
+        (mutants.expires_by_its_own_word, "L-expired", HURRIED, ""),
+        (mutants.delivered_never_supersedes, "L-supersede", HURRIED, ""),
         (mutants.urgent_last, "L-urgent", {"lossy": False, "papers": 2, "lasts_s": 5000.0}, "floods"),
-        pytest.param(mutants.greets_once, "L-loops", {}, "", marks=UNFOUND),
-        pytest.param(mutants.sweeper_gives_up, "L-loops", {}, "", marks=UNFOUND),
+        (mutants.greets_once, "L-loops", {}, ""),
+        (mutants.sweeper_gives_up, ("L-loops", "rest"), {}, "probe"),
+        (mutants.loops_end, "L-loops", {}, "poison"),
         (mutants.refused_and_kept, "L-agree", {"papers": 24}, ""),
         (mutants.takes_for_others, "L-once", {}, ""),
     ],
 )
 def test_each_law_of_both_sides_finds_its_mutant(
-    mutant: Callable[[], AbstractContextManager[None]], law: str, plan: dict[str, Any], faults: str
+    mutant: Callable[[], AbstractContextManager[None]], law: str | tuple[str, ...], plan: dict[str, Any], faults: str
 ) -> None:
-    switches = Switches(only=frozenset({law}) | named(faults))
+    """A law that comes with others by which it is seen: what a loop that rests for ever has left undone, the world's rest shows."""
+    asked = law if isinstance(law, str) else law[0]
+    switches = Switches(only=frozenset({asked}) | named(faults))
     with mutant():
         for seed in SEEDS:
             verdict = run_seed(seed, Options(plan=replace(plan_for(seed, switches), **plan), switches=switches))
             if any(broken.startswith(law) for broken in verdict.broken):
                 return
-    raise AssertionError(f"no seed has found that {law} is broken")
+    raise AssertionError(f"no seed has found that {asked} is broken")
 
 
 def test_each_law_of_both_sides_has_a_mutant_and_each_fault_is_something() -> None:

@@ -145,6 +145,20 @@ def test_a_unit_that_its_own_node_has_not_heard_of_is_served_as_soon_as_it_has()
     tell(story)
 
 
+def test_the_author_of_a_packet_whom_only_the_newest_directory_knows_can_be_answered_as_soon_as_it_is_there() -> None:
+    async def story(world: World, cast: Cast) -> None:
+        gossip(world)
+        newer = with_unit(world.directory, "H49", Unit("H49.22.05", "Xã đổi tên"))
+        publish(world, newer, "h49")
+        paper = await cast.send("H49.22.05", "H37.11")
+        await cast.delivered_within(world, paper, 30)
+        assert world.machines["h37"].directories.snapshot is newer, (
+            "nothing was refused, and it was fetched all the same"
+        )
+
+    tell(story)
+
+
 def test_what_only_the_newest_directory_says_is_refused_by_nobody_before_it_knows_it_also_behind_a_relay() -> None:
     async def story(world: World, cast: Cast) -> None:
         cut_off(world, "h49", "h37")

@@ -2,8 +2,9 @@
 
 A parcel says by which version of the directory it is addressed. Directories reach nodes at different times, so a unit that is unknown
 here, a prefix that is another's, a key that does not verify may all be so only for a moment. Such a verdict is put off, the newer
-directory is fetched from the caller at once, and refused is by one that is at least as new. A caller that claims a version which
-nobody ever gets holds up nothing but its own packets, visibly and until they expire.
+directory is fetched from the caller at once, and refused is by one that is at least as new. It is fetched also if nothing is refused:
+the author of what comes may be new, too, and wants to be answered. A caller that claims a version which nobody ever gets holds up
+nothing but its own packets, visibly and until they expire.
 """
 
 from collections.abc import Iterable, Iterator

@@ -97,7 +97,7 @@ class Reception:
         )
         brought = [self._failed(one) if isinstance(one, Exception) else one for one in found]
         parcels = [item.parcel for item in items if isinstance(item, PushPacket)]
-        self._fetch_if_older(peer_id, parcels, [one for one in brought if isinstance(one, Answer)])
+        self._fetch_if_older(peer_id, parcels)
         answers = await self._serve(peer_id, await self._admitted(peer_id, brought))
         return self._counters.answered(items, await self._firsts.added_to(peer_id, items, answers))
 
@@ -182,18 +182,19 @@ class Reception:
             return await self._refused(peer_id, parcel, fault)
         except Exception as error:
             answer = self._failed(error)
-        self._fetch_if_older(peer_id, [parcel], [answer])
+        self._fetch_if_older(peer_id, [parcel])
         return self._counters.refusing(await self._firsts.added_to_one(peer_id, parcel, answer))
 
     async def _refused(self, peer_id: str, parcel: Parcel, fault: Fault) -> Answer:
         answer = accept.refusal(fault)
-        self._fetch_if_older(peer_id, [parcel], [answer])
+        self._fetch_if_older(peer_id, [parcel])
         return self._counters.refusing(await self._firsts.added_to_one(peer_id, parcel, answer))
 
-    def _fetch_if_older(self, peer_id: str, parcels: Sequence[Parcel], answers: Sequence[Answer]) -> None:
-        """Fetch the directory of a caller that was put off because ours is older."""
-        if any(answer.reason is Reason.DIRECTORY_OLDER for answer in answers):
-            self._signals.newer_directory.send((peer_id, older.newest_named(parcels)))
+    def _fetch_if_older(self, peer_id: str, parcels: Sequence[Parcel]) -> None:
+        """Fetch the directory of a caller that has a newer one, whatever becomes of what it brings: we may not know whom to answer."""
+        newest = older.newest_named(parcels)
+        if newest > self._ports.directory.current().version:
+            self._signals.newer_directory.send((peer_id, newest))
 
     async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
         before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
