@@ -64,7 +64,8 @@ class Watch:
         # A centre that burned down and is asked again may take custody a second time, by another receipt.
         burns = disk.burns if receipt.level is Level.CUSTODY else 0
         name = (receipt.packet_id, int(receipt.level), receipt.signer_node, burns)
-        if self._signed.setdefault(name, stored) != stored:
+        # The same receipt under a new signature is the same: its first key may be good no more (receipts.sign_again).
+        if self._signed.setdefault(name, signed.receipt) != signed.receipt:
             self._ledger.breaks("I5", f"{receipt.signer_node} signed two receipts for {receipt.packet_id.hex()}")
 
 

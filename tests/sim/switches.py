@@ -31,7 +31,7 @@ FAULTS = (
     ),
     Switch("moves", NOT_YET, "units and whole prefixes go over to another node"),
     Switch("hello", HOLDS, "nodes that hear of an edition by Hello only (needs a fault that publishes editions)"),
-    Switch("keys", NOT_YET, "signing and sealing keys change, published before use, the old ones end"),
+    Switch("keys", HOLDS, "signing and sealing keys change, published before use, the old ones end"),
     Switch("tls", HOLDS, "TLS certificates change, published before use"),
     Switch("revoked", NOT_YET, "a node is struck off the directory and comes back with other keys"),
     Switch("retention", HOLDS, "everything is kept for minutes, and swept within the day"),
