@@ -100,7 +100,15 @@ class Node:
         self._software = software
         self._views = Views(ports, self.reader, calendar or Calendar(), policy.urgent_within_ms)
         self._intake = Intake(
-            ports, policy, self.signals, self.counters, self.wrapper, self.slices, self.body_files, self.admission
+            ports,
+            policy,
+            self.signals,
+            self.counters,
+            self.wrapper,
+            self.slices,
+            self.body_files,
+            self.admission,
+            self.agreed_time,
         )
 
     # --- an office hands a packet in ---------------------------------------------------------------------------

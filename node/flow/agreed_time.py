@@ -29,10 +29,14 @@ _LAST = keys.meta("agreed time")
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why our clock is not believed: how far it is from the others' (0: nobody else is heard), and how long it has run steadily."""
+    """Why our clock is not believed: how far it is from the others' (0: nobody else is heard), and how long it has run steadily.
+
+    `is_outvoted`: two others or more agree with each other against it; one alone may be the one that errs.
+    """
 
     ahead_ms: int
     steady_for_ms: int
+    is_outvoted: bool = False
 
 
 class AgreedTime:
@@ -61,6 +65,14 @@ class AgreedTime:
         """Return our time if something irrevocable may rest on it, else None."""
         return None if self.doubt() is not None else self._clock.now_ms()
 
+    def best_ms(self) -> int:
+        """Return the time for what we say ourselves: ours, or, if at least two others agree against us, theirs.
+
+        What we hand in must not be over for everybody else because our clock is a month behind.
+        """
+        doubt = self.doubt()
+        return self._clock.now_ms() - (doubt.ahead_ms if doubt is not None and doubt.is_outvoted else 0)
+
     def doubt(self) -> Doubt | None:
         """Return why our time is not believed, or None if it is."""
         now_ms, monotonic_ms = self._look()
@@ -72,11 +84,14 @@ class AgreedTime:
         steady_for_ms = monotonic_ms - self._steady_since_ms
         if len(others) >= 3:
             middle = others[len(others) // 2] if len(others) % 2 else _nearer(others)
-            return None if abs(middle) <= CLOCK_SKEW_MS_MAX else Doubt(-middle, steady_for_ms)
+            if abs(middle) <= CLOCK_SKEW_MS_MAX:
+                return None
+            agree = sum(abs(one - middle) <= CLOCK_SKEW_MS_MAX for one in others)
+            return Doubt(-middle, steady_for_ms, is_outvoted=agree >= 2)
         if any(abs(one) <= CLOCK_SKEW_MS_MAX for one in others):
             return None
         if len(others) == 2 and others[1] - others[0] <= CLOCK_SKEW_MS_MAX:
-            return Doubt(-others[0], steady_for_ms)
+            return Doubt(-others[0], steady_for_ms, is_outvoted=True)
         if self._continues or steady_for_ms >= ALONE_MS:
             return None
         return Doubt(-others[0] if others else 0, steady_for_ms)

@@ -47,6 +47,28 @@ def test_whose_clock_is_believed_when_ours_runs_steadily(ahead_ms: tuple[int, ..
     assert (time.sure_ms() == clock.at_ms, time.doubt() is None) == (is_sure, is_sure)
 
 
+@pytest.mark.parametrize(
+    ("ahead_ms", "ours_is_off_by_ms"),
+    [
+        ((), 0),
+        ((0, 0, 0), 0),
+        ((4 * MINUTE_MS, 4 * MINUTE_MS, 4 * MINUTE_MS), 0),
+        ((-YEAR_MS, -YEAR_MS), -YEAR_MS),
+        ((YEAR_MS, YEAR_MS, YEAR_MS), YEAR_MS),
+        ((YEAR_MS, YEAR_MS, 0), YEAR_MS),
+        ((YEAR_MS,), 0),  # one alone may be the one that errs
+        ((YEAR_MS, 2 * YEAR_MS), 0),
+        ((0, YEAR_MS, 2 * YEAR_MS), 0),  # in doubt, but nobody agrees on another time
+        ((0, 0, YEAR_MS, YEAR_MS), 0),
+    ],
+)
+def test_what_we_say_is_dated_by_the_others_if_two_of_them_agree_against_us(
+    ahead_ms: tuple[int, ...], ours_is_off_by_ms: int
+) -> None:
+    time, clock = agreed(*ahead_ms)
+    assert clock.at_ms - time.best_ms() == ours_is_off_by_ms
+
+
 @pytest.mark.parametrize(("ahead_ms", "is_sure"), [((), False), ((0,), True), ((YEAR_MS,), False), ((0, 0, 0), True)])
 def test_a_clock_that_has_jumped_needs_somebody_to_confirm_it(ahead_ms: tuple[int, ...], is_sure: bool) -> None:
     time, _ = agreed(*ahead_ms, steady=False)

@@ -22,6 +22,8 @@ class Clocks(Trouble):
         self.strikes(f"the clock of {machine.name} is off by {by_ms} ms")
         machine.skew.skew_ms += by_ms
         await self.day.lasting(numbers.choice((60.0, 1200.0, 3600.0)))
+        if self.day.day_over:
+            return  # all clocks have been set right meanwhile
         machine.skew.skew_ms = right_ms
         self.world.trace("world", f"the clock of {machine.name} is right again")
 

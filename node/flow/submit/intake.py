@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from node.errors import Deferred, Denied, Fault, Rejected
 from node.flow.admission import Admission
+from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.counters import Counters
 from node.flow.document import acts, dossier
@@ -61,6 +62,7 @@ class Intake:
         slices: Slices,
         body_files: BodyFiles,
         admission: Admission,
+        agreed_time: AgreedTime,
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -72,6 +74,7 @@ class Intake:
         self._body_files = body_files
         self._routes: tuple[Directory, bytes] | None = None
         self._admission = admission
+        self._agreed_time = agreed_time
         self._large = LargeSubmit(ports, policy, body_files)
         self._submits: Batcher[Draft, SubmitResult] = Batcher(
             self._store_drafts,
@@ -90,7 +93,7 @@ class Intake:
             raise
 
     async def _take(self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]) -> SubmitResult:
-        check_submission(submission, self._policy, self._ports.clock.now_ms())
+        check_submission(submission, self._policy, self._agreed_time.best_ms())
         if isinstance(packet, bytes):
             sealed = await self._seal_small(packet)
         else:
@@ -148,7 +151,7 @@ class Intake:
 
     async def _seal_small(self, packet: bytes) -> Sealed:
         require_size(len(packet), self._policy)
-        content_key, now_ms = self._ports.entropy.token(32), self._ports.clock.now_ms()
+        content_key, now_ms = self._ports.entropy.token(32), self._agreed_time.best_ms()
         run = self._ports.workers.run
         sealed = await run(len(packet), lambda: seal_packet_quickly(packet, content_key, now_ms))
         if sealed is None:
@@ -156,7 +159,7 @@ class Intake:
         return sealed
 
     async def _draft(self, system: System, submission: Submission, sealed: Sealed) -> Draft:
-        directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
+        directory, now_ms = self._ports.directory.current(), self._agreed_time.best_ms()
         run, weight = self._ports.workers.run, _recipients(sealed.header) * ADDRESSED_AS_BYTES
         aliases = await run(weight, lambda: aliases_in(sealed.header, directory, now_ms))
         everybody: list[str] = []
@@ -236,7 +239,7 @@ class Intake:
         return [answer for answer in answers if not isinstance(answer, TooEarly)]
 
     async def _sign_and_store(self, drafts: list[Draft]) -> list[SubmitResult | TooEarly | Exception]:
-        ports, policy, now_ms = self._ports, self._policy, self._ports.clock.now_ms()
+        ports, policy, now_ms = self._ports, self._policy, self._agreed_time.best_ms()
         own = ports.directory.current().nodes.get(self._node_id)
         own_key = sealing_key_of(own, now_ms) if own is not None else None
         if own_key is None:
@@ -247,7 +250,7 @@ class Intake:
         signed = await ports.workers.run(
             weight, lambda: store.sign_drafts(drafts, ports.keys, self._wrapper, now_ms, policy, own_key)
         )
-        # Read again: couriers rely on rows that are written in the order of their times.
+        # Read again: couriers rely on rows that are written in the order of their times, which are those of our own clock.
         stored_ms = ports.clock.now_ms()
 
         def write(tx: Tx) -> tuple[list[SubmitResult | TooEarly | Exception], list[Signed], bool]:
