@@ -25,6 +25,8 @@ from node.rows.records import OutboxRecord, QuarantineRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 ALONE_AFTER_ATTEMPTS = 3
+_NO_FAILURES = (Reason.IN_CUSTODY, Reason.DISK_FULL)
+"""Reasons for which something is put off that say nothing against it: a relay has it, or the peer takes nothing of its kind now."""
 HASTEN_ROWS = 500
 PUT_OFF_MS_MAX = 60 * MINUTE_MS
 """Nothing is put off for longer than this at once, whatever a peer asks for."""
@@ -317,8 +319,8 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
 
 
 def _is_suspect(record: OutboxRecord) -> bool:
-    """Tell whether something was put off so often that it may be what makes pushes fail; custody is no failure."""
-    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason != Reason.IN_CUSTODY and not record.asks_only
+    """Tell whether something was put off so often that it may be what makes pushes fail."""
+    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason not in _NO_FAILURES and not record.asks_only
 
 
 def nodes_waited_for(tx: Tx) -> set[str]:
