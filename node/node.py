@@ -149,7 +149,8 @@ class Node:
         """Return how this node introduces itself."""
         version = self.ports.directory.current().version
         now_ms = self.ports.clock.now_ms()
-        return Hello(self.node_id, PROTOCOL_VERSION, PROTOCOL_VERSION, now_ms, version, (), self._software)
+        step = int(self.admission.step())
+        return Hello(self.node_id, PROTOCOL_VERSION, PROTOCOL_VERSION, now_ms, version, (), self._software, step)
 
     # --- an office looks and takes ---------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """truc health: is the running node well? One line and an exit code, for container engines and whatever else supervises.
 
-Healthy means that the node can sign, store and knows a directory (node/process/health.py); the node finds out by doing it. 0: healthy;
-78: it runs, but something grave is wrong; 75: it does not answer. `truc doctor` looks at more, and also at a node that stands still.
+Healthy means that the node can sign, store, knows a directory and keeps time (node/process/health.py); it finds out by doing it.
+0: healthy; 78: it runs, but something grave is wrong; 75: it does not answer. `truc doctor` looks at more, and also at a node that
+stands still.
 """
 
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def health(home: Home, as_json: Json = False) -> None:
-    """Hỏi nút đang chạy có khỏe không (ký được, ghi được, có danh bạ). Mã thoát 0 là khỏe."""
+    """Hỏi nút đang chạy có khỏe không (ký được, ghi được, có danh bạ, giờ đúng). Mã thoát 0 là khỏe."""
     view = run_async(_ask(Place(home)))
     tell(as_json, plain(view), lambda: _shown(view))
     raise typer.Exit(EXIT_OK if view.healthy else Broken.exit_code)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from node.flow.loop import raise_in_loop
+from node.model.mesh import Hello
 
 T = TypeVar("T")
 
@@ -49,5 +50,9 @@ class Signals:
         """This peer trusts the directory in this version, which is newer than ours."""
         self.peer_learned: Signal[str] = Signal()
         """This peer trusts a newer directory than it last said."""
+        self.greeted: Signal[tuple[str, Hello]] = Signal()
+        """This peer has introduced itself, in its call or in its answer to ours."""
+        self.peer_full: Signal[str] = Signal()
+        """This peer has put something off because its disk is full."""
         self.bug: Signal[Exception] = Signal(unheard=raise_in_loop)
         """A loop met an exception that should not be: our own mistake, of which nothing was lost."""

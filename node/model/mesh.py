@@ -76,7 +76,10 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A node's introduction of itself; time in milliseconds since 1970 UTC."""
+    """A node's introduction of itself; time in milliseconds since 1970 UTC.
+
+    `admission_step` is how far it has closed itself (flow/admission.py, 0: it takes everything); None: it does not say.
+    """
 
     node_id: str
     protocol_min: int
@@ -85,3 +88,4 @@ class Hello:
     directory_version: int
     features: tuple[str, ...] = ()
     software: str = ""
+    admission_step: int | None = None

@@ -1,6 +1,7 @@
-"""Health: healthy means that the node can sign as the directory expects, store, and knows a directory.
+"""Health: healthy means that the node can sign as the directory expects, store, knows a directory and keeps time.
 
-Everything else is a finding with advice.
+Everything else is a finding with advice. A node that is not healthy is not dead: one whose clock is contradicted goes on exchanging
+documents, and whoever ended it for that would only harm.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -41,6 +41,7 @@ def hello_request_to_proto(hello: Hello) -> pb.HelloRequest:
         directory_version=hello.directory_version,
         features=hello.features,
         software=hello.software,
+        admission_step=hello.admission_step,
     )
 
 
@@ -60,6 +61,7 @@ def hello_response_to_proto(hello: Hello) -> pb.HelloResponse:
         directory_version=hello.directory_version,
         features=hello.features,
         software=hello.software,
+        admission_step=hello.admission_step,
         node_id=hello.node_id,
     )
 
@@ -269,6 +271,7 @@ def _hello(message: pb.HelloRequest | pb.HelloResponse, node_id: str) -> Hello:
         message.directory_version,
         tuple(feature[:WORD_CHARACTERS_MAX] for feature in message.features[:FEATURES_MAX]),
         message.software[:WORD_CHARACTERS_MAX],
+        message.admission_step if message.HasField("admission_step") else None,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from node.client import AsyncOffice, Credential, Patience
 from node.config.settings import load_settings
 from node.directory.authority.authority import Authority
+from node.errors import EXIT_OK, Broken
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
 from node.ops.connect import connect
@@ -81,13 +82,17 @@ class Mesh:
         return self.nodes[name]
 
     def start(self, names: Iterable[str] = (), **more: str) -> None:
-        """Start nodes (all without names), with more variables, and wait until they serve."""
+        """Start nodes (all without names), with more variables, and wait until they are well."""
         wanted = list(names) or list(self.nodes)
         for name in wanted:
-            feed = {"TRUC_DIRECTORY__FOLDER": self._feed()} if name == CENTRE else {}
-            self[name].start({**self._environment, **feed, **more})
+            self._launch(name, more)
         for name in wanted:
             self.wait_ready(name)
+
+    def start_unwell(self, name: str, **more: str) -> None:
+        """Start a node that has reason to find fault with itself, and wait until it serves: it says whether it is well, yes or no."""
+        self._launch(name, more)
+        wait_for(lambda: self._asked_about_health(name) in (EXIT_OK, Broken.exit_code), READY_S, f"start of {name}")
 
     def wait_ready(self, name: str, limit_s: float = READY_S) -> None:
         """Wait until a node says that it is well."""
@@ -126,9 +131,16 @@ class Mesh:
         if not self.is_broken:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _launch(self, name: str, more: Mapping[str, str]) -> None:
+        feed = {"TRUC_DIRECTORY__FOLDER": self._feed()} if name == CENTRE else {}
+        self[name].start({**self._environment, **feed, **more})
+
     def _is_well(self, name: str) -> bool:
+        return self._asked_about_health(name) == EXIT_OK
+
+    def _asked_about_health(self, name: str) -> int:
         assert self[name].is_running(), f"{name} ended:\n{self[name].log()[-3000:]}"
-        return self[name].truc("health").returncode == 0
+        return self[name].truc("health").returncode
 
     def _credential(self, name: str) -> Credential:
         found = Credential.load(self.folder / f"{name}.json")

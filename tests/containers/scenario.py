@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 
+from node.errors import Broken
 from node.model.delivery import State
 from node.model.envelope import PacketKind
 from tests.containers.ledger import ANSWERED, ARRIVED, Ledger, Sent
@@ -92,6 +93,21 @@ class Story:
         said = await asyncio.to_thread(self.mesh[name].truc, "peer", "list", "--json")
         peers = {one["node_id"]: one for one in json.loads(said.stdout)["peers"]}
         return float(peers[other]["clock_skew_ms"]) / 1000
+
+    async def clock_is_named(self, name: str, limit_s: float = 30.0) -> None:
+        """Wait until a node says of itself that its clock is wrong, so that it is not well; `truc doctor` says so as well."""
+        end_s = time.monotonic() + limit_s
+        while True:
+            said = await asyncio.to_thread(self.mesh[name].truc, "health", "--json")
+            grave = [one["reason"] for one in json.loads(said.stdout)["findings"] if one["grave"]]
+            if grave:
+                break
+            assert time.monotonic() < end_s, f"{name} finds itself well: {said.stdout}"
+            await self.flow(0.5)
+        assert (grave, said.returncode) == (["CLOCK_UNSURE"], Broken.exit_code)
+        examined = await asyncio.to_thread(self.mesh[name].truc, "doctor", "--json")
+        wrong = [one["name"] for one in json.loads(examined.stdout)["checks"] if one["state"] == "wrong"]
+        assert "clock" in wrong, examined.stdout
 
     async def settle(self, limit_s: float = SETTLE_S) -> float:
         """Wait until everything has come and every sender knows; return the seconds since it was healed."""

@@ -215,11 +215,12 @@ def test_a_clock_that_is_an_hour_wrong(stage: Stage, offset_s: int) -> None:
 
     async def story() -> None:
         stage.mesh["h49"].stop()
-        stage.mesh.start(["h49"], **wrong_clock(offset_s))
+        stage.mesh.start_unwell("h49", **wrong_clock(offset_s))
         async with stage(f"a clock is wrong by {offset_s // 3600:+d} h") as one:
             await one.flow(5)
             seen_s = await one.clock_seen_from("g14", "h49")
             assert abs(seen_s - offset_s) < 30, f"its neighbours see it {seen_s:.0f} s off"
+            await one.clock_is_named("h49")
             await one.settle()
             one.traffic.restart_writing()
             stage.mesh["h49"].stop()

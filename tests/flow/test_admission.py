@@ -127,6 +127,39 @@ def test_a_peer_with_little_space_takes_what_is_urgent_and_the_rest_waits() -> N
     asyncio.run(story())
 
 
+HELLO_MS = 200
+"""So often peers greet; what is put off because a disk is full waits 600 times as long, unless a greeting calls it (ASK_AGAIN_MS)."""
+
+
+async def _made_room(mesh: SmallMesh, through: str) -> None:
+    """Have a node with a full disk put off what others send, then make room there."""
+    here, full = mesh["g14"], mesh[through]
+    leave(full.ports, Step.DRAIN)
+    await here.submit(document("H49.22", number="1"), "small")
+    await here.submit(document("H49.22", number="2", attachments=[("a.pdf", bytes(1_500_000))]), "large")
+    await eventually(lambda: waits_for_space(here, "small"))
+    await eventually(lambda: waits_for_space(here, "large"))
+    object.__setattr__(full.ports, "free_bytes", lambda: 2 * FREE[Step.OPEN])
+    await eventually(lambda: delivered(here, "small", "large"))
+
+
+def test_a_peer_that_has_room_again_gets_at_once_what_it_put_off() -> None:
+    async def story() -> None:
+        async with small_mesh(Policy(back_off_first_ms=10, hello_every_ms=HELLO_MS)) as mesh:
+            await _made_room(mesh, "h49")
+
+    asyncio.run(story())
+
+
+def test_a_relay_that_has_room_again_gets_at_once_what_it_put_off() -> None:
+    async def story() -> None:
+        policy = Policy(back_off_first_ms=10, hello_every_ms=HELLO_MS)
+        async with small_mesh(policy, via_relays={"h49": ("centre",)}) as mesh:
+            await _made_room(mesh, "centre")
+
+    asyncio.run(story())
+
+
 def test_a_repeat_gets_its_first_answer_whatever_is_free() -> None:
     async def story() -> None:
         async with small_mesh(Policy()) as mesh:

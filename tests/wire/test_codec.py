@@ -39,7 +39,7 @@ SIGNATURE = Signature(b"k" * 32, b"s" * 64, 1, 3, (b"a" * 32, b"b" * 32))
 WRAP = KeyWrap("tinh-h49", b"k" * 32, b"c" * 80, b"w" * 60)
 SIGNED_RECEIPT = SignedReceipt(codec.encode_receipt(RECEIPT), SIGNATURE)
 PARCEL = Parcel(SignedEnvelope(codec.encode_envelope(ENVELOPE), SIGNATURE), WRAP, "tinh-h49", 7)
-HELLO = Hello("tinh-h49", 1, 2, 1_700_000_000_000, 7, ("drain",), "truc 0.1.0")
+HELLO = Hello("tinh-h49", 1, 2, 1_700_000_000_000, 7, ("drain",), "truc 0.1.0", 2)
 
 
 M = TypeVar("M", bound=Message)

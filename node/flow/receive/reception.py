@@ -80,6 +80,7 @@ class Reception:
         self._agreed_time.hear(peer_id, hello.wall_time_ms)
         if self._peers_seen.greeted(peer_id, hello):
             self._signals.peer_learned.send(peer_id)
+        self._signals.greeted.send((peer_id, hello))
         self._called_by(peer_id)
         return self._introduce()
 

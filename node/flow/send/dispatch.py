@@ -5,6 +5,7 @@ courier finds its rows and their times in the store. Nothing depends on what was
 """
 
 import asyncio
+from collections.abc import Set
 from dataclasses import replace
 from functools import partial
 
@@ -14,12 +15,31 @@ from node.flow.send import outbox, reroute
 from node.flow.send.courier import Courier
 from node.flow.send.hello import Greeter
 from node.flow.send.peer_health import PeerHealth
+from node.flow.send.room import PeersRoom
 from node.flow.send.transfer import Transfer, TransferParts
 from node.flow.signals import Signals
 from node.model.directory import Directory
+from node.model.mesh import Hello
 from node.model.policy import Policy
+from node.model.reason import Reason
 from node.ports import Peers, Ports
 from node.rows import keys
+
+HEALED_BY_DIRECTORY = frozenset(
+    {
+        Reason.RECIPIENT_UNKNOWN,
+        Reason.WRONG_NODE,
+        Reason.PEER_SPEAKS_FOR_OTHERS,
+        Reason.PEER_UNKNOWN,
+        Reason.ENVELOPE_SIGNATURE_INVALID,
+        Reason.RECEIPT_INVALID,
+        Reason.DIRECTORY_OLDER,
+        Reason.UNIT_NOT_YET,
+    }
+)
+"""Reasons that may be gone as soon as one of both sides has a newer directory."""
+HEALED_BY_ROOM = frozenset({Reason.DISK_FULL})
+"""The reason that is gone as soon as the peer has room again."""
 
 
 class Dispatcher:
@@ -42,13 +62,16 @@ class Dispatcher:
         self._greeter = greeter
         self._loopback = loopback
         self.peer_health = peer_health
+        self._room = PeersRoom()
         self._couriers: dict[str, Courier] = {}
         self._tasks = Tasks(signals.bug.send)
         self._following = asyncio.Lock()
         signals.outbox.connect(self.wake)
         signals.contact.connect(self._contacted)
         signals.routed_late.connect(self._routed_late)
-        signals.peer_learned.connect(lambda node_id: self._hasten({node_id}))
+        signals.peer_learned.connect(lambda node_id: self._hasten({node_id}, HEALED_BY_DIRECTORY))
+        signals.peer_full.connect(self._room.refused)
+        signals.greeted.connect(self._greeted)
         self.peer_health.on_change = self._road_changed
 
     async def start(self) -> None:
@@ -73,7 +96,7 @@ class Dispatcher:
     def directory_changed(self) -> None:
         """Take note of another directory: new peers get couriers, old ones look again, and deliveries follow their units."""
         self.wake(set(self._ports.directory.current().nodes))
-        self._hasten(set(self._couriers))
+        self._hasten(set(self._couriers), HEALED_BY_DIRECTORY)
         self._tasks.spawn(self._follow_units())
 
     def _routed_late(self, _: None) -> None:
@@ -104,22 +127,27 @@ class Dispatcher:
                 self.wake(set(page.nodes))
                 start = page.following
 
-    def _hasten(self, nodes: set[str]) -> None:
-        """Let what a newer directory may help go to these nodes at once."""
-        self._tasks.spawn(self._hasten_all(nodes))
+    def _greeted(self, news: tuple[str, Hello]) -> None:
+        node_id, hello = news
+        if self._room.has_more(node_id, hello.admission_step):
+            self._hasten(self._reached_through(node_id), HEALED_BY_ROOM)
 
-    async def _hasten_all(self, nodes: set[str]) -> None:
+    def _hasten(self, nodes: set[str], healed: Set[Reason]) -> None:
+        """Let what was put off for these reasons go to these nodes at once."""
+        self._tasks.spawn(self._hasten_all(nodes, healed))
+
+    async def _hasten_all(self, nodes: set[str], healed: Set[Reason]) -> None:
         try:
             for node_id in sorted(nodes):
-                await self._hasten_rows(node_id)
+                await self._hasten_rows(node_id, healed)
         except Fault:
             # The store takes nothing now. The rows come again by themselves, a little later.
             return
 
-    async def _hasten_rows(self, node_id: str) -> None:
+    async def _hasten_rows(self, node_id: str, healed: Set[Reason]) -> None:
         start, now_ms = keys.later(node_id), self._ports.clock.now_ms()
         while start:
-            page = partial(outbox.hasten, node_id=node_id, start=start, now_ms=now_ms)
+            page = partial(outbox.hasten, node_id=node_id, start=start, now_ms=now_ms, healed=healed)
             found, start = await self._ports.store.transact(page)
             if found:
                 self.wake({node_id})
@@ -137,11 +165,14 @@ class Dispatcher:
             self._tasks.supervise(f"greeting of {node_id}", partial(self._greeter.greet, node_id))
 
     def _road_changed(self, node_id: str) -> None:
-        # Rows for any peer may travel through a relay, so all couriers look again when its road has changed.
+        self.wake(self._reached_through(node_id))
+
+    def _reached_through(self, node_id: str) -> set[str]:
+        """Return the nodes whose rows may go to this one: its own, or if it is a relay those of any."""
         directory = self._ports.directory.current()
         entry = directory.nodes.get(node_id)
         is_relay = entry is not None and entry in directory.relays()
-        self.wake(set(self._couriers) if is_relay else {node_id})
+        return set(self._couriers) if is_relay else {node_id}
 
     def _contacted(self, node_id: str) -> None:
         if self.peer_health.is_failing(node_id):

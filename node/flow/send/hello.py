@@ -1,4 +1,4 @@
-"""Hello: one greeting loop per peer. A greeting finds out that a road is open again, and whose directory is newer."""
+"""Hello: one greeting loop per peer. A greeting finds out that a road is open again, whose directory is newer, and who has room again."""
 
 from collections.abc import Callable
 
@@ -61,6 +61,7 @@ class Greeter:
         self._agreed_time.hear(peer.node_id, hello.wall_time_ms)
         if self._peers_seen.greeted(peer.node_id, hello):
             self._signals.peer_learned.send(peer.node_id)
+        self._signals.greeted.send((peer.node_id, hello))
         await self._peer_health.succeeded(peer.node_id)
         if hello.directory_version > self._ports.directory.current().version:
             self._signals.newer_directory.send((peer.node_id, hello.directory_version))

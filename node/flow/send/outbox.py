@@ -10,7 +10,7 @@ and the index `q` always says where it is, so that a receipt which comes by anot
 (flow/quarantine.py), and the index names it there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from node.flow import quarantine
@@ -25,19 +25,8 @@ from node.rows.records import OutboxRecord, QuarantineRecord
 
 FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 ALONE_AFTER_ATTEMPTS = 3
-HEALED_BY_DIRECTORY = frozenset(
-    {
-        Reason.RECIPIENT_UNKNOWN,
-        Reason.WRONG_NODE,
-        Reason.PEER_SPEAKS_FOR_OTHERS,
-        Reason.PEER_UNKNOWN,
-        Reason.ENVELOPE_SIGNATURE_INVALID,
-        Reason.RECEIPT_INVALID,
-        Reason.DIRECTORY_OLDER,
-        Reason.UNIT_NOT_YET,
-    }
-)
-"""Reasons that may be gone as soon as one of both sides has a newer directory."""
+_NO_FAILURES = (Reason.IN_CUSTODY, Reason.DISK_FULL)
+"""Reasons for which something is put off that say nothing against it: a relay has it, or the peer takes nothing of its kind now."""
 HASTEN_ROWS = 500
 PUT_OFF_MS_MAX = 60 * MINUTE_MS
 """Nothing is put off for longer than this at once, whatever a peer asks for."""
@@ -251,13 +240,13 @@ def promote(tx: Tx, node_id: str, now_ms: int, limit: int) -> list[bytes]:
     return promoted
 
 
-def hasten(tx: Tx, node_id: str, start: bytes, now_ms: int) -> tuple[bool, bytes]:
-    """Make a page of rows due that a newer directory may help; return whether there were any, and where to go on (empty: the end)."""
+def hasten(tx: Tx, node_id: str, start: bytes, now_ms: int, healed: Set[Reason]) -> tuple[bool, bytes]:
+    """Make a page of rows due whose reason may be gone; return whether there were any, and where to go on (empty: the end)."""
     rows = tx.scan(keys.later(node_id), start=start, limit=HASTEN_ROWS + 1)
     found = False
     for key, value in rows[:HASTEN_ROWS]:
         record = shown(value)
-        if record.reason in HEALED_BY_DIRECTORY and keys.due_of_later(key) > now_ms:
+        if record.reason in healed and keys.due_of_later(key) > now_ms:
             _move_up(tx, key, record, now_ms)
             found = True
     return found, rows[HASTEN_ROWS][0] if len(rows) > HASTEN_ROWS else b""
@@ -330,8 +319,8 @@ def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False
 
 
 def _is_suspect(record: OutboxRecord) -> bool:
-    """Tell whether something was put off so often that it may be what makes pushes fail; custody is no failure."""
-    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason != Reason.IN_CUSTODY and not record.asks_only
+    """Tell whether something was put off so often that it may be what makes pushes fail."""
+    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason not in _NO_FAILURES and not record.asks_only
 
 
 def nodes_waited_for(tx: Tx) -> set[str]:

@@ -211,6 +211,9 @@ class Transfer:
         at = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
         written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, at))
         self._count(heard, told, written.ended)
+        if any(one.reason is Reason.DISK_FULL for one in told):
+            # After the rows are written, so that a Hello which is heard from now on finds them.
+            self._parts.signals.peer_full.send(caller)
         await self._remove_released([one for one, _ in pairs if one.row.kind == keys.OUTBOX_RELAY])
         if written.nodes:
             self._parts.signals.outbox.send(written.nodes)

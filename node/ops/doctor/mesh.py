@@ -62,7 +62,7 @@ async def _running(patient: Patient) -> list[Check]:
     assert patient.settings is not None
     now_ms = patient.now_ms
     return [
-        *_health(health, now_ms),
+        *check_health(health, now_ms),
         *await check_listening(patient.settings),
         *_roads(peers, now_ms),
         *check_peers(patient.settings, health, peers, now_ms),
@@ -92,7 +92,8 @@ def _not_ours(patient: Patient, fault: Fault) -> Check:
     return from_fault("running", fault)
 
 
-def _health(health: HealthView, now_ms: int) -> Iterator[Check]:
+def check_health(health: HealthView, now_ms: int) -> Iterator[Check]:
+    """Repeat what the running node finds wrong with itself, each under what it is about."""
     age, memory = vietnamese.span(now_ms - health.start_time_ms), vietnamese.size(health.resident_bytes)
     yield fine(
         "running", f"đang chạy {age}, {health.software}, bộ nhớ {memory}, {vietnamese.count(health.commits)} lần ghi"
@@ -115,6 +116,7 @@ _ABOUT = {
     Reason.QUEUED: "outbox",
     Reason.DISK_READ_ONLY: "disk",
     Reason.DISK_FULL: "disk",
+    Reason.CLOCK_UNSURE: "clock",
     Reason.CERTIFICATE_EXPIRED: "tls",
     Reason.DIRECTORY_EMPTY: "directory",
     Reason.DIRECTORY_INVALID: "directory",

@@ -2,7 +2,7 @@
 
     /metrics        counters and gauges, in Prometheus' text format (or OpenMetrics, if asked for)
     /health/live    200 as long as the process answers
-    /health/ready   200 if it can sign, takes writes and knows a directory; else 503 with the reasons in words
+    /health/ready   200 if it can sign, takes writes, knows a directory and keeps time; else 503 with the reasons in words
 
     look.py      one look at a running node: everything that is not a counter already, in bounded time
     figures.py   every figure: name, labels, meaning     metrics.py   filled in; the only file that knows prometheus_client

@@ -64,6 +64,14 @@ def test_a_push_holds_no_more_octets_than_allowed_but_always_one_thing() -> None
     assert mix([[], []], policy) == []
 
 
+def test_what_a_full_disk_has_put_off_many_times_goes_in_company() -> None:
+    rows = rows_of(Lane.NORMAL, 10)
+    for one, reason in zip(rows, [Reason.DISK_FULL] * 8 + [Reason.PEER_BUSY] * 2, strict=True):
+        one.record.attempts, one.record.reason = outbox.ALONE_AFTER_ATTEMPTS, reason
+    assert mix([rows], Policy()) == rows[:8]
+    assert mix([rows[8:]], Policy()) == rows[8:9], "what was put off for another reason goes alone"
+
+
 @given(
     st.lists(
         st.lists(st.integers(0, 400 * KIB), max_size=20),

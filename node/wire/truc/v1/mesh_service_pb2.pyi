@@ -35,6 +35,7 @@ class HelloRequest(_message.Message):
     DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     SOFTWARE_FIELD_NUMBER: _builtins.int
+    ADMISSION_STEP_FIELD_NUMBER: _builtins.int
     protocol_min: _builtins.int
     """Lowest protocol version it speaks."""
     protocol_max: _builtins.int
@@ -45,6 +46,11 @@ class HelloRequest(_message.Message):
     """Version of the directory (TUF snapshot) it trusts; 0: none."""
     software: _builtins.str
     """Software version, for people."""
+    admission_step: _builtins.int
+    """How far it has closed itself because its disk fills up: 0 takes everything, 1 no large packets, 2 of small packets only urgent ones and
+    statuses, 3 only statuses and receipts. Who was put off with REASON_DISK_FULL may come again as soon as it is less than it was,
+    whatever time was named then. Absent: not said (an older node).
+    """
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of optional features."""
@@ -58,12 +64,15 @@ class HelloRequest(_message.Message):
         directory_version: _builtins.int = ...,
         features: _abc.Iterable[_builtins.str] | None = ...,
         software: _builtins.str = ...,
+        admission_step: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_admission_step", b"_admission_step", "admission_step", b"admission_step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory_version", b"directory_version", "features", b"features", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "software", b"software", "wall_time_ms", b"wall_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_admission_step", b"_admission_step", "admission_step", b"admission_step", "directory_version", b"directory_version", "features", b"features", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "software", b"software", "wall_time_ms", b"wall_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__admission_step: _TypeAlias = _typing.Literal["admission_step"]  # noqa: Y015
+    _WhichOneofArgType__admission_step: _TypeAlias = _typing.Literal["_admission_step", b"_admission_step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__admission_step) -> _WhichOneofReturnType__admission_step | None: ...
 
 Global___HelloRequest: _TypeAlias = HelloRequest  # noqa: Y015
 
@@ -80,6 +89,7 @@ class HelloResponse(_message.Message):
     FEATURES_FIELD_NUMBER: _builtins.int
     SOFTWARE_FIELD_NUMBER: _builtins.int
     NODE_ID_FIELD_NUMBER: _builtins.int
+    ADMISSION_STEP_FIELD_NUMBER: _builtins.int
     protocol_min: _builtins.int
     """Lowest protocol version."""
     protocol_max: _builtins.int
@@ -92,6 +102,11 @@ class HelloResponse(_message.Message):
     """Software version, for people."""
     node_id: _builtins.str
     """The answering node's id."""
+    admission_step: _builtins.int
+    """How far it has closed itself because its disk fills up: 0 takes everything, 1 no large packets, 2 of small packets only urgent ones and
+    statuses, 3 only statuses and receipts. Who was put off with REASON_DISK_FULL may come again as soon as it is less than it was,
+    whatever time was named then. Absent: not said (an older node).
+    """
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of optional features."""
@@ -106,12 +121,15 @@ class HelloResponse(_message.Message):
         features: _abc.Iterable[_builtins.str] | None = ...,
         software: _builtins.str = ...,
         node_id: _builtins.str = ...,
+        admission_step: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_admission_step", b"_admission_step", "admission_step", b"admission_step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory_version", b"directory_version", "features", b"features", "node_id", b"node_id", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "software", b"software", "wall_time_ms", b"wall_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_admission_step", b"_admission_step", "admission_step", b"admission_step", "directory_version", b"directory_version", "features", b"features", "node_id", b"node_id", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "software", b"software", "wall_time_ms", b"wall_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__admission_step: _TypeAlias = _typing.Literal["admission_step"]  # noqa: Y015
+    _WhichOneofArgType__admission_step: _TypeAlias = _typing.Literal["_admission_step", b"_admission_step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__admission_step) -> _WhichOneofReturnType__admission_step | None: ...
 
 Global___HelloResponse: _TypeAlias = HelloResponse  # noqa: Y015
 
