@@ -1,14 +1,20 @@
-"""Firsts: a recipient that refuses a second envelope under a known id shows the first one, so that an origin without its disk can adopt it.
+"""Firsts: what a recipient has decided first stays its answer, whatever it would say of the packet today.
 
-It shows it to nobody but the origin itself, with its receipt and the digest of the packet (decision 0015, flow/send/adoption.py).
+A second envelope under a known id is refused, and the first one shown, so that an origin without its disk can adopt it: to nobody but
+the origin itself, with our receipt and the digest of the packet (decision 0015, flow/send/adoption.py).
+
+The same envelope may come again when the directory refuses it: its origin's key was revoked, its sender or its recipient has moved. It is
+answered with the receipt that was given then, else it would be sent until it expires, by the origin or by a relay.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from node.errors import Fault
 from node.flow.bodies.reading import PacketReader
-from node.flow.receive import accept
+from node.flow.receive import accept, older
+from node.model.directory import Role
 from node.model.envelope import SignedEnvelope
 from node.model.mesh import Answer, First, Parcel, PushItem, PushPacket
 from node.model.policy import MIB
@@ -23,7 +29,7 @@ FIRST_BYTES_MAX = 2 * MIB
 
 
 class Firsts:
-    """Adds to conflicts what was accepted first."""
+    """Adds to refusals what was decided first."""
 
     def __init__(self, ports: Ports, reader: PacketReader) -> None:
         self._ports = ports
@@ -40,7 +46,9 @@ class Firsts:
         return told
 
     async def added_to_one(self, peer_id: str, parcel: Parcel, answer: Answer) -> Answer:
-        """Add to a conflict what was accepted first, if it is the origin itself that asks (decision 0015)."""
+        """Add to a conflict what was accepted first, if it is the origin itself that asks; and answer what was decided as it was then."""
+        if answer.reason in older.BY_DIRECTORY:
+            return await self._decided(peer_id, parcel) or answer
         if answer.reason is not Reason.ENVELOPE_CONFLICT:
             return answer
         envelope = codec.decode_envelope(parcel.signed_envelope.envelope)
@@ -53,6 +61,27 @@ class Firsts:
             return answer if found is None else replace(answer, first=self._first(*found))
         except Fault:
             return answer
+
+    async def _decided(self, peer_id: str, parcel: Parcel) -> Answer | None:
+        """Return the receipt that was given for these very octets, as our answer; None if there is none, or none yet.
+
+        The origin gets it, and a relay. A fellow recipient, who has the octets too, need not know what we said.
+        """
+        own_id, octets = self._ports.keys.node_id, parcel.signed_envelope.envelope
+        peer = self._ports.directory.current().nodes.get(peer_id)
+        if parcel.target_node != own_id or peer is None:
+            return None
+        try:
+            envelope = codec.decode_envelope(octets)
+            if peer_id != envelope.origin_node and Role.RELAY not in peer.roles:
+                return None
+            read = partial(
+                accept.decided, packet_id=envelope.packet_id, envelope=octets, node_id=own_id, target_node=own_id
+            )
+            before = await self._ports.store.transact(read)
+        except Fault:
+            return None
+        return before if before is not None and before.receipt is not None else None
 
     def _first(self, packet: PacketRecord, receipt: SignedReceipt) -> First:
         signed = SignedEnvelope(packet.envelope, codec.signature_from_bytes(packet.signature))
