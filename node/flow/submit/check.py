@@ -44,12 +44,16 @@ class Addressed:
     sender_alias: str = ""
 
 
-def check_submission(submission: Submission, policy: Policy, now_ms: int) -> None:
-    """Refuse a request that cannot be meant; raises Rejected(REQUEST_INVALID or PACKET_TOO_LARGE or EXPIRED)."""
+def check_submission(submission: Submission, policy: Policy) -> None:
+    """Refuse a request that cannot be meant; raises Rejected(REQUEST_INVALID or PACKET_TOO_LARGE)."""
     name = submission.submission_id
     if not 1 <= len(name) <= SUBMISSION_ID_CHARACTERS_MAX or not name.isprintable():
         raise Rejected(Reason.REQUEST_INVALID, "submission_id must be 1 to 128 printable characters")
     require_size(submission.packet_bytes, policy)
+
+
+def require_in_time(submission: Submission, now_ms: int) -> None:
+    """Refuse what is new and has no time left; a repeat may come at any time. Raises Rejected(EXPIRED)."""
     if submission.expire_at_ms and submission.expire_at_ms <= now_ms:
         raise Rejected(Reason.EXPIRED, "expire_at_ms lies in the past")
 

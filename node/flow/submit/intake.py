@@ -24,7 +24,7 @@ from node.flow.send.reroute import note_routed, routes_digest
 from node.flow.signals import Signals
 from node.flow.submit import store
 from node.flow.submit.batching import Batcher
-from node.flow.submit.check import address, check_submission, require_served
+from node.flow.submit.check import address, check_submission, require_in_time, require_served
 from node.flow.submit.large import LargeSubmit
 from node.flow.submit.sealing import Sealed, seal_packet, seal_packet_quickly
 from node.flow.submit.store import Draft, Signed, TooEarly
@@ -93,7 +93,7 @@ class Intake:
             raise
 
     async def _take(self, system: System, submission: Submission, packet: bytes | AsyncIterator[bytes]) -> SubmitResult:
-        check_submission(submission, self._policy, self._agreed_time.best_ms())
+        check_submission(submission, self._policy)
         if isinstance(packet, bytes):
             sealed = await self._seal_small(packet)
         else:
@@ -103,6 +103,7 @@ class Intake:
                     return await self._submit_large(system, submission, head, rest)
             sealed = await self._seal_small(head)
         try:
+            require_in_time(submission, self._agreed_time.best_ms())
             require_no_errors(sealed.findings)
             size_bytes = sealed.body_ref.body_bytes
             self._admission.require_small(store.lane_of(sealed.header, size_bytes, self._policy), size_bytes)
@@ -216,6 +217,7 @@ class Intake:
             assert again is not None
             self._counters.repeated += 1
             return again
+        require_in_time(submission, self._agreed_time.best_ms())
         self._admission.require_large(len(head))  # how long the stream will be is not said
         return await self._hand_over(system, submission, await self._large.seal(head, rest))
 

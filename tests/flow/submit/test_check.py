@@ -7,13 +7,14 @@ import pytest
 from node.edxml.reader import read_header
 from node.errors import Deferred, Denied, Fault, Rejected
 from node.flow.document.aliases import aliases_in
-from node.flow.submit.check import Addressed, address, check_submission, require_served
+from node.flow.submit.check import Addressed, address, check_submission, require_in_time, require_served
 from node.model.calendar import moment_of
 from node.model.directory import EMPTY, Unit
 from node.model.office import Submission, System
 from node.model.policy import DAY_MS, MIB, Policy
 from node.model.reason import Reason
 from tests.clocks import NOW
+from tests.flow.large_support import PACKET, pieces
 from tests.flow.support import directory, place, run
 from tests.papers import document, status_about
 
@@ -33,15 +34,13 @@ def addressed(*recipients: str, sender: str = "G14", **changes: object) -> Addre
         (Submission("line\nbreak"), Reason.REQUEST_INVALID),
         (Submission("nul\0"), Reason.REQUEST_INVALID),
         (Submission("1", packet_bytes=2 * MIB), Reason.PACKET_TOO_LARGE),
-        (Submission("1", expire_at_ms=NOW), Reason.EXPIRED),
-        (Submission("1", expire_at_ms=1), Reason.EXPIRED),
     ],
 )
 def test_a_request_that_cannot_be_meant_is_refused_before_the_packet_is_read(
     submission: Submission, reason: Reason
 ) -> None:
     with pytest.raises(Rejected) as refused:
-        check_submission(submission, Policy(packet_bytes_max=MIB), NOW)
+        check_submission(submission, Policy(packet_bytes_max=MIB))
     assert refused.value.reason is reason
 
 
@@ -50,7 +49,32 @@ def test_a_request_that_cannot_be_meant_is_refused_before_the_packet_is_read(
     [Submission("x" * 128), Submission("mã số 7/Đ"), Submission("1", MIB), Submission("1", 0, False, NOW + 1)],
 )
 def test_a_request_at_the_edge_of_what_is_allowed_passes(submission: Submission) -> None:
-    check_submission(submission, Policy(packet_bytes_max=MIB), NOW)
+    check_submission(submission, Policy(packet_bytes_max=MIB))
+
+
+@pytest.mark.parametrize("expire_at_ms", [NOW, 1])
+def test_what_has_no_time_left_is_refused(expire_at_ms: int) -> None:
+    with pytest.raises(Rejected) as refused:
+        require_in_time(Submission("1", expire_at_ms=expire_at_ms), NOW)
+    assert refused.value.reason is Reason.EXPIRED
+    require_in_time(Submission("1", expire_at_ms=NOW + 1), NOW)
+    require_in_time(Submission("1"), NOW)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_repeat_gets_the_first_answer_also_when_its_time_is_over(large: bool) -> None:
+    packet = PACKET if large else document("H49.22")
+
+    async def story() -> None:
+        here = place("g14")
+        first = await here.submit(pieces(packet) if large else packet, "1", expire_at_ms=NOW + 10)
+        here.clock.at_ms = NOW + 60_000
+        assert await here.submit(pieces(packet) if large else packet, "1", expire_at_ms=NOW + 10) == first
+        with pytest.raises(Rejected) as refused:
+            await here.submit(pieces(packet) if large else packet, "2", expire_at_ms=NOW + 10)
+        assert refused.value.reason is Reason.EXPIRED
+
+    run(story())
 
 
 def test_every_recipient_is_routed_by_the_longest_prefix_in_canonical_form() -> None:
