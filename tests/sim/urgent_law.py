@@ -17,8 +17,8 @@ from tests.sim.ledger import Ledger, Sent
 from tests.sim.world import World
 
 LAW = "L-urgent"
-PUSHES = 8
-"""N, unless the policy has a word for it."""
+PUSHES_MAX = 8
+"""N is the policy's own word, which follows from its limits; but never more than this."""
 LARGE = 1
 """So many large ones that are less urgent may go before a large one: that which is under way."""
 MARGIN_BYTES = 300
@@ -45,7 +45,7 @@ class UrgentWatch:
         """Most calls that an item has waited for."""
         self._world = world
         self._ledger = ledger
-        self._bound = getattr(world.policy, "urgent_waits_pushes", PUSHES)
+        self._bound = min(PUSHES_MAX, world.policy.urgent_waits_pushes)
         self._lanes: dict[bytes, Lane] = {}
         """What their authors called packets, which is not what the envelope of a large one says."""
         self._left: set[bytes] = set()
