@@ -1,9 +1,9 @@
 """L-urgent: an urgent item waits for at most N pushes of other lanes to the same peer.
 
 It is seen on the line: from the moment the office has its answer until the item first leaves for the peer that serves it, those pushes are
-counted that begin meanwhile on that line and carry nothing of the item's own lane. A large item travels beside the pushes: for it other
-large ones are counted that are offered meanwhile and are less urgent, by what their authors wrote, each once. Nothing is asked about
-second attempts: what was put off has a time of its own.
+counted that begin meanwhile on that line and carry nothing of the item's own lane. (For recipients that the answer refuses nothing ever
+leaves.) A large item travels beside the pushes: for it other large ones are counted that are offered meanwhile and are less urgent, by what
+their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own.
 """
 
 from dataclasses import dataclass, field
@@ -61,7 +61,10 @@ class UrgentWatch:
         if sent.paper.kind is not PacketKind.DOCUMENT or lane not in URGENT or sent.result.packet_id in self._left:
             return
         directory = self._world.machines[sent.node_id].directories.snapshot
-        for unit in sent.paper.recipients:
+        refused = {one.code for one in sent.result.refused}
+        for unit, spelt in zip(sent.paper.recipients, sent.paper.written, strict=True):
+            if refused & {unit, spelt}:
+                continue
             zone = directory.zone_of(parse_code(unit))
             if zone is not None and zone.node_id != sent.node_id:
                 self._lines.setdefault((sent.node_id, zone.node_id), {})[sent.result.packet_id] = Waiting(
