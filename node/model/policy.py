@@ -8,6 +8,12 @@ MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
 KEEP_CARRIED_MS = DAY_MS
 """A relay remembers a packet this long after it has sent the target's receipt home, and until that has arrived."""
+TRIMMINGS_BYTES = KIB
+"""Stand for envelope, signature and key, which travel with every body."""
+ALONE_EVERY = 4
+"""Every fourth push to a peer may be one that was put off several times and travels alone."""
+URGENT_PASSED_PICKS = 4
+"""Something small and urgent is passed by at most so many picks of other lanes; it follows from the weights in node/flow/send/turns.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Policy:
     inline_body_bytes_max: int = 64 * KIB
     """Bodies up to this live in the store, larger ones are files."""
     push_body_bytes_max: int = 1 * MIB + 64 * KIB
-    """Bodies up to this travel in a Push, larger ones by Offer, PutBody and Commit, in the bulk lane."""
+    """Bodies up to this travel in a Push, larger ones by Offer, PutBody and Commit, in the bulk lanes."""
     push_items_max: int = 64
     push_bytes_max: int = 3 * MIB
     push_window: int = 4
@@ -80,6 +86,17 @@ class Policy:
     """Report status 01 (đã đến) when a document reaches an inbox (NĐ 30/2020 Điều 21.2.c)."""
     arrival_by_software: frozenset[str] = frozenset()
     """Units (canonical codes) whose own software reports 01."""
+
+    @property
+    def urgent_waits_pushes(self) -> int:
+        """Something small and urgent waits for at most so many pushes to its peer without any of its lane, if all go by one road.
+
+        Those that may be chosen already when it comes; those that the picks before its own fill at most (two for each push, as two of the
+        largest bodies fit; one if a push holds one item); and those that travel alone between them.
+        """
+        picks = min(self.push_items_max, self.push_bytes_max // (self.push_body_bytes_max + TRIMMINGS_BYTES))
+        filled = -(-URGENT_PASSED_PICKS // max(1, picks))
+        return self.push_window + filled + filled // (ALONE_EVERY - 1) + 1
 
     def reports_arrival(self, unit: str) -> bool:
         """Tell whether the node reports 01 in this unit's name."""

@@ -4,5 +4,5 @@ codec.py      what is signed or said in the mesh, to import from one place     g
 envelope.py   envelopes, signatures, key wraps                                 receipt.py    receipts and reasons
 mesh.py       what nodes say to each other                                     office.py     what an office asks
 track.py      what an office is shown                                          admin.py      what an operator asks
-webhook.py    what is posted to a webhook
+webhook.py    what is posted to a webhook                                      lane.py       lanes, large ones in two numbers
 """

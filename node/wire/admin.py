@@ -7,10 +7,10 @@ from node.model.completeness import Completeness, UnitReport
 from node.model.hold import HoldView
 from node.model.office import HealthView, OutboxView, PeerView, QuarantineView
 from node.model.webhook import HookView
+from node.wire.lane import lane_to_numbers
 from node.wire.office import lane_from_proto
 from node.wire.receipt import reason_of, reason_to_proto
 from node.wire.truc.v1 import admin_service_pb2 as pb
-from node.wire.truc.v1 import envelope_pb2
 
 
 def outbox_to_proto(entries: Sequence[OutboxView], more: bool) -> pb.ListOutboxResponse:
@@ -90,10 +90,12 @@ def hooks_from_proto(message: pb.ListHooksResponse) -> list[HookView]:
 
 
 def _outbox_entry_to_proto(entry: OutboxView) -> pb.OutboxEntry:
+    lane, urgency = lane_to_numbers(entry.lane)
     return pb.OutboxEntry(
         node_id=entry.node_id,
         packet_id=entry.packet_id,
-        lane=envelope_pb2.Lane.ValueType(entry.lane),
+        lane=lane,
+        urgency=urgency,
         kind=entry.kind,
         since_ms=entry.since_ms,
         reason=reason_to_proto(entry.reason),
@@ -108,7 +110,7 @@ def _outbox_entry_from_proto(message: pb.OutboxEntry) -> OutboxView:
     return OutboxView(
         message.node_id,
         message.packet_id,
-        lane_from_proto(message.lane),
+        lane_from_proto(message.lane, message.urgency),
         message.kind,
         message.since_ms,
         reason_of(message.reason),

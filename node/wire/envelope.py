@@ -28,9 +28,9 @@ from node.model.envelope import (
     SignedEnvelope,
     packet_id_of,
 )
-from node.model.lane import Lane
 from node.model.policy import KIB
 from node.model.reason import Reason
+from node.wire.lane import lane_of_numbers, lane_to_numbers
 from node.wire.truc.v1 import envelope_pb2 as pb
 
 VERSION = 1
@@ -42,13 +42,13 @@ SEGMENTS_MAX = 2**32 - 1
 NODE_ID = re.compile(r"[a-z0-9-]{1,64}")
 
 _KINDS = {int(kind): kind for kind in PacketKind}
-_LANES = {int(lane): lane for lane in Lane}
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
     """Serialise an envelope, once and for all. A malformed one is our own mistake: no peer would ever accept it."""
     flaw = _flaw(envelope)
     assert not flaw, flaw
+    lane, urgency = lane_to_numbers(envelope.lane)
     message = pb.Envelope(
         version=VERSION,
         packet_id=envelope.packet_id,
@@ -57,7 +57,8 @@ def encode_envelope(envelope: Envelope) -> bytes:
         sender_unit=envelope.sender_unit,
         recipient_units=envelope.recipient_units,
         kind=pb.PacketKind.ValueType(envelope.kind),
-        lane=pb.Lane.ValueType(envelope.lane),
+        lane=lane,
+        urgency=urgency,
         create_time_ms=envelope.create_time_ms,
         expire_at_ms=envelope.expire_at_ms,
         answers_packet_id=envelope.answers_packet_id,
@@ -86,7 +87,7 @@ def _decode(octets: bytes) -> Envelope:
         raise _malformed("not a truc.v1.Envelope") from error
     if message.version != VERSION:
         raise _malformed(f"version {message.version}")
-    kind, lane = _KINDS.get(message.kind), _LANES.get(message.lane)
+    kind, lane = _KINDS.get(message.kind), lane_of_numbers(message.lane, message.urgency)
     if kind is None or lane is None:
         raise _malformed(f"kind {message.kind}, lane {message.lane}")
     envelope = Envelope(

@@ -20,6 +20,7 @@ from node.model.office import (
     SubmitResult,
 )
 from node.model.reason import Reason
+from node.wire.lane import lane_of_numbers, lane_to_numbers
 from node.wire.receipt import reason_of, reason_to_proto, signed_receipt_from_bytes, signed_receipt_to_bytes
 from node.wire.truc.v1 import envelope_pb2
 from node.wire.truc.v1 import office_service_pb2 as pb
@@ -27,7 +28,6 @@ from node.wire.truc.v1 import office_service_pb2 as pb
 SUBMISSION_ID_CHARACTERS_MAX = 128
 
 _KINDS = {int(kind): kind for kind in PacketKind}
-_LANES = {int(lane): lane for lane in Lane}
 _DEADLINES = {int(kind): kind for kind in DeadlineKind}
 _SEVERITY_NUMBERS = {Severity.ERROR: pb.SEVERITY_ERROR, Severity.WARNING: pb.SEVERITY_WARNING}
 
@@ -109,7 +109,7 @@ def inbox_entry_to_proto(entry: InboxEntry) -> pb.InboxEntry:
         unit=entry.unit,
         sender_unit=entry.sender_unit,
         kind=envelope_pb2.PacketKind.ValueType(entry.kind),
-        lane=envelope_pb2.Lane.ValueType(entry.lane),
+        lane=lane_to_numbers(entry.lane)[0],
         accept_time_ms=entry.accept_time_ms,
         packet_bytes=entry.packet_bytes,
         packet_sha256=entry.packet_sha256,
@@ -157,9 +157,9 @@ def inbox_entry_from_proto(message: pb.InboxEntry) -> InboxEntry:
     )
 
 
-def lane_from_proto(number: int) -> Lane:
+def lane_from_proto(number: int, urgency: int = 0) -> Lane:
     """Translate a lane. Raises Rejected(REQUEST_INVALID) for one of a newer version."""
-    lane = _LANES.get(number)
+    lane = lane_of_numbers(number, urgency)
     if lane is None:
         raise invalid(f"lane {number} is unknown here")
     return lane

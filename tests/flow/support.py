@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from node.errors import Deferred
 from node.flow.duties.duty_loop import DutyLoop
 from node.flow.expiry.sweeper import Sweeper
-from node.flow.send import outbox
+from node.flow.send import outbox, turns
 from node.flow.send.outbox import Row
 from node.flow.send.receipts import sign_receipts
 from node.flow.send.routing import Road
@@ -220,8 +220,8 @@ class Place:
         return await transfer.settle(road, Heard(heard.answered, [*unfit, *heard.unfit]))
 
     def _ready(self, tx: Tx, peer_id: str) -> list[Row]:
-        lanes = (outbox.ready(tx, peer_id, lane, b"", 64) for lane in outbox.FAST_LANES)
-        return outbox.mix(lanes, self.node.policy)
+        lanes = {lane: outbox.ready(tx, peer_id, lane, b"", 64) for lane in turns.FAST_LANES}
+        return turns.mix(lanes, self.node.policy)[0]
 
     def transfer(self, peer_id: str, policy: Policy | None = None) -> Transfer:
         """Return the transfer to one peer."""

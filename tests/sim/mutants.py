@@ -4,7 +4,7 @@ Each mutant is a context manager that changes the real code while a seed runs.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -18,13 +18,14 @@ from node.flow.expiry.sweeper import Sweeper
 from node.flow.inbox import inbox
 from node.flow.loop import Tasks
 from node.flow.receive import accept, arrival, verify
-from node.flow.send import outbox, receipts
+from node.flow.send import outbox, receipts, turns
 from node.flow.send.hello import Greeter
 from node.flow.submit import store
 from node.flow.webhooks import notices
 from node.model.delivery import State
 from node.model.directory import NodeEntry
 from node.model.envelope import Envelope
+from node.model.lane import Lane
 from node.model.reason import Reason
 from node.model.receipt import Receipt
 from node.model.webhook import Batch
@@ -265,12 +266,13 @@ def delivered_never_supersedes() -> Iterator[None]:
 @contextmanager
 def urgent_last() -> Iterator[None]:
     """A courier that fills its pushes from the least urgent lane that waits."""
-    real = outbox.mix
+    real = turns.mix
 
-    def mix(lanes: Iterable[list[outbox.Row]], *rest: Any, **more: Any) -> list[outbox.Row]:
-        return real([lane for lane in lanes if lane][-1:], *rest, **more)
+    def mix(lanes: Mapping[Lane, Sequence[outbox.Row]], *rest: Any) -> tuple[list[outbox.Row], int]:
+        last = max(lanes, default=None)
+        return real({lane: rows for lane, rows in lanes.items() if lane is last}, *rest)
 
-    with patch.object(outbox, "mix", mix):
+    with patch.object(turns, "mix", mix):
         yield
 
 

@@ -549,7 +549,6 @@ def paper_of(sender: str, unit: str, name: str, priority: int = 0, filler: str =
     )  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason=UNMENDED + "middle lanes starve between CONTROL and NORMAL")
 def test_hoa_toc_does_not_wait_for_all_statuses() -> None:
     async def story(world: World, cast: Cast) -> None:
         switch_off(world, "h37", "centre")
@@ -573,7 +572,6 @@ def test_hoa_toc_does_not_wait_for_all_statuses() -> None:
     tell(story)
 
 
-@pytest.mark.xfail(strict=True, reason=UNMENDED + "over the limit of a push urgency is lost")
 def test_a_large_hoa_toc_goes_before_large_ones_that_are_not_urgent() -> None:
     async def story(world: World, cast: Cast) -> None:
         switch_off(world, "h37", "centre")

@@ -1,9 +1,9 @@
 """L-urgent: an urgent item waits for at most N pushes of other lanes to the same peer.
 
 It is seen on the line: from the moment the office has its answer until the item first leaves for the peer that serves it, those pushes are
-counted that begin meanwhile on that line and carry nothing of the item's own lane. A large item travels beside the pushes: for it other
-large ones are counted that are offered meanwhile and are less urgent, by what their authors wrote, each once. Nothing is asked about
-second attempts: what was put off has a time of its own.
+counted that begin meanwhile on that line and carry nothing of the item's own lane. (For recipients that the answer refuses nothing ever
+leaves.) A large item travels beside the pushes: for it other large ones are counted that are offered meanwhile and are less urgent, by what
+their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own.
 """
 
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ from tests.sim.ledger import Ledger, Sent
 from tests.sim.world import World
 
 LAW = "L-urgent"
-PUSHES = 8
-"""N, unless the policy has a word for it."""
+PUSHES_MAX = 8
+"""N is the policy's own word, which follows from its limits; but never more than this."""
 LARGE = 1
 """So many large ones that are less urgent may go before a large one: that which is under way."""
 MARGIN_BYTES = 300
@@ -45,7 +45,7 @@ class UrgentWatch:
         """Most calls that an item has waited for."""
         self._world = world
         self._ledger = ledger
-        self._bound = getattr(world.policy, "urgent_waits_pushes", PUSHES)
+        self._bound = min(PUSHES_MAX, world.policy.urgent_waits_pushes)
         self._lanes: dict[bytes, Lane] = {}
         """What their authors called packets, which is not what the envelope of a large one says."""
         self._left: set[bytes] = set()
@@ -61,7 +61,7 @@ class UrgentWatch:
         if sent.paper.kind is not PacketKind.DOCUMENT or lane not in URGENT or sent.result.packet_id in self._left:
             return
         directory = self._world.machines[sent.node_id].directories.snapshot
-        for unit in sent.paper.recipients:
+        for unit in sorted(sent.served()):
             zone = directory.zone_of(parse_code(unit))
             if zone is not None and zone.node_id != sent.node_id:
                 self._lines.setdefault((sent.node_id, zone.node_id), {})[sent.result.packet_id] = Waiting(

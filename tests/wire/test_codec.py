@@ -99,6 +99,31 @@ def test_an_envelope_comes_back_as_it_was_and_its_bytes_are_always_the_same() ->
     assert codec.encode_envelope(codec.decode_envelope(octets)) == octets
 
 
+@pytest.mark.parametrize("lane", Lane)
+def test_every_lane_of_an_envelope_comes_back_and_what_is_large_is_bulk_to_older_nodes(lane: Lane) -> None:
+    octets = codec.encode_envelope(dataclasses.replace(ENVELOPE, lane=lane))
+    assert codec.decode_envelope(octets).lane is lane
+    number = envelope_pb2.Envelope.FromString(octets).lane
+    assert number == (envelope_pb2.LANE_BULK if lane.is_bulk else lane)
+
+
+@pytest.mark.parametrize("urgency", [0, 1, 5, 6, 77])
+def test_what_is_large_and_names_no_urgency_that_there_is_is_not_urgent(urgency: int) -> None:
+    def edit(message: envelope_pb2.Envelope) -> None:
+        message.lane, message.urgency = envelope_pb2.LANE_BULK, urgency  # type: ignore[assignment]
+
+    assert codec.decode_envelope(altered_envelope(edit)).lane is Lane.BULK
+
+
+@pytest.mark.parametrize("number", [7, 8, 9])
+def test_a_number_of_the_outbox_is_no_lane_between_nodes(number: int) -> None:
+    def edit(message: envelope_pb2.Envelope) -> None:
+        message.lane = number  # type: ignore[assignment]
+
+    with pytest.raises(Denied):
+        codec.decode_envelope(altered_envelope(edit))
+
+
 def test_an_envelope_says_by_which_aliases_its_packet_names_units() -> None:
     named = dataclasses.replace(ENVELOPE, aliases=(("H37.9", "H49.22"), ("K09", "G09")), sender_alias="K09")
     octets = codec.encode_envelope(named)

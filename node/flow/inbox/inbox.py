@@ -37,21 +37,21 @@ def put(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
     key = keys.inbox_entry(envelope.packet_id, unit)
     if tx.get(key) is not None:
         return
-    save(tx, key, InboxRecord(accept_time_ms=now_ms, lane=envelope.lane))
-    tx.put(keys.inbox_row(unit, envelope.lane, now_ms, envelope.packet_id), b"")
+    save(tx, key, InboxRecord(accept_time_ms=now_ms, lane=envelope.lane.in_inbox))
+    tx.put(keys.inbox_row(unit, envelope.lane.in_inbox, now_ms, envelope.packet_id), b"")
     notices.arrived(tx, unit, envelope.packet_id, now_ms)
 
 
 def keep_out(tx: Tx, envelope: Envelope, unit: str, now_ms: int) -> None:
     """Let a packet that comes too late never be in a unit's inbox."""
     taken_ms = max(now_ms, 1)
-    entry = InboxRecord(accept_time_ms=now_ms, lane=envelope.lane, taken_time_ms=taken_ms)
+    entry = InboxRecord(accept_time_ms=now_ms, lane=envelope.lane.in_inbox, taken_time_ms=taken_ms)
     save(tx, keys.inbox_entry(envelope.packet_id, unit), entry)
 
 
 def keep_waiting(tx: Tx, envelope: Envelope, unit: str, dossier_row: bytes, now_ms: int) -> None:
     """Keep a packet outside the inbox until its document comes; its body stays meanwhile."""
-    entry = InboxRecord(accept_time_ms=now_ms, lane=envelope.lane, waits_for=dossier_row)
+    entry = InboxRecord(accept_time_ms=now_ms, lane=envelope.lane.in_inbox, waits_for=dossier_row)
     save(tx, keys.inbox_entry(envelope.packet_id, unit), entry)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from node.errors import Fault
 from node.flow.loop import OnBug, rest
-from node.flow.send import outbox
+from node.flow.send import outbox, turns
 from node.flow.send import plan as plans
 from node.flow.send.outbox import Row
 from node.flow.send.packing import Loaded, Unfit
@@ -22,8 +22,9 @@ from node.flow.send.peer_health import PeerHealth
 from node.flow.send.plan import Batch, Look, Plan, lower, read_plan
 from node.flow.send.routing import Outlook, Road
 from node.flow.send.transfer import Heard, Transfer
+from node.flow.send.turns import Turn
 from node.model.lane import Lane
-from node.model.policy import MINUTE_MS, Policy
+from node.model.policy import ALONE_EVERY, MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Ports
 from node.rows import keys
@@ -33,8 +34,6 @@ Carry = Callable[[Road, list[Loaded]], Awaitable[Heard]]
 BUG_PAUSE_MS = 5 * MINUTE_MS
 OWN_PAUSE_MAX_S = 30.0
 """A courier whose own store takes no answers sends nothing for so long, at most."""
-ALONE_EVERY = 4
-"""Every fourth push may be one that was put off several times and travels alone."""
 LINGER_S = 0.06
 """Wait this long after a small push for others to join the next one (decision 0005). The first push after a rest never waits."""
 
@@ -60,6 +59,8 @@ class Courier:
         self._look_no = 0
         """Rises whenever a row lies before a cursor, or may lie there."""
         self._pushes = 0
+        self._turn = Turn()
+        """Whose turn it is. After a start turns begin anew: no lane loses more than a round by that."""
         self._troubles = 0
         """How often in a row our own store could not note what a peer has answered."""
         self._looked_ms = 0
@@ -115,6 +116,7 @@ class Courier:
             in_flight=frozenset(self._in_flight),
             lanes=self._lanes_with_room(),
             alone_first=(self._pushes + 1) % ALONE_EVERY == 0,
+            turn=self._turn,
             record=self._peer_health.record,
         )
 
@@ -122,17 +124,18 @@ class Courier:
         if self._troubles and (self._sending or self._bulk):
             # The answers could not be noted either. When the pause is over, one push finds out whether our store takes them again.
             return ()
-        fast = outbox.FAST_LANES if len(self._sending) < self._policy.push_window else ()
-        return (*fast, *([Lane.BULK] if self._bulk is None else []))
+        fast = turns.FAST_LANES if len(self._sending) < self._policy.push_window else ()
+        return (*fast, *(turns.BULK_LANES if self._bulk is None else ()))
 
     # --- carry -----------------------------------------------------------------------------------------------
 
     def _dispatch(self, plan: Plan, *, keeps_reach: bool) -> None:
         self._in_flight.update(row.key for row in plan.rows)
+        self._turn = plan.turn
         if keeps_reach:
             self._cursor.update(plan.reach)
         for batch in plan.batches:
-            if batch.rows[0].lane is Lane.BULK:
+            if batch.rows[0].lane.is_bulk:
                 self._bulk = asyncio.ensure_future(self._send(batch.road, batch.rows, self._transfer.offer))
                 self._bulk.add_done_callback(self._bulk_done)
             else:

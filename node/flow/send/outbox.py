@@ -10,7 +10,7 @@ and the index `q` always says where it is, so that a receipt which comes by anot
 (flow/quarantine.py), and the index names it there.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
 from node.flow import quarantine
@@ -23,7 +23,6 @@ from node.rows import keys
 from node.rows.access import DAMAGE, MissingRow, require, save
 from node.rows.records import OutboxRecord, QuarantineRecord
 
-FAST_LANES = (Lane.CONTROL, Lane.HOA_TOC, Lane.THUONG_KHAN, Lane.KHAN, Lane.NORMAL)
 ALONE_AFTER_ATTEMPTS = 3
 _NO_FAILURES = (Reason.IN_CUSTODY, Reason.DISK_FULL)
 """Reasons for which something is put off that say nothing against it: a relay has it, or the peer takes nothing of its kind now."""
@@ -70,6 +69,14 @@ def enqueue(tx: Tx, node_id: str, lane: Lane, packet_id: bytes, kind: int, recor
 def is_empty(tx: Tx, node_id: str) -> bool:
     """Tell whether nothing waits for a peer, neither ready nor put off."""
     return not tx.scan(keys.outbox(node_id), limit=1) and not tx.scan(keys.later(node_id), limit=1)
+
+
+def holds_large(tx: Tx, node_id: str, start: bytes) -> bool:
+    """Tell whether anything large is ready for a peer, by one read. `start`: where the look at the first of their lanes begins, if known.
+
+    Their lanes are the last in order of keys.
+    """
+    return bool(tx.scan(keys.outbox(node_id), start=start or keys.outbox_lane(node_id, Lane.BULK), limit=1))
 
 
 def row_of(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> tuple[bytes, OutboxRecord] | None:
@@ -290,35 +297,7 @@ def ready(tx: Tx, node_id: str, lane: Lane, start: bytes, limit: int, damaged: l
     return rows
 
 
-def mix(lanes: Iterable[list[Row]], policy: Policy, *, alone_first: bool = False) -> list[Row]:
-    """Choose what goes into one Push from the rows of several lanes, the most urgent lane first.
-
-    The urgent go first, but every eighth place belongs to the least urgent lane that waits, so that no lane starves. Returns at most
-    `push_items_max` rows and `push_bytes_max` octets, but at least one row if any waits. A row that was put off several times travels
-    alone, when nothing else waits or when it is its turn (`alone_first`): if it is what makes pushes fail, the others go on.
-    """
-    candidates = [list(lane) for lane in lanes]
-    # Reversed, so that `pop` takes the oldest.
-    queues = [[row for row in reversed(lane) if not _is_suspect(row.record)] for lane in candidates]
-    alone = [row for lane in candidates for row in lane if _is_suspect(row.record)][:1]
-    if alone and alone_first:
-        return alone
-    chosen: list[Row] = []
-    size_bytes = 0
-    while len(chosen) < policy.push_items_max:
-        waiting = [queue for queue in queues if queue]
-        if not waiting:
-            break
-        queue = waiting[-1] if len(chosen) % 8 == 7 else waiting[0]
-        # The 1,024 stand for envelope, signature and key, which travel with every body.
-        size_bytes += queue[-1].record.body_bytes + 1024
-        if chosen and size_bytes > policy.push_bytes_max:
-            break
-        chosen.append(queue.pop())
-    return chosen or alone
-
-
-def _is_suspect(record: OutboxRecord) -> bool:
+def is_suspect(record: OutboxRecord) -> bool:
     """Tell whether something was put off so often that it may be what makes pushes fail."""
     return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason not in _NO_FAILURES and not record.asks_only
 

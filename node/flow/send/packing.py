@@ -11,7 +11,6 @@ from node.flow.bodies.reading import PacketReader
 from node.flow.send import outbox
 from node.flow.send.resigning import signed_for_sending
 from node.model.envelope import KeyWrap, SignedEnvelope
-from node.model.lane import Lane
 from node.model.mesh import Parcel, PushItem, PushPacket, PushReceipt
 from node.model.reason import Reason
 from node.ports import Ports, Tx
@@ -106,7 +105,7 @@ def unfit(row: outbox.Row, error: Exception) -> Unfit:
 
 
 def load_rows(tx: Tx, rows: list[outbox.Row]) -> list[Loaded]:
-    """Read what rows stand for; bodies of the bulk lane stay where they are."""
+    """Read what rows stand for; bodies of what is large stay where they are."""
     return [_load(tx, row) for row in rows]
 
 
@@ -114,5 +113,5 @@ def _load(tx: Tx, row: outbox.Row) -> Loaded:
     if row.kind == keys.OUTBOX_RECEIPT:
         return Loaded(row, None, None)
     packet = require(tx, keys.packet(row.packet_id), PacketRecord)
-    body = tx.get(keys.body(row.record.body_sha256)) if row.lane is not Lane.BULK else None
+    body = tx.get(keys.body(row.record.body_sha256)) if not row.lane.is_bulk else None
     return Loaded(row, packet, body)

@@ -8,8 +8,9 @@ in a thread, as a transaction function on another store may have to.
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from node.flow.send import outbox
+from node.flow.send import outbox, turns
 from node.flow.send.routing import Outlook, Road, open_roads, road_of_row
+from node.flow.send.turns import Turn
 from node.model.lane import Lane
 from node.model.reason import Reason
 from node.ports import Tx
@@ -29,7 +30,8 @@ class Look:
     """All that a courier knows when it looks.
 
     `cursor`: where the look at a lane begins, since everything before is in flight or gone; `lanes`: those with room for a push;
-    `alone_first`: it is the turn of a row that travels alone; `record`: returns what is known of the road to a node.
+    `alone_first`: it is the turn of a row that travels alone; `turn`: how far the turns of lanes have come; `record`: returns what is
+    known of the road to a node.
     """
 
     peer_id: str
@@ -38,6 +40,7 @@ class Look:
     in_flight: Set[bytes]
     lanes: tuple[Lane, ...]
     alone_first: bool
+    turn: Turn
     record: Callable[[Tx, str], PeerRecord]
 
 
@@ -55,11 +58,12 @@ class Plan:
 
     `reach`: where the next look at each lane may begin once these rows are under way, unless a row before that was found meanwhile
     (between the look and the sending lies the wait for the disk). `promoted`: rows that were due and lie in their lanes again.
-    `damaged`: rows that cannot be read and were laid aside.
+    `damaged`: rows that cannot be read and were laid aside. `turn`: how far the turns of lanes have come with these rows.
     """
 
     wait_s: float
     batches: list[Batch] = field(default_factory=list)
+    turn: Turn = field(default_factory=Turn)
     reach: dict[Lane, bytes] = field(default_factory=dict)
     promoted: list[bytes] = field(default_factory=list)
     damaged: list[bytes] = field(default_factory=list)
@@ -103,26 +107,62 @@ def read_plan(tx: Tx, look: Look) -> Plan:
     if roads[0].call is None:
         wait_ms = roads[0].wait_until_ms - now_ms if roads[0].wait_until_ms else IDLE_S * 1000
         return Plan(wait_s=min(IDLE_S, max(0.01, wait_ms / 1000)), promoted=promoted)
-    lanes = {lane: _lane(tx, look, lane, cursor.get(lane, b""), roads) for lane in look.lanes}
-    batches = _choose(look, lanes, roads)
+    lanes = {lane: _lane(tx, look, lane, cursor.get(lane, b""), roads) for lane in _lanes(tx, look, cursor)}
+    batches, turn = _choose(look, lanes, roads)
     chosen = [row for batch in batches for row in batch.rows]
     reach = {lane: _reach(found, chosen, look.peer_id, now_ms) for lane, found in lanes.items() if found.rows}
     damaged = [key for found in lanes.values() for key in found.damaged]
     for key in damaged:
         outbox.lay_aside(tx, key, Reason.STORE_CORRUPT, "the row in the outbox cannot be read", now_ms)
-    return Plan(0.01 if damaged else _until_due_s(tx, look), batches, reach, promoted, damaged)
+    return Plan(0.01 if damaged else _until_due_s(tx, look), batches, turn, reach, promoted, damaged)
 
 
-def _choose(look: Look, lanes: dict[Lane, Candidates], roads: Sequence[Road]) -> list[Batch]:
-    fast = [found.rows for lane, found in lanes.items() if lane is not Lane.BULK]
-    bulk = lanes[Lane.BULK].rows[:1] if Lane.BULK in lanes else []
-    # The most urgent row says by which road this push goes; rows for other roads have their turn at the next look.
-    road = next((road_of_row(rows[0].record, roads) for rows in fast if rows), None)
-    same = [[row for row in rows if road_of_row(row.record, roads) is road] for rows in fast]
-    chosen = outbox.mix(same, look.outlook.policy, alone_first=look.alone_first)
-    batches = [Batch(road, chosen)] if road is not None and chosen else []
-    bulk_road = road_of_row(bulk[0].record, roads) if bulk else None
-    return batches + ([Batch(bulk_road, bulk)] if bulk_road is not None else [])
+def _lanes(tx: Tx, look: Look, cursor: Mapping[Lane, bytes]) -> Sequence[Lane]:
+    """Return the lanes to look at. Something large is rare, so its lanes are asked after together first."""
+    fast = [lane for lane in look.lanes if not lane.is_bulk]
+    if len(fast) == len(look.lanes) or outbox.holds_large(tx, look.peer_id, cursor.get(Lane.BULK, b"")):
+        return look.lanes
+    return fast
+
+
+def _choose(look: Look, lanes: Mapping[Lane, Candidates], roads: Sequence[Road]) -> tuple[list[Batch], Turn]:
+    fast = {lane: lanes[lane].rows for lane in turns.FAST_LANES if lane in lanes}
+    heads = [lanes[lane].rows[0] for lane in turns.BULK_LANES if lane in lanes and lanes[lane].rows]
+    push, place = _choose_push(look, fast, roads)
+    batches, passed = [push] if push is not None else [], look.turn.passed
+    if heads:
+        large, passed = turns.next_large(heads, passed)
+        batches.append(Batch(_road(large, roads), [large]))
+    return batches, Turn(place, passed)
+
+
+def _choose_push(look: Look, lanes: Mapping[Lane, list[outbox.Row]], roads: Sequence[Road]) -> tuple[Batch | None, int]:
+    """Choose a push, and return the place of the wheel at which the next one begins.
+
+    A row that was put off several times travels alone, when nothing else waits or when it is its turn: if it is what makes pushes fail,
+    the others go on. The lane whose turn it is says by which road the push goes, by its oldest row; lanes whose oldest row goes by another
+    road wait for the next push.
+    """
+    place = look.turn.place
+    alone = [row for rows in lanes.values() for row in rows if outbox.is_suspect(row.record)][:1]
+    steady = {lane: [row for row in rows if not outbox.is_suspect(row.record)] for lane, rows in lanes.items()}
+    waiting = {lane for lane, rows in steady.items() if rows}
+    if alone and (look.alone_first or not waiting):
+        return Batch(_road(alone[0], roads), alone), place
+    if not waiting:
+        return None, place
+    road = _road(steady[turns.lane_at(place, waiting)][0], roads)
+    here = {lane for lane in waiting if _road(steady[lane][0], roads) is road}
+    same = {lane: [row for row in rows if _road(row, roads) is road] for lane, rows in steady.items() if lane in here}
+    chosen, place = turns.mix(same, look.outlook.policy, place, waiting - here)
+    return Batch(road, chosen), place
+
+
+def _road(row: outbox.Row, roads: Sequence[Road]) -> Road:
+    """Return by which road a candidate goes: were there none, it would be no candidate."""
+    road = road_of_row(row.record, roads)
+    assert road is not None
+    return road
 
 
 def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, roads: Sequence[Road]) -> Candidates:

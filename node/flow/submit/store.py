@@ -24,7 +24,7 @@ from node.model.delivery import State
 from node.model.envelope import BodyRef, Envelope, KeyWrap, PacketKind, SignedEnvelope, packet_id_of, packet_nonce_of
 from node.model.finding import Finding
 from node.model.header import UPDATE, WITHDRAWAL, PacketHeader
-from node.model.lane import Lane, lane_of_priority
+from node.model.lane import Lane, bulk_lane, lane_of_priority
 from node.model.office import Submission, SubmitResult, System
 from node.model.policy import Policy
 from node.model.reason import Reason
@@ -86,10 +86,9 @@ class Signed:
 
 
 def lane_of(header: PacketHeader, body_bytes: int, policy: Policy) -> Lane:
-    """Choose the lane: statuses first, then by urgency; a body too large for a Push has a lane of its own."""
-    if body_bytes > policy.push_body_bytes_max:
-        return Lane.BULK
-    return Lane.CONTROL if header.kind is PacketKind.STATUS else lane_of_priority(header.priority)
+    """Choose the lane: statuses have one, documents go by urgency; bodies too large for a Push have lanes of their own."""
+    urgency = Lane.CONTROL if header.kind is PacketKind.STATUS else lane_of_priority(header.priority)
+    return bulk_lane(urgency) if body_bytes > policy.push_body_bytes_max else urgency
 
 
 def envelope_of(draft: Draft, node_id: str, now_ms: int, policy: Policy) -> Envelope:

@@ -168,7 +168,7 @@ def _entry(held: Held, envelope: Envelope, header: HeaderRecord, deadlines: tupl
         unit=held.unit,
         sender_unit=envelope.sender_unit,
         kind=envelope.kind,
-        lane=envelope.lane,
+        lane=envelope.lane.in_inbox,
         accept_time_ms=held.entry.accept_time_ms,
         packet_bytes=envelope.body.packet_bytes,
         packet_sha256=header.packet_sha256,

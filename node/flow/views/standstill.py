@@ -50,6 +50,6 @@ class Standstill:
         monotonic_ms, standing = self._ports.clock.monotonic_ms(), dict.fromkeys(open_roads, 0)
         for (node_id, lane, _), since_ms in self._since_ms.items():
             age_ms = monotonic_ms - since_ms
-            if node_id in standing and age_ms > (STANDS_AFTER_BULK_MS if lane is Lane.BULK else STANDS_AFTER_MS):
+            if node_id in standing and age_ms > (STANDS_AFTER_BULK_MS if lane.is_bulk else STANDS_AFTER_MS):
                 standing[node_id] = max(standing[node_id], age_ms)
         return {node_id: age_ms for node_id, age_ms in standing.items() if age_ms}

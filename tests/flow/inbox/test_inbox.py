@@ -260,6 +260,19 @@ def test_the_most_urgent_come_first_then_the_oldest() -> None:
     run(story())
 
 
+def test_what_is_large_and_urgent_lies_among_the_urgent() -> None:
+    async def story() -> None:
+        here = place("h49")
+        for number, lane in enumerate((Lane.BULK, Lane.NORMAL, Lane.KHAN, Lane.BULK_KHAN, Lane.BULK_HOA_TOC)):
+            await bring(here, number, ("H49.22",), lane)
+            here.clock.at_ms += 1
+        entries = await here.inbox()
+        assert [entry.document_code for entry in entries] == [f"{n}/BM-VP" for n in (4, 2, 3, 1, 0)]
+        assert [entry.lane for entry in entries] == [Lane.HOA_TOC, Lane.KHAN, Lane.KHAN, Lane.NORMAL, Lane.BULK]
+
+    run(story())
+
+
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 100])
 def test_pages_over_many_units_show_every_entry_once(page_size: int) -> None:
     async def story() -> None:

@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from node.flow.send import outbox
-from node.flow.send.outbox import PUT_OFF_MS_MAX, Row, mix
+from node.flow.send.outbox import PUT_OFF_MS_MAX
 from node.model.lane import Lane
-from node.model.policy import KIB, Policy
 from node.model.reason import Reason
 from node.rows import keys
 from node.rows.records import OutboxRecord
@@ -20,80 +19,17 @@ from tests.flow.support import Book
 PACKET = keys.OUTBOX_PACKET
 
 
-def row(lane: Lane, number: int = 0, body_bytes: int = 0) -> Row:
-    packet_id = number.to_bytes(16, "big")
-    key = keys.outbox_row("h49", lane, NOW + number, packet_id, PACKET)
-    return Row(key, "h49", lane, packet_id, PACKET, OutboxRecord(body_bytes=body_bytes))
-
-
-def rows_of(lane: Lane, count: int, body_bytes: int = 0) -> list[Row]:
-    return [row(lane, number, body_bytes) for number in range(count)]
-
-
-# --- the mix ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_urgent_go_first_and_within_a_lane_the_oldest() -> None:
-    lanes = [rows_of(Lane.HOA_TOC, 2), rows_of(Lane.NORMAL, 3)]
-    chosen = mix(lanes, Policy())
-    assert [(one.lane, one.packet_id[-1]) for one in chosen] == [
-        (Lane.HOA_TOC, 0),
-        (Lane.HOA_TOC, 1),
-        (Lane.NORMAL, 0),
-        (Lane.NORMAL, 1),
-        (Lane.NORMAL, 2),
-    ]
-
-
-def test_every_eighth_place_belongs_to_the_least_urgent_lane_that_waits() -> None:
-    lanes = [rows_of(Lane.CONTROL, 64), rows_of(Lane.KHAN, 64), rows_of(Lane.NORMAL, 2)]
-    chosen = [one.lane for one in mix(lanes, Policy(push_items_max=64))]
-    assert [place for place, lane in enumerate(chosen) if lane is Lane.NORMAL] == [7, 15]
-    assert [place for place, lane in enumerate(chosen) if lane is Lane.KHAN] == [23, 31, 39, 47, 55, 63]
-    assert len(chosen) == 64
-
-
-def test_a_push_holds_no_more_items_than_allowed() -> None:
-    assert len(mix([rows_of(Lane.NORMAL, 100)], Policy(push_items_max=64))) == 64
-
-
-def test_a_push_holds_no_more_octets_than_allowed_but_always_one_thing() -> None:
-    policy = Policy(push_bytes_max=100 * KIB)
-    assert len(mix([rows_of(Lane.NORMAL, 10, 24 * KIB)], policy)) == 4
-    assert len(mix([rows_of(Lane.NORMAL, 10, 500 * KIB)], policy)) == 1
-    assert mix([[], []], policy) == []
-
-
-def test_what_a_full_disk_has_put_off_many_times_goes_in_company() -> None:
-    rows = rows_of(Lane.NORMAL, 10)
-    for one, reason in zip(rows, [Reason.DISK_FULL] * 8 + [Reason.PEER_BUSY] * 2, strict=True):
-        one.record.attempts, one.record.reason = outbox.ALONE_AFTER_ATTEMPTS, reason
-    assert mix([rows], Policy()) == rows[:8]
-    assert mix([rows[8:]], Policy()) == rows[8:9], "what was put off for another reason goes alone"
-
-
-@given(
-    st.lists(
-        st.lists(st.integers(0, 400 * KIB), max_size=20),
-        min_size=len(outbox.FAST_LANES),
-        max_size=len(outbox.FAST_LANES),
-    ),
-    st.integers(1, 64),
-    st.integers(1, 2048 * KIB),
+@pytest.mark.parametrize(
+    ("reason", "is_suspect"),
+    [(Reason.DISK_FULL, False), (Reason.IN_CUSTODY, False), (Reason.PEER_BUSY, True), (Reason.FAILED_INSIDE, True)],
 )
-@settings(max_examples=60, deadline=None)
-def test_a_mix_keeps_each_lanes_order_and_its_bounds(sizes: list[list[int]], items_max: int, bytes_max: int) -> None:
-    lanes = [
-        [row(lane, number, size) for number, size in enumerate(of_lane)]
-        for lane, of_lane in zip(outbox.FAST_LANES, sizes, strict=True)
-    ]
-    chosen = mix(lanes, Policy(push_items_max=items_max, push_bytes_max=bytes_max))
-    assert len(chosen) <= items_max
-    assert len(chosen) <= 1 or sum(one.record.body_bytes for one in chosen) <= bytes_max
-    assert bool(chosen) == any(lanes)
-    for lane in lanes:
-        of_lane = [one for one in chosen if lane and one.lane is lane[0].lane]
-        assert of_lane == lane[: len(of_lane)]
+def test_what_was_put_off_many_times_goes_alone_unless_that_says_nothing_against_it(
+    reason: Reason, is_suspect: bool
+) -> None:
+    record = OutboxRecord(attempts=outbox.ALONE_AFTER_ATTEMPTS, reason=reason)
+    assert outbox.is_suspect(record) is is_suspect
+    record.attempts -= 1
+    assert not outbox.is_suspect(record)
 
 
 # --- ready, later, gone -------------------------------------------------------------------------------------------------

@@ -396,12 +396,13 @@ class OutboxEntry(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     CUSTODY_NODE_FIELD_NUMBER: _builtins.int
     BODY_BYTES_FIELD_NUMBER: _builtins.int
+    URGENCY_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Peer it is for."""
     packet_id: _builtins.bytes
     """16 octets."""
     lane: _envelope_pb2.Lane.ValueType
-    """Urgency."""
+    """Urgency class."""
     kind: _builtins.str
     """"packet", "relay" (carried for another) or "receipt"."""
     since_ms: _builtins.int
@@ -416,6 +417,8 @@ class OutboxEntry(_message.Message):
     """Relay that has custody; may be empty."""
     body_bytes: _builtins.int
     """Size of the body in octets; 0 for a receipt."""
+    urgency: _envelope_pb2.Lane.ValueType
+    """With LANE_BULK, how urgent it is: LANE_HOA_TOC, LANE_THUONG_KHAN or LANE_KHAN. Absent: not urgent, or not known to be."""
     def __init__(
         self,
         *,
@@ -429,10 +432,11 @@ class OutboxEntry(_message.Message):
         attempts: _builtins.int = ...,
         custody_node: _builtins.str = ...,
         body_bytes: _builtins.int = ...,
+        urgency: _envelope_pb2.Lane.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body_bytes", b"body_bytes", "custody_node", b"custody_node", "kind", b"kind", "lane", b"lane", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "packet_id", b"packet_id", "reason", b"reason", "since_ms", b"since_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body_bytes", b"body_bytes", "custody_node", b"custody_node", "kind", b"kind", "lane", b"lane", "next_attempt_ms", b"next_attempt_ms", "node_id", b"node_id", "packet_id", b"packet_id", "reason", b"reason", "since_ms", b"since_ms", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,27 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16truc/v1/envelope.proto\x12\x07truc.v1\"\xea\x02\n\x08\x45nvelope\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x14\n\x0cpacket_nonce\x18\x03 \x01(\x0c\x12\x13\n\x0borigin_node\x18\x04 \x01(\t\x12\x13\n\x0bsender_unit\x18\x05 \x01(\t\x12\x17\n\x0frecipient_units\x18\x06 \x03(\t\x12!\n\x04kind\x18\x07 \x01(\x0e\x32\x13.truc.v1.PacketKind\x12\x1b\n\x04lane\x18\x08 \x01(\x0e\x32\r.truc.v1.Lane\x12\x16\n\x0e\x63reate_time_ms\x18\t \x01(\x03\x12\x14\n\x0c\x65xpire_at_ms\x18\n \x01(\x03\x12\x1e\n\x04\x62ody\x18\x0b \x01(\x0b\x32\x10.truc.v1.BodyRef\x12\x19\n\x11\x61nswers_packet_id\x18\x0c \x01(\x0c\x12\"\n\x07\x61liases\x18\r \x03(\x0b\x32\x11.truc.v1.AliasUse\x12\x14\n\x0csender_alias\x18\x0e \x01(\t\"&\n\x08\x41liasUse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\"\x83\x01\n\x07\x42odyRef\x12\x13\n\x0b\x62ody_sha256\x18\x01 \x01(\x0c\x12\x12\n\nbody_bytes\x18\x02 \x01(\x03\x12\x14\n\x0cpacket_bytes\x18\x03 \x01(\x03\x12\x15\n\rsegment_bytes\x18\x04 \x01(\x05\x12\r\n\x05suite\x18\x05 \x01(\r\x12\x13\n\x0b\x63ontent_tag\x18\x06 \x01(\x0c\"h\n\tSignature\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x16\n\x0eroot_signature\x18\x02 \x01(\x0c\x12\x12\n\nleaf_index\x18\x03 \x01(\r\x12\x11\n\ttree_size\x18\x04 \x01(\r\x12\x0c\n\x04path\x18\x05 \x03(\x0c\"I\n\x0eSignedEnvelope\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12%\n\tsignature\x18\x02 \x01(\x0b\x32\x12.truc.v1.Signature\"V\n\x07KeyWrap\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\x0c\x12\x15\n\rencapsulation\x18\x03 \x01(\x0c\x12\x13\n\x0bwrapped_key\x18\x04 \x01(\x0c*[\n\nPacketKind\x12\x1b\n\x17PACKET_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PACKET_KIND_DOCUMENT\x10\x01\x12\x16\n\x12PACKET_KIND_STATUS\x10\x02*\x85\x01\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x10\n\x0cLANE_CONTROL\x10\x01\x12\x10\n\x0cLANE_HOA_TOC\x10\x02\x12\x14\n\x10LANE_THUONG_KHAN\x10\x03\x12\r\n\tLANE_KHAN\x10\x04\x12\x0f\n\x0bLANE_NORMAL\x10\x05\x12\r\n\tLANE_BULK\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16truc/v1/envelope.proto\x12\x07truc.v1\"\x8a\x03\n\x08\x45nvelope\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x14\n\x0cpacket_nonce\x18\x03 \x01(\x0c\x12\x13\n\x0borigin_node\x18\x04 \x01(\t\x12\x13\n\x0bsender_unit\x18\x05 \x01(\t\x12\x17\n\x0frecipient_units\x18\x06 \x03(\t\x12!\n\x04kind\x18\x07 \x01(\x0e\x32\x13.truc.v1.PacketKind\x12\x1b\n\x04lane\x18\x08 \x01(\x0e\x32\r.truc.v1.Lane\x12\x16\n\x0e\x63reate_time_ms\x18\t \x01(\x03\x12\x14\n\x0c\x65xpire_at_ms\x18\n \x01(\x03\x12\x1e\n\x04\x62ody\x18\x0b \x01(\x0b\x32\x10.truc.v1.BodyRef\x12\x19\n\x11\x61nswers_packet_id\x18\x0c \x01(\x0c\x12\"\n\x07\x61liases\x18\r \x03(\x0b\x32\x11.truc.v1.AliasUse\x12\x14\n\x0csender_alias\x18\x0e \x01(\t\x12\x1e\n\x07urgency\x18\x0f \x01(\x0e\x32\r.truc.v1.Lane\"&\n\x08\x41liasUse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\"\x83\x01\n\x07\x42odyRef\x12\x13\n\x0b\x62ody_sha256\x18\x01 \x01(\x0c\x12\x12\n\nbody_bytes\x18\x02 \x01(\x03\x12\x14\n\x0cpacket_bytes\x18\x03 \x01(\x03\x12\x15\n\rsegment_bytes\x18\x04 \x01(\x05\x12\r\n\x05suite\x18\x05 \x01(\r\x12\x13\n\x0b\x63ontent_tag\x18\x06 \x01(\x0c\"h\n\tSignature\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x16\n\x0eroot_signature\x18\x02 \x01(\x0c\x12\x12\n\nleaf_index\x18\x03 \x01(\r\x12\x11\n\ttree_size\x18\x04 \x01(\r\x12\x0c\n\x04path\x18\x05 \x03(\x0c\"I\n\x0eSignedEnvelope\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12%\n\tsignature\x18\x02 \x01(\x0b\x32\x12.truc.v1.Signature\"V\n\x07KeyWrap\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\x0c\x12\x15\n\rencapsulation\x18\x03 \x01(\x0c\x12\x13\n\x0bwrapped_key\x18\x04 \x01(\x0c*[\n\nPacketKind\x12\x1b\n\x17PACKET_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PACKET_KIND_DOCUMENT\x10\x01\x12\x16\n\x12PACKET_KIND_STATUS\x10\x02*\x85\x01\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x10\n\x0cLANE_CONTROL\x10\x01\x12\x10\n\x0cLANE_HOA_TOC\x10\x02\x12\x14\n\x10LANE_THUONG_KHAN\x10\x03\x12\r\n\tLANE_KHAN\x10\x04\x12\x0f\n\x0bLANE_NORMAL\x10\x05\x12\r\n\tLANE_BULK\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'truc.v1.envelope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PACKETKIND']._serialized_start=843
-  _globals['_PACKETKIND']._serialized_end=934
-  _globals['_LANE']._serialized_start=937
-  _globals['_LANE']._serialized_end=1070
+  _globals['_PACKETKIND']._serialized_start=875
+  _globals['_PACKETKIND']._serialized_end=966
+  _globals['_LANE']._serialized_start=969
+  _globals['_LANE']._serialized_end=1102
   _globals['_ENVELOPE']._serialized_start=36
-  _globals['_ENVELOPE']._serialized_end=398
-  _globals['_ALIASUSE']._serialized_start=400
-  _globals['_ALIASUSE']._serialized_end=438
-  _globals['_BODYREF']._serialized_start=441
-  _globals['_BODYREF']._serialized_end=572
-  _globals['_SIGNATURE']._serialized_start=574
-  _globals['_SIGNATURE']._serialized_end=678
-  _globals['_SIGNEDENVELOPE']._serialized_start=680
-  _globals['_SIGNEDENVELOPE']._serialized_end=753
-  _globals['_KEYWRAP']._serialized_start=755
-  _globals['_KEYWRAP']._serialized_end=841
+  _globals['_ENVELOPE']._serialized_end=430
+  _globals['_ALIASUSE']._serialized_start=432
+  _globals['_ALIASUSE']._serialized_end=470
+  _globals['_BODYREF']._serialized_start=473
+  _globals['_BODYREF']._serialized_end=604
+  _globals['_SIGNATURE']._serialized_start=606
+  _globals['_SIGNATURE']._serialized_end=710
+  _globals['_SIGNEDENVELOPE']._serialized_start=712
+  _globals['_SIGNEDENVELOPE']._serialized_end=785
+  _globals['_KEYWRAP']._serialized_start=787
+  _globals['_KEYWRAP']._serialized_end=873
 # @@protoc_insertion_point(module_scope)

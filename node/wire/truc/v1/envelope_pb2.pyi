@@ -62,7 +62,7 @@ class _LaneEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Lane.ValueType],
     LANE_NORMAL: _Lane.ValueType  # 5
     """Ordinary documents."""
     LANE_BULK: _Lane.ValueType  # 6
-    """Bodies too large for a Push; they have a connection of their own."""
+    """Bodies too large for a Push; they have a connection of their own. How urgent one is stands in a field beside this."""
 
 class Lane(_Lane, metaclass=_LaneEnumTypeWrapper):
     """Urgency classes, the most urgent first."""
@@ -80,7 +80,7 @@ LANE_KHAN: Lane.ValueType  # 4
 LANE_NORMAL: Lane.ValueType  # 5
 """Ordinary documents."""
 LANE_BULK: Lane.ValueType  # 6
-"""Bodies too large for a Push; they have a connection of their own."""
+"""Bodies too large for a Push; they have a connection of their own. How urgent one is stands in a field beside this."""
 Global___Lane: _TypeAlias = Lane  # noqa: Y015
 
 @_typing.final
@@ -103,6 +103,7 @@ class Envelope(_message.Message):
     ANSWERS_PACKET_ID_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
     SENDER_ALIAS_FIELD_NUMBER: _builtins.int
+    URGENCY_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version of this message's meaning; 1."""
     packet_id: _builtins.bytes
@@ -127,6 +128,10 @@ class Envelope(_message.Message):
     """
     sender_alias: _builtins.str
     """The one of these aliases by which the packet calls its sender, canonical. Empty: it uses the sending unit's own code."""
+    urgency: Global___Lane.ValueType
+    """How urgent a body too large for a Push is: LANE_HOA_TOC, LANE_THUONG_KHAN or LANE_KHAN. It counts only with LANE_BULK; absent, or any
+    other value: not urgent, or the origin is older than this field.
+    """
     @_builtins.property
     def recipient_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Identifier codes of the recipient units in canonical form; 1 to 10,000, no repeats."""
@@ -158,10 +163,11 @@ class Envelope(_message.Message):
         answers_packet_id: _builtins.bytes = ...,
         aliases: _abc.Iterable[Global___AliasUse] | None = ...,
         sender_alias: _builtins.str = ...,
+        urgency: Global___Lane.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "answers_packet_id", b"answers_packet_id", "body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_alias", b"sender_alias", "sender_unit", b"sender_unit", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "answers_packet_id", b"answers_packet_id", "body", b"body", "create_time_ms", b"create_time_ms", "expire_at_ms", b"expire_at_ms", "kind", b"kind", "lane", b"lane", "origin_node", b"origin_node", "packet_id", b"packet_id", "packet_nonce", b"packet_nonce", "recipient_units", b"recipient_units", "sender_alias", b"sender_alias", "sender_unit", b"sender_unit", "urgency", b"urgency", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

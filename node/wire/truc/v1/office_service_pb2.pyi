@@ -575,7 +575,7 @@ class InboxEntry(_message.Message):
     kind: _envelope_pb2.PacketKind.ValueType
     """Document or status."""
     lane: _envelope_pb2.Lane.ValueType
-    """Urgency."""
+    """Urgency, whatever the size; LANE_BULK: large, and not urgent as far as is known."""
     accept_time_ms: _builtins.int
     """When it reached the inbox, milliseconds since 1970 UTC."""
     packet_bytes: _builtins.int
