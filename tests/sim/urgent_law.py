@@ -3,7 +3,8 @@
 It is seen on the line: from the moment the office has its answer until the item first leaves for the peer that serves it, those pushes are
 counted that begin meanwhile on that line and carry nothing of the item's own lane. (For recipients that the answer refuses nothing ever
 leaves.) A large item travels beside the pushes: for it other large ones are counted that are offered meanwhile and are less urgent, by what
-their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own.
+their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own; nor about what its own node
+cannot stand (poison.py), which waits for itself.
 """
 
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ class UrgentWatch:
                 for packet_id in waiting.keys() & carried.keys():
                     self.most = max(self.most, waiting.pop(packet_id).pushes)
         for packet_id, one in self._lines.get((origin, target), {}).items():
+            if packet_id in self._world.poisoned:
+                continue
             if why := self._passed(one, verb, carried):
                 self._ledger.breaks(LAW, f"{origin} to {target}: {packet_id.hex()} ({one.lane.name}) {why}")
 
