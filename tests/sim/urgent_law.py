@@ -3,8 +3,8 @@
 It is seen on the line: from the moment the office has its answer until the item first leaves for the peer that serves it, those pushes are
 counted that begin meanwhile on that line and carry nothing of the item's own lane. (For recipients that the answer refuses nothing ever
 leaves.) A large item travels beside the pushes: for it other large ones are counted that are offered meanwhile and are less urgent, by what
-their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own, also if
-the first ended before anything left, which the node's own outbox tells.
+their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own, also if the first attempt
+ended before anything left, which the node's own outbox tells.
 """
 
 from dataclasses import dataclass, field
