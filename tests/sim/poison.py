@@ -66,7 +66,6 @@ class PoisonPill(Trouble):
     def _hurts(self, packet_id: bytes, name: str) -> bool:
         if self._victim is None:
             self._victim = packet_id
-            self.world.poisoned.add(packet_id)
             self.strikes(f"{self._where} cannot stand {packet_id.hex()} in {name}")
         return self._victim == packet_id
 

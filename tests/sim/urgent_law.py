@@ -3,8 +3,8 @@
 It is seen on the line: from the moment the office has its answer until the item first leaves for the peer that serves it, those pushes are
 counted that begin meanwhile on that line and carry nothing of the item's own lane. (For recipients that the answer refuses nothing ever
 leaves.) A large item travels beside the pushes: for it other large ones are counted that are offered meanwhile and are less urgent, by what
-their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own; nor about what its own node
-cannot stand (poison.py), which waits for itself.
+their authors wrote, each once. Nothing is asked about second attempts: what was put off has a time of its own, also if the first attempt
+ended before anything left, which the node's own outbox tells.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from node.model.code import parse_code
 from node.model.envelope import PacketKind
 from node.model.lane import Lane, lane_of_priority
+from node.rows import keys
+from node.rows.records import OutboxRecord
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
 from tests.sim.ledger import Ledger, Sent
@@ -79,10 +81,19 @@ class UrgentWatch:
                 for packet_id in waiting.keys() & carried.keys():
                     self.most = max(self.most, waiting.pop(packet_id).pushes)
         for packet_id, one in self._lines.get((origin, target), {}).items():
-            if packet_id in self._world.poisoned:
-                continue
-            if why := self._passed(one, verb, carried):
+            why = self._passed(one, verb, carried)
+            if why and self._waits_for_its_first_attempt(origin, target, packet_id):
                 self._ledger.breaks(LAW, f"{origin} to {target}: {packet_id.hex()} ({one.lane.name}) {why}")
+
+    def _waits_for_its_first_attempt(self, origin: str, target: str, packet_id: bytes) -> bool:
+        """Tell by the origin's outbox whether an item is ready and was never tried: an attempt may end before anything leaves.
+
+        So it ends at a node that cannot stand the packet, or cannot read its body: the row is put off, or laid aside.
+        """
+        store = self._world.machines[origin].disk.store
+        rows = store.rows_after_crash(store.unsynced)
+        key = rows.get(keys.outbox_index(packet_id, target, keys.OUTBOX_PACKET), b"")
+        return key.startswith(keys.OUTBOX) and not OutboxRecord.FromString(rows[key]).attempts
 
     def _passed(self, one: Waiting, verb: str, carried: dict[bytes, Lane]) -> str:
         """Count a call for an item that still waits; return what is too much of it, once."""

@@ -262,8 +262,6 @@ class World:
         self.machines = {name: Machine(self, name, others.get(name, self.directory), keys[name]) for name in UNITS}
         self.network.hosts.update(self.machines)
         self.network.admits = self._admits
-        self.poisoned: set[bytes] = set()
-        """Packets that somebody cannot stand (poison.py): they wait for themselves, and for no other."""
         self.staged: set[str] = set()
         """Words by which a bug that a node tells of is known for one that the day has put there."""
         self.wounds: dict[str, Any] = {}

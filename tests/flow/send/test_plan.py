@@ -108,6 +108,15 @@ def test_urgent_ones_have_their_places_whatever_waits_before_and_behind_them() -
     assert {Lane.KHAN, Lane.HOA_TOC} < {row.lane for row in batch.rows}
 
 
+def test_what_has_failed_often_goes_alone_when_it_is_its_turn() -> None:
+    book = Book()
+    put(book, Lane.HOA_TOC, 1)
+    put(book, Lane.NORMAL, 1, attempts=outbox.ALONE_AFTER_ATTEMPTS, reason=Reason.PEER_BUSY)
+    assert lanes_of(look(book)) == [[Lane.HOA_TOC]]
+    alone = look(book, alone_first=True, turn=Turn(3))
+    assert (lanes_of(alone), alone.turn) == ([[Lane.NORMAL]], Turn(3))
+
+
 def test_the_turns_go_on_from_plan_to_plan() -> None:
     book = Book()
     for number in range(50):
