@@ -28,6 +28,7 @@ from node.model.envelope import (
     SignedEnvelope,
     packet_id_of,
 )
+from node.model.lane import Lane
 from node.model.policy import KIB
 from node.model.reason import Reason
 from node.wire.lane import lane_of_numbers, lane_to_numbers
@@ -234,6 +235,9 @@ def _flaw_of_ids(envelope: Envelope) -> str:
         return "origin_node is not an id"
     if envelope.packet_id != packet_id_of(envelope.origin_node, envelope.packet_nonce):
         return "packet_id is not that of origin and nonce"
+    if envelope.lane is Lane.CONTROL and envelope.kind is not PacketKind.STATUS:
+        # That lane passes where the disk is full, and must not be whoever's who asks for it.
+        return "a document in the lane of statuses"
     if not 0 <= envelope.create_time_ms < envelope.expire_at_ms:
         return "it expires before it was made"
     if len(envelope.answers_packet_id) not in (0, 16):

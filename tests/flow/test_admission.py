@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.errors import Deferred
-from node.flow.admission import PROMISE_KEPT_MS, Admission, Step
+from node.flow.admission import PEER_UPLOADS_MAX, PROMISE_KEPT_MS, Admission, Step
 from node.model.lane import Lane
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
@@ -75,6 +75,39 @@ def test_each_step_takes_less(step: Step, normal: bool, urgent: bool, urgent_and
     assert admitted(admission, Lane.HOA_TOC, 1_000) is urgent
     assert admitted(admission, Lane.HOA_TOC, 1_000_000) is urgent_and_long
     assert admitted(admission, Lane.CONTROL, 1_000) is status
+    assert admitted(admission, Lane.CONTROL, 1_000_000) is normal, "no status is so long"
+
+
+def shares(admission: Admission, peer_id: str, token: bytes, size_bytes: int) -> bool:
+    try:
+        admission.require_share(peer_id, token, size_bytes)
+    except Deferred as fault:
+        return fault.reason is not Reason.PEER_BUSY or fault.retry_after_ms == 0  # it must say when to come again
+    admission.promise(peer_id, token, size_bytes)
+    return True
+
+
+def test_a_peer_is_promised_one_body_and_beside_it_a_quarter_of_the_room_at_most() -> None:
+    outside = Outside()
+    outside.free += 100 * MIB
+    admission = Admission(outside, POLICY)  # type: ignore[arg-type]
+    assert shares(admission, "g14", b"large", 60 * MIB), "one may be of any size"
+    assert shares(admission, "g14", b"large", 60 * MIB), "also when it is offered again"
+    assert not shares(admission, "g14", b"more", MIB)
+    assert shares(admission, "h37", b"a", 5 * MIB), "others do not pay for that"
+    assert shares(admission, "h37", b"b", 4 * MIB)
+    assert not shares(admission, "h37", b"c", 3 * MIB)
+    admission.release(b"large")
+    assert shares(admission, "h37", b"c", 3 * MIB), "there is more room now"
+
+
+def test_a_peer_begins_so_many_uploads_at_most_however_small() -> None:
+    outside = Outside()
+    outside.free += 100 * MIB
+    admission = Admission(outside, POLICY)  # type: ignore[arg-type]
+    names = [number.to_bytes(2, "big") for number in range(PEER_UPLOADS_MAX + 1)]
+    assert [shares(admission, "g14", name, 1) for name in names] == [True] * PEER_UPLOADS_MAX + [False]
+    assert shares(admission, "h37", b"h37", 1)
 
 
 def test_what_was_promised_to_uploads_counts_until_it_is_here_or_forgotten() -> None:
@@ -82,13 +115,13 @@ def test_what_was_promised_to_uploads_counts_until_it_is_here_or_forgotten() -> 
     outside.free += 100 * MIB
     admission = Admission(outside, POLICY)  # type: ignore[arg-type]
     admission.require_large(100 * MIB)
-    admission.promise(b"a", 60 * MIB)
+    admission.promise("g14", b"a", 60 * MIB)
     with pytest.raises(Deferred) as full:
         admission.require_large(60 * MIB)
     assert (full.value.reason, full.value.retry_after_ms > 0) == (Reason.DISK_FULL, True)
-    admission.promise(b"a", 10 * MIB)
+    admission.promise("g14", b"a", 10 * MIB)
     admission.require_large(60 * MIB)
-    admission.promise(b"b", 60 * MIB)
+    admission.promise("g14", b"b", 60 * MIB)
     admission.release(b"b")
     outside.clock.ms += PROMISE_KEPT_MS + 1
     assert admission.promised_bytes == 0

@@ -101,7 +101,8 @@ def test_an_envelope_comes_back_as_it_was_and_its_bytes_are_always_the_same() ->
 
 @pytest.mark.parametrize("lane", Lane)
 def test_every_lane_of_an_envelope_comes_back_and_what_is_large_is_bulk_to_older_nodes(lane: Lane) -> None:
-    octets = codec.encode_envelope(dataclasses.replace(ENVELOPE, lane=lane))
+    kind = PacketKind.STATUS if lane is Lane.CONTROL else PacketKind.DOCUMENT
+    octets = codec.encode_envelope(dataclasses.replace(ENVELOPE, lane=lane, kind=kind))
     assert codec.decode_envelope(octets).lane is lane
     number = envelope_pb2.Envelope.FromString(octets).lane
     assert number == (envelope_pb2.LANE_BULK if lane.is_bulk else lane)
@@ -156,6 +157,7 @@ MALFORMED: dict[str, Edit] = {
     "kind 3": set_field("kind", 3),
     "lane 0": set_field("lane", 0),
     "lane 7": set_field("lane", 7),
+    "a document in the lane of statuses": set_field("lane", int(Lane.CONTROL)),
     "made before 1970": set_field("create_time_ms", -1),
     "expired when made": set_field("expire_at_ms", 1_000),
     "no body": lambda message: message.ClearField("body"),

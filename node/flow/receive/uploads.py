@@ -42,12 +42,20 @@ class Uploads:
         self._files = files
 
     async def want(self, peer_id: str, envelope: Envelope) -> Want:
-        """Say where the upload of a body goes on, and remember who may upload it. Raises Deferred(DISK_FULL) for a new one."""
+        """Say where the upload of a body goes on, and remember who may upload it.
+
+        Raises Deferred: DISK_FULL for a new one, PEER_BUSY for one too many of this peer; Denied(BODY_DIGEST_DIFFERS) for a body under
+        way that was another size when it was offered first: room was made for that.
+        """
         body, token = envelope.body, token_of(peer_id, envelope)
         if await self._ports.bodies.has(body.body_sha256):
             return Want(token, body.body_bytes)
-        if await self._ports.store.transact(lambda tx: tx.get(keys.upload(token))) is None:
+        known = await self._ports.store.transact(lambda tx: load(tx, keys.upload(token), UploadRecord))
+        if known is None:
             self._admission.require_large(body.body_bytes)
+        elif known.body_bytes != body.body_bytes:
+            raise Denied(Reason.BODY_DIGEST_DIFFERS, f"the body under way has {known.body_bytes} bytes")
+        self._admission.require_share(peer_id, token, body.body_bytes)
         record = UploadRecord(
             from_node=peer_id,
             packet_id=envelope.packet_id,
@@ -58,7 +66,7 @@ class Uploads:
         await self._ports.store.transact(lambda tx: _begin(tx, token, record))
         part = await self._ports.bodies.open_part(token)
         offset_bytes = part.durable_bytes
-        self._admission.promise(token, body.body_bytes - offset_bytes)
+        self._admission.promise(peer_id, token, body.body_bytes - offset_bytes)
         await part.close()
         return Want(token, offset_bytes)
 
@@ -75,7 +83,7 @@ class Uploads:
             if offset_bytes == part.size_bytes:
                 await self._append(part, record.body_bytes, chunks)
             await part.sync()
-            self._admission.promise(token, record.body_bytes - part.durable_bytes)
+            self._admission.promise(peer_id, token, record.body_bytes - part.durable_bytes)
             return part.durable_bytes
         finally:
             await part.close()

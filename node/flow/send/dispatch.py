@@ -5,7 +5,6 @@ courier finds its rows and their times in the store. Nothing depends on what was
 """
 
 import asyncio
-from collections.abc import Set
 from dataclasses import replace
 from functools import partial
 
@@ -40,6 +39,10 @@ HEALED_BY_DIRECTORY = frozenset(
 """Reasons that may be gone as soon as one of both sides has a newer directory."""
 HEALED_BY_ROOM = frozenset({Reason.DISK_FULL})
 """The reason that is gone as soon as the peer has room again."""
+HASTEN_EVERY_MS = 10_000
+"""So often at most what was put off for a peer goes again because of what the peer says."""
+LOOK_EVERY_MS = 1_000
+"""So often at most it is looked through for that, if there was nothing."""
 
 
 class Dispatcher:
@@ -63,6 +66,10 @@ class Dispatcher:
         self._loopback = loopback
         self.peer_health = peer_health
         self._room = PeersRoom()
+        self._hastening: set[tuple[str, frozenset[Reason]]] = set()
+        """Whose rows are about to be looked through, for which reasons."""
+        self._hasten_from_ms: dict[tuple[str, frozenset[Reason]], int] = {}
+        """When they may be looked through again (monotonic)."""
         self._couriers: dict[str, Courier] = {}
         self._tasks = Tasks(signals.bug.send)
         self._following = asyncio.Lock()
@@ -132,25 +139,45 @@ class Dispatcher:
         if self._room.has_more(node_id, hello.admission_step):
             self._hasten(self._reached_through(node_id), HEALED_BY_ROOM)
 
-    def _hasten(self, nodes: set[str], healed: Set[Reason]) -> None:
-        """Let what was put off for these reasons go to these nodes at once."""
-        self._tasks.spawn(self._hasten_all(nodes, healed))
+    def _hasten(self, nodes: set[str], healed: frozenset[Reason]) -> None:
+        """Let what was put off for these reasons go to these nodes: at once, or soon if they were hastened a moment ago."""
+        new = {(node_id, healed) for node_id in nodes} - self._hastening
+        self._hastening |= new
+        if new:
+            self._tasks.spawn(self._hasten_all(sorted(node_id for node_id, _ in new), healed))
 
-    async def _hasten_all(self, nodes: set[str], healed: Set[Reason]) -> None:
+    async def _hasten_all(self, nodes: list[str], healed: frozenset[Reason]) -> None:
         try:
-            for node_id in sorted(nodes):
-                await self._hasten_rows(node_id, healed)
+            for node_id in nodes:
+                await self._hasten_in_turn(node_id, healed)
         except Fault:
             # The store takes nothing now. The rows come again by themselves, a little later.
             return
+        finally:
+            self._hastening -= {(node_id, healed) for node_id in nodes}
 
-    async def _hasten_rows(self, node_id: str, healed: Set[Reason]) -> None:
-        start, now_ms = keys.later(node_id), self._ports.clock.now_ms()
+    async def _hasten_in_turn(self, node_id: str, healed: frozenset[Reason]) -> None:
+        """Look through a node's rows, not too soon after the last time: what a peer says in every Hello must not make us push in each."""
+        clock, name = self._ports.clock, (node_id, healed)
+        wait_ms = self._hasten_from_ms.get(name, 0) - clock.monotonic_ms()
+        if name in self._hasten_from_ms and wait_ms > 0:
+            await clock.sleep(wait_ms / 1000)
+        # From here on it may be asked for again: what is put off later, this walk does not see.
+        self._hastening.discard(name)
+        self._hasten_from_ms[name] = clock.monotonic_ms() + LOOK_EVERY_MS
+        found = await self._hasten_rows(node_id, healed)
+        if found:
+            self._hasten_from_ms[name] = clock.monotonic_ms() + HASTEN_EVERY_MS
+
+    async def _hasten_rows(self, node_id: str, healed: frozenset[Reason]) -> bool:
+        start, now_ms, has_found = keys.later(node_id), self._ports.clock.now_ms(), False
         while start:
             page = partial(outbox.hasten, node_id=node_id, start=start, now_ms=now_ms, healed=healed)
             found, start = await self._ports.store.transact(page)
             if found:
+                has_found = True
                 self.wake({node_id})
+        return has_found
 
     def _add(self, node_id: str) -> None:
         if node_id in self._couriers:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from node.errors import Deferred, Denied, Rejected
 from node.flow.inbox import inbox
 from node.model.code import parse_code
-from node.model.envelope import Envelope
+from node.model.envelope import Envelope, PacketKind
 from node.model.lane import Lane
 from node.model.mesh import PushPacket
 from node.model.office import NO_LEASE, System
@@ -23,7 +23,7 @@ from node.store.memory.store import InstantDisk, MemoryEngine
 from node.wire import codec
 from tests.clocks import NOW
 from tests.flow.support import Place, envelope_for, parcel_for, place, push_of, run
-from tests.papers import document
+from tests.papers import document, status_about
 
 LEASE_MS = Policy().lease_ms
 
@@ -41,9 +41,15 @@ async def with_packets(
 
 
 async def bring(here: Place, number: int, units: tuple[str, ...], lane: Lane = Lane.NORMAL) -> bytes:
-    packet = document(*units, number=str(number))
+    is_status = lane is Lane.CONTROL
+    packet = (
+        status_about(str(number), "03", sender="G14", author=units[0])
+        if is_status
+        else document(*units, number=str(number))
+    )
+    kind = PacketKind.STATUS if is_status else PacketKind.DOCUMENT
     envelope, body = envelope_for(
-        packet, packet_nonce=(number + 1).to_bytes(16, "big"), recipient_units=units, lane=lane
+        packet, packet_nonce=(number + 1).to_bytes(16, "big"), recipient_units=units, lane=lane, kind=kind
     )
     [answer] = await here.push(PushPacket(parcel_for(envelope), body))
     assert answer.receipt is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,12 @@ from node.errors import Deferred, Denied, Rejected
 from node.flow.receive.uploads import token_of
 from node.model.lane import Lane
 from node.model.mesh import Answer, Want
-from node.model.policy import Policy
+from node.model.policy import MIB, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
 from node.wire import codec
 from tests.flow.large_support import PACKET, POLICY, large, pieces, upload, want, whole
-from tests.flow.support import place, run
+from tests.flow.support import parcel_for, place, run
 
 
 def test_offer_upload_commit_delivers_octet_for_octet() -> None:
@@ -154,6 +155,26 @@ def test_the_token_of_another_peer_opens_nothing() -> None:
                 await here.node.receive_body(by, token, 0, pieces(body))
             assert refused.value.reason is Reason.NOT_FOUND
         assert (await want(here, parcel)).offset_bytes == 0
+
+    run(story())
+
+
+def test_a_body_under_way_cannot_be_offered_again_as_a_larger_one() -> None:
+    """Room was made for the first size only: 270 such offers closed a node that had 77 GB to spare."""
+
+    async def story() -> None:
+        here = place("h49", POLICY)
+        envelope, _, parcel = large()
+        await want(here, parcel)
+        promised_bytes = here.node.admission.promised_bytes
+        packet_bytes = envelope.body.packet_bytes + 100 * MIB
+        body_bytes = packet_bytes + 16 * -(-packet_bytes // envelope.body.segment_bytes)
+        larger = replace(envelope, body=replace(envelope.body, packet_bytes=packet_bytes, body_bytes=body_bytes))
+        answer = await here.node.receive_offer("g14", parcel_for(larger))
+        assert isinstance(answer, Answer)
+        assert answer.reason is Reason.BODY_DIGEST_DIFFERS
+        assert here.node.admission.promised_bytes == promised_bytes
+        assert (await want(here, parcel)).offset_bytes == 0, "the first goes on"
 
     run(story())
 
