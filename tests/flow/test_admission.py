@@ -1,16 +1,20 @@
 """Admission: what is still taken as the disk fills, and that nothing is lost by what is put off."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from node.errors import Deferred
 from node.flow.admission import PEER_UPLOADS_MAX, PROMISE_KEPT_MS, Admission, Step
+from node.flow.send import outbox
 from node.model.lane import Lane
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
-from node.ports import Ports
+from node.ports import Ports, Tx
 from node.store.space import Space
 from tests.papers import document, status_about
 from tests.small_mesh import Office, SmallMesh, eventually, small_mesh
@@ -191,6 +195,32 @@ def test_a_relay_that_has_room_again_gets_at_once_what_it_put_off() -> None:
             await _made_room(mesh, "centre")
 
     asyncio.run(story())
+
+
+def test_a_peer_that_opens_and_closes_in_every_hello_has_its_rows_looked_through_now_and_then_only() -> None:
+    """27,837 items were pushed to such a peer in ten seconds."""
+    looks, hasten = [], outbox.hasten
+
+    def counted(tx: Tx, node_id: str, **more: Any) -> tuple[bool, bytes]:
+        looks.append(node_id)
+        return hasten(tx, node_id, **more)
+
+    async def story() -> None:
+        async with small_mesh(Policy(back_off_first_ms=10)) as mesh:
+            here, full = mesh["g14"], mesh["h49"]
+            leave(full.ports, Step.DRAIN)
+            await here.submit(document("H49.22", number="1"), "1")
+            await eventually(lambda: waits_for_space(here, "1"))
+            hello = await full.node.receive_hello("g14", here.node.hello())
+            looks.clear()
+            for number in range(200):
+                await here.node.receive_hello("h49", replace(hello, admission_step=3 - number % 2))
+                for _ in range(100):
+                    await asyncio.sleep(0)  # so that all that this one has set off is done
+            assert looks.count("h49") <= 5, "once in ten seconds; without a limit these were 100"
+
+    with patch.object(outbox, "hasten", counted):
+        asyncio.run(story())
 
 
 def test_a_repeat_gets_its_first_answer_whatever_is_free() -> None:
