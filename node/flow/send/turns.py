@@ -12,6 +12,7 @@ less urgent ones waited, it is the turn of the oldest of these.
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import cycle
 
 from node.flow.send.outbox import Row
 from node.model.lane import Lane
@@ -65,18 +66,21 @@ def mix(
     queues = {lane: deque(rows) for lane, rows in lanes.items() if rows}
     chosen: list[Row] = []
     size_bytes, owed = 0, None
-    while queues and len(chosen) < policy.push_items_max:
-        lane = WHEEL[place]
-        if queue := queues.get(lane):
+    # Places of lanes in which nothing waits are left out once, not at each round: most often all that waits is in one lane.
+    ring = [at for at in (*range(place, len(WHEEL)), *range(place)) if WHEEL[at] in queues or WHEEL[at] in elsewhere]
+    for at in cycle(ring):
+        if not queues or len(chosen) >= policy.push_items_max:
+            break
+        if queue := queues.get(WHEEL[at]):
             size_bytes += queue[0].record.body_bytes + TRIMMINGS_BYTES
             if chosen and size_bytes > policy.push_bytes_max:
                 break
             chosen.append(queue.popleft())
+            place = (at + 1) % len(WHEEL)
             if not queue:
-                del queues[lane]
-        elif lane in elsewhere and owed is None:
-            owed = place
-        place = (place + 1) % len(WHEEL)
+                del queues[WHEEL[at]]
+        elif WHEEL[at] in elsewhere and owed is None:
+            owed = at
     return chosen, place if owed is None else owed
 
 
