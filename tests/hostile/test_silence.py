@@ -1,8 +1,10 @@
 """A peer opens calls and is silent, or does not listen: it costs its own share of the door, for a time, and nobody else anything."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,7 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from node.errors import Deferred
 from node.model.mesh import Answer, Hello, Want
+from node.model.policy import KIB
 from node.model.reason import Reason
+from node.net.directory_files import Arrivals
 from node.net.errors import fault_of
 from node.net.gate import CALLS_MAX, Shares
 from node.net.mesh_server import MeshService
@@ -220,3 +224,60 @@ def test_what_is_given_back_may_be_taken_again() -> None:
     for _ in range(SHARE):
         shares.give_back("a")
     assert (shares.taken, take_all(shares, "a")) == (0, SHARE)
+
+
+async def trickle(pause_s: float) -> AsyncIterator[pb.FetchDirectoryResponse]:
+    """Whole files of 64 octets, which is 3 KiB/s with a pause of 20 ms."""
+    for number in range(10_000):
+        await asyncio.sleep(pause_s)
+        yield pb.FetchDirectoryResponse(path=f"x{number}", data=bytes(64), last=True)
+
+
+@pytest.mark.parametrize(
+    ("idle_s", "first_s", "pause_s"),
+    [(SHORT_S, 20, 30), (20, SHORT_S, 30), (20, SHORT_S, 0.02)],
+    ids=["nothing", "nothing at first", "a little now and then"],
+)
+def test_a_fetch_that_makes_no_progress_ends(idle_s: float, first_s: float, pause_s: float, tmp_path: Path) -> None:
+    async def story() -> None:
+        arrivals = Arrivals(tmp_path, {}, strays=True, idle_s=idle_s, first_s=first_s)
+        fault = await asyncio.wait_for(fault_from(arrivals.take(trickle(pause_s))), 10)
+        assert (type(fault), fault.reason) == (Deferred, Reason.PEER_UNREACHABLE)
+
+    run(story())
+
+
+def test_a_peer_that_sends_no_directory_is_left_soon(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def nothing(have: dict[str, bytes], paths: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+        assert gate.wait(20)
+        yield from ()
+
+    async def story() -> None:
+        async with door() as (address, service, _):
+            service._directory_files = nothing
+            peers = GrpcPeers(A, fetch_idle_s=SHORT_S)
+            try:
+                call = peers.fetch_directory(entry("b", address, B), {"x": 9}, {}, tmp_path, strays=False)
+                fault = await asyncio.wait_for(fault_from(call), 10)
+            finally:
+                gate.set()
+                await peers.close()
+            assert (type(fault), fault.reason) == (Deferred, Reason.PEER_UNREACHABLE)
+            await until(lambda: service.shares.taken == 0 and not service._served)
+
+    run(story())
+
+
+def test_who_sends_steadily_is_not_cut_off(tmp_path: Path) -> None:
+    async def story() -> None:
+        async def steady() -> AsyncIterator[pb.FetchDirectoryResponse]:
+            for number in range(20):
+                await asyncio.sleep(0.01)
+                yield pb.FetchDirectoryResponse(path="x", data=bytes(64 * KIB), last=number == 19)
+
+        await Arrivals(tmp_path, {"x": 2 << 20}, strays=False, idle_s=5, first_s=0.1).take(steady())
+        assert (tmp_path / "x").stat().st_size == 20 * 64 * KIB
+
+    run(story())
