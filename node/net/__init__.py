@@ -1,7 +1,8 @@
 """Net: gRPC servers, peer channels, TLS, the office client; and posting to webhooks. grpc lives only here and in wire/.
 
 listener.py       one gRPC server               sockets.py        an address to listen on
-mesh_server.py    the mesh's door               office_server.py  the office's door
+mesh_server.py    the mesh's door               gate.py           who may pass it, and for how long
+office_server.py  the office's door             directory_files.py   files that a peer sends
 admin_server.py   the operator's door           submit_stream.py  one Submit call
 peers.py          calls to peers                channels.py       the lines that they use
 client.py         the office's client           client_submit.py, client_fetch.py   its two large verbs

@@ -5,7 +5,7 @@ import errno
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from node.errors import Broken, Deferred
 from node.model.policy import KIB, MIB
@@ -14,8 +14,16 @@ from node.wire.truc.v1 import mesh_service_pb2 as pb
 
 PIECE_BYTES_MIN = 4 * KIB
 """Of all pieces but a file's last, so that pieces are not more than octets allow."""
-STRAY_BYTES_MAX = 128 * MIB
+STRAY_BYTES_MAX = 40 * MIB
+"""In one fetch, of which there may be three at once."""
 STRAY_FILES_MAX = 10_000
+FETCH_IDLE_S = 10.0
+"""A fetch in which nothing comes for so long ends. Pieces have 64 KiB (256 KiB from older versions)."""
+FETCH_FIRST_S = 20.0
+FETCH_BYTES_PER_S = 8 * KIB
+"""After the first seconds a fetch must have brought so much on average: to send little now and then is no progress either."""
+
+T = TypeVar("T")
 
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,7}")
 
@@ -27,10 +35,21 @@ class Arrivals:
     `strays` says so.
     """
 
-    def __init__(self, into: Path, bounds: Mapping[str, int], *, strays: bool) -> None:
+    def __init__(
+        self,
+        into: Path,
+        bounds: Mapping[str, int],
+        *,
+        strays: bool,
+        idle_s: float = FETCH_IDLE_S,
+        first_s: float = FETCH_FIRST_S,
+    ) -> None:
         self._into = into
         self._bounds = bounds
         self._strays = strays
+        self._idle_s = idle_s
+        self._first_s = first_s
+        self._come_bytes = 0
         self._whole: set[str] = set()
         self._path = ""
         self._size_bytes = 0
@@ -42,10 +61,10 @@ class Arrivals:
         """Take all pieces.
 
         Raises Broken(DIRECTORY_INVALID) for what was not asked for or is too much, Deferred(PEER_UNREACHABLE) if the last file is not
-        whole, Deferred(DISK_FULL) or Broken(IO_FAILED).
+        whole or they come too slowly, Deferred(DISK_FULL) or Broken(IO_FAILED).
         """
         try:
-            async for piece in pieces:
+            async for piece in self._in_time(pieces):
                 self._check(piece)
                 try:
                     await asyncio.to_thread(self._write, piece)
@@ -56,6 +75,24 @@ class Arrivals:
         finally:
             if self._file is not None:
                 self._file.close()
+
+    async def _in_time(self, pieces: AsyncIterator[T]) -> AsyncIterator[T]:
+        """Yield the pieces as long as they come. Only waiting for the peer counts, not our own disk."""
+        loop, waited_s = asyncio.get_running_loop(), 0.0
+        while True:
+            left_s = self._first_s + self._come_bytes / FETCH_BYTES_PER_S - waited_s
+            begin_s = loop.time()
+            try:
+                async with asyncio.timeout(min(self._idle_s, left_s)):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise Deferred(
+                    Reason.PEER_UNREACHABLE, f"{self._come_bytes} octets came in {waited_s:.0f} s, then none"
+                ) from error
+            waited_s += loop.time() - begin_s
+            yield piece
 
     def _check(self, piece: pb.FetchDirectoryResponse | None) -> None:
         """Look at a piece before any of it is kept. None: octets that are no piece (grpc.aio logs them)."""
@@ -68,6 +105,7 @@ class Arrivals:
         if not piece.last and len(piece.data) < PIECE_BYTES_MIN:
             raise _bad(f"{self._path!r} comes in pieces of {len(piece.data)} octets")
         self._size_bytes += len(piece.data)
+        self._come_bytes += len(piece.data)
         if self._path in self._bounds:
             if self._size_bytes > self._bounds[self._path]:
                 raise _bad(f"{self._path!r} is longer than {self._bounds[self._path]} octets")

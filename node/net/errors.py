@@ -88,7 +88,7 @@ def answering(handler: Callable[[S, Req, Context], Awaitable[Res]]) -> Callable[
         try:
             response = await handler(self, request, context)
         except Exception as error:
-            await _end_call(self.tally, handler.__name__, context, error)
+            await end_call(self.tally, handler.__name__, context, error)
         except asyncio.CancelledError:
             self.tally.calls[handler.__name__, CANCELLED] += 1
             raise
@@ -109,7 +109,7 @@ def streaming(
             async for response in handler(self, request, context):
                 yield response
         except Exception as error:
-            await _end_call(self.tally, handler.__name__, context, error)
+            await end_call(self.tally, handler.__name__, context, error)
         except (asyncio.CancelledError, GeneratorExit):
             self.tally.calls[handler.__name__, CANCELLED] += 1
             raise
@@ -118,7 +118,8 @@ def streaming(
     return guarded
 
 
-async def _end_call(tally: Tally, method: str, context: Context, error: Exception) -> NoReturn:
+async def end_call(tally: Tally, method: str, context: Context, error: Exception) -> NoReturn:
+    """Count how a call ended, and end it with the error's status."""
     if isinstance(error, Fault):
         tally.refused[error.reason] += 1
         tally.calls[method, error.reason.name] += 1

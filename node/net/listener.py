@@ -39,6 +39,7 @@ class Listener:
         *,
         options: Sequence[Option] = (),
         calls_max: int,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     ) -> None:
         self.address = address
         self.port = 0
@@ -46,6 +47,7 @@ class Listener:
         self._register = register
         self._options = [*BASE_OPTIONS, *options]
         self._calls_max = calls_max
+        self._interceptors = interceptors
         self._server: grpc.aio.Server | None = None
         self._health = health_aio.HealthServicer()
 
@@ -54,7 +56,9 @@ class Listener:
 
         Raises Broken(PORT_IN_USE), Broken(SETTINGS_INVALID) for an address that is not ours, Broken(KEY_UNUSABLE).
         """
-        server = grpc.aio.server(options=self._options, maximum_concurrent_rpcs=self._calls_max)
+        server = grpc.aio.server(
+            interceptors=self._interceptors, options=self._options, maximum_concurrent_rpcs=self._calls_max
+        )
         self._register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self.set_serving(False)

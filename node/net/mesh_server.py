@@ -15,6 +15,7 @@ from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.policy import KIB, MIB, Policy
 from node.model.reason import Reason
 from node.net.errors import Context, Tally, answering, streaming
+from node.net.gate import AT_THE_DOOR_MAX, REQUEST_S, SEND_IDLE_S, Gate, Shares, message_within
 from node.net.listener import Listener, Option
 from node.net.tls import PinnedRoots, der_of
 from node.ports import DirectorySource
@@ -23,10 +24,11 @@ from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
 from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceServicer, add_MeshServiceServicer_to_server
 
-CALLS_MAX = 256
-"""Calls at once, from all peers together; more get RESOURCE_EXHAUSTED and come again. It bounds memory to 256 pushes of 4 MiB."""
+BODY_IDLE_S = 30.0
+"""An upload in which nothing comes for so long ends. A piece has 256 KiB, for which the slowest line takes 4 s; who sent it resumes."""
 PIECE_BYTES_MAX = 1 * MIB
-DIRECTORY_PIECE_BYTES = 256 * KIB
+DIRECTORY_PIECE_BYTES = 64 * KIB
+"""A slow line must bring a piece in less than FETCH_IDLE_S (peers.py)."""
 
 MESH_OPTIONS: tuple[Option, ...] = (
     ("grpc.max_concurrent_streams", 64),
@@ -62,8 +64,12 @@ class MeshService(MeshServiceServicer):
         directory_files: DirectoryFiles,
         policy: Policy,
         tally: Tally | None = None,
+        *,
+        body_idle_s: float = BODY_IDLE_S,
     ) -> None:
         self.tally = tally or Tally()
+        self.shares = Shares()
+        self._body_idle_s = body_idle_s
         self._node = node
         self._directory = directory
         self._directory_files = directory_files
@@ -101,10 +107,10 @@ class MeshService(MeshServiceServicer):
     async def PutBody(self, request_iterator: AsyncIterator[pb.PutBodyRequest], context: Context) -> pb.PutBodyResponse:
         """Uploads a body from an offset on; ends where the caller ends."""
         peer_id = self._caller(context)
-        first = await context.read()
+        first = await message_within(context, self._body_idle_s)
         if first is grpc.aio.EOF or len(first.token) != 16 or first.offset_bytes < 0:
             raise Rejected(Reason.REQUEST_INVALID, "an upload begins with a token of 16 octets and an offset")
-        chunks = _chunks(first, context)
+        chunks = _chunks(first, context, self._body_idle_s)
         durable_bytes = await self._node.receive_body(peer_id, first.token, first.offset_bytes, chunks)
         return pb.PutBodyResponse(offset_bytes=durable_bytes)
 
@@ -143,14 +149,21 @@ class MeshService(MeshServiceServicer):
 
     def _caller(self, context: Context) -> str:
         """Return the id of the calling peer. Raises Denied(PEER_UNKNOWN)."""
+        peer_id = self.caller_or_none(context)
+        if not peer_id:
+            raise Denied(Reason.PEER_UNKNOWN, "the directory names no node with this certificate")
+        return peer_id
+
+    def caller_or_none(self, context: Context) -> str:
+        """Return the id of the calling peer; "": the directory names none with its certificate."""
         for pem in context.auth_context().get("x509_pem_cert", ()):
             peer_id = self._directory.current().certificates.get(der_of(pem))
             if peer_id is not None:
                 return peer_id
-        raise Denied(Reason.PEER_UNKNOWN, "the directory names no node with this certificate")
+        return ""
 
 
-async def _chunks(first: pb.PutBodyRequest, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
+async def _chunks(first: pb.PutBodyRequest, context: Context, idle_s: float) -> AsyncIterator[bytes]:
     """Yield the octets of an upload, each piece checked to follow the one before."""
     position = first.offset_bytes
     message: Any = first
@@ -160,16 +173,26 @@ async def _chunks(first: pb.PutBodyRequest, context: grpc.aio.ServicerContext[An
         position += len(message.data)
         if message.data:
             yield message.data
-        message = await context.read()
+        message = await message_within(context, idle_s)
 
 
-def mesh_listener(address: str, identity: TlsIdentity, directory: DirectorySource, service: MeshService) -> Listener:
+def mesh_listener(
+    address: str,
+    identity: TlsIdentity,
+    directory: DirectorySource,
+    service: MeshService,
+    *,
+    request_s: float = REQUEST_S,
+    send_idle_s: float = SEND_IDLE_S,
+) -> Listener:
     """Put the mesh's server together; `start` it. Peers' certificates follow the directory without a restart."""
     roots = PinnedRoots(identity, directory.current)
+    gate = Gate(service.caller_or_none, service.shares, service.tally, request_s=request_s, send_idle_s=send_idle_s)
     return Listener(
         address,
         roots.credentials,
         lambda server: add_MeshServiceServicer_to_server(service, server),
         options=MESH_OPTIONS,
-        calls_max=CALLS_MAX,
+        calls_max=AT_THE_DOOR_MAX,
+        interceptors=[gate],
     )

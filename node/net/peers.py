@@ -21,7 +21,7 @@ from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, Want
 from node.model.policy import KIB, MIB
 from node.model.reason import Reason
 from node.net.channels import Channels, Kind, Line
-from node.net.directory_files import Arrivals
+from node.net.directory_files import FETCH_IDLE_S, Arrivals
 from node.net.errors import OK, faults, peer_fault_of
 from node.net.upload import conduct
 from node.seal.tls import TlsIdentity
@@ -36,7 +36,8 @@ PUT_BODY_ANSWER_S = 30.0
 """Time for the peer's last fsync and its answer."""
 PUT_BODY_BYTES_MAX = 256 * MIB
 DIRECTORY_S, DIRECTORY_FIRST_S = 300.0, 60.0
-"""The longest that a peer may send files of the directory, and the shortest; between them their size decides."""
+"""The longest that a peer may send files of the directory, and the shortest; between them their size decides. Who sends none is
+left much sooner (directory_files.py)."""
 
 
 R = TypeVar("R")
@@ -55,10 +56,17 @@ class PeerTally:
 class GrpcPeers:
     """Calls to peers over pinned TLS. `close` it."""
 
-    def __init__(self, identity: TlsIdentity, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        identity: TlsIdentity,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        fetch_idle_s: float = FETCH_IDLE_S,
+    ) -> None:
         self.tally = PeerTally()
         self._channels = Channels(identity)
         self._monotonic_s = monotonic_s
+        self._fetch_idle_s = fetch_idle_s
 
     async def close(self) -> None:
         """End all calls and close all connections."""
@@ -119,8 +127,9 @@ class GrpcPeers:
         timeout_s = min(DIRECTORY_S, DIRECTORY_FIRST_S + sum(wanted.values()) / PUSH_BYTES_PER_S)
         with self._call(peer, Kind.BULK, "fetch_directory") as line:
             call = line.stub.FetchDirectory(request, timeout=timeout_s)
+            arrivals = Arrivals(into, wanted, strays=strays, idle_s=self._fetch_idle_s)
             try:
-                await Arrivals(into, wanted, strays=strays).take(aiter(call))
+                await arrivals.take(aiter(call))
             finally:
                 call.cancel()
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -31,7 +31,7 @@ from node.model.office import (
 )
 from node.model.policy import Policy
 from node.model.reason import Reason
-from node.net.mesh_server import MeshService, mesh_listener
+from node.net.mesh_server import BODY_IDLE_S, MeshService, mesh_listener
 from node.net.office_server import AdminService, OfficeService, office_listener
 from node.seal.tls import TlsIdentity, create_certificate
 
@@ -244,15 +244,18 @@ async def mesh(
     *,
     files: dict[str, bytes] | None = None,
     policy: Policy | None = None,
+    limits_s: Mapping[str, float] | None = None,
 ) -> AsyncIterator[tuple[str, MeshService]]:
-    """Run a mesh server; yield its address and service."""
+    """Run a mesh server; yield its address and service. `limits_s`: other times to wait for a caller."""
+    waits = dict(limits_s or {})
+    body_idle_s = waits.pop("body_idle_s", BODY_IDLE_S)
 
     def lacking(have: dict[str, bytes], paths: frozenset[str]) -> list[tuple[str, bytes]]:
         found = [one for one in sorted((files or {}).items()) if not paths or one[0] in paths]
         return [(path, data) for path, data in found if have.get(path) != hashlib.sha256(data).digest()]
 
-    service = MeshService(node, directory, lacking, policy or Policy())
-    listener = mesh_listener("127.0.0.1:0", own, directory, service)
+    service = MeshService(node, directory, lacking, policy or Policy(), body_idle_s=body_idle_s)
+    listener = mesh_listener("127.0.0.1:0", own, directory, service, **waits)
     port = await listener.start()
     try:
         yield f"127.0.0.1:{port}", service

@@ -3,7 +3,8 @@
 From a folder (a USB stick, or the authority's own public folder), and from any peer that says in a Hello that it has a newer one.
 Whichever road the files come by, they are believed only if their signatures are (node/directory/trust/trust.py); what is refused leaves
 the directory as it was, is reported, and is tried again after a pause that grows: a folder may have been half copied, and a peer that
-says what is not so must not be asked all day. One fetch at a time; what else peers say meanwhile, they will say again.
+says what is not so must not be asked all day. One fetch at a time, as long as it gets on quickly: while it takes longer, one from
+another peer begins beside it, and a third, so that who sends slowly, or nothing, keeps nobody else's news away.
 """
 
 import asyncio
@@ -25,9 +26,13 @@ from node.ports import Clock
 log = get_logger()
 
 FETCH_S = 900.0
-"""At most, for one edition from one peer."""
+"""At most, for one edition from one peer. Who sends nothing is left long before (node/net/directory_files.py)."""
+FETCHES_MAX = 3
+"""At once, each from another peer."""
+PATIENCE_S = 5.0
+"""So long a fetch is the only one."""
 ROUNDS_MAX = 8
-EDITION_BYTES_MAX = 512 * MIB
+EDITION_BYTES_MAX = 512 * MIB // FETCHES_MAX
 WAIT_S = 60.0
 """How long a refresh that an operator asks for waits for a fetch under way."""
 FOLDER = ""
@@ -80,7 +85,15 @@ class DirectoryFeed:
     """Looks into the folder now and then, and fetches from a peer when it hears of something newer."""
 
     def __init__(
-        self, trusted: Trusted, live: Live, peers: Fetcher, clock: Clock, folder: Path | None, refresh_s: float
+        self,
+        trusted: Trusted,
+        live: Live,
+        peers: Fetcher,
+        clock: Clock,
+        folder: Path | None,
+        refresh_s: float,
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.refused: Counter[Reason] = Counter()
         self._trusted = trusted
@@ -90,11 +103,16 @@ class DirectoryFeed:
         self._folder = folder
         self._refresh_s = refresh_s
         self._turn = asyncio.Lock()
-        self._fetching = asyncio.Lock()
+        self._patience_s = patience_s
+        self._places = asyncio.Semaphore(FETCHES_MAX)
         self._refusals = Refusals()
         self._seen: tuple[tuple[str, int], ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard: asyncio.Task[None] | None = None
+        self._news: dict[str, int] = {}
+        """The versions that peers say they have, by peer, in the order heard; peers are those of the directory, so it stays small."""
+        self._fetches: dict[str, asyncio.Task[None]] = {}
+        """By peer, those that began with its news."""
+        self._heeding: asyncio.Task[None] | None = None
 
     @property
     def findings(self) -> list[Finding]:
@@ -113,10 +131,12 @@ class DirectoryFeed:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def hear_of(self, node_id: str, version: int) -> None:
-        """A peer says that it has a newer version: fetch it, unless a fetch is under way, or the peer's last one was no good."""
-        news = version > self._live.current().version
-        if news and not self._is_fetching() and self._refusals.is_due(node_id, self._clock.now_ms()):
-            self._heard = self._spawn(lambda: self._fetch_quietly(node_id))
+        """A peer says that it has a newer version: fetch it in its turn, unless one from it is under way or its last was no good."""
+        if node_id in self._fetches or not self._is_worth_it(node_id, version):
+            return
+        self._news[node_id] = version
+        if self._heeding is None or self._heeding.done():
+            self._heeding = self._spawn(self._heed)
 
     async def refresh(self) -> int:
         """Look into the folder and ask the directory's own nodes now; return the version that is trusted after that.
@@ -138,8 +158,24 @@ class DirectoryFeed:
             raise faults[0]
         return self._live.current().version
 
-    def _is_fetching(self) -> bool:
-        return self._fetching.locked() or (self._heard is not None and not self._heard.done())
+    def _is_worth_it(self, node_id: str, version: int) -> bool:
+        return version > self._live.current().version and self._refusals.is_due(node_id, self._clock.now_ms())
+
+    async def _heed(self) -> None:
+        """Fetch what was heard of, one after the other; the next begins also if those under way have not ended within the patience."""
+        while self._news or self._fetches:
+            if self._news and len(self._fetches) < FETCHES_MAX:
+                node_id = next(iter(self._news))
+                if not self._is_worth_it(node_id, self._news.pop(node_id)):
+                    continue
+                self._begin_fetch(node_id)
+            await asyncio.wait(
+                set(self._fetches.values()), timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED
+            )
+
+    def _begin_fetch(self, node_id: str) -> None:
+        self._fetches[node_id] = task = self._spawn(lambda: self._fetch_quietly(node_id))
+        task.add_done_callback(lambda _: self._fetches.pop(node_id))
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(work())
@@ -177,7 +213,8 @@ class DirectoryFeed:
         try:
             await self._fetch(peer)
         except Fault as fault:
-            if self._live.current().version == before.version:
+            # Another may have brought the edition meanwhile: then this one is too old, and its peer was right.
+            if isinstance(fault, Deferred) or self._live.current().version == before.version:
                 self._refuse(node_id, fault)
         except Exception as error:
             log.exception("directory.failed", peer=node_id)
@@ -198,9 +235,9 @@ class DirectoryFeed:
         """Fetch an edition and take it. `even_old`: that a peer has nothing newer is no fault."""
         try:
             async with asyncio.timeout(WAIT_S):
-                await self._fetching.acquire()
+                await self._places.acquire()
         except TimeoutError as error:
-            raise Deferred(Reason.PEER_BUSY, "another fetch of the directory is under way") from error
+            raise Deferred(Reason.PEER_BUSY, "other fetches of the directory are under way") from error
         stack = ExitStack()
         try:
             async with asyncio.timeout(FETCH_S):
@@ -213,7 +250,7 @@ class DirectoryFeed:
             if not (even_old and fault.reason is Reason.DIRECTORY_ROLLED_BACK):
                 raise
         finally:
-            self._fetching.release()
+            self._places.release()
             await asyncio.to_thread(stack.close)
 
     async def _gather(self, peer: NodeEntry, come: Path) -> None:

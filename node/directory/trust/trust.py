@@ -8,6 +8,7 @@ where files come from (a peer, a stick). A running node never stops because its 
 """
 
 import shutil
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,9 @@ class TrustedFolder:
         self._certificates = certificates
         self._edition: Edition | None = None
         self._directory = EMPTY
+        self._fetches: set[Path] = set()
+        """Folders in use for what peers send."""
+        self._fetches_lock = threading.Lock()
 
     @property
     def bootstrapped(self) -> bool:
@@ -136,15 +140,20 @@ class TrustedFolder:
     def fetching(self) -> Iterator[Path]:
         """Give a folder for files that a peer sends; it is removed afterwards, and so are those of a process that was killed.
 
-        One at a time. Raises Deferred(DISK_FULL), Broken(IO_FAILED).
+        Raises Deferred(DISK_FULL), Broken(IO_FAILED).
         """
-        with disk_faults(self._folder):
+        with disk_faults(self._folder), self._fetches_lock:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for left in self._folder.glob(".fetch-*"):
+            for left in set(self._folder.glob(".fetch-*")) - self._fetches:
                 shutil.rmtree(left, ignore_errors=True)
             folder = TemporaryDirectory(dir=self._folder, prefix=".fetch-", ignore_cleanup_errors=True)
-        with folder as name:
-            yield Path(name)
+            self._fetches.add(Path(folder.name))
+        try:
+            with folder as name:
+                yield Path(name)
+        finally:
+            with self._fetches_lock:
+                self._fetches.discard(Path(folder.name))
 
     def wanted(self, come: Path, now_ms: int) -> dict[str, int]:
         """Return what to ask a peer for next, with the most octets of each, when `come` holds what it has sent; {}: nothing more.
