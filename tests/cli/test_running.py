@@ -309,6 +309,10 @@ def test_the_operator_looks_at_a_running_node(truc: Truc, node: Path) -> None:
     assert truc("outbox", node, "--quarantine", "--json").document == {"entries": [], "more": False}
     assert "Không có gì bị giữ lại" in truc("outbox", node, "--quarantine").out
     assert truc("outbox", node, "--release", "0123456789abcdef").code == 65
+    assert truc("outbox", node, "--release", "").code == truc("outbox", node, "--peer", " ").code == 2
+    nobodys, own = truc("outbox", node, "--peer", "khong", "--json"), truc("peer", "hold", node, "h37", "--json")
+    assert (nobodys.code, nobodys.reason) == (65, "NOT_FOUND")
+    assert (own.code, own.reason) == (65, "REQUEST_INVALID")
 
 
 def test_the_operator_holds_a_packet_and_lets_it_go(truc: Truc, so: Path, node: Path, tmp_path: Path) -> None:
