@@ -370,3 +370,12 @@ def test_a_node_that_does_not_run_is_told_as_such(truc: Truc, tmp_path: Path) ->
 
     assert (silent.code, silent.reason) == (unwell.code, unwell.reason) == (75, "PEER_UNREACHABLE")
     assert "truc serve" in silent.document["error"]["advice"]
+
+
+def test_a_running_node_does_not_get_its_directory_behind_its_back(truc: Truc, node: Path) -> None:
+    before = sorted((node / "directory").rglob("*"))
+    refused = truc("node", "update", node, node.parent / "danh-ba" / "public", "--json")
+
+    assert (refused.code, refused.reason) == (78, "HOME_IN_USE")
+    assert "--refresh" in refused.document["error"]["advice"]
+    assert sorted((node / "directory").rglob("*")) == before
