@@ -296,8 +296,8 @@ class Node:
 
     async def hold_peer(self, node_id: str) -> None:
         """Stop sending to a peer until it is released."""
-        directory = self.ports.directory.current()
-        await self.ports.store.transact(lambda tx: operator.set_held(tx, node_id, directory, held=True))
+        outlook = self._outlook()
+        await self.ports.store.transact(lambda tx: operator.set_held(tx, node_id, outlook, held=True))
 
     async def put_hold(self, packet_id: bytes, reason: str) -> None:
         """Put a legal hold on a packet: nothing of it is forgotten until it is lifted. Raises Rejected(NOT_FOUND)."""
@@ -316,6 +316,6 @@ class Node:
 
     async def release_peer(self, node_id: str) -> None:
         """Send to a peer again, at once."""
-        directory = self.ports.directory.current()
-        await self.ports.store.transact(lambda tx: operator.set_held(tx, node_id, directory, held=False))
+        outlook = self._outlook()
+        await self.ports.store.transact(lambda tx: operator.set_held(tx, node_id, outlook, held=False))
         self.signals.outbox.send({node_id})

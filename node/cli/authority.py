@@ -116,7 +116,7 @@ def publish(folder: Folder, as_json: Json = False) -> None:
             next_steps(
                 [
                     (
-                        "Ở mỗi nút, nạp bản mới (nút mới thì dùng 'node join'):",
+                        "Ở mỗi nút đang dừng, nạp bản mới (nút đang chạy: --refresh; nút mới: 'node join'):",
                         f"truc node update HOME {authority.public}",
                     )
                 ]

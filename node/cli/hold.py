@@ -34,7 +34,7 @@ def set_hold(
 
 @app.command(cls=HomeCommand)
 def lift(home: Home, packet_id: PacketId, as_json: Json = False) -> None:
-    """Bỏ giữ một gói tin: từ đó nó được xóa theo thời hạn trong [keep]."""
+    """Bỏ giữ một gói tin: từ đó nó được xóa theo thời hạn ghi ở mục keep của node.toml."""
     run_async(_lift(Place(home), _octets(packet_id)))
     tell(as_json, {"lifted": packet_id}, lambda: [line(mark(True), " Thôi giữ ", text(packet_id, STRONG))])
 

@@ -8,7 +8,7 @@ import typer
 from node.cli import node_keys, node_rollback
 from node.cli.command import Home, HomeAndPathCommand, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
-from node.errors import Deferred, Rejected
+from node.errors import Broken, Deferred, Rejected
 from node.model.directory import EMPTY, Directory
 from node.model.reason import Reason
 from node.ops import home as homes
@@ -178,10 +178,24 @@ async def _refresh(place: homes.Home) -> int:
             raise PeersSilent(fault.reason, fault.detail) from fault
 
 
+class NodeRuns(Broken):
+    """A running node looks at the files of its directory only when it starts and when it has fetched others itself."""
+
+    @property
+    def advice(self) -> str:
+        """In place of the general advice, which knows of one way only."""
+        return "Nút đang chạy sẽ không thấy danh bạ nạp từ ngoài. Hãy dừng nút, hoặc để nút tự lấy: truc node update HOME --refresh."
+
+
 def _update_from_folder(place: homes.Home, public: Path) -> Directory:
+    """Raises NodeRuns, and as TrustedFolder.update_from."""
     from node.directory.trust.trust import TrustedFolder
     from node.net.tls_trial import tls_trial
 
+    try:
+        place.require_stopped()
+    except Broken as fault:
+        raise NodeRuns(fault.reason, fault.detail) from fault
     return TrustedFolder(place.directory, tls_trial()).update_from(public, now_ms())
 
 

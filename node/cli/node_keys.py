@@ -15,8 +15,12 @@ from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from node.ops.keys import Turn
+
+OVERLAP_H, OVERLAP_H_MAX = 24, 400 * 24
+TITLES = {"signing": "Khóa ký", "sealing": "Khóa mở", "tls": "Chứng thư TLS"}
 
 
 def certificate(
@@ -79,8 +83,13 @@ def rotate(
         bool, typer.Option("--revoke", help="Khóa cũ bị lộ: làm khóa mới và bỏ ngay khóa cũ khỏi danh bạ, không chờ.")
     ] = False,
     overlap: Annotated[
-        float, typer.Option("--overlap", help="Khóa mới bắt đầu sau khi công bố bao nhiêu giờ.", metavar="HOURS", min=0)
-    ] = 24.0,
+        float | None,
+        typer.Option(
+            "--overlap",
+            help=f"Khóa mới bắt đầu sau khi công bố bao nhiêu giờ, từ 0 đến {OVERLAP_H_MAX}; mặc định {OVERLAP_H}.",
+            metavar="HOURS",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Nếu có khóa chờ công bố: ký vùng và ghi tệp vào đây.", metavar="FILE"),
@@ -89,37 +98,46 @@ def rotate(
 ) -> None:
     """Đổi khóa của nút, mỗi lần một bước: làm khóa mới, công bố, tới giờ thì dùng. Chạy theo lịch hoặc gõ lại lúc nào cũng được."""
     from node.directory.files import write_file
-    from node.ops.keys import KINDS, PREPARED, SEALING, SIGNING, TLS, WAITING
+    from node.ops.keys import KINDS, PREPARED, SCHEDULED, SEALING, SIGNING, TLS, WAITING
     from node.ops.keys import rotate as turn
     from node.ops.zone import sign_zone
 
+    if overlap is not None and not 0 <= overlap <= OVERLAP_H_MAX:  # not a number, too
+        raise typer.BadParameter(f"từ 0 đến {OVERLAP_H_MAX} giờ", param_hint="'--overlap'")
     place = homes.Home(home)
     place.require_real()
     chosen = [kind for kind, wanted in ((SIGNING, signing), (SEALING, sealing), (TLS, tls)) if wanted] or KINDS
-    turns = turn(
-        place,
-        place.settings(),
-        now_ms(),
-        chosen,
-        even_early=new,
-        revoke=revoke,
-        overlap_ms=round(overlap * 60 * MINUTE_MS),
-    )
+    now, is_given = now_ms(), overlap is not None
+    overlap_ms = round((OVERLAP_H if overlap is None else overlap) * 60 * MINUTE_MS)
+    turns = turn(place, place.settings(), now, chosen, even_early=new, revoke=revoke, overlap_ms=overlap_ms)
     waits = any(one.state in (PREPARED, WAITING) for one in turns)
+    # A key that was made before stays the newest; it takes on the overlap only if its beginning was not settled yet.
+    ignored = {
+        one.kind: [*(["--new"] if new else []), *(["--overlap"] if is_given and one.at_ms != now + overlap_ms else [])]
+        for one in turns
+        if one.kind != TLS and one.state in (WAITING, SCHEDULED)
+    }
     if out is not None and waits:
         write_file(out, sign_zone(place, now_ms())[0])
     document = {
         "home": str(home),
         "keys": [{"kind": one.kind, "state": one.state, "at_ms": one.at_ms} for one in turns],
         "file": str(out) if out is not None and waits else None,
+        "ignored": sorted({name for names in ignored.values() for name in names}),
     }
-    tell(as_json, document, lambda: _turns_told(home, turns, out if waits else None, waits=waits))
+    unheeded = [
+        text(f"{TITLES[kind]} mới đã làm từ trước: {', '.join(names)} không đổi gì.", WARNING)
+        for kind, names in ignored.items()
+        if names
+    ]
+    tell(as_json, document, lambda: _turns_told(home, turns, out if waits else None, unheeded, waits=waits))
 
 
-def _turns_told(home: Path, turns: "list[Turn]", file: Path | None, *, waits: bool) -> "list[RenderableType]":
+def _turns_told(
+    home: Path, turns: "list[Turn]", file: Path | None, unheeded: "list[Text]", *, waits: bool
+) -> "list[RenderableType]":
     from node.ops.keys import READY, TLS
 
-    titles = {"signing": "Khóa ký", "sealing": "Khóa mở", "tls": "Chứng thư TLS"}
     states = {
         "current": "đang dùng, chưa cần đổi",
         "prepared": "đã làm khóa mới, chờ công bố",
@@ -130,13 +148,13 @@ def _turns_told(home: Path, turns: "list[Turn]", file: Path | None, *, waits: bo
     said: list[RenderableType] = []
     for one in turns:
         when = f"{'đến' if one.kind == TLS else 'từ'} {vietnamese.when(one.at_ms)}" if one.at_ms else ""
-        said.append(line(mark(True), f" {titles[one.kind]}: {states[one.state]}{', ' + when if when else ''}."))
+        said.append(line(mark(True), f" {TITLES[one.kind]}: {states[one.state]}{', ' + when if when else ''}."))
     steps = [("Gửi tệp này cho cơ quan vận hành danh bạ:", str(file))] if file else []
     if waits and file is None:
         steps = [("Công bố, gửi tệp cho cơ quan vận hành danh bạ:", f"truc unit publish {home} -o TỆP")]
     if any(one.state == READY for one in turns):
         steps += [("Chạy lại nút:", "systemctl restart truc")]
-    return [*said, *([next_steps(steps)] if steps else [])]
+    return [*said, *unheeded, *([next_steps(steps)] if steps else [])]
 
 
 def passphrase(

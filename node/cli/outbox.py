@@ -16,14 +16,24 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+def _not_empty(given: str | None) -> str | None:
+    """Refuse "", which an empty variable of a script leaves: it would list everything."""
+    if given is not None and not given.strip():
+        raise typer.BadParameter("không được để trống")
+    return given
+
+
 def outbox(
     home: Home,
-    peer: Annotated[str, typer.Option(help="Chỉ những gì chờ tới nút này.", metavar="NODE")] = "",
+    peer: Annotated[
+        str | None, typer.Option(help="Chỉ những gì chờ tới nút này.", metavar="NODE", callback=_not_empty)
+    ] = None,
     limit: Annotated[int, typer.Option(help="Nhiều nhất bao nhiêu dòng.", min=1, max=1_000)] = 100,
     quarantine: Annotated[bool, typer.Option("--quarantine", help="Những gì nút giữ lại vì không xử lý được.")] = False,
     release: Annotated[
-        str, typer.Option(help="Cho một mục bị giữ lại đi tiếp, theo mã ở --quarantine.", metavar="ID")
-    ] = "",
+        str | None,
+        typer.Option(help="Cho một mục bị giữ lại đi tiếp, theo mã ở --quarantine.", metavar="ID", callback=_not_empty),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Xem hộp đi của nút đang chạy; xem và thả những gì bị giữ lại vì lỗi."""
@@ -36,7 +46,7 @@ def outbox(
         aside, more = run_async(_quarantine(Place(home), limit))
         tell(as_json, {"entries": plain(aside), "more": more}, lambda: _shown_aside(aside, more))
         return
-    entries, more = run_async(_entries(Place(home), peer, limit))
+    entries, more = run_async(_entries(Place(home), peer or "", limit))
     tell(as_json, {"entries": plain(entries), "more": more}, lambda: _shown(entries, more))
 
 

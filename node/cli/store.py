@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.command import Home, HomeCommand, Json, now_ms
+from node.cli.command import Home, HomeCommand, Json, Noun, now_ms
 from node.cli.output import WARNING, facts, line, mark, next_steps, tell, text
 from node.ops import home as homes
 from node.wording import vietnamese
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from node.store.rocks.salvage import Salvaged
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=Noun, no_args_is_help=True)
 
 
 @app.callback()

@@ -3,6 +3,8 @@
 A unit that is added here is in the node's own zone, unsigned and seen by nobody; `publish` signs it into one file for the authority.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ from node.cli.command import Command, Home, HomeCommand, Json, Noun, day_ms, now
 from node.cli.csv_file import Row, read_rows
 from node.cli.output import BAD, QUIET, STRONG, facts, line, mark, next_steps, table, tell, text
 from node.errors import Rejected
-from node.model.code import parse_code
+from node.model.code import Code, parse_code
 from node.model.directory import Alias, Unit
 from node.model.reason import Reason
 from node.ops.home import Home as Place
@@ -22,6 +24,7 @@ from node.wording import vietnamese
 from node.wording.plain import plain
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.text import Text
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
@@ -42,9 +45,13 @@ def add(
     from_file: Annotated[
         Path | None, typer.Option("--from", help="Tệp CSV có dòng đầu code,name[,short_names,parent].", metavar="FILE")
     ] = None,
+    reopen: Annotated[
+        bool,
+        typer.Option("--reopen", help="Cho đơn vị đã đóng hoạt động lại; ngày đóng và nơi tiếp nhận đã ghi bị bỏ."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Thêm một đơn vị, hoặc cả tệp CSV; cùng mã thì thay. Chưa ai thấy cho tới khi công bố."""
+    """Thêm một đơn vị, hoặc cả tệp CSV; cùng mã thì thay, trừ đơn vị đã đóng. Chưa ai thấy cho tới khi công bố."""
     if (from_file is None) == (code is None or name is None):
         raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
     units = (
@@ -52,8 +59,8 @@ def add(
         if from_file
         else [Unit(code or "", name or "", tuple(short or []), parent)]
     )
-    with Place(home).editing_zone() as zone, alias.refusals():
-        added = zone.add_units(units)
+    with Place(home).editing_zone() as zone, alias.refusals(), _in_words():
+        added = zone.add_units(units, reopen=reopen)
     last = units[-1] if units else None
     tell(
         as_json,
@@ -83,24 +90,66 @@ def close(
 ) -> None:
     """Đóng một đơn vị và ghi đơn vị tiếp nhận. Có hiệu lực với các nút khác khi công bố."""
     closed, heir = parse_code(code), parse_code(successor) if successor else None
-    with Place(home).editing_zone() as zone:
-        zone.close_unit(closed, day_ms(first) or now_ms(), heir)
+    place, now = Place(home), now_ms()
+    with place.editing_zone() as zone, _in_words():
+        changed = zone.close_unit(closed, now, heir, from_ms=day_ms(first), elsewhere=_others(place, zone.node_id))
     unit = zone.unit(closed)
     assert unit is not None
-    tell(
-        as_json,
-        {"closed": plain(unit)},
-        lambda: [
-            line(mark(True), " Đã đóng ", *_named(unit)),
-            *([line("  Đơn vị tiếp nhận: ", text(heir, STRONG))] if heir else []),
-            next_steps(
-                [
-                    *([("Để mã cũ vẫn gửi đến nơi:", f"truc unit alias add {home} {closed} {heir}")] if heir else []),
-                    ("Công bố:", f"truc unit publish {home}"),
-                ]
-            ),
-        ],
-    )
+    tell(as_json, {"closed": plain(unit), "changed": changed}, lambda: _closed(home, unit, now, changed=changed))
+
+
+def _closed(home: Path, unit: Unit, now: int, *, changed: bool) -> "list[RenderableType]":
+    day, heir = vietnamese.day(unit.valid_to_ms), unit.successor
+    begins = " Đã đóng " if unit.valid_to_ms <= now else f" Sẽ đóng từ {day} "
+    said = line(mark(True), begins, *_named(unit))
+    if not changed:
+        was = f" đã đóng từ {day}" if unit.valid_to_ms <= now else f" đã ghi đóng từ {day}"
+        said = line(mark(True), " ", *_named(unit), f":{was} từ trước, không đổi gì.")
+    leads = ("Để mã cũ vẫn gửi đến nơi:", f"truc unit alias add {home} {unit.code} {heir}")
+    return [
+        said,
+        *([line("  Đơn vị tiếp nhận: ", text(heir, STRONG))] if heir else []),
+        next_steps([*([leads] if heir else []), ("Công bố:", f"truc unit publish {home}")]),
+    ]
+
+
+def _others(place: Place, node_id: str) -> Callable[[Code], Unit | None]:
+    """Return what tells the units that the directory has of other nodes: one may hold a part of our prefix."""
+    from node.directory.trust.trust import TrustedFolder
+
+    def of_another(code: Code) -> Unit | None:
+        directory = TrustedFolder(place.directory).load()
+        zone = directory.zone_of(code)
+        return directory.unit(code) if zone is not None and zone.node_id != node_id else None
+
+    return of_another
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Say in the operator's words what the zone's list refuses of closed units and of their successors."""
+    from node.directory.zone.listing import SuccessorUnfit, UnitIsClosed
+
+    try:
+        yield
+    except UnitIsClosed as closed:
+        unit = closed.unit
+        raise Rejected(
+            Reason.REQUEST_INVALID,
+            f"{unit.code} đã ghi đóng từ {vietnamese.day(unit.valid_to_ms)}{_heir_of(unit)}; muốn khác thì mở lại trước: "
+            f'truc unit add HOME {unit.code} "{unit.name}" --reopen',
+        ) from closed
+    except SuccessorUnfit as unfit:
+        why = "không có trong vùng của nút này; hãy thêm nó trước, hoặc sửa mã"
+        if unfit.itself:
+            why = "là chính đơn vị bị đóng"
+        elif unfit.closed_ms:
+            why = f"đã đóng từ {vietnamese.day(unfit.closed_ms)}; hãy chọn đơn vị đang hoạt động"
+        raise Rejected(Reason.REQUEST_INVALID, f"đơn vị tiếp nhận {unfit.successor} {why}") from unfit
+
+
+def _heir_of(unit: Unit) -> str:
+    return f", thay bằng {unit.successor}" if unit.successor else ""
 
 
 @app.command("list", cls=HomeCommand)
@@ -206,9 +255,10 @@ def _units(units: list[Unit], aliases: list[Alias]) -> object:
     shown = table(columns, whole=["Mã"])
     for unit in units:
         code = parse_code(unit.code)
-        heir = f", thay bằng {unit.successor}" if unit.successor else ""
         state = (
-            text(f"đóng từ {vietnamese.day(unit.valid_to_ms)}{heir}", BAD) if unit.valid_to_ms else text("hoạt động")
+            text(f"đóng từ {vietnamese.day(unit.valid_to_ms)}{_heir_of(unit)}", BAD)
+            if unit.valid_to_ms
+            else text("hoạt động")
         )
         name = unit.name + (f" ({', '.join(unit.short_names)})" if unit.short_names else "")
         also = [text(", ".join(others.get(unit.code, [])))] if others else []

@@ -8,6 +8,7 @@
 It is made in a hidden folder beside its place and then renamed: there is a whole node or none.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -56,6 +57,16 @@ class Home(Homestead):
                 Reason.REQUEST_INVALID,
                 f"{self.path} is a sandbox's node (hộp cát); run it with 'truc sandbox --home DIR'",
             )
+
+    def require_stopped(self) -> None:
+        """Refuse while a process holds the store, as a running node does. Raises Broken(HOME_IN_USE)."""
+        try:
+            with (self.store / "LOCK").open("r+b") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Broken(Reason.HOME_IN_USE, str(self.store)) from error
+        except OSError:
+            return  # it has never run, or not for us: then writing says so
 
     def settings(self) -> "Settings":
         """Read the settings. Raises Broken(HOME_MISSING), Broken(SETTINGS_INVALID)."""

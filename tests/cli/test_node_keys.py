@@ -300,3 +300,29 @@ def test_a_key_that_is_not_secret_any_more_is_gone_with_the_next_publication(tru
     assert truc("doctor", home, "--json").document
     assert turns(truc, home, "--signing") == {"signing": "current"}
     assert [path.name for path in (home / "keys").glob("sign*.pem")] == ["sign-0002.pem"]
+
+
+@pytest.mark.parametrize("hours", ["inf", "nan", "1e300", "9601", "-1"])
+def test_an_overlap_that_no_key_can_wait_for_is_refused_before_anything_is_written(
+    truc: Truc, admitted: Admitted, hours: str
+) -> None:
+    before = {path: path.read_bytes() for path in admitted.home.rglob("*") if path.is_file()}
+    refused = truc("node", "keys", "rotate", admitted.home, "--new", "--overlap", hours)
+
+    assert refused.code == 2
+    assert "từ 0 đến 9600 giờ" in refused.err
+    assert {path: path.read_bytes() for path in admitted.home.rglob("*") if path.is_file()} == before
+
+
+def test_options_for_a_new_key_are_said_to_change_nothing_while_one_waits(truc: Truc, admitted: Admitted) -> None:
+    rotate = ("node", "keys", "rotate", admitted.home, "--signing")
+    assert "không đổi gì" not in truc(*rotate, "--new", "--overlap", "48").out
+    began = truc(*rotate, "--json").document["keys"][0]["at_ms"]
+
+    again = truc(*rotate, "--new", "--overlap", "72")
+    assert "Khóa ký mới đã làm từ trước: --new, --overlap không đổi gì" in again.out
+    assert "không đổi gì" not in truc(*rotate).out
+    document = truc(*rotate, "--overlap", "72", "--json").document
+    assert (document["ignored"], document["keys"][0]["at_ms"]) == (["--overlap"], began)
+    publish(truc, admitted)
+    assert "--overlap không đổi gì" in truc(*rotate, "--overlap", "1").out

@@ -309,6 +309,10 @@ def test_the_operator_looks_at_a_running_node(truc: Truc, node: Path) -> None:
     assert truc("outbox", node, "--quarantine", "--json").document == {"entries": [], "more": False}
     assert "Không có gì bị giữ lại" in truc("outbox", node, "--quarantine").out
     assert truc("outbox", node, "--release", "0123456789abcdef").code == 65
+    assert truc("outbox", node, "--release", "").code == truc("outbox", node, "--peer", " ").code == 2
+    nobodys, own = truc("outbox", node, "--peer", "khong", "--json"), truc("peer", "hold", node, "h37", "--json")
+    assert (nobodys.code, nobodys.reason) == (65, "NOT_FOUND")
+    assert (own.code, own.reason) == (65, "REQUEST_INVALID")
 
 
 def test_the_operator_holds_a_packet_and_lets_it_go(truc: Truc, so: Path, node: Path, tmp_path: Path) -> None:
@@ -366,3 +370,12 @@ def test_a_node_that_does_not_run_is_told_as_such(truc: Truc, tmp_path: Path) ->
 
     assert (silent.code, silent.reason) == (unwell.code, unwell.reason) == (75, "PEER_UNREACHABLE")
     assert "truc serve" in silent.document["error"]["advice"]
+
+
+def test_a_running_node_does_not_get_its_directory_behind_its_back(truc: Truc, node: Path) -> None:
+    before = sorted((node / "directory").rglob("*"))
+    refused = truc("node", "update", node, node.parent / "danh-ba" / "public", "--json")
+
+    assert (refused.code, refused.reason) == (78, "HOME_IN_USE")
+    assert "--refresh" in refused.document["error"]["advice"]
+    assert sorted((node / "directory").rglob("*")) == before

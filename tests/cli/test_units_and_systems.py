@@ -69,6 +69,83 @@ def test_a_closed_unit_names_who_takes_over(truc: Truc, admitted: Admitted) -> N
     assert (absent.code, absent.reason) == (65, "RECIPIENT_UNKNOWN")
 
 
+def unit_of(truc: Truc, admitted: Admitted, code: str) -> dict[str, object]:
+    units = truc("unit", "list", admitted.home, "--json").document["units"]
+    return next(one for one in units if one["code"] == code)
+
+
+@pytest.mark.parametrize(
+    ("successor", "said"),
+    [
+        ("000.00.01.H37", "H37.01 là chính đơn vị bị đóng"),
+        ("H37.02", "H37.02 không có trong vùng của nút này"),
+        ("H37.25.03", "H37.25.03 đã đóng từ 01/07/2026"),
+    ],
+)
+def test_a_successor_that_cannot_take_over_is_refused(
+    truc: Truc, admitted: Admitted, successor: str, said: str
+) -> None:
+    assert truc("unit", "close", admitted.home, "H37.25.03", "--from", "01/07/2026").code == 0
+    before = unit_of(truc, admitted, "H37.01")
+    refused = truc("unit", "close", admitted.home, "H37.01", "--successor", successor, "--json")
+
+    assert (refused.code, refused.reason) == (65, "REQUEST_INVALID")
+    assert said in refused.document["error"]["detail"]
+    assert unit_of(truc, admitted, "H37.01") == before
+
+
+def test_a_successor_may_be_another_nodes(truc: Truc, admitted: Admitted) -> None:
+    assert truc("unit", "close", admitted.home, "H37.01", "--successor", "H49.01").code == 0
+
+
+def test_a_closed_unit_is_not_closed_otherwise(truc: Truc, admitted: Admitted) -> None:
+    close = ("unit", "close", admitted.home, "H37.25.03")
+    assert truc(*close, "--from", "01/07/2026").code == 0
+    assert truc(*close, "--successor", "H37.01").code == 0, "what was not recorded may be added"
+    before = unit_of(truc, admitted, "H37.25.03")
+
+    for same in (
+        (),
+        ("--successor", "H37.01"),
+        ("--from", "2026-07-01"),
+        ("--from", "2026-07-01", "--successor", "H37.01"),
+    ):
+        again = truc(*close, *same)
+        assert (again.code, "đã đóng từ 01/07/2026 từ trước, không đổi gì" in again.out) == (0, True), same
+    assert truc(*close, "--json").document["changed"] is False
+    for other in (("--from", "31/12/2099"), ("--from", "30/06/2026"), ("--successor", "H49.01")):
+        refused = truc(*close, *other, "--json")
+        assert (refused.code, refused.reason) == (65, "REQUEST_INVALID"), other
+        said = refused.document["error"]["detail"]
+        assert "H37.25.03 đã ghi đóng từ 01/07/2026, thay bằng H37.01" in said
+        assert 'truc unit add HOME H37.25.03 "UBND xã Hoa Hồi" --reopen' in said
+    assert unit_of(truc, admitted, "H37.25.03") == before
+
+
+def test_a_unit_that_will_close_is_not_said_to_be_closed(truc: Truc, admitted: Admitted) -> None:
+    said = truc("unit", "close", admitted.home, "H37.01", "--from", "31/12/2099").out
+    at_once = truc("unit", "close", admitted.home, "H37.01", "--json")
+
+    assert "Sẽ đóng từ 31/12/2099 H37.01" in said
+    assert (at_once.code, at_once.reason) == (65, "REQUEST_INVALID")
+
+
+def test_a_closed_unit_is_opened_only_if_that_is_asked_for(truc: Truc, admitted: Admitted, tmp_path: Path) -> None:
+    truc("unit", "close", admitted.home, "H37.01", "--successor", "H37.25.03")
+    (tmp_path / "u.csv").write_text("code,name\nH37.30,Mới\nH37.01,Tên mới\n", "utf-8")
+    for words in (("H37.01", "Tên mới"), ("--from", tmp_path / "u.csv")):
+        refused = truc("unit", "add", admitted.home, *words, "--json")
+        assert (refused.code, refused.reason) == (65, "REQUEST_INVALID")
+        assert "H37.01 đã ghi đóng từ" in refused.document["error"]["detail"]
+        assert "thay bằng H37.25.03" in refused.document["error"]["detail"]
+    assert unit_of(truc, admitted, "H37.01")["successor"] == "H37.25.03"
+    assert len(truc("unit", "list", admitted.home, "--json").document["units"]) == 2
+
+    assert truc("unit", "add", admitted.home, "H37.01", "Tên mới", "--reopen").code == 0
+    opened = unit_of(truc, admitted, "H37.01")
+    assert (opened["name"], opened["successor"], opened.get("valid_to")) == ("Tên mới", "", None)
+
+
 @pytest.mark.parametrize("query", ["hoa hoi", "Hồi", "H37.25", "000.03.25.H37"])
 def test_a_unit_is_found_by_name_without_accents_and_by_code_in_either_form(
     truc: Truc, admitted: Admitted, query: str

@@ -10,6 +10,7 @@ from node.directory.lookup.search import SearchIndex
 from node.directory.lookup.units import UnitTable
 from node.directory.translate import zone_bytes
 from node.directory.trust.trust import TrustedFolder
+from node.directory.zone.listing import UnitIsClosed
 from node.directory.zone.zone import ZoneEditor
 from node.errors import Broken, Denied, Fault, Rejected
 from node.model.code import parse_code
@@ -87,6 +88,8 @@ def test_a_closed_units_code_becomes_an_alias_from_the_closing_on_and_the_unit_c
     zone.add_aliases([Alias("H38.01", "H38.02")])
     assert zone.alias(parse_code("H38.01")) == Alias("H38.01", "H38.02", NOW_MS)
     with pytest.raises(Broken, match=r"H38\.01 is a unit and an alias of H38\.02 at the same time"):
+        zone.add_unit(unit("H38.01"), reopen=True)
+    with pytest.raises(UnitIsClosed, match=r"H38\.01 is closed since"):
         zone.add_unit(unit("H38.01"))
     assert publish(land).load().resolve(parse_code("H38.01"), NOW_MS) == parse_code("H38.02")
 

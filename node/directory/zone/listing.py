@@ -19,6 +19,26 @@ from node.model.directory import Alias, Unit
 from node.model.reason import Reason
 
 
+class UnitIsClosed(Rejected):
+    """The unit is recorded as closed, or as closing some day, and what was asked would change that without saying so."""
+
+    def __init__(self, unit: Unit) -> None:
+        heir = f", succeeded by {unit.successor}" if unit.successor else ""
+        super().__init__(Reason.REQUEST_INVALID, f"unit {unit.code} is closed since {unit.valid_to_ms} ms{heir}")
+        self.unit = unit
+
+
+class SuccessorUnfit(Rejected):
+    """That unit cannot take over: it is the one that closes, or it is closed (`closed_ms`), or nobody lists it (0)."""
+
+    def __init__(self, successor: Code, closed_ms: int, *, itself: bool = False) -> None:
+        why = "the unit itself" if itself else f"closed since {closed_ms} ms" if closed_ms else "not in this zone"
+        super().__init__(Reason.REQUEST_INVALID, f"{successor} cannot take over: it is {why}")
+        self.successor = successor
+        self.closed_ms = closed_ms
+        self.itself = itself
+
+
 @dataclass(slots=True)
 class Listed:
     """The units and aliases under one prefix, by canonical code."""
@@ -52,13 +72,14 @@ class Listing:
         """Return one unit or None."""
         return next((zone.units[code.text] for zone in self._zones.values() if code.text in zone.units), None)
 
-    def add_unit(self, word: Unit) -> None:
+    def add_unit(self, word: Unit, *, reopen: bool = False) -> None:
         """Add a unit, or replace the one of the same code; see `add_units`."""
-        self.add_units([word])
+        self.add_units([word], reopen=reopen)
 
-    def add_units(self, words: Iterable[Unit]) -> int:
+    def add_units(self, words: Iterable[Unit], *, reopen: bool = False) -> int:
         """Add or replace units, all or none; codes in either written form. Return how many.
 
+        A closed unit is opened again only if that is asked for: else raises UnitIsClosed.
         Raises Denied(PEER_SPEAKS_FOR_OTHERS) for a code under no prefix of the node's, Rejected(CODE_MALFORMED), or
         Broken(DIRECTORY_INVALID) for a name or validity that is not allowed, or a code that is an alias at that time.
         """
@@ -68,6 +89,9 @@ class Listing:
             message = unit_message(_canonical(word))
             prefix = self._prefix_for("unit", parse_code(message.code))
             check_unit(prefix, message)
+            known = self._zones[prefix].units.get(message.code)
+            if known is not None and known.valid_to_ms and not word.valid_to_ms and not reopen:
+                raise UnitIsClosed(known)
             placed.setdefault(prefix, {})[message.code] = unit(message)
         # All are checked before the first is taken: a list with one wrong line changes nothing.
         for prefix, units in placed.items():
@@ -77,9 +101,33 @@ class Listing:
             self._save(prefix)
         return count
 
-    def close_unit(self, code: Code, at_ms: int, successor: Code | None = None) -> None:
-        """Close a unit at a time, naming who takes over. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such unit."""
-        self.add_unit(replace(self._need(code), valid_to_ms=at_ms, successor=successor.text if successor else ""))
+    def close_unit(
+        self,
+        code: Code,
+        now_ms: int,
+        successor: Code | None = None,
+        *,
+        from_ms: int = 0,
+        elsewhere: Callable[[Code], Unit | None] = lambda _: None,
+    ) -> bool:
+        """Close a unit, from now on if no time is given, naming who takes over. Return whether that changed anything.
+
+        A closed unit may be closed again as it is, and be given a successor if it has none. `elsewhere` tells what other nodes list
+        under the own prefixes. Raises Rejected(RECIPIENT_UNKNOWN) if there is no such unit, UnitIsClosed, SuccessorUnfit.
+        """
+        known = self._need(code)
+        at_ms = from_ms or now_ms
+        if 0 < known.valid_to_ms <= now_ms and not from_ms:
+            at_ms = known.valid_to_ms
+        heir = successor.text if successor else known.successor
+        if known.valid_to_ms and (at_ms != known.valid_to_ms or (known.successor and heir != known.successor)):
+            raise UnitIsClosed(known)
+        if heir == known.successor and at_ms == known.valid_to_ms:
+            return False
+        if successor is not None:
+            self._check_successor(code, successor, max(at_ms, now_ms), elsewhere)
+        self.add_unit(replace(known, valid_to_ms=at_ms, successor=heir))
+        return True
 
     def remove_unit(self, code: Code) -> None:
         """Remove a unit altogether; only for mistakes, else close it. Raises Rejected(RECIPIENT_UNKNOWN)."""
@@ -195,6 +243,17 @@ class Listing:
         if word is None:
             raise Rejected(Reason.RECIPIENT_UNKNOWN, f"there is no unit {code} in this zone")
         return word
+
+    def _check_successor(
+        self, code: Code, successor: Code, at_ms: int, elsewhere: Callable[[Code], Unit | None]
+    ) -> None:
+        if successor == code:
+            raise SuccessorUnfit(successor, 0, itself=True)
+        found = self.unit(successor) or elsewhere(successor)
+        if found is None and _longest(self._prefixes, successor) is not None:
+            raise SuccessorUnfit(successor, 0)
+        if found is not None and 0 < found.valid_to_ms <= at_ms:
+            raise SuccessorUnfit(successor, found.valid_to_ms)
 
     def _prefix_for(self, what: str, code: Code) -> Code:
         prefix = _longest(self._prefixes, code)

@@ -19,7 +19,12 @@ WAITING_COUNTED_MAX = 1_000
 
 
 def list_outbox(tx: Tx, node_id: str, limit: int, outlook: Outlook) -> list[OutboxView]:
-    """Return what waits for one node, or for all if none is named: ready rows first, then those put off."""
+    """Return what waits for one node, or for all if none is named: ready rows first, then those put off.
+
+    Raises Rejected(NOT_FOUND) for a node that is neither in the directory nor waited for.
+    """
+    if node_id:
+        _require_known(tx, node_id, outlook.directory)
     nodes = [node_id] if node_id else sorted(outbox.nodes_waited_for(tx))
     views: list[OutboxView] = []
     for name in nodes:
@@ -116,10 +121,19 @@ def _road_name(record: PeerRecord, relay: PeerRecord | None, road: Road) -> str:
     return "open" if record.last_success_ms else "unknown"
 
 
-def set_held(tx: Tx, node_id: str, directory: Directory, *, held: bool) -> None:
-    """Hold or release a peer. Raises Rejected(NOT_FOUND) for a node that is neither in the directory nor waited for."""
-    if node_id not in directory.nodes and node_id not in outbox.nodes_waited_for(tx):
-        raise Rejected(Reason.NOT_FOUND, f"no node {node_id!r} in the directory")
+def set_held(tx: Tx, node_id: str, outlook: Outlook, *, held: bool) -> None:
+    """Hold or release a peer.
+
+    Raises Rejected(NOT_FOUND) for a node that is neither in the directory nor waited for, Rejected(REQUEST_INVALID) for our own.
+    """
+    if node_id == outlook.own_id:
+        raise Rejected(Reason.REQUEST_INVALID, f"{node_id} is this node itself; it sends itself nothing")
+    _require_known(tx, node_id, outlook.directory)
     record = peer_record(tx, node_id)
     record.held = held
     save(tx, keys.peer(node_id), record)
+
+
+def _require_known(tx: Tx, node_id: str, directory: Directory) -> None:
+    if node_id not in directory.nodes and node_id not in outbox.nodes_waited_for(tx):
+        raise Rejected(Reason.NOT_FOUND, f"no node {node_id!r} in the directory")

@@ -97,7 +97,7 @@ class Registrar:
                 zone.add_unit(Unit(agency.code.text, agency.name, (), agency.parent))
             else:
                 parent = agency.parent or known.parent
-                zone.add_unit(replace(known, name=agency.name, parent=parent, valid_to_ms=0, successor=""))
+                zone.add_unit(replace(known, name=agency.name, parent=parent, valid_to_ms=0, successor=""), reopen=True)
 
     def _close(self, code: Code) -> None:
         with editing(self._zone) as zone:

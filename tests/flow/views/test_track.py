@@ -212,7 +212,8 @@ def test_the_outbox_of_one_peer_and_its_limit() -> None:
         assert (len(first), more) == (4, True)
         exactly, more = await here.node.list_outbox("", 5)
         assert (len(exactly), more) == (5, False)
-        assert await here.node.list_outbox("h4", 0) == ([], False)
+        with pytest.raises(Rejected, match="no node 'h4'"):
+            await here.node.list_outbox("h4", 0)
 
     run(story())
 
@@ -292,6 +293,13 @@ def test_holding_and_releasing_wakes_the_sending_and_only_known_peers_can_be_hel
             with pytest.raises(Rejected) as refused:
                 await verb("nobody")
             assert refused.value.reason is Reason.NOT_FOUND
+            with pytest.raises(Rejected, match="g14 is this node itself") as own:
+                await verb("g14")
+            assert own.value.reason is Reason.REQUEST_INVALID
+        with pytest.raises(Rejected) as unknown:
+            await here.node.list_outbox("nobody", 10)
+        assert unknown.value.reason is Reason.NOT_FOUND
+        assert await here.node.list_outbox("h49", 10) == ([], False)
 
     run(story())
 

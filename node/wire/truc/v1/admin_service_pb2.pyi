@@ -191,7 +191,7 @@ class ListOutboxRequest(_message.Message):
     NODE_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
-    """Only to this peer; empty: all."""
+    """Only to this peer (NOT_FOUND if the directory has none of that id and nothing waits for it); empty: all."""
     limit: _builtins.int
     """At most this many; 0 means 100; at most 1,000."""
     def __init__(
