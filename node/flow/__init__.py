@@ -7,7 +7,8 @@ webhooks/  telling systems of what happened           expiry/    what ends or go
 views/     what people and programs ask               bodies/    encrypted packets by digest
 signals.py   who wakes whom                           loop.py    what every loop needs
 counters.py  what has gone through                    backoff.py how long to wait after a failure
-quarantine.py  what cannot be handled
+quarantine.py  what cannot be handled                 admission.py  what is taken as the disk fills up
+agreed_time.py  whose clock is believed
 
 A transaction function takes a `Tx` first, is synchronous, and may run more than once. Slow work (reading XML, opening bodies,
 verifying signatures) comes before it, in functions that take words and return words.
