@@ -24,8 +24,6 @@ from node.ports import Ports
 ASK_AGAIN_MS = 2 * MINUTE_MS
 PROMISE_KEPT_MS = 60 * MINUTE_MS
 """An upload that nobody has gone on with for so long is promised nothing any more; it is offered again before it goes on."""
-
-
 PEER_SHARE = 4
 """A peer that has an upload under way is promised at most this part of the room that there is for large bodies."""
 PEER_UPLOADS_MAX = 64

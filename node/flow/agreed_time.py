@@ -8,8 +8,9 @@ refusal for being late) is done on the word of one clock:
     nobody                              our clock must have run steadily, against the monotonic one and against the last agreed
                                         time in the store, for ALONE_MS since it last jumped
 
-In doubt the node waits and says so. Peers tell their time in every Hello; what is heard ages by the monotonic clock, which a jump of ours
-does not touch.
+In doubt the node waits and says so. What it says itself meanwhile it dates by the others, if at least two agree with each other against it
+(`best_ms`): by its own clock it might be over for everybody before it is sent. Peers tell their time in every Hello; what is heard ages by
+the monotonic clock, which a jump of ours does not touch.
 """
 
 from dataclasses import dataclass

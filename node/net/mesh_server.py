@@ -28,7 +28,7 @@ BODY_IDLE_S = 30.0
 """An upload in which nothing comes for so long ends. A piece has 256 KiB, for which the slowest line takes 4 s; who sent it resumes."""
 PIECE_BYTES_MAX = 1 * MIB
 DIRECTORY_PIECE_BYTES = 64 * KIB
-"""A slow line must bring a piece in less than FETCH_IDLE_S (peers.py)."""
+"""A slow line must bring a piece in less than FETCH_IDLE_S (directory_files.py)."""
 
 MESH_OPTIONS: tuple[Option, ...] = (
     ("grpc.max_concurrent_streams", 64),

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,15 +58,25 @@ class Home(Homestead):
                 f"{self.path} is a sandbox's node (hộp cát); run it with 'truc sandbox --home DIR'",
             )
 
-    def require_stopped(self) -> None:
-        """Refuse while a process holds the store, as a running node does. Raises Broken(HOME_IN_USE)."""
+    def is_held(self) -> bool:
+        """Tell whether a process holds RocksDB's lock, as a running node does. Opening the database to find out might change it.
+
+        Raises OSError if the lock cannot be looked at.
+        """
         try:
             with (self.store / "LOCK").open("r+b") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Broken(Reason.HOME_IN_USE, str(self.store)) from error
-        except OSError:
-            return  # it has never run, or not for us: then writing says so
+        except FileNotFoundError:
+            return False  # it has never run
+        except BlockingIOError:
+            return True
+        return False
+
+    def require_stopped(self) -> None:
+        """Refuse while a process holds the store. Raises Broken(HOME_IN_USE)."""
+        with suppress(OSError):  # what is not for us to look at is not for us to write, either: that says so
+            if self.is_held():
+                raise Broken(Reason.HOME_IN_USE, str(self.store))
 
     def settings(self) -> "Settings":
         """Read the settings. Raises Broken(HOME_MISSING), Broken(SETTINGS_INVALID)."""

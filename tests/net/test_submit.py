@@ -108,14 +108,19 @@ def test_a_small_file_and_a_missing_one(tmp_path):
     with_office(tmp_path, story)
 
 
+async def until_running(node, count):
+    async with asyncio.timeout(30):
+        while node.running < count:
+            await asyncio.sleep(0.001)
+
+
 def test_many_packets_in_one_call_are_submitted_together_and_answered_in_order(tmp_path):
     packets = [(f"s-{index}", b"%d" % index) for index in range(300)]
 
     async def story(node, client, credential):
         node.hold = asyncio.Event()
         running = asyncio.create_task(client.submit_many(packets))
-        while node.running < Policy().submit_group_max:
-            await asyncio.sleep(0.001)
+        await until_running(node, Policy().submit_group_max)
         node.hold.set()
         results = await running
         assert [r.submission_id for r in results] == [name for name, _ in packets]
@@ -131,13 +136,13 @@ def test_octets_in_flight_are_bounded_too(tmp_path):
     async def story(node, client, credential):
         node.hold = asyncio.Event()
         running = asyncio.create_task(client.submit_many(packets))
-        while node.running < 16:
-            await asyncio.sleep(0.001)
-        for _ in range(50):
+        await until_running(node, 16)
+        for _ in range(50):  # that no other comes can only be waited for
             await asyncio.sleep(0.001)
         assert node.running == 16
         node.hold.set()
         assert len(await running) == 40
+        assert node.running_most == 16, "nobody came in beside them, then or later"
 
     with_office(tmp_path, story)
 

@@ -5,6 +5,7 @@ courier finds its rows and their times in the store. Nothing depends on what was
 """
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 from functools import partial
 
@@ -144,12 +145,12 @@ class Dispatcher:
         new = {(node_id, healed) for node_id in nodes} - self._hastening
         self._hastening |= new
         if new:
-            self._tasks.spawn(self._hasten_all(sorted(node_id for node_id, _ in new), healed))
+            self._tasks.spawn(self._hasten_all(deque(sorted(node_id for node_id, _ in new)), healed))
 
-    async def _hasten_all(self, nodes: list[str], healed: frozenset[Reason]) -> None:
+    async def _hasten_all(self, nodes: deque[str], healed: frozenset[Reason]) -> None:
         try:
-            for node_id in nodes:
-                await self._hasten_in_turn(node_id, healed)
+            while nodes:
+                await self._hasten_in_turn(nodes.popleft(), healed)
         except Fault:
             # The store takes nothing now. The rows come again by themselves, a little later.
             return
@@ -159,14 +160,13 @@ class Dispatcher:
     async def _hasten_in_turn(self, node_id: str, healed: frozenset[Reason]) -> None:
         """Look through a node's rows, not too soon after the last time: what a peer says in every Hello must not make us push in each."""
         clock, name = self._ports.clock, (node_id, healed)
-        wait_ms = self._hasten_from_ms.get(name, 0) - clock.monotonic_ms()
-        if name in self._hasten_from_ms and wait_ms > 0:
-            await clock.sleep(wait_ms / 1000)
+        now_ms = clock.monotonic_ms()
+        if (from_ms := self._hasten_from_ms.get(name, now_ms)) > now_ms:
+            await clock.sleep((from_ms - now_ms) / 1000)
         # From here on it may be asked for again: what is put off later, this walk does not see.
         self._hastening.discard(name)
         self._hasten_from_ms[name] = clock.monotonic_ms() + LOOK_EVERY_MS
-        found = await self._hasten_rows(node_id, healed)
-        if found:
+        if await self._hasten_rows(node_id, healed):
             self._hasten_from_ms[name] = clock.monotonic_ms() + HASTEN_EVERY_MS
 
     async def _hasten_rows(self, node_id: str, healed: frozenset[Reason]) -> bool:
