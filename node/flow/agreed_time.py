@@ -51,14 +51,18 @@ class AgreedTime:
         self._seen = (clock.now_ms(), self._steady_since_ms)
         self._continues = False
         """True if the clock goes on from the last agreed time that the store knows, so that it need not prove itself anew."""
+        self._said: tuple[tuple[int, int], Doubt | None] | None = None
+        """The last verdict, and when it was given; None if something was heard since. A packet asks thrice within a millisecond."""
 
     def hear(self, peer_id: str, wall_time_ms: int) -> None:
         """Take note of a peer's clock."""
+        self._said = None
         if peer_id in self._heard or len(self._heard) < PEERS_MAX:
             self._heard[peer_id] = (wall_time_ms, self._clock.monotonic_ms())
 
     def go_on_from(self, last_ms: int | None) -> None:
         """At start-up: go on from the last agreed time in the store. None: there is none, and a store that is new has nothing to lose."""
+        self._said = None
         gap_ms = 0 if last_ms is None else self._clock.now_ms() - last_ms
         self._continues = -CLOCK_SKEW_MS_MAX <= gap_ms <= ALONE_MS
 
@@ -72,11 +76,16 @@ class AgreedTime:
         What we hand in must not be over for everybody else because our clock is a month behind.
         """
         doubt = self.doubt()
-        return self._clock.now_ms() - (doubt.ahead_ms if doubt is not None and doubt.is_outvoted else 0)
+        return self._seen[0] - (doubt.ahead_ms if doubt is not None and doubt.is_outvoted else 0)
 
     def doubt(self) -> Doubt | None:
         """Return why our time is not believed, or None if it is."""
-        now_ms, monotonic_ms = self._look()
+        seen = self._look()
+        if self._said is None or self._said[0] != seen:
+            self._said = seen, self._judge(*seen)
+        return self._said[1]
+
+    def _judge(self, now_ms: int, monotonic_ms: int) -> Doubt | None:
         others = sorted(
             wall_ms + (monotonic_ms - at_ms) - now_ms
             for wall_ms, at_ms in self._heard.values()

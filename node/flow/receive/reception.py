@@ -212,7 +212,7 @@ class Reception:
     def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         carries_only = parcel.target_node != self._node_id
-        with older.putting_off(parcel, directory):
+        with older.PuttingOff(parcel, directory):
             envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
             require_speaker(envelope, directory, now_ms, carries_only=carries_only)
             verify.units_served_by(envelope, parcel.target_node, directory)
@@ -283,7 +283,7 @@ class Reception:
         self, parcel: Parcel, envelope: Envelope, opened: verify.Opened | None, body: bytes | None
     ) -> verify.Verdict:
         directory, now_ms, own_id = self._ports.directory.current(), self._ports.clock.now_ms(), self._node_id
-        with older.putting_off(parcel, directory):
+        with older.PuttingOff(parcel, directory):
             if opened is None:
                 return verify.custody_verdict(parcel, envelope, body, own_id, directory, self._policy, now_ms)
             verdict = verify.delivered_verdict(parcel, envelope, opened, body, own_id, directory, now_ms)

@@ -87,6 +87,8 @@ def road_of_row(record: OutboxRecord, roads: Sequence[Road]) -> Road | None:
     Custody without progress goes elsewhere: first to a relay that has not been asked yet, then directly, then round again. Only the
     origin asks a relay; a relay itself carries directly to the target, so no packet goes from relay to relay.
     """
+    if len(roads) == 1:  # nearly always, and asked twice for each row that goes
+        return roads[0] if not roads[0].is_relay or record.kind == keys.OUTBOX_PACKET else None
     asked = list(record.relays_asked) or [record.custody_node]
     may = [road for road in roads if not road.is_relay or record.kind == keys.OUTBOX_PACKET]
     return min(may, key=lambda road: _turn(road, asked), default=None)
