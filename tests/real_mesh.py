@@ -77,13 +77,15 @@ class RealNode:
     credential: Credential
     process: "subprocess.Popen[bytes] | None" = None
     environment: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = SERVE
+    """What serves the home that is named after it."""
 
     def start(self, wait: bool = True) -> None:
         """Start the process and wait until it serves."""
         assert self.process is None
         with (self.home / "log").open("ab") as out:
             self.process = subprocess.Popen(
-                [*SERVE, str(self.home)],
+                [*self.command, str(self.home)],
                 cwd=ROOT,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,

@@ -6,7 +6,8 @@ h49         a province, north               h49-22   what h49 has given away: th
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from node.client import AsyncOffice, Credential, Patience
@@ -44,6 +45,18 @@ UNITS = {
 OFFICES = tuple(UNITS)
 NODE_OF_UNIT = {unit: node for node, units in UNITS.items() for unit in units}
 
+
+@dataclass(frozen=True)
+class Layout:
+    """The hosts of a mesh (one of them is `centre`), and the prefix and the units of each node that has any."""
+
+    places: Sequence[Place]
+    prefix: Mapping[str, str]
+    units: Mapping[str, Sequence[str]]
+
+
+FIVE = Layout(PLACES, PREFIX, UNITS)
+
 QUICK = {
     "TRUC_TIMES__BACK_OFF_FIRST_MS": "200",
     "TRUC_TIMES__BACK_OFF_MAX_MS": "3000",
@@ -58,20 +71,23 @@ QUICK = {
 class Mesh:
     """Homes, hosts, and ways to reach them. Its folder holds everything that a failed run leaves behind."""
 
-    def __init__(self, folder: Path, hosts: Hosts, times: Mapping[str, str] = QUICK) -> None:
+    def __init__(self, folder: Path, hosts: Hosts, times: Mapping[str, str] = QUICK, layout: Layout = FIVE) -> None:
         self.folder = folder
+        self._layout = layout
         self.hosts = hosts
         self.is_broken = False
         """A scenario has failed: what is here is evidence, and nothing to go on with."""
         self._environment = {**times, "TRUC_DIRECTORY__REFRESH_S": "1"}
         self.authority = Authority.create(folder / "authority", "Trung tâm thử nghiệm", now_ms())
         mounts = {self.authority.public: "/directory"}
-        volumes = {place.name: Volume(folder / place.name, mounts if place.name == CENTRE else {}) for place in PLACES}
+        volumes = {
+            place.name: Volume(folder / place.name, mounts if place.name == CENTRE else {}) for place in layout.places
+        }
         for name, volume in volumes.items():
             self._make_home(name, volume)
         self.authority.publish(now_ms())
         self.nodes: dict[str, Host] = {}
-        for place in PLACES:
+        for place in layout.places:
             volume = volumes[place.name]
             bootstrap(Home(volume.home), self.authority.public, self.authority.fingerprint(), now_ms())
             hosts.own(volume.folder)
@@ -152,7 +168,7 @@ class Mesh:
 
     def _make_home(self, name: str, volume: Volume) -> None:
         volume.folder.mkdir(parents=True)
-        prefix = PREFIX.get(name)
+        prefix = self._layout.prefix.get(name)
         new = NewNode(
             node_id=name,
             name=f"Nút {name}",
@@ -165,7 +181,7 @@ class Mesh:
         home = create_home(volume.home, new, now_ms())
         roles = set(Role) if name == CENTRE else set()
         self.authority.admit(home.join_request.read_bytes(), None, roles, now_ms())
-        units = UNITS.get(name, ())
+        units = self._layout.units.get(name, ())
         if units:
             home.zone_editor().add_units(Unit(code, f"Đơn vị mẫu {code}") for code in units)
             self.authority.take(sign_zone(home, now_ms())[0], now_ms())
