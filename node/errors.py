@@ -78,7 +78,7 @@ def fault(reason: Reason, detail: str = "", *, retry_after_ms: int = 0) -> Fault
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthFinding:
     """Something wrong that was found by looking (doctor, health), not by failing."""
 
     reason: Reason

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from node.errors import Finding
-from node.model import finding as rules
+from node.errors import HealthFinding
 from node.model.deadline import Deadline
 from node.model.delivery import State
 from node.model.directory import Alias
 from node.model.envelope import PacketKind
+from node.model.finding import Finding
 from node.model.lane import Lane
 from node.model.life import LifeState
 from node.model.reason import Reason
@@ -60,7 +60,7 @@ class SubmitResult:
     refused: tuple[RefusedRecipient, ...] = ()
     packet_sha256: bytes = b""
     recipients_served: int = 0
-    findings: tuple[rules.Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class TrackView:
     promulgation_date: str = ""
     due_date: str = ""
     deadlines: tuple[Deadline, ...] = ()
-    findings: tuple[rules.Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     business_type: int = 0
     document_type_name: str = ""
     next_page_token: str = ""
@@ -204,7 +204,7 @@ class HealthView:
     """The health of a node; see GetHealthResponse. Findings the worst first, times in milliseconds since 1970 UTC."""
 
     healthy: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[HealthFinding, ...]
     node_id: str
     software: str
     start_time_ms: int

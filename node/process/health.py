@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from node.directory.trust.freshness import age_findings
-from node.errors import ADVICE, Broken, Fault, Finding
+from node.errors import ADVICE, Broken, Fault, HealthFinding
 from node.flow.admission import Step
 from node.flow.agreed_time import Doubt
 from node.flow.bodies.scrub import Scrub
@@ -76,7 +76,7 @@ class Health:
         standing_queues: Callable[[], Awaitable[Mapping[str, int]]],
         admission_step: Callable[[], Step],
         scrub: Scrub,
-        trust: Callable[[Directory], list[Finding]] = lambda directory: [],
+        trust: Callable[[Directory], list[HealthFinding]] = lambda directory: [],
     ) -> None:
         self._store = store
         self._directory = directory
@@ -102,17 +102,17 @@ class Health:
         findings = [*await self._store_findings(), *self._identity_findings(now_ms), *self._clock_findings()]
         findings += [*self._damage_findings(), *await self._scrub_findings(), *await self._queue_findings()]
         if self._node_id not in directory.nodes:
-            findings.append(Finding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True))
+            findings.append(HealthFinding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True))
         else:
             findings += age_findings(directory, now_ms)
         findings += self._trust(directory)
         if not self._keyring.is_named:
-            findings.append(Finding(Reason.KEY_UNUSABLE, _NOT_OUR_KEYS, grave=True))
+            findings.append(HealthFinding(Reason.KEY_UNUSABLE, _NOT_OUR_KEYS, grave=True))
         step = self._admission_step()
         if step is not Step.OPEN:
-            findings.append(Finding(Reason.DISK_FULL, _NARROWED[step], grave=False))
+            findings.append(HealthFinding(Reason.DISK_FULL, _NARROWED[step], grave=False))
         elif disk_free_bytes < DISK_FREE_BYTES_MIN:
-            findings.append(Finding(Reason.DISK_FULL, ADVICE[Reason.DISK_FULL], grave=False))
+            findings.append(HealthFinding(Reason.DISK_FULL, ADVICE[Reason.DISK_FULL], grave=False))
         findings.sort(key=lambda finding: not finding.grave)
         return HealthView(
             healthy=not any(finding.grave for finding in findings),
@@ -128,18 +128,18 @@ class Health:
             commits=self._store.commit_no - self._first_commit_no,
         )
 
-    def _clock_findings(self) -> list[Finding]:
+    def _clock_findings(self) -> list[HealthFinding]:
         """Return that our clock is in doubt: grave if others contradict it, else a matter of time."""
         doubt = self._clock_doubt()
         if doubt is None:
             return []
         if not doubt.ahead_ms:
-            return [Finding(Reason.CLOCK_UNSURE, ADVICE[Reason.CLOCK_UNSURE], grave=False)]
+            return [HealthFinding(Reason.CLOCK_UNSURE, ADVICE[Reason.CLOCK_UNSURE], grave=False)]
         way = "nhanh" if doubt.ahead_ms > 0 else "chậm"
         text = f"{ADVICE[Reason.CLOCK_UNSURE]} (đang {way} {abs(doubt.ahead_ms) // 1000} giây so với các nút khác)"
-        return [Finding(Reason.CLOCK_UNSURE, text, grave=True)]
+        return [HealthFinding(Reason.CLOCK_UNSURE, text, grave=True)]
 
-    async def _queue_findings(self) -> list[Finding]:
+    async def _queue_findings(self) -> list[HealthFinding]:
         """Return the queues that do not move although their road is open. Raises nothing: that the store fails is told beside."""
         try:
             standing = await self._standing_queues()
@@ -152,11 +152,11 @@ class Health:
             f"Hàng chờ tới {len(standing)} nút đứng yên dù đường thông; lâu nhất là tới {worst}, {standing[worst] // 60_000} phút. "
             "Hãy xem truc outbox HOME và nhật ký, khởi động lại nút; nếu còn, gửi truc support-bundle."
         )
-        return [Finding(Reason.QUEUED, said, grave=False)]
+        return [HealthFinding(Reason.QUEUED, said, grave=False)]
 
-    def _damage_findings(self) -> list[Finding]:
+    def _damage_findings(self) -> list[HealthFinding]:
         return [
-            Finding(
+            HealthFinding(
                 Reason.STORE_CORRUPT,
                 f"{said} (gặp {self._damage.counts[place]} lần từ khi nút chạy; mới nhất: {self._damage.latest[place]}). Phần còn lại "
                 "vẫn chạy. Hãy kiểm tra đĩa (dmesg, smartctl), giữ nguyên mọi tệp; văn bản nào hỏng thì xin gửi lại.",
@@ -166,7 +166,7 @@ class Health:
             if self._damage.counts[place]
         ]
 
-    async def _scrub_findings(self) -> list[Finding]:
+    async def _scrub_findings(self) -> list[HealthFinding]:
         """Return the documents whose bodies the scrub found damaged. Raises nothing, as `_queue_findings`."""
         if not self._scrub.counts.damaged:
             return []
@@ -179,31 +179,31 @@ class Health:
             f"Đọc lại thấy {self._scrub.counts.damaged} nội dung bị hỏng; gói tin: {named}. "
             "Phần còn lại vẫn chạy. Hãy kiểm tra đĩa, giữ nguyên mọi tệp, và xin nơi gửi gửi lại các văn bản đó."
         )
-        return [Finding(Reason.STORE_CORRUPT, said, grave=False)]
+        return [HealthFinding(Reason.STORE_CORRUPT, said, grave=False)]
 
-    async def _store_findings(self) -> list[Finding]:
+    async def _store_findings(self) -> list[HealthFinding]:
         fence = self._store.fence
         if fence is not None:
-            return [Finding(fence.reason, f"{ADVICE[fence.reason]} ({fence.detail})", grave=True)]
+            return [HealthFinding(fence.reason, f"{ADVICE[fence.reason]} ({fence.detail})", grave=True)]
         try:
             now = self._clock.now_ms().to_bytes(8, "big")
             await self._store.transact(lambda tx: tx.put(keys.meta("health"), now))
             with suppress(Broken):  # counted as damage, and told so
                 await self._store.transact(lambda tx: tx.scan(keys.PACKETS, limit=1))
         except Fault as fault:
-            return [Finding(fault.reason, fault.advice, grave=True)]
+            return [HealthFinding(fault.reason, fault.advice, grave=True)]
         return []
 
-    def _identity_findings(self, now_ms: int) -> list[Finding]:
+    def _identity_findings(self, now_ms: int) -> list[HealthFinding]:
         left_ms = not_after_ms(self._identity.certificate_der) - now_ms
         if left_ms <= 0:
-            return [Finding(Reason.CERTIFICATE_EXPIRED, ADVICE[Reason.CERTIFICATE_EXPIRED], grave=True)]
+            return [HealthFinding(Reason.CERTIFICATE_EXPIRED, ADVICE[Reason.CERTIFICATE_EXPIRED], grave=True)]
         if left_ms < CERTIFICATE_WARNING_MS:
             days = left_ms // 86_400_000
             text = (
                 f"Chứng thư TLS của nút còn {days} ngày. Hãy chạy truc node certificate và công bố danh bạ trước hạn."
             )
-            return [Finding(Reason.CERTIFICATE_EXPIRED, text, grave=False)]
+            return [HealthFinding(Reason.CERTIFICATE_EXPIRED, text, grave=False)]
         return []
 
 

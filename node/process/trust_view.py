@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from node.directory.trust.unusable import unusable_findings
-from node.errors import Finding
+from node.errors import HealthFinding
 from node.model.directory import Directory
 
 
@@ -12,7 +12,7 @@ class HasFindings(Protocol):
     """Somebody who has seen something that an operator should know."""
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[HealthFinding]:
         """Return it in words."""
         ...
 
@@ -35,7 +35,7 @@ class TrustView:
         self._node_id = node_id
         self._seen: tuple[Directory, Mapping[bytes, str]] | None = None
 
-    def findings(self, directory: Directory) -> list[Finding]:
+    def findings(self, directory: Directory) -> list[HealthFinding]:
         """Return them."""
         unusable = unusable_findings(directory, self._faults(directory), self._node_id)
         return [*unusable, *self._trusted.findings, *self._feed.findings]

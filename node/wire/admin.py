@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from node.errors import Finding
+from node.errors import HealthFinding
 from node.model.completeness import Completeness, UnitReport
 from node.model.hold import HoldView
 from node.model.office import HealthView, OutboxView, PeerView, QuarantineView
@@ -66,7 +66,9 @@ def health_from_proto(message: pb.GetHealthResponse) -> HealthView:
     """Translate how the node is."""
     return HealthView(
         message.healthy,
-        tuple([Finding(reason_of(finding.reason), finding.advice, finding.grave) for finding in message.findings]),
+        tuple(
+            [HealthFinding(reason_of(finding.reason), finding.advice, finding.grave) for finding in message.findings]
+        ),
         message.node_id,
         message.software,
         message.start_time_ms,

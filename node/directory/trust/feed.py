@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from node.directory.files import disk_faults
 from node.directory.trust.refusals import Refusals
-from node.errors import Broken, Deferred, Fault, Finding
+from node.errors import Broken, Deferred, Fault, HealthFinding
 from node.log import get_logger
 from node.model.directory import Directory, NodeEntry
 from node.model.policy import MIB
@@ -115,7 +115,7 @@ class DirectoryFeed:
         self._heeding: asyncio.Task[None] | None = None
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[HealthFinding]:
         """What was refused and is tried again, for health and doctor."""
         return self._refusals.findings(str(self._folder))
 

@@ -5,7 +5,7 @@ has run out as well, so an update needs a newer one (layout.TIMESTAMP_DAYS).
 """
 
 from node.directory.layout import TIMESTAMP_DAYS
-from node.errors import ADVICE, Finding
+from node.errors import ADVICE, HealthFinding
 from node.model.directory import Directory
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
@@ -26,24 +26,24 @@ def age_in_words(age_ms: int) -> str:
     return f"{age_ms // HOUR_MS} giờ" if age_ms >= HOUR_MS else "dưới 1 giờ"
 
 
-def age_findings(directory: Directory, now_ms: int) -> list[Finding]:
+def age_findings(directory: Directory, now_ms: int) -> list[HealthFinding]:
     """Return what an operator should know about the directory's age: grave only if there is no directory at all."""
     if directory.version == 0:
-        return [Finding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True)]
+        return [HealthFinding(Reason.DIRECTORY_EMPTY, ADVICE[Reason.DIRECTORY_EMPTY], grave=True)]
     age_ms = directory_age_ms(directory, now_ms)
     if age_ms <= FRESH_MS:
         return []
     old = f"Danh bạ phiên bản {directory.version} đã ký cách đây {age_in_words(age_ms)}; nút vẫn chạy với bản này. "
     if age_ms <= TIMESTAMP_DAYS * DAY_MS:
         return [
-            Finding(
+            HealthFinding(
                 Reason.DIRECTORY_STALE,
                 old + "Hãy kiểm tra đường tới nút danh bạ hoặc nạp thư mục danh bạ mới.",
                 grave=False,
             )
         ]
     return [
-        Finding(
+        HealthFinding(
             Reason.DIRECTORY_STALE,
             old + "Chữ ký đã quá hạn; hãy đề nghị đơn vị vận hành danh bạ công bố lại.",
             grave=False,

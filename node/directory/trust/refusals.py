@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from node.errors import ADVICE, Deferred, Fault, Finding
+from node.errors import ADVICE, Deferred, Fault, HealthFinding
 from node.model.policy import MINUTE_MS
 from node.model.reason import Reason
 
@@ -55,13 +55,13 @@ class Refusals:
         """Tell whether something was refused and its time to be tried again has come."""
         return who in self._known and self.is_due(who, now_ms)
 
-    def findings(self, folder: str) -> list[Finding]:
+    def findings(self, folder: str) -> list[HealthFinding]:
         """Return them in words, the folder's (under the name "") first."""
         told = sorted(self._known.items())
         return [_finding(who, refusal, folder) for who, refusal in told[:NAMED_MAX]]
 
 
-def _finding(who: str, refusal: Refusal, folder: str) -> Finding:
+def _finding(who: str, refusal: Refusal, folder: str) -> HealthFinding:
     source = f"nút {who}" if who else f"thư mục {folder}"
     mend = (
         f"Hãy báo quản trị nút {who}; nút này vẫn lấy danh bạ từ các nút khác."
@@ -70,4 +70,4 @@ def _finding(who: str, refusal: Refusal, folder: str) -> Finding:
     )
     advice = ADVICE[refusal.fault.reason]
     said = f"Danh bạ từ {source} bị từ chối {refusal.count} lần liền ({refusal.fault.detail}). {advice}"
-    return Finding(Reason.DIRECTORY_INVALID, f"{said} Nút tự thử lại sau tối đa 1 giờ. {mend}", grave=False)
+    return HealthFinding(Reason.DIRECTORY_INVALID, f"{said} Nút tự thử lại sau tối đa 1 giờ. {mend}", grave=False)

@@ -22,7 +22,7 @@ from node.directory.rules import check_node_file
 from node.directory.translate import node_entry
 from node.directory.trust.edition import Edition, Index, ZoneUse, open_current, write_edition
 from node.directory.trust.wholes import whole_editions
-from node.errors import ADVICE, Broken, Deferred, Finding
+from node.errors import ADVICE, Broken, Deferred, HealthFinding
 from node.log import get_logger
 from node.model.code import Code, parse_code
 from node.model.directory import EMPTY, Directory, Holding, NodeEntry, Role, Zone, directory_of
@@ -50,10 +50,13 @@ class TrustedFolder:
         return (self._folder / "root.json").exists()
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[HealthFinding]:
         """The files of the current edition that were not believed, with reasons, for doctor and health."""
         said = self.doubts
-        return [Finding(Reason.DIRECTORY_INVALID, f"{ADVICE[Reason.DIRECTORY_INVALID]} ({one})", False) for one in said]
+        return [
+            HealthFinding(Reason.DIRECTORY_INVALID, f"{ADVICE[Reason.DIRECTORY_INVALID]} ({one})", False)
+            for one in said
+        ]
 
     @property
     def doubts(self) -> list[str]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from node.errors import Finding
+from node.errors import HealthFinding
 from node.model.directory import Directory
 from node.model.reason import Reason
 
 
-def unusable_findings(directory: Directory, faults: Mapping[bytes, str], own_id: str) -> list[Finding]:
+def unusable_findings(directory: Directory, faults: Mapping[bytes, str], own_id: str) -> list[HealthFinding]:
     """Return a finding for each bad certificate, told by its fault; grave only if no certificate is left to this node."""
     return [
         _finding(directory, der, fault, faults, own_id)
@@ -16,7 +16,7 @@ def unusable_findings(directory: Directory, faults: Mapping[bytes, str], own_id:
     ]
 
 
-def _finding(directory: Directory, der: bytes, fault: str, faults: Mapping[bytes, str], own_id: str) -> Finding:
+def _finding(directory: Directory, der: bytes, fault: str, faults: Mapping[bytes, str], own_id: str) -> HealthFinding:
     node_id = directory.certificates[der]
     left = [one for one in directory.certificates_of(node_id) if one not in faults]
     said = f"Một chứng thư TLS của nút {node_id} trong danh bạ không dùng được ({fault}) nên bị bỏ ra ngoài. "
@@ -27,4 +27,4 @@ def _finding(directory: Directory, der: bytes, fault: str, faults: Mapping[bytes
     else:
         lost = f"Mất 1 nút bạn: {node_id} không gọi được và không được gọi; các nút khác không sao."
         mend = f"{lost} Hãy báo quản trị nút đó chạy truc node certificate."
-    return Finding(Reason.DIRECTORY_INVALID, said + mend, grave=node_id == own_id and not left)
+    return HealthFinding(Reason.DIRECTORY_INVALID, said + mend, grave=node_id == own_id and not left)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.errors import ADVICE, Finding
+from node.errors import ADVICE, HealthFinding
 from node.model.office import HealthView
 from node.model.reason import Reason
 from node.ops.doctor.check import State
@@ -22,7 +22,7 @@ NOW_MS = 1_795_000_000_000
     ],
 )
 def test_a_finding_stands_under_what_it_is_about(reason: Reason, grave: bool, name: str, state: State) -> None:
-    finding = Finding(reason, ADVICE[reason], grave=grave)
+    finding = HealthFinding(reason, ADVICE[reason], grave=grave)
     view = HealthView(not grave, (finding,), "h37", "truc 0.4.0", NOW_MS, 3, NOW_MS, 5, 1, 1, 1)
     running, found = check_health(view, NOW_MS)
     assert (running.name, running.state) == ("running", State.FINE)
