@@ -10,7 +10,8 @@ import pytest
 from node.directory.authority.authority import Authority
 from node.directory.trust.trust import TrustedFolder
 from node.directory.zone.zone import ZoneEditor
-from node.ops.doctor.home import Patient, check_home
+from node.ops.doctor.home import check_home
+from node.ops.doctor.patient import Patient
 from node.ops.home import Home
 from node.ops.world import AUTHORITY, Place, World, build
 from node.process.assembly import check, start

@@ -6,8 +6,9 @@ from typing import Any
 from node.ops.doctor.check import Check, State
 from node.ops.doctor.clock import check_clock
 from node.ops.doctor.files import check_files
-from node.ops.doctor.home import Patient, check_home
+from node.ops.doctor.home import check_home
 from node.ops.doctor.mesh import check_mesh
+from node.ops.doctor.patient import Patient
 from node.ops.doctor.strays import check_strays
 from node.ops.home import Home
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node.ops.doctor.check import Check, fine, warning, wrong
-from node.ops.doctor.home import Patient, account_name
+from node.ops.doctor.home import account_name
+from node.ops.doctor.patient import Patient
 from node.ops.home import Home
 from node.wording import vietnamese
 

@@ -16,7 +16,7 @@ from node.model.reason import Reason
 from node.model.thresholds import CLOCK_SKEW_MS_MAX
 from node.ops.doctor.check import Check, fine, from_fault, warning, wrong
 from node.ops.doctor.doors import check_hooks
-from node.ops.doctor.home import Patient
+from node.ops.doctor.patient import Patient
 from node.ops.doctor.peers import check_peers
 from node.ops.doctor.ports import answers, check_listening, doors_of, holder
 from node.ops.home import Home, office_address

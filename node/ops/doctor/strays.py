@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from node.ops.doctor.check import Check, fine, warning
-from node.ops.doctor.home import Patient
+from node.ops.doctor.patient import Patient
 from node.store.bodies import is_body_name, token_of
 
 NAMED_MAX = 5

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node.ops.doctor.check import State
-from node.ops.doctor.home import Patient
+from node.ops.doctor.patient import Patient
 from node.ops.doctor.strays import check_strays
 from node.ops.home import Home
 from tests.clocks import NOW
