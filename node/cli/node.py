@@ -12,6 +12,7 @@ from node.errors import Broken, Deferred, Rejected
 from node.model.directory import EMPTY, Directory
 from node.model.reason import Reason
 from node.ops import home as homes
+from node.ops import making
 from node.wording import vietnamese
 from node.wording.plain import iso_time
 
@@ -54,17 +55,17 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Lập một nút mới: khóa, chứng thư TLS, node.toml và tệp xin kết nạp."""
-    new = homes.NewNode(
+    new = making.NewNode(
         node_id=node_id,
         name=name,
         mesh=mesh,
         office=office,
-        advertise=homes.advertised(mesh, advertise),
+        advertise=making.advertised(mesh, advertise),
         prefixes=tuple(codes(prefix or [])),
         via_relays=tuple(via_relay or []),
         carry_for_others=relay,
     )
-    made = homes.create_home(home, new, now_ms())
+    made = making.create_home(home, new, now_ms())
     document = {
         "home": str(home),
         "node_id": node_id,

@@ -18,8 +18,8 @@ from node.errors import Rejected
 from node.model.code import Code, parse_code
 from node.model.directory import Alias, Unit
 from node.model.reason import Reason
+from node.ops.describing import describe_anew
 from node.ops.home import Home as Place
-from node.ops.home import describe_anew
 from node.wording import vietnamese
 from node.wording.plain import plain
 

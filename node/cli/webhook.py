@@ -14,8 +14,9 @@ from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_step
 from node.errors import Fault, Rejected
 from node.model.reason import Reason
 from node.model.webhook import HookView
+from node.ops.describing import sealing_key_in_use
 from node.ops.home import Home as Place
-from node.ops.home import keys_of, sealing_key_in_use
+from node.ops.home import keys_of
 from node.wording import vietnamese
 from node.wording.plain import plain
 

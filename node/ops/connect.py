@@ -8,7 +8,8 @@ from node.config.settings import Settings
 from node.errors import Broken, Denied, Fault
 from node.model.code import Code
 from node.model.reason import Reason
-from node.ops.home import Home, keys_of, office_address, sealing_key_in_use
+from node.ops.describing import sealing_key_in_use
+from node.ops.home import Home, keys_of, office_address
 from node.seal.files import read_public
 
 PATH = "/vxp"

@@ -25,7 +25,9 @@ from node.directory.trust.trust import TrustedFolder
 from node.model.directory import NodeEntry, PublicKey
 from node.model.policy import DAY_MS
 from node.ops import key_times
-from node.ops.home import CERTIFICATE_DAYS, Home, certificate_hosts, describe_anew, described, passphrase_of
+from node.ops.describing import describe_anew, described
+from node.ops.home import Home, passphrase_of
+from node.ops.making import CERTIFICATE_DAYS, certificate_hosts
 from node.seal import next_tls
 from node.seal.files import replace_file
 from node.seal.keyring import (

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
-from node.ops.home import Home, NewNode, create_home
+from node.ops.home import Home
+from node.ops.making import NewNode, create_home
 
 if TYPE_CHECKING:
     from node.model.directory import Directory

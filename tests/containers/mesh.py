@@ -17,8 +17,10 @@ from node.errors import EXIT_OK, Broken
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
 from node.ops.connect import connect
-from node.ops.home import Home, NewNode, create_home, describe_anew
+from node.ops.describing import describe_anew
+from node.ops.home import Home
 from node.ops.join import bootstrap
+from node.ops.making import NewNode, create_home
 from node.ops.zone import sign_zone
 from tests.clocks import now_ms
 from tests.containers.hosts import MESH_PORT, NORTH, OFFICE_PORT, SOUTH, Host, Hosts, Place, Volume

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from node.directory.zone.zone import ZoneEditor
 from node.net.client import OfficeClient
-from node.ops.home import Home, describe_anew
+from node.ops.describing import describe_anew
+from node.ops.home import Home
 from node.ops.keys import CURRENT, PREPARED, READY, WAITING, renew
 from node.seal.tls import load_tls
 from tests.clocks import now_ms

@@ -12,9 +12,10 @@ from node.model.code import parse_code
 from node.model.directory import Unit
 from node.model.reason import Reason
 from node.ops.connect import connect, grant, units_not_listed
-from node.ops.home import Home, NewNode, create_home
+from node.ops.home import Home
 from node.ops.join import bootstrap
 from node.ops.keys import CURRENT, PREPARED, encrypt_keys, renew
+from node.ops.making import NewNode, create_home
 from node.ops.zone import sign_zone
 from node.seal.keyring import load_keys
 from tests.real_mesh import now_ms
