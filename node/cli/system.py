@@ -7,9 +7,10 @@ import typer
 
 from node.cli import vxp as bridge
 from node.cli import webhook
-from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes, now_ms
+from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.model.code import parse_code
+from node.model.webhook import HookView
 from node.ops.home import Home as Place
 from node.wording import vietnamese
 from node.wording.plain import iso_time, plain
@@ -54,6 +55,15 @@ def add(
     )
 
 
+def _webhooks(place: Place) -> tuple[dict[str, str], dict[str, HookView]]:
+    """Return the addresses that are set, by system, and how the running node's telling goes."""
+    if not any(place.systems_folder.glob("*.webhook")):
+        return {}, {}
+    from node.ops.webhooks import addresses, asked
+
+    return addresses(place), run_async(asked(place)) or {}
+
+
 def _not_listed(place: Place, code: str) -> str:
     found = place.zone_editor().alias(parse_code(code))
     if found is not None:
@@ -66,8 +76,7 @@ def list_systems(home: Home, as_json: Json = False) -> None:
     """Liệt kê các hệ thống đã nối và đơn vị của chúng."""
     place = Place(home)
     records = place.systems().list()
-    told = webhook.addresses(place) if any(place.systems_folder.glob("*.webhook")) else {}
-    views = (webhook.asked(place) if told else None) or {}
+    told, views = _webhooks(place)
     document = [
         {
             "system": one.system.name,

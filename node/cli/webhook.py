@@ -1,9 +1,5 @@
-"""truc system webhook: the address at which a system is told of events (node/access/webhooks.py), and how the telling goes.
+"""truc system webhook: the address at which a system is told of events, and how the telling goes (node/ops/webhooks.py)."""
 
-Address and secret lie in the node's folder, so they are set whether the node runs or not; how it goes only the running node knows.
-"""
-
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +7,6 @@ import typer
 
 from node.cli.command import Home, HomeCommand, Json, Noun, now_ms, run_async
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, tell, text
-from node.errors import Fault, Rejected
-from node.model.reason import Reason
 from node.model.webhook import HookView
 from node.ops.describing import sealing_key_in_use
 from node.ops.home import Home as Place
@@ -21,11 +15,10 @@ from node.wording import vietnamese
 from node.wording.plain import plain
 
 if TYPE_CHECKING:
-    from node.access.webhooks import HookFile, HookFiles
+    from node.access.webhooks import HookFile
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
 
-ASK_S = 5.0
 
 Name = Annotated[str, typer.Argument(help="Tên hệ thống.", metavar="NAME")]
 
@@ -43,10 +36,11 @@ def set_address(
     as_json: Json = False,
 ) -> None:
     """Đặt địa chỉ nhận báo tin của một hệ thống, hoặc báo lại sau khi đã ngừng. Secret chỉ hiện một lần."""
+    from node.ops.webhooks import files_of
+
     place = Place(home)
-    keys = keys_of(place)
-    public_key = sealing_key_in_use(place, keys, now_ms())
-    secret = _files(place).set(name, url, ca, now_ms(), public_key, new_secret=new_secret)
+    public_key = sealing_key_in_use(place, keys_of(place), now_ms())
+    secret = files_of(place).set(name, url, ca, now_ms(), public_key, new_secret=new_secret)
     tell(
         as_json,
         {"system": name, "url": url, "secret": secret},
@@ -67,16 +61,19 @@ def set_address(
 @app.command(cls=HomeCommand)
 def off(home: Home, name: Name, as_json: Json = False) -> None:
     """Thôi báo tin cho một hệ thống. Hộp đến vẫn như cũ, phần mềm vẫn hỏi được."""
-    _files(Place(home)).remove(name)
+    from node.ops.webhooks import files_of
+
+    files_of(Place(home)).remove(name)
     tell(as_json, {"off": name}, lambda: [line(mark(True), " Thôi báo tin cho hệ thống ", text(name, STRONG))])
 
 
 @app.command(cls=HomeCommand)
 def show(home: Home, name: Name, as_json: Json = False) -> None:
     """Xem địa chỉ nhận báo tin của một hệ thống và việc báo đang ra sao."""
+    from node.ops.webhooks import asked, webhook_of
+
     place = Place(home)
-    found = _require(place, name)
-    views = asked(place)
+    found, views = webhook_of(place, name), run_async(asked(place))
     view = (views or {}).get(name)
     document = {
         "system": name,
@@ -91,22 +88,16 @@ def show(home: Home, name: Name, as_json: Json = False) -> None:
 @app.command("test", cls=HomeCommand)
 def try_out(home: Home, name: Name, as_json: Json = False) -> None:
     """Gửi ngay một tin thử (không có thông báo nào) tới địa chỉ của hệ thống và cho biết kết quả."""
+    from node.ops import webhooks
+
     place = Place(home)
-    found = _require(place, name)
-    status, lasted_s = run_async(_post(place, name, found))
+    found = webhooks.webhook_of(place, name)
+    status, lasted_s = run_async(webhooks.try_out(place, name, found, now_ms()))
     tell(
         as_json,
         {"system": name, "url": found.url, "status": status, "seconds": round(lasted_s, 3)},
         lambda: [line(mark(True), f" {found.url} trả lời {status} sau {vietnamese.seconds(lasted_s)}.")],
     )
-
-
-def asked(place: Place) -> dict[str, HookView] | None:
-    """Ask the running node how the telling goes, by system; None if it does not run, or does not answer."""
-    try:
-        return {view.system: view for view in run_async(_list(place))}
-    except (Fault, TimeoutError):
-        return None
 
 
 def brief(view: HookView | None) -> str:
@@ -118,58 +109,6 @@ def brief(view: HookView | None) -> str:
     if view.failures:
         return f"đang lỗi ({view.failures} lần)"
     return f"báo lần cuối {vietnamese.when(view.last_success_ms)}" if view.last_success_ms else "chưa báo lần nào"
-
-
-def addresses(place: Place) -> dict[str, str]:
-    """Return what is set, by system: its address, or "" where the file cannot be read."""
-    files = _files(place)
-    return {name: _address(files, name) for name in files.names()}
-
-
-def _address(files: "HookFiles", name: str) -> str:
-    try:
-        found = files.read(name)
-    except Fault:
-        return ""
-    return found.url if found is not None else ""
-
-
-async def _list(place: Place) -> list[HookView]:
-    import asyncio
-
-    async with asyncio.timeout(ASK_S), place.admin() as admin:
-        return await admin.list_hooks()
-
-
-async def _post(place: Place, name: str, found: "HookFile") -> tuple[int, float]:
-    import secrets
-
-    from node import __version__
-    from node.net.webhook_client import HookClient
-    from node.wire.webhook import trial_message
-
-    message = trial_message(name, place.settings().node_id, secrets.token_hex(16), now_ms())
-    began_s = time.monotonic()
-    status = await HookClient(f"truc {__version__}").post(found.url, found.ca_file, found.secret, message)
-    return status, time.monotonic() - began_s
-
-
-def _files(place: Place) -> "HookFiles":
-    from node.access.webhooks import HookFiles
-
-    return HookFiles(place.systems_folder, keys_of(place))
-
-
-def _require(place: Place, name: str) -> "HookFile":
-    from node.access.systems import check_name
-
-    check_name(name)
-    found = _files(place).read(name)
-    if found is None:
-        raise Rejected(
-            Reason.NOT_FOUND, f"system {name} has no webhook; set it: truc system webhook set HOME {name} URL"
-        )
-    return found
 
 
 def _rows(found: "HookFile", view: HookView | None, *, running: bool) -> list[tuple[str, Any]]:
