@@ -60,6 +60,38 @@ def test_every_folder_of_code_is_a_package() -> None:
     assert [name_of(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
 
 
+def is_list_of_files(folder: Path) -> bool:
+    """The command line has a file for each verb, and the house its map in README.md: neither lists them again."""
+    return folder.name not in ("node", "cli") and len(list(folder.glob("*.py"))) > 2 and "truc" not in folder.parts[-3:]
+
+
+LISTED = sorted({path.parent for path in OURS if is_list_of_files(path.parent)})
+
+
+@pytest.mark.parametrize("folder", LISTED, ids=name_of)
+def test_a_folder_tells_what_each_of_its_files_is(folder: Path) -> None:
+    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    there = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+
+    assert there - set(re.findall(r"[a-z_0-9]+\.py", told)) == set()
+
+
+def test_the_way_of_a_packet_names_files_that_there_are() -> None:
+    """In a cell a name without a folder stands in that of the name before it."""
+    cells = re.findall(
+        r"^\| [^|]+ \| ([^|]+\.py[^|]*) \|$", (ROOT / "node" / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    named = []
+    for cell in cells:
+        folder = ""
+        for name in re.findall(r"[\w/]+\.py", cell):
+            folder = name.rpartition("/")[0] if "/" in name or (ROOT / "node" / name).is_file() else folder
+            named.append(ROOT / "node" / folder / name.rpartition("/")[2])
+
+    assert len(named) > 40
+    assert [name_of(path) for path in named if not path.is_file()] == []
+
+
 @pytest.mark.parametrize("path", [*OURS, *sorted((ROOT / "protos").rglob("*.proto")), ROOT / "dev"], ids=name_of)
 def test_nothing_is_left_for_later(path: Path) -> None:
     assert re.findall(r"\b(?:TODO|FIXME|XXX|NotImplementedError|NotImplemented)\b", path.read_text("utf-8")) == []

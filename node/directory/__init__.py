@@ -18,7 +18,7 @@ The floors, from the top: a file uses what stands below it.
       rules.py       what a node file and a zone file may say     translate.py   their bytes <-> words
       signing.py     key files, signed metadata                   grant.py       who was granted what
       files.py       atomic writes, reading, faults of the disk   layout.py      names of files, limits, lifetimes
-      tufapi.py      the names of python-tuf that are used
+      tufapi.py      the names of python-tuf that are used        certificates.py  none stands in another node's way
 
 Files travel in one layout, which is also how they lie on disk, so a folder, a USB stick and FetchDirectory are the same thing:
 `metadata/<n>.root.json`, `metadata/{root,timestamp,snapshot,targets,<node_id>}.json`, `targets/nodes/<node_id>`,

@@ -20,7 +20,7 @@ SNAPSHOT_DAYS = 365
 TARGETS_DAYS = 730
 ZONE_DAYS = 730
 ROOT_DAYS = 3650
-"""How long a signature is accepted in an update. A running node never stops for age (freshness.py)."""
+"""How long a signature is accepted in an update. A running node never stops for age (trust/freshness.py)."""
 
 MIB = 1024 * 1024
 FILE_BYTES_MAX = 64 * MIB

@@ -10,4 +10,6 @@ mesh.py       what nodes say to each other       office.py        what offices a
 finding.py    what the rules find                reason.py        why something is refused or waits
 lane.py       urgency                            policy.py        limits and times
 naming.py     names that follow from content     webhook.py       what systems are told of
+hold.py       an operator's legal hold           statement.py     by which times a signed statement is judged
+thresholds.py from where on something is a finding
 """

@@ -7,7 +7,8 @@ admin_server.py   the operator's door           submit_stream.py  one Submit cal
 peers.py          calls to peers                channels.py       the lines that they use
 client.py         the office's client           client_submit.py, client_fetch.py   its two large verbs
 admin_client.py   the operator's client         upload.py         calls in which we stream
-tls.py            pinned TLS                    tokens.py         the authorization header
+tls.py            pinned TLS                    tls_trial.py      certificates tried by gRPC's own TLS
+tokens.py         the authorization header      reflection.py     what may be called, told to those who may call
 errors.py         faults as gRPC statuses       webhooks.py, webhook_client.py      telling systems of events
 
 gRPC's core writes to stderr by itself, one line for each refused handshake; only its errors are wanted.

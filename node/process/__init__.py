@@ -3,4 +3,5 @@
 assembly.py   ports, node, loops, doors: started in order, stopped in the reverse
 loops.py      the loops of a node, wired to what they use   systemd.py   tells the service manager that all is well
 system.py     the machine's clock, chance and threads       health.py    can it sign, store, and does it know a directory
+keys.py       private keys, and new ones as they come       trust_view.py   the directory, as an operator should see it
 """

@@ -5,4 +5,5 @@ wrap.py        the content key, locked for a node    small.py   small things on 
 keyring.py     the node's private keys               public.py  public keys as the directory lists them
 files.py       key files                             secret.py  secrets that must be known again
 tls.py         the node's TLS certificate            next_tls.py   the one that will take its place
+certificate.py what a certificate must be to stand in the directory
 """

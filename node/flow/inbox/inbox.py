@@ -5,7 +5,7 @@ Both may be repeated, a fetch by the instance that has the lease. A packet is in
 after the acknowledgement, and a late copy of the packet finds it (law 3). An entry is
 
         waiting for its document -> in the inbox -> given out (the unit decides from now on) -> acknowledged
-                     '-------------------'--> taken out by the node, unread (arrival.py tells when)
+                     '-------------------'--> taken out by the node, unread (receive/arrival.py tells when)
 
 and only what is in the inbox, or was, can be fetched.
 """

@@ -7,7 +7,7 @@ transfer.py     asks the peer, answers to settled rows         uploading.py    a
 adoption.py     what we signed before our disk was lost        reroute.py      when a unit has moved
 routing.py      direct, or through which relay                 peer_health.py  what is known of each peer's road, durably
 hello.py        greetings that tell who is newer               peers_seen.py   what peers said of themselves
-room.py         which peers take again what they put off
+room.py         which peers take again what they put off       resigning.py    signs anew what a key that ended had signed
 relay.py        what is carried for others                     loopback.py     peers that are this very node
 receipts.py     signing and believing receipts, and what they change
 """
