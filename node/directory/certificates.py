@@ -54,7 +54,7 @@ class Holders:
     _by_issuer: dict[str, list[_Held]] = field(default_factory=dict)
 
     def take(self, node_id: str, ders: Iterable[bytes]) -> None:
-        """Note that a node has these certificates, which have no fault. What is another's already stays that one's."""
+        """Note that a node has these certificates, which have no fault. One that is another's already stays that one's."""
         for der in ders:
             if der not in self._ders:
                 names = self.certificates.names(der)

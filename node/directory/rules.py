@@ -39,7 +39,7 @@ RELAYS_MAX = 16
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253}):([0-9]{1,5})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNSEEN = re.compile(r"[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-"""What turns the direction of writing or has no width: a name with it looks like another."""
+"""Characters that turn the direction of writing or have no width: a name with one looks like another."""
 
 
 def refuse(where: str, what: str) -> NoReturn:

@@ -56,7 +56,7 @@ class Tasks:
         return task
 
     def supervise(self, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
-        """Start a loop that shall never end. Whatever ends it is told to `on_bug`, and it starts again after a pause that grows."""
+        """Start a loop that shall never end. An exception ending it is told to `on_bug`, and it starts again after a pause that grows."""
         return self.spawn(self._supervised(name, make))
 
     async def _supervised(self, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:

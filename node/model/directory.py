@@ -7,7 +7,7 @@ An alias is another code by which a unit is reached for a time (decision 0010). 
 holder of a code can give it away; the unit may be in any zone. `Directory.resolve` takes one step and only to an open unit, so a code
 that is no open unit's, and leads to none, stays what it is.
 
-Prefixes go from one node to another. Who held which one when, the authority signs (decision 0014), so that what a node has signed in
+Prefixes go from one node to another. The authority signs who held which one when (decision 0014), so that what a node has signed in
 its time stays good: `Directory.speaks_for`.
 """
 
@@ -161,7 +161,7 @@ class Directory:
     certificates: dict[bytes, str] = field(default_factory=dict)
     """DER of a TLS certificate -> id of the node that may present it."""
     former: Mapping[Code, tuple[Holding, ...]] = field(default_factory=dict)
-    """Who held a prefix before, as far as it is still a node."""
+    """The former holders of a prefix, as far as they are still nodes."""
     _found: dict[Code, Zone | None] = field(default_factory=dict, init=False, compare=False, repr=False)
     """Answers given before: a snapshot never changes, and each packet asks several times for the same few units."""
 

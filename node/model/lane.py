@@ -1,6 +1,6 @@
 """Lanes: urgency classes, so that nothing urgent waits behind something large.
 
-Urgency and size are two things. What is small travels in Pushes, in the lane of its urgency. What is too large for a Push travels by
+Urgency and size are two things. Small things travel in Pushes, in the lane of their urgency. A thing too large for a Push travels by
 itself, beside the Pushes, so nothing small waits behind it; and it has lanes of its own, so that what is urgent goes first among the large.
 In an inbox size counts for nothing. Between nodes, and in what programs are told, the large lanes are one number, 6, with the urgency in a
 field beside it (node/wire/lane.py, decision 0018).

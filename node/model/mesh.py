@@ -40,7 +40,7 @@ PushItem = PushPacket | PushReceipt
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What a recipient accepted before under a packet id: the origin's envelope, the receipt for it, and the packet's SHA-256."""
+    """Acceptance by a recipient, before, under a packet id: the origin's envelope, the receipt for it, and the packet's SHA-256."""
 
     signed_envelope: SignedEnvelope
     receipt: SignedReceipt

@@ -44,7 +44,7 @@ class Policy:
     keep_body_after_ms: int = 30 * DAY_MS
     """A body is kept this long after its last delivery has ended and its last inbox has let it go."""
     keep_records_ms: int = 5 * 366 * DAY_MS
-    """What is known of a packet (track, statuses, receipts, dossiers) is kept at least this long after the last act about its document."""
+    """Records of a packet (track, statuses, receipts, dossiers) are kept at least this long after the last act about its document."""
     keep_memory_ms: int = 30 * DAY_MS
     """A packet is remembered at least this long after its expiry, whatever else is set, so that a late repeat finds its first answer."""
     lease_ms: int = 5 * MINUTE_MS

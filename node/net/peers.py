@@ -36,7 +36,7 @@ PUT_BODY_ANSWER_S = 30.0
 """Time for the peer's last fsync and its answer."""
 PUT_BODY_BYTES_MAX = 256 * MIB
 DIRECTORY_S, DIRECTORY_FIRST_S = 300.0, 60.0
-"""The longest that a peer may send files of the directory, and the shortest; between them their size decides. Who sends none is
+"""The longest that a peer may send files of the directory, and the shortest; between them their size decides. A peer that sends none is
 left much sooner (directory_files.py)."""
 
 

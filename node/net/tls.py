@@ -51,7 +51,7 @@ def name_of(der: bytes) -> str:
 
 
 class PinnedRoots:
-    """What the mesh server trusts in the handshake; follows the directory without a restart.
+    """Roots that the mesh server trusts in the handshake; follows the directory without a restart.
 
     gRPC forgets all roots that follow one that it cannot read, so what the trial has found bad is left out. Nothing is tried here, in
     gRPC's own thread: the start and the directory's feed have done that before.

@@ -3,7 +3,7 @@
 gRPC reads its roots one after the other and stops, without a word, at the first that it cannot read; all that follow are strangers
 from then on. So whoever wants to know whether a certificate can stand among the roots puts it there, before one that is known to be
 good, and shakes hands with that. Many are tried by one handshake; only if it fails are they halved, until the bad ones stand alone.
-What was found out is remembered by digest, so that an edition in which little has changed costs little.
+Outcomes are remembered by digest, so that an edition in which little has changed costs little.
 """
 
 import base64

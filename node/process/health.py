@@ -41,7 +41,7 @@ _DAMAGED = {
     Place.BLOB: "Có thân văn bản nhỏ không đọc được",
     Place.BODY_FILE: "Có tệp thân văn bản lớn bị mất hoặc không đọc được",
 }
-"""What was damaged, for people. Everything else goes on, so none of it is grave; doctor says that somebody must act."""
+"""Damage, in words for people. Everything else goes on, so none of it is grave; doctor says that somebody must act."""
 
 
 class FencedStore(Store, Protocol):

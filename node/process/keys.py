@@ -1,7 +1,7 @@
 """Keys of the process: read at the start, and again when the directory begins to name one that is new.
 
 `truc node keys rotate` makes a key on the disk of a running node and publishes it; as soon as the node's own directory names it, the
-node takes it in, without a restart. What cannot be read then is told, and the node goes on with the keys it has.
+node takes it in, without a restart. A key that cannot be read then is told, and the node goes on with those it has.
 """
 
 from node.config.home import Homestead

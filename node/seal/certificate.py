@@ -1,4 +1,4 @@
-"""What a certificate must be to stand in the directory: a strict profile, and reading that fails in one way only.
+"""Certificate: what it must be to stand in the directory: a strict profile, and reading that fails in one way only.
 
 The library that reads certificates here and the one inside gRPC disagree about odd ones. gRPC stops at the first root that it cannot
 read and forgets all that follow, so one odd certificate among the roots costs everybody. A profile that allows only what every
@@ -28,7 +28,7 @@ VALID_DAYS_MAX = 40 * 366
 RSA_BITS = range(2048, 4097)
 
 DNS_NAME = re.compile(r"[A-Za-z0-9.*_-]{1,253}")
-"""What gRPC can be asked to expect of a server, and what `create_certificate` writes."""
+"""Names that gRPC can be asked to expect of a server, as `create_certificate` writes them."""
 
 _SIGNATURES = frozenset(
     {

@@ -150,7 +150,7 @@ class FileBodies:
     async def sweep(self, older_than_s: float) -> int:
         """Remove parts that nobody has open and that were last written so long ago; return how many.
 
-        What lies there and is none of ours, or cannot be removed, is passed over (`truc doctor` tells of it).
+        A thing that lies there and is none of ours, or cannot be removed, is passed over (`truc doctor` tells of it).
         """
         before = time.time() - older_than_s
         return sum([await self._remove_stale(token, before) for token in await self.parts()])

@@ -39,7 +39,7 @@ class Space:
 
     @property
     def has_reserve(self) -> bool:
-        """Whether the reserve is there."""
+        """Tell whether the reserve is there."""
         return self._reserve.exists()
 
     def _look(self) -> int:

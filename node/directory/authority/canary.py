@@ -1,6 +1,6 @@
 """Canary: an edition is loaded as a node loads it before anybody sees it; what nodes would not believe or could not use is refused.
 
-What was so in the edition before is no reason to refuse: otherwise one old fault of one member would keep the news from everybody.
+A fault that the edition before had, too, is no reason to refuse: otherwise one old fault of one member would keep the news from everybody.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from node.model.reason import Reason
 
 TOLD_MAX = 5
 _HARMLESS = (": hides ", " has run out; ")
-"""What a node finds, and what is still no fault of an edition."""
+"""Findings of a node that are no fault of an edition."""
 
 
 def check_edition(edition: Path, before: Path, root_json: bytes, certificates: Certificates, now_ms: int) -> None:

@@ -77,7 +77,7 @@ def judge(
 def _goes_by_its_id(work: _Judgement, grant: Grant, candidates: list[tuple[str, bytes]]) -> bool:
     """Tell whether a node's certificates carry its own id: such a node is believed before one that goes by another's name.
 
-    Who knew both before goes by that; for a newcomer the order of admission alone would let the older one take the younger one's name.
+    Nodes that knew both before go by that; for a newcomer the order of admission alone would let the older one take the younger one's name.
     """
     ders = [der for _, data in candidates[:1] for der in certificates_in(data) if der not in work.faults]
     return bool(ders) and all(work.holders.certificates.names(der).is_own_of(grant.node_id) for der in ders)

@@ -26,7 +26,7 @@ from node.ports import Clock
 log = get_logger()
 
 FETCH_S = 900.0
-"""At most, for one edition from one peer. Who sends nothing is left long before (node/net/directory_files.py)."""
+"""At most, for one edition from one peer. A peer that sends nothing is left long before (node/net/directory_files.py)."""
 FETCHES_MAX = 3
 """At once, each from another peer."""
 PATIENCE_S = 5.0
@@ -116,7 +116,7 @@ class DirectoryFeed:
 
     @property
     def findings(self) -> list[HealthFinding]:
-        """What was refused and is tried again, for health and doctor."""
+        """Refusals that are tried again, for health and doctor."""
         return self._refusals.findings(str(self._folder))
 
     def start(self) -> None:

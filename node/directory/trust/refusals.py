@@ -1,4 +1,4 @@
-"""What was refused, from whom, how often in a row, and when it may be tried again: pauses that grow, up to an hour."""
+"""Refusals: what was refused, from whom, how often in a row, and when it may be tried again: pauses that grow, up to an hour."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

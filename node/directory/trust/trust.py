@@ -60,7 +60,7 @@ class TrustedFolder:
 
     @property
     def doubts(self) -> list[str]:
-        """What was not believed in the current edition, naming each file."""
+        """Findings about what was not believed in the current edition, naming each file."""
         if self._edition is None:
             return []
         left_out = sorted(self._edition.index.nodes.keys() - self._directory.nodes.keys())

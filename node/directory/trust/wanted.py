@@ -1,4 +1,4 @@
-"""What to ask a peer for next, when it says that it has a newer edition: a few rounds, each bounded by what the one before proved.
+"""Wanted: what to ask a peer for next, when it says that it has a newer edition: a few rounds, each bounded by what the one before proved.
 
 First the timestamp (with the roots that may follow ours, should its key be a new one). Only if the trusted key says that it is newer
 is the snapshot asked for, then targets, then the nodes' roles, then their files; each is as long as signed metadata says, and what we

@@ -75,7 +75,7 @@ class RocksEngine:
         """Open or create. Raises Broken: HOME_IN_USE, STORE_CORRUPT (nothing is deleted or repaired), IO_FAILED; NoSpace."""
         self.in_use = threading.Lock()
         self.damage = damage or Damage()
-        """What reads could not read."""
+        """Rows and bodies that reads could not read."""
         self.failed_write: Broken | None = None
         """A write that failed for a cause that is neither a full disk nor a stall. STORE_CORRUPT: compaction met damage in a table."""
         self._collecting = True

@@ -110,7 +110,7 @@ class RocksStore(TransactionStore):
 
     @property
     def damage(self) -> Damage:
-        """What could not be read since it was opened."""
+        """Damage that reads have met since it was opened."""
         return self._rocks.damage
 
     @property
@@ -180,7 +180,7 @@ class RocksStore(TransactionStore):
             self._on_fatal(error)
 
     def _close_to_writing(self, failed: Broken) -> None:
-        # What was written before and is not durable yet may still become so: the flush of the log tells.
+        # Writes from before that are not durable yet may still become so: the flush of the log tells.
         if self.fence is None:
             number = self._group.durable_no
             self.fence = Fence(Reason.STORE_CORRUPT, failed.detail, number, number)
