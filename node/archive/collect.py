@@ -17,7 +17,7 @@ from node.archive.receipts import ReceiptFiles
 from node.archive.sink import Sink
 from node.edxml.document import content_pieces, read_packet
 from node.edxml.extract import file_name, is_zipped
-from node.edxml.unzip import unzip_one
+from node.edxml.unzip import Budget, unzip_one
 from node.errors import Rejected
 from node.model.life import Dossier, DossierEntry, LifeAct
 from node.model.office import NO_LEASE, InboxEntry, TrackView
@@ -133,11 +133,12 @@ def _contents_of(path: Path, packet: Packet, scratch: Path) -> Iterator[tuple[in
 
     A file is decoded beside the archive first, so that nothing half goes into it.
     """
+    budget = Budget(path.stat().st_size)
     for index, group in groupby(content_pieces(path), key=itemgetter(0)):
         pieces = (piece for _, piece in group)
         try:
             with scratch.open("wb") as file:
-                for piece in unzip_one(pieces) if is_zipped(packet.attachments[index]) else pieces:
+                for piece in budget.spending(unzip_one(pieces)) if is_zipped(packet.attachments[index]) else pieces:
                     file.write(piece)
         except Rejected as fault:
             yield index, f"không lấy ra được ({fault.reason.name}: {fault.detail}); nội dung vẫn nằm trong gói tin"

@@ -1,6 +1,5 @@
 """truc drop: an office without software puts files into a folder and finds what came in another; see node/drop/__init__.py."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from node.cli.command import As, Json, now_ms, run_async
 from node.cli.output import QUIET, console, line, mark, show, tell, text
 from node.errors import EXIT_OK
 from node.wording import vietnamese
+from node.wording.plain import json_text
 
 if TYPE_CHECKING:
     from node.drop.paperwork import Event, Tell
@@ -77,7 +77,7 @@ def _teller(as_json: bool) -> "Tell":
 
     def say(event: "Event") -> None:
         if as_json:
-            print(json.dumps(asdict(event), ensure_ascii=False), flush=True)
+            print(json_text(asdict(event), indent=None), flush=True)
         else:
             show(console(), _shown(event, vietnamese.when(now_ms())[-8:] + " "))
 

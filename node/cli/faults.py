@@ -1,6 +1,5 @@
 """How a failure is told: Vietnamese advice first, English detail under it, on stderr; with --json one document on stdout."""
 
-import json
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from node.cli.output import BAD, QUIET, console, line, mark, text
 from node.errors import EXIT_BUG, EXIT_OK, Fault, kind_of
 from node.model.reason import Reason
 from node.wording import vietnamese
+from node.wording.plain import json_text
 from node.wording.vietnamese import clean
 
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
@@ -94,7 +94,7 @@ def tell_failure(said: str, as_json: bool) -> None:
 def _tell(as_json: bool, reason: str, kind: str, advice: str, detail: str) -> None:
     if as_json:
         error = {"reason": reason, "kind": kind, "advice": advice, "detail": detail}
-        print(json.dumps({"error": error}, ensure_ascii=False, indent=2), flush=True)
+        print(json_text({"error": error}), flush=True)
         return
     screen = console(stderr=True)
     screen.print(line(mark(False), " ", text(advice, BAD)))

@@ -4,10 +4,10 @@ Texts from packets and directories come from outside. They are shown without the
 to move the cursor) and are never read as markup.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from node.wording.plain import json_text
 from node.wording.vietnamese import clean
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ GOOD, WARNING, BAD, QUIET, STRONG = "green", "yellow", "red", "dim", "bold"
 def tell(as_json: bool, document: Document, people: Callable[[], Iterable[object]]) -> None:
     """Print the document, or what `people` makes for people."""
     if as_json:
-        print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+        print(json_text(document), flush=True)
         return
     screen = console()
     for part in people():

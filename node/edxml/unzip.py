@@ -27,6 +27,8 @@ _END = struct.Struct("<4s6xH10x")
 """mark, entries"""
 _ENCRYPTED, _SIZES_LATER = 0x1, 0x8
 _STORED, _DEFLATED = 0, 8
+_SIZE_ELSEWHERE = 0xFFFF_FFFF
+"""A size of more than 32 bits stands in the extra field."""
 _STEP_BYTES = 64 * KIB
 
 
@@ -40,17 +42,20 @@ class UnzipLimits:
 
 
 UNZIP_LIMITS = UnzipLimits()
+PACKET_FREE_BYTES, PACKET_RATIO_MAX = 64 * MIB, 50
+"""The same for all attachments of a packet together, by the octets of the packet: many small bombs are a large one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file in a zip as its own header tells it."""
+    """A file in a zip as its own header tells it; `size_bytes` 0: it does not tell."""
 
     raw_name: bytes
     flags: int
     method: int
     crc: int
     packed_bytes: int
+    size_bytes: int = 0
 
     @property
     def name(self) -> str:
@@ -72,6 +77,23 @@ def first_entry_name(beginning: bytes) -> str | None:
 R = TypeVar("R")
 _Steps = Generator[bytes | None, None, R]
 """Work that gives out pieces of the file, and None when it can go no further without more of the zip."""
+
+
+class Budget:
+    """Room for all that the zips of one packet yield."""
+
+    def __init__(self, packet_bytes: int) -> None:
+        self._left_bytes = max(PACKET_FREE_BYTES, PACKET_RATIO_MAX * packet_bytes)
+
+    def spending(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Give pieces on. Raises Rejected(PACKET_TOO_COMPLEX) before the one for which there is no room; nor is there for any after it."""
+        for piece in pieces:
+            self._left_bytes -= len(piece)
+            if self._left_bytes < 0:
+                raise Rejected(
+                    Reason.PACKET_TOO_COMPLEX, "the zips of the packet together yield more than it can stand for"
+                )
+            yield piece
 
 
 class Unzipper:
@@ -113,7 +135,7 @@ def unzip_one(pieces: Iterable[bytes], limits: UnzipLimits = UNZIP_LIMITS) -> It
 def _unzip(stream: "_Stream", limits: UnzipLimits) -> _Steps[None]:
     entry = yield from _read_entry(stream)
     crc = 0
-    for piece in _stored(stream, entry, limits) if entry.method == _STORED else _inflated(stream, limits):
+    for piece in _stored(stream, entry, limits) if entry.method == _STORED else _inflated(stream, entry, limits):
         crc = zlib.crc32(piece or b"", crc)
         yield piece
     if crc != (yield from _promised_crc(stream, entry)):
@@ -163,10 +185,11 @@ class _Stream:
 
 def _read_entry(stream: _Stream) -> _Steps[Entry]:
     header = yield from stream.exactly(_LOCAL.size)
-    mark, flags, method, crc, packed, _, name_bytes, extra_bytes = _LOCAL.unpack(header)
+    mark, flags, method, crc, packed, size_bytes, name_bytes, extra_bytes = _LOCAL.unpack(header)
     if mark != LOCAL_MARK:
         raise _unsound("it does not begin with a file")
-    entry = Entry((yield from stream.exactly(name_bytes)), flags, method, crc, packed)
+    told_bytes = 0 if flags & _SIZES_LATER or size_bytes == _SIZE_ELSEWHERE else size_bytes
+    entry = Entry((yield from stream.exactly(name_bytes)), flags, method, crc, packed, told_bytes)
     yield from stream.exactly(extra_bytes)
     _check_entry(entry)
     return entry
@@ -194,7 +217,9 @@ def _stored(stream: _Stream, entry: Entry, limits: UnzipLimits) -> _Steps[None]:
         yield taken
 
 
-def _inflated(stream: _Stream, limits: UnzipLimits) -> _Steps[None]:
+def _inflated(stream: _Stream, entry: Entry, limits: UnzipLimits) -> _Steps[None]:
+    if entry.size_bytes > min(limits.bytes_max, max(limits.free_bytes, limits.ratio_max * max(entry.packed_bytes, 1))):
+        raise _too_large(entry.size_bytes, limits)
     inflater, made_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while not inflater.eof:
         packed = inflater.unconsumed_tail or (yield from stream.some())
@@ -207,6 +232,8 @@ def _inflated(stream: _Stream, limits: UnzipLimits) -> _Steps[None]:
         made_bytes += len(piece)
         if made_bytes > min(limits.bytes_max, max(limits.free_bytes, limits.ratio_max * stream.read_bytes)):
             raise _too_large(made_bytes, limits)
+        if entry.size_bytes and made_bytes > entry.size_bytes:
+            raise _unsound(f"it yields more than the {entry.size_bytes} octets that it tells of")
         if piece:
             yield piece
     stream.give_back(inflater.unused_data)

@@ -28,6 +28,8 @@ FIXED_DATES: dict[tuple[int, int], str] = {
 """(month, day) of the holidays that need no decision (Bộ luật Lao động 2019 Điều 112.1)."""
 
 _EPOCH = datetime(1970, 1, 1, 7, tzinfo=VIETNAM)
+TIME_MAX_MS = 7_226_582_400_000
+"""The beginning of the year 2199. Nothing is shown as later, and what comes from outside and says that it was made later is refused."""
 _ONE_DAY = timedelta(days=1)
 _SATURDAY = 5
 _NOON = time(12)
@@ -94,9 +96,14 @@ class Calendar:
         return end_of_day_ms(self.next_working_day(day))
 
 
+def bounded_ms(time_ms: int) -> int:
+    """Return a time that somebody else has said, within what a calendar knows: no such time may break what is shown."""
+    return min(max(0, time_ms), TIME_MAX_MS)
+
+
 def moment_of(time_ms: int) -> datetime:
     """Return a time as Vietnamese clocks show it."""
-    return _EPOCH + timedelta(milliseconds=time_ms)
+    return _EPOCH + timedelta(milliseconds=bounded_ms(time_ms))
 
 
 def day_of(time_ms: int) -> date:

@@ -7,12 +7,22 @@ is yet to begin cannot be used long before. A right that was revoked is not in t
 time.
 """
 
+from node.model.calendar import TIME_MAX_MS
 from node.model.policy import DAY_MS
 
 AHEAD_MAX_MS = DAY_MS
 """A statement may be dated so far ahead of our clock; one from further ahead is judged by our own time alone."""
 AGE_MAX_MS = 400 * DAY_MS
 """Likewise for old statements. Longer than any packet may wait and its receipts are asked for."""
+
+
+LIFE_MAX_MS = AGE_MAX_MS
+"""A relay keeps nothing that would wait longer from now on, and no system may ask for it."""
+
+
+def is_possible(said_ms: int) -> bool:
+    """Tell whether somebody can have meant a time that he states; a clock may err by years."""
+    return said_ms < TIME_MAX_MS
 
 
 def times_of(said_ms: int, now_ms: int) -> tuple[int, ...]:

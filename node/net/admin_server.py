@@ -1,6 +1,5 @@
 """Admin server: the operator's door, open to this machine only, and only with the administrator's token."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import unquote
@@ -13,7 +12,7 @@ from node.model.office import HealthView, OutboxView, PeerView, QuarantineView
 from node.model.reason import Reason
 from node.model.webhook import HookView
 from node.net.errors import Context, Tally, answering
-from node.net.tokens import REFUSAL_DELAY_S, authorization
+from node.net.tokens import authorization
 from node.wire import admin as wire
 from node.wire.truc.v1 import admin_service_pb2 as pb
 from node.wire.truc.v1.admin_service_pb2_grpc import AdminServiceServicer
@@ -53,7 +52,6 @@ class AdminService(AdminServiceServicer):
         tally: Tally | None = None,
         *,
         listens_on: str = "",
-        refusal_delay_s: float = REFUSAL_DELAY_S,
     ) -> None:
         """Make the service. `listens_on` is the door's "host:port"; if it is one address only, commands call from that address."""
         self.tally = tally or Tally()
@@ -62,12 +60,11 @@ class AdminService(AdminServiceServicer):
         self._systems = systems
         self._health = health
         self._refresh_directory = refresh_directory
-        self._refusal_delay_s = refusal_delay_s
 
     @answering
     async def ListOutbox(self, request: pb.ListOutboxRequest, context: Context) -> pb.ListOutboxResponse:
         """Lists what waits to leave."""
-        await self._check_caller(context)
+        self.authenticate(context)
         if request.limit < 0:
             raise Rejected(Reason.REQUEST_INVALID, "a limit must not be negative")
         limit = min(request.limit or OUTBOX_DEFAULT, OUTBOX_MAX)
@@ -76,7 +73,7 @@ class AdminService(AdminServiceServicer):
     @answering
     async def ListQuarantine(self, request: pb.ListQuarantineRequest, context: Context) -> pb.ListQuarantineResponse:
         """Lists what was laid aside."""
-        await self._check_caller(context)
+        self.authenticate(context)
         if request.limit < 0:
             raise Rejected(Reason.REQUEST_INVALID, "a limit must not be negative")
         limit = min(request.limit or OUTBOX_DEFAULT, OUTBOX_MAX)
@@ -87,39 +84,39 @@ class AdminService(AdminServiceServicer):
         self, request: pb.ReleaseQuarantinedRequest, context: Context
     ) -> pb.ReleaseQuarantinedResponse:
         """Lets something that was laid aside go on."""
-        await self._check_caller(context)
+        self.authenticate(context)
         return pb.ReleaseQuarantinedResponse(node_id=await self._node.release_quarantined(request.name))
 
     @answering
     async def ListPeers(self, request: pb.ListPeersRequest, context: Context) -> pb.ListPeersResponse:
         """Lists the roads to all peers."""
-        await self._check_caller(context)
+        self.authenticate(context)
         return wire.peers_to_proto(await self._node.list_peers())
 
     @answering
     async def ListHooks(self, request: pb.ListHooksRequest, context: Context) -> pb.ListHooksResponse:
         """Lists the systems that want to be told of events."""
-        await self._check_caller(context)
+        self.authenticate(context)
         return wire.hooks_to_proto(await self._node.list_hooks())
 
     @answering
     async def HoldPeer(self, request: pb.HoldPeerRequest, context: Context) -> pb.HoldPeerResponse:
         """Stops sending to a peer."""
-        await self._check_caller(context)
+        self.authenticate(context)
         await self._node.hold_peer(request.node_id)
         return pb.HoldPeerResponse()
 
     @answering
     async def ReleasePeer(self, request: pb.ReleasePeerRequest, context: Context) -> pb.ReleasePeerResponse:
         """Goes on sending to a peer."""
-        await self._check_caller(context)
+        self.authenticate(context)
         await self._node.release_peer(request.node_id)
         return pb.ReleasePeerResponse()
 
     @answering
     async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> pb.GetHealthResponse:
         """Says how the node is."""
-        await self._check_caller(context)
+        self.authenticate(context)
         return wire.health_to_proto(await self._health())
 
     @answering
@@ -127,13 +124,13 @@ class AdminService(AdminServiceServicer):
         self, request: pb.RefreshDirectoryRequest, context: Context
     ) -> pb.RefreshDirectoryResponse:
         """Asks for the directory again, now."""
-        await self._check_caller(context)
+        self.authenticate(context)
         return pb.RefreshDirectoryResponse(directory_version=await self._refresh_directory())
 
     @answering
     async def CountStatuses(self, request: pb.CountStatusesRequest, context: Context) -> pb.CountStatusesResponse:
         """Counts a page of deliveries by how completely their recipients report."""
-        await self._check_caller(context)
+        self.authenticate(context)
         if request.from_ms < 0 or request.to_ms < 0:
             raise Rejected(Reason.REQUEST_INVALID, "a time must not be negative")
         page = await self._node.count_statuses(request.from_ms, request.to_ms, request.page_token)
@@ -142,7 +139,7 @@ class AdminService(AdminServiceServicer):
     @answering
     async def PutHold(self, request: pb.PutHoldRequest, context: Context) -> pb.PutHoldResponse:
         """Puts a legal hold on a packet."""
-        await self._check_caller(context)
+        self.authenticate(context)
         reason = request.reason.strip()
         if not 1 <= len(reason) <= HOLD_REASON_CHARACTERS_MAX:
             raise Rejected(Reason.REQUEST_INVALID, f"reason must be 1 to {HOLD_REASON_CHARACTERS_MAX} characters")
@@ -152,14 +149,14 @@ class AdminService(AdminServiceServicer):
     @answering
     async def LiftHold(self, request: pb.LiftHoldRequest, context: Context) -> pb.LiftHoldResponse:
         """Lifts a legal hold."""
-        await self._check_caller(context)
+        self.authenticate(context)
         await self._node.lift_hold(_packet_id(request.packet_id))
         return pb.LiftHoldResponse()
 
     @answering
     async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
         """Lists a page of legal holds."""
-        await self._check_caller(context)
+        self.authenticate(context)
         return wire.holds_to_proto(*await self._node.list_holds(request.page_token))
 
     def authenticate(self, context: Context) -> None:
@@ -167,14 +164,6 @@ class AdminService(AdminServiceServicer):
         if not is_from_here(context.peer(), self._own_host):
             raise Denied(Reason.ADMIN_ONLY, "the operator's door opens on the node's own machine only")
         self._systems.authenticate_admin(authorization(context))
-
-    async def _check_caller(self, context: Context) -> None:
-        """Raises Denied, after a moment, unless the operator calls."""
-        try:
-            self.authenticate(context)
-        except Denied:
-            await asyncio.sleep(self._refusal_delay_s)
-            raise
 
 
 def _packet_id(octets: bytes) -> bytes:

@@ -10,6 +10,7 @@ from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyp
 from node.errors import Broken, Fault
 from node.model.policy import KIB, MIB
 from node.model.reason import Reason
+from node.net.guests import Guests, connections_max
 from node.net.sockets import listening_socket
 
 MESSAGE_BYTES_MAX = 4 * MIB + 256 * KIB
@@ -24,6 +25,8 @@ BASE_OPTIONS: tuple[Option, ...] = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 15_000),
     ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 10 * 60_000),
 )
 """The figures are those of mesh.md 1.19 and 2.5. Without so_reuseport=0 two processes would share a port and nobody would notice."""
 
@@ -40,6 +43,7 @@ class Listener:
         options: Sequence[Option] = (),
         calls_max: int,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        guests: Guests | None = None,
     ) -> None:
         self.address = address
         self.port = 0
@@ -48,6 +52,7 @@ class Listener:
         self._options = [*BASE_OPTIONS, *options]
         self._calls_max = calls_max
         self._interceptors = interceptors
+        self.guests = guests or Guests(connections_max())
         self._server: grpc.aio.Server | None = None
         self._health = health_aio.HealthServicer()
 
@@ -57,7 +62,9 @@ class Listener:
         Raises Broken(PORT_IN_USE), Broken(SETTINGS_INVALID) for an address that is not ours, Broken(KEY_UNUSABLE).
         """
         server = grpc.aio.server(
-            interceptors=self._interceptors, options=self._options, maximum_concurrent_rpcs=self._calls_max
+            interceptors=self._interceptors,
+            options=[*self._options, ("grpc.max_allowed_incoming_connections", self.guests.all_max)],
+            maximum_concurrent_rpcs=self._calls_max,
         )
         self._register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -70,6 +77,7 @@ class Listener:
             raise await asyncio.to_thread(_why_not, self.address) from error
         await server.start()
         self._server = server
+        self.guests.start(self.port)
         return self.port
 
     async def set_serving(self, serving: bool) -> None:
@@ -81,6 +89,7 @@ class Listener:
         """Accept nothing new; let calls finish for that long, then end them. Harmless if not started, or twice."""
         if self._server is None:
             return
+        await self.guests.stop()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
         self._server = None

@@ -16,6 +16,7 @@ from node.model.policy import KIB, MIB, Policy
 from node.model.reason import Reason
 from node.net.errors import Context, Tally, answering, streaming
 from node.net.gate import AT_THE_DOOR_MAX, REQUEST_S, SEND_IDLE_S, Gate, Shares, message_within
+from node.net.guests import Guests, connections_max
 from node.net.listener import Listener, Option
 from node.net.tls import PinnedRoots, der_of
 from node.ports import DirectorySource
@@ -187,7 +188,15 @@ def mesh_listener(
 ) -> Listener:
     """Put the mesh's server together; `start` it. Peers' certificates follow the directory without a restart."""
     roots = PinnedRoots(identity, directory.current)
-    gate = Gate(service.caller_or_none, service.shares, service.tally, request_s=request_s, send_idle_s=send_idle_s)
+    guests = Guests(connections_max())
+    gate = Gate(
+        lambda _, context: service.caller_or_none(context),
+        service.shares,
+        lambda _: service.tally,
+        guests,
+        request_s=request_s,
+        send_idle_s=send_idle_s,
+    )
     return Listener(
         address,
         roots.credentials,
@@ -195,4 +204,5 @@ def mesh_listener(
         options=MESH_OPTIONS,
         calls_max=AT_THE_DOOR_MAX,
         interceptors=[gate],
+        guests=guests,
     )

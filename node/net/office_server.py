@@ -5,7 +5,9 @@ check the form, call the node and translate.
 """
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import grpc
@@ -18,9 +20,11 @@ from node.model.policy import KIB, Policy
 from node.model.reason import Reason
 from node.net.admin_server import AdminService
 from node.net.errors import Context, Tally, answering, streaming
+from node.net.gate import Gate, Shares, message_within
+from node.net.guests import Guests, connections_max
 from node.net.listener import Listener, Option
 from node.net.reflection import Reflection, add_reflection
-from node.net.submit_stream import Packet, SubmitCall
+from node.net.submit_stream import PIECE_BYTES_MAX, SUBMIT_IDLE_S, Octets, Packet, SubmitCall
 from node.net.tls import office_credentials
 from node.net.tokens import REFUSAL_DELAY_S, authorization
 from node.seal.tls import TlsIdentity
@@ -30,8 +34,11 @@ from node.wire.truc.v1 import office_service_pb2 as pb
 from node.wire.truc.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from node.wire.truc.v1.office_service_pb2_grpc import OfficeServiceServicer, add_OfficeServiceServicer_to_server
 
-CALLS_MAX = 2_048
-"""Calls at once, from all systems together."""
+CALLS_MAX, FREE_PER_CALL = 2_048, 1
+"""Calls at once, from all systems together; a system may have one for each place that is free, which is half of them if it is alone."""
+AT_THE_DOOR_MAX = 2 * CALLS_MAX
+MESSAGE_BYTES_MAX = PIECE_BYTES_MAX + 256 * KIB
+"""No message is larger but by mistake: a packet or a piece has 1 MiB."""
 FETCH_PIECE_BYTES = 256 * KIB
 INSTANCE_CHARACTERS_MAX = 64
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
@@ -40,7 +47,17 @@ DELIVERIES_AT_ONCE = 500
 """So many are translated before others have their turn."""
 SEARCH_DEFAULT, SEARCH_MAX = 20, 200
 
-OFFICE_OPTIONS: tuple[Option, ...] = (("grpc.max_concurrent_streams", 1_024),)
+OFFICE_OPTIONS: tuple[Option, ...] = (
+    ("grpc.max_concurrent_streams", 1_024),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+)
+"""Without probing of the line's width gRPC takes in 64 KiB of a call before we know who it is, and not megabytes: 400 strangers with
+1.2 MB each cost 12 MiB instead of 135. Once a call is read, its messages come as wide as they are."""
+_OFFICE, _ADMIN = "/truc.v1.OfficeService/", "/truc.v1.AdminService/"
+_CHECK_HEALTH = "/grpc.health.v1.Health/Check"
+OPERATOR = "@operator"
+"""The operator's name among callers; no system's name has such a character."""
 
 
 class OfficeNode(Protocol):
@@ -79,20 +96,19 @@ class OfficeService(OfficeServiceServicer):
         systems: Systems,
         policy: Policy,
         tally: Tally | None = None,
-        *,
-        refusal_delay_s: float = REFUSAL_DELAY_S,
     ) -> None:
         self.tally = tally or Tally()
         self._node = node
         self._systems = systems
         self._policy = policy
-        self._refusal_delay_s = refusal_delay_s
+        self._octets = Octets()
 
     @answering
     async def Submit(self, request_iterator: AsyncIterator[pb.SubmitRequest], context: Context) -> pb.SubmitResponse:
         """Hands in packets; see submit_stream.py."""
-        system = await self._caller(context)
-        results = await SubmitCall(self._node.submit, system, self._policy, context.read).run()
+        system = self.authenticate(context)
+        read = functools.partial(message_within, context, SUBMIT_IDLE_S)
+        results = await SubmitCall(self._node.submit, system, self._policy, read, self._octets).run()
         response = pb.SubmitResponse()
         for result in results:
             wire.submit_result_into(response.results.add(), result)
@@ -101,14 +117,14 @@ class OfficeService(OfficeServiceServicer):
     @answering
     async def SubmitOne(self, request: pb.SubmitWhole, context: Context) -> pb.SubmitResult:
         """Hands in one small packet."""
-        system = await self._caller(context)
-        call = SubmitCall(self._node.submit, system, self._policy, context.read)
+        system = self.authenticate(context)
+        call = SubmitCall(self._node.submit, system, self._policy, context.read, self._octets)
         return wire.submit_result_to_proto(await call.submit_whole(request.begin, request.data))
 
     @answering
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
         """Lists what waits."""
-        system = await self._caller(context)
+        system = self.authenticate(context)
         page_size = bounded(request.page_size, PAGE_DEFAULT, PAGE_MAX)
         entries, token = await self._node.list_inbox(system, request.unit, page_size, request.page_token)
         return pb.ListInboxResponse(entries=[wire.inbox_entry_to_proto(e) for e in entries], next_page_token=token)
@@ -116,7 +132,7 @@ class OfficeService(OfficeServiceServicer):
     @streaming
     async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.FetchResponse]:
         """Streams a packet's octets in pieces of at most 256 KiB; the first message carries the entry."""
-        system = await self._caller(context)
+        system = self.authenticate(context)
         _check_packet_id(request.packet_id)
         if request.offset_bytes < 0 or request.lease_ms < NO_LEASE:
             raise Rejected(Reason.REQUEST_INVALID, "offset_bytes must not be negative, lease_ms not below -1")
@@ -133,7 +149,7 @@ class OfficeService(OfficeServiceServicer):
     @answering
     async def Acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeResponse:
         """Takes packets out of the inbox."""
-        system = await self._caller(context)
+        system = self.authenticate(context)
         if len(request.packet_ids) > ACKNOWLEDGE_MAX:
             raise Rejected(Reason.REQUEST_INVALID, f"more than {ACKNOWLEDGE_MAX} packets")
         for packet_id in request.packet_ids:
@@ -145,7 +161,7 @@ class OfficeService(OfficeServiceServicer):
     @answering
     async def Track(self, request: pb.TrackRequest, context: Context) -> pb.TrackResponse:
         """Shows deliveries and statuses, all or a page of them."""
-        system = await self._caller(context)
+        system = self.authenticate(context)
         names = (request.packet_id, request.submission_id, request.document_id)
         if sum(map(bool, names)) != 1:
             raise Rejected(Reason.REQUEST_INVALID, "name the packet by exactly one of its three names")
@@ -158,7 +174,7 @@ class OfficeService(OfficeServiceServicer):
     @answering
     async def Dossier(self, request: pb.DossierRequest, context: Context) -> pb.DossierResponse:
         """Shows a document's life."""
-        system = await self._caller(context)
+        system = self.authenticate(context)
         if bool(request.document_id) == bool(request.packet_id):
             raise Rejected(Reason.REQUEST_INVALID, "name the document by document_id or by packet_id")
         if request.packet_id:
@@ -170,21 +186,13 @@ class OfficeService(OfficeServiceServicer):
     @answering
     async def SearchUnits(self, request: pb.SearchUnitsRequest, context: Context) -> pb.SearchUnitsResponse:
         """Finds units."""
-        await self._caller(context)
+        self.authenticate(context)
         limit = bounded(request.limit, SEARCH_DEFAULT, SEARCH_MAX)
         return wire.found_units_to_proto(await self._node.search_units(request.query, limit))
 
     def authenticate(self, context: Context) -> System:
         """Return the calling system. Raises Denied, at once."""
         return self._systems.authenticate(authorization(context))
-
-    async def _caller(self, context: Context) -> System:
-        """Return the calling system. A refusal takes a moment, so that guessing is slow. Raises Denied."""
-        try:
-            return self.authenticate(context)
-        except Denied:
-            await asyncio.sleep(self._refusal_delay_s)
-            raise
 
 
 async def track_answer(view: TrackView, *, receipts_apart: bool) -> pb.TrackResponse:
@@ -209,9 +217,50 @@ def _check_packet_id(packet_id: bytes) -> None:
         raise Rejected(Reason.REQUEST_INVALID, "packet_id must be 16 octets")
 
 
-def office_listener(address: str, identity: TlsIdentity, office: OfficeService, admin: AdminService) -> Listener:
+class OfficeDoor:
+    """Tells who calls, before anything is read: a system, the operator, or nobody who is known, who may ask for the health and no more."""
+
+    def __init__(self, office: OfficeService, admin: AdminService) -> None:
+        self._office = office
+        self._admin = admin
+
+    def caller(self, method: str, context: Context) -> str:
+        """Return the name of a caller. Raises Denied for a method that it may not call."""
+        if method == _CHECK_HEALTH:
+            return ""
+        if method.startswith(_OFFICE):
+            return self._office.authenticate(context).name
+        if method.startswith(_ADMIN):
+            self._admin.authenticate(context)
+            return OPERATOR
+        return self._either(context)
+
+    def _either(self, context: Context) -> str:
+        try:
+            return self._office.authenticate(context).name
+        except Denied:
+            with suppress(Denied):
+                self._admin.authenticate(context)
+                return OPERATOR
+            raise
+
+    def tally(self, method: str) -> Tally:
+        """Return where calls to a method are counted."""
+        return self._admin.tally if method.startswith(_ADMIN) else self._office.tally
+
+
+def office_listener(
+    address: str,
+    identity: TlsIdentity,
+    office: OfficeService,
+    admin: AdminService,
+    *,
+    refusal_delay_s: float = REFUSAL_DELAY_S,
+) -> Listener:
     """Put the office's server together, with the operator's door and reflection in it; `start` it."""
     reflection = Reflection(office.authenticate, admin.authenticate, office.tally)
+    door, guests = OfficeDoor(office, admin), Guests(connections_max())
+    shares = Shares(CALLS_MAX, FREE_PER_CALL)
 
     def register(server: grpc.aio.Server) -> None:
         add_OfficeServiceServicer_to_server(office, server)
@@ -219,5 +268,11 @@ def office_listener(address: str, identity: TlsIdentity, office: OfficeService, 
         add_reflection(reflection, server)
 
     return Listener(
-        address, lambda: office_credentials(identity), register, options=OFFICE_OPTIONS, calls_max=CALLS_MAX
+        address,
+        lambda: office_credentials(identity),
+        register,
+        options=OFFICE_OPTIONS,
+        calls_max=AT_THE_DOOR_MAX,
+        interceptors=[Gate(door.caller, shares, door.tally, guests, refusal_delay_s=refusal_delay_s)],
+        guests=guests,
     )

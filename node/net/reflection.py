@@ -19,7 +19,6 @@ from grpc_reflection.v1alpha.reflection import aio as reflection_aio  # type: ig
 from node.errors import Deferred, Denied, Rejected
 from node.model.reason import Reason
 from node.net.errors import Context, Tally, streaming
-from node.net.tokens import REFUSAL_DELAY_S
 from node.wire.truc.v1 import admin_service_pb2, office_service_pb2
 
 CALLS_MAX = 16
@@ -47,13 +46,10 @@ Check = Callable[[Context], object]
 class Reflection:
     """The reflection service, for callers that one of two checks lets in."""
 
-    def __init__(
-        self, system: Check, operator: Check, tally: Tally | None = None, *, refusal_delay_s: float = REFUSAL_DELAY_S
-    ) -> None:
+    def __init__(self, system: Check, operator: Check, tally: Tally | None = None) -> None:
         self.tally = tally or Tally()
         self._system = system
         self._operator = operator
-        self._refusal_delay_s = refusal_delay_s
         self._calls = 0
         services = [name for file in FILES for name in _services(file)]
         self._library = reflection_aio.ReflectionServicer(services, pool=_pool(FILES))
@@ -61,7 +57,7 @@ class Reflection:
     @streaming
     async def ServerReflectionInfo(self, request_iterator: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         """Answers questions one after another, in the library's words."""
-        await self._check_caller(context)
+        self._check_caller(context)
         if self._calls >= CALLS_MAX:
             raise Deferred(Reason.PEER_BUSY, f"{CALLS_MAX} reflection calls are open", retry_after_ms=BUSY_MS)
         self._calls += 1
@@ -71,13 +67,12 @@ class Reflection:
         finally:
             self._calls -= 1
 
-    async def _check_caller(self, context: Context) -> None:
+    def _check_caller(self, context: Context) -> None:
         """Raises Denied, with the reason that a system would be told, unless a system or the operator calls."""
         try:
             self._system(context)
         except Denied:
             if not self._is_operator(context):
-                await asyncio.sleep(self._refusal_delay_s)
                 raise
 
     def _is_operator(self, context: Context) -> bool:

@@ -9,7 +9,7 @@ coming ends the call at once, with a result for every packet begun so far: nobod
 
 import asyncio
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -28,6 +28,10 @@ PIECE_BYTES_MAX = 1 * MIB
 """Also the largest packet that is handled whole."""
 IN_FLIGHT_BYTES_MAX = 16 * MIB
 PACKETS_MAX = 10_000
+SUBMIT_IDLE_S = 60.0
+"""A call in which nothing comes for so long ends; who sent it repeats it."""
+OF_SYSTEM_BYTES_MAX = 64 * MIB
+"""The octets of all packets of one system that are in flight, in all its calls together."""
 
 Packet = bytes | AsyncIterator[bytes]
 Submit = Callable[[System, Submission, Packet], Awaitable[SubmitResult]]
@@ -38,11 +42,12 @@ Read = Callable[[], Awaitable[Any]]
 class SubmitCall:
     """The reading of one call."""
 
-    def __init__(self, submit: Submit, system: System, policy: Policy, read: Read) -> None:
+    def __init__(self, submit: Submit, system: System, policy: Policy, read: Read, octets: "Octets") -> None:
         self._submit = submit
         self._system = system
         self._policy = policy
         self._read = read
+        self._octets = octets
         self._tasks: list[asyncio.Task[SubmitResult]] = []
         self._open: deque[tuple[asyncio.Task[SubmitResult], int]] = deque()
         self._open_bytes = 0
@@ -120,10 +125,12 @@ class SubmitCall:
                 len(self._open) >= self._policy.submit_group_max or self._open_bytes + size_bytes > IN_FLIGHT_BYTES_MAX
             ):
                 await self._wait_for_oldest()
+            await self._octets.take(self._system.name, size_bytes)
         except BaseException:
             work.close()
             raise
         task: asyncio.Task[SubmitResult] = asyncio.ensure_future(work)
+        task.add_done_callback(lambda _: self._octets.give_back(self._system.name, size_bytes))
         self._tasks.append(task)
         self._open.append((task, size_bytes))
         self._open_bytes += size_bytes
@@ -135,6 +142,32 @@ class SubmitCall:
         await asyncio.wait({task})
         if task.exception() is not None:
             await task
+
+
+class Octets:
+    """Memory for packets in flight, shared out to systems: each waits for what it has under way itself."""
+
+    def __init__(self, each_bytes: int = OF_SYSTEM_BYTES_MAX) -> None:
+        self._each_bytes = each_bytes
+        self._held: Counter[str] = Counter()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def take(self, system: str, size_bytes: int) -> None:
+        """Wait until a system has room for so many octets more. One packet it may always have."""
+        while self._held[system] and self._held[system] + size_bytes > self._each_bytes:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(system, deque()).append(waiter)
+            await waiter
+        self._held[system] += size_bytes
+
+    def give_back(self, system: str, size_bytes: int) -> None:
+        """Give octets back; all that wait look again."""
+        self._held[system] -= size_bytes
+        if not self._held[system]:
+            del self._held[system]
+        for waiter in self._waiting.pop(system, ()):
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class Pieces:

@@ -10,6 +10,7 @@ from node.model.finding import Finding
 from node.model.reason import Reason
 
 if TYPE_CHECKING:
+    from node.edxml.unzip import Budget
     from node.model.packet import Attachment, Packet
 
 
@@ -60,8 +61,9 @@ def extract_all(file: Path, folder: Path, *, force: bool = False) -> Iterator[Ex
     from operator import itemgetter
 
     from node.edxml.document import content_pieces
+    from node.edxml.unzip import Budget
 
-    packet = read(file)
+    packet, budget = read(file), Budget(file.stat().st_size)
     names = _file_names(packet)
     present = [folder / name for name in names if (folder / name).exists()]
     if present and not force:
@@ -74,15 +76,15 @@ def extract_all(file: Path, folder: Path, *, force: bool = False) -> Iterator[Ex
             yield _written(attachment.attachment_name, folder / names[index], iter(()))
             continue
         pieces = (piece for _, piece in following[1])
-        yield _written(attachment.attachment_name, folder / names[index], _unpacked(attachment, pieces))
+        yield _written(attachment.attachment_name, folder / names[index], _unpacked(attachment, pieces, budget))
         following = next(given_out, None)
 
 
-def _unpacked(attachment: "Attachment", pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _unpacked(attachment: "Attachment", pieces: Iterator[bytes], budget: "Budget") -> Iterator[bytes]:
     from node.edxml.extract import is_zipped
     from node.edxml.unzip import unzip_one
 
-    return unzip_one(pieces) if is_zipped(attachment) else pieces
+    return budget.spending(unzip_one(pieces)) if is_zipped(attachment) else pieces
 
 
 def _written(name: str, path: Path, pieces: Iterator[bytes]) -> Extracted:

@@ -7,6 +7,7 @@ that this version does not know: its number still tells who must act, so it beco
 from google.protobuf.message import DecodeError
 
 from node.errors import Denied
+from node.model.calendar import bounded_ms
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
 from node.wire.envelope import (
@@ -80,9 +81,12 @@ def decode_receipt(octets: bytes) -> Receipt:
 
 
 def receipt_time_ms(octets: bytes) -> int:
-    """Return when a stored receipt was made, without reading what it says of each unit. Raises Denied(RECEIPT_INVALID)."""
+    """Return when a stored receipt was made, without reading what it says of each unit. Raises Denied(RECEIPT_INVALID).
+
+    One that was kept before such times were refused may say any year.
+    """
     try:
-        return pb.Receipt.FromString(octets).create_time_ms
+        return bounded_ms(pb.Receipt.FromString(octets).create_time_ms)
     except DecodeError as error:
         raise _invalid("not a truc.v1.Receipt") from error
 

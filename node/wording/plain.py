@@ -4,6 +4,8 @@ A time in milliseconds since 1970 UTC (`accept_time_ms`) stands there as it is a
 Vietnamese time; 0 means "none" and becomes null. Reasons keep their capitals, as in reason.proto; no reason is null.
 """
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -11,18 +13,34 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
 
-from node.model.calendar import VIETNAM
+from node.model.calendar import VIETNAM, moment_of
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
 
 _DURATIONS = frozenset({"clock_skew_ms", "lease_ms", "age_ms"})
 
 
+_UNSHOWN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""What a terminal obeys, or nobody sees, or is no character; JSON itself escapes the rest of the controls."""
+
+
+def json_text(document: Any, indent: int | None = 2) -> str:
+    """Return a document as JSON for programs, in which a terminal finds nothing to obey: such characters are escaped."""
+    return _UNSHOWN.sub(_escaped, json.dumps(document, ensure_ascii=False, indent=indent))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
+
+
 def iso_time(time_ms: int) -> str | None:
     """Return a time as ISO 8601 with +07:00; None for 0."""
     if not time_ms:
         return None
-    return datetime.fromtimestamp(time_ms / 1000, VIETNAM).isoformat(timespec="milliseconds")
+    return moment_of(time_ms).isoformat(timespec="milliseconds")
 
 
 def in_vietnam() -> datetime:

@@ -1,10 +1,9 @@
 """Words of the model in Vietnamese, as tables and sentences show them."""
 
 import unicodedata
-from datetime import datetime
 
 from node.errors import ADVICE
-from node.model.calendar import VIETNAM
+from node.model.calendar import moment_of
 from node.model.delivery import State
 from node.model.directory import Alias, Role
 from node.model.envelope import PacketKind
@@ -65,7 +64,7 @@ def _decimal(number: float, digits: int) -> str:
 
 def when(time_ms: int) -> str:
     """Return "22/11/2026 18:12:03", Vietnamese time; "" for 0."""
-    return datetime.fromtimestamp(time_ms / 1000, VIETNAM).strftime("%d/%m/%Y %H:%M:%S") if time_ms else ""
+    return moment_of(time_ms).strftime("%d/%m/%Y %H:%M:%S") if time_ms else ""
 
 
 def day(time_ms: int) -> str:

@@ -275,9 +275,9 @@ async def office(
     async def refresh() -> int:
         return 42
 
-    service = OfficeService(node, systems, policy or Policy(), refusal_delay_s=0)
-    admin = AdminService(node, systems, health, refresh, service.tally, refusal_delay_s=0)
-    listener = office_listener("127.0.0.1:0", own, service, admin)
+    service = OfficeService(node, systems, policy or Policy())
+    admin = AdminService(node, systems, health, refresh, service.tally)
+    listener = office_listener("127.0.0.1:0", own, service, admin, refusal_delay_s=0)
     port = await listener.start()
     await listener.set_serving(True)
     try:

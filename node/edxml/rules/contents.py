@@ -10,9 +10,15 @@ from dataclasses import dataclass
 
 from node.edxml.content import Decoder
 from node.edxml.extract import is_zipped
-from node.edxml.limits import MIB
 from node.edxml.rules.rule import MORE, PLACES_MAX, QCVN
-from node.edxml.unzip import LOCAL_MARK, UNZIP_LIMITS, UnzipLimits, Unzipper
+from node.edxml.unzip import (
+    LOCAL_MARK,
+    PACKET_FREE_BYTES,
+    PACKET_RATIO_MAX,
+    UNZIP_LIMITS,
+    UnzipLimits,
+    Unzipper,
+)
 from node.errors import Rejected
 from node.model.finding import Finding, Severity
 from node.model.packet import Packet
@@ -36,8 +42,8 @@ class Budget:
     Each of ten thousand small zips may be within its own limits, and opening them all take hours.
     """
 
-    free_bytes: int = 256 * MIB
-    ratio_max: int = 50
+    free_bytes: int = PACKET_FREE_BYTES
+    ratio_max: int = PACKET_RATIO_MAX
 
 
 BUDGET = Budget()

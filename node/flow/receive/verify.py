@@ -23,7 +23,7 @@ from node.model.mesh import Parcel
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
-from node.model.statement import times_of
+from node.model.statement import LIFE_MAX_MS, is_possible, times_of
 from node.seal.signature import ENVELOPE_LABEL, verify_by
 from node.wire import codec
 
@@ -67,6 +67,8 @@ def check_parcel(parcel: Parcel, peer_id: str, directory: Directory, now_ms: int
     origin = directory.nodes.get(envelope.origin_node)
     if origin is None:
         raise Denied(Reason.PEER_UNKNOWN, f"origin {envelope.origin_node} is not in the directory")
+    if not is_possible(envelope.create_time_ms) or not is_possible(envelope.expire_at_ms):
+        raise Denied(Reason.ENVELOPE_MALFORMED, f"it says {envelope.create_time_ms} to {envelope.expire_at_ms} ms")
     signed = parcel.signed_envelope
     times_ms = times_of(envelope.create_time_ms, now_ms)
     if not verify_by(origin, ENVELOPE_LABEL, signed.envelope, signed.signature, times_ms):
@@ -166,6 +168,10 @@ def custody_verdict(
         raise Deferred(Reason.WRONG_NODE, f"no node {parcel.target_node} in directory {directory.version}")
     if envelope.expire_at_ms <= now_ms:
         raise Rejected(Reason.EXPIRED, "the packet has expired")
+    if envelope.expire_at_ms > now_ms + LIFE_MAX_MS:
+        raise Denied(
+            Reason.RELAY_NOT_ALLOWED, f"{node_id} carries nothing that would wait until {envelope.expire_at_ms} ms"
+        )
     units = units_served_by(envelope, parcel.target_node, directory)
     outcomes = tuple(Outcome(unit, Reason.NONE) for unit in units)
     receipt = Receipt(envelope.packet_id, parcel.signed_envelope.sha256, node_id, Level.CUSTODY, outcomes, now_ms)

@@ -15,7 +15,7 @@ from node.model.delivery import State, after_receipt, is_settled
 from node.model.directory import Directory
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
-from node.model.statement import times_of
+from node.model.statement import is_possible, times_of
 from node.model.webhook import NoticeKind
 from node.ports import Keys, Tx
 from node.rows import keys
@@ -47,6 +47,8 @@ def believe(signed: SignedReceipt, directory: Directory, *, now_ms: int) -> Beli
     signer = directory.nodes.get(receipt.signer_node)
     if signer is None:
         raise Denied(Reason.RECEIPT_INVALID, f"signer {receipt.signer_node!r} is not in the directory")
+    if not is_possible(receipt.create_time_ms):
+        raise Denied(Reason.RECEIPT_INVALID, f"made at {receipt.create_time_ms} ms, which nobody can have meant")
     times_ms = times_of(receipt.create_time_ms, now_ms)
     if not verify_by(signer, RECEIPT_LABEL, signed.receipt, signed.signature, times_ms):
         raise Denied(Reason.RECEIPT_INVALID, f"signature of {receipt.signer_node} does not verify")

@@ -17,6 +17,7 @@ from node.model.header import PacketHeader
 from node.model.office import RefusedRecipient, Submission, System
 from node.model.policy import Policy
 from node.model.reason import Reason
+from node.model.statement import LIFE_MAX_MS
 
 SUBMISSION_ID_CHARACTERS_MAX = 128
 
@@ -56,6 +57,8 @@ def require_in_time(submission: Submission, now_ms: int) -> None:
     """Refuse what is new and has no time left; a repeat may come at any time. Raises Rejected(EXPIRED)."""
     if submission.expire_at_ms and submission.expire_at_ms <= now_ms:
         raise Rejected(Reason.EXPIRED, "expire_at_ms lies in the past")
+    if submission.expire_at_ms > now_ms + LIFE_MAX_MS:
+        raise Rejected(Reason.REQUEST_INVALID, "expire_at_ms lies more than 400 days ahead")
 
 
 def address(
