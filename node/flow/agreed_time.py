@@ -6,16 +6,18 @@ refusal for being late) is done on the word of one clock:
     three or more peers heard lately    our clock must agree with the median of theirs, which no single peer can move
     one or two                          one of them must agree with us; two that agree with each other against us are believed
     nobody                              our clock must have run steadily, against the monotonic one and against the last agreed
-                                        time in the store, for ALONE_MS since it last jumped
+                                        time in the store, for ALONE_MS since it last jumped; for ALONE_BACK_MS if it is behind
+                                        what was agreed before (a dead battery sets a clock back at every start)
 
-In doubt the node waits and says so. What it says itself meanwhile it dates by the others, if at least two agree with each other against it
-(`best_ms`): by its own clock it might be over for everybody before it is sent. Peers tell their time in every Hello; what is heard ages by
-the monotonic clock, which a jump of ours does not touch.
+In doubt the node waits and says so. What it says itself meanwhile it dates by the others, if at least two agree with each other against it,
+and never before the last agreed time (`best_ms`): by its own clock it might be over for everybody before it is sent. What rows a clock
+that erred has dated are dated again only by a time that somebody else confirms (`confirmed_ms`). Peers tell their time in every Hello;
+what is heard ages by the monotonic clock, which a jump of ours does not touch.
 """
 
 from dataclasses import dataclass
 
-from node.model.policy import MINUTE_MS
+from node.model.policy import DAY_MS, MINUTE_MS
 from node.model.thresholds import CLOCK_SKEW_MS_MAX
 from node.ports import Clock, Tx
 from node.rows import keys
@@ -24,6 +26,8 @@ FRESH_MS = 60 * MINUTE_MS
 """So long a Hello tells the time: the monotonic clock of a machine is good enough for an hour."""
 ALONE_MS = 60 * MINUTE_MS
 """So long a clock that nobody confirms must have run steadily."""
+ALONE_BACK_MS = DAY_MS
+"""And so long one that is behind what was agreed before: it may be that which erred, but a clock that was set back does so more often."""
 PEERS_MAX = 4_096
 _LAST = keys.meta("agreed time")
 
@@ -53,6 +57,8 @@ class AgreedTime:
         """True if the clock goes on from the last agreed time that the store knows, so that it need not prove itself anew."""
         self._said: tuple[tuple[int, int], Doubt | None] | None = None
         """The last verdict, and when it was given; None if something was heard since. A packet asks thrice within a millisecond."""
+        self._agreed: tuple[int, int] | None = None
+        """The last time that was agreed, here or before the restart, and our monotonic time then: it is later than that now."""
 
     def hear(self, peer_id: str, wall_time_ms: int) -> None:
         """Take note of a peer's clock."""
@@ -65,33 +71,43 @@ class AgreedTime:
         self._said = None
         gap_ms = 0 if last_ms is None else self._clock.now_ms() - last_ms
         self._continues = -CLOCK_SKEW_MS_MAX <= gap_ms <= ALONE_MS
+        self._agreed = None if last_ms is None else (last_ms, self._clock.monotonic_ms())
 
     def sure_ms(self) -> int | None:
         """Return our time if something irrevocable may rest on it, else None."""
-        return None if self.doubt() is not None else self._clock.now_ms()
+        if self.doubt() is not None:
+            return None
+        self._agreed = self._seen
+        return self._seen[0]
+
+    def confirmed_ms(self) -> int | None:
+        """Return our time if it may be relied on and some peer's clock says the same, else None."""
+        sure_ms = self.sure_ms()
+        return sure_ms if any(abs(one) <= CLOCK_SKEW_MS_MAX for one in self._others()) else None
 
     def best_ms(self) -> int:
-        """Return the time for what we say ourselves: ours, or, if at least two others agree against us, theirs.
+        """Return the time for what we say ourselves: ours, or, if at least two others agree against us, theirs; not before what was agreed.
 
         What we hand in must not be over for everybody else because our clock is a month behind.
         """
         doubt = self.doubt()
-        return self._seen[0] - (doubt.ahead_ms if doubt is not None and doubt.is_outvoted else 0)
+        now_ms = self._seen[0]
+        if doubt is None:
+            return now_ms
+        if doubt.is_outvoted:
+            return now_ms - doubt.ahead_ms
+        return now_ms + self._behind_ms()
 
     def doubt(self) -> Doubt | None:
         """Return why our time is not believed, or None if it is."""
-        seen = self._look()
-        if self._said is None or self._said[0] != seen:
-            self._said = seen, self._judge(*seen)
+        self._look()
+        if self._said is None or self._said[0] != self._seen:
+            self._said = self._seen, self._judge()
         return self._said[1]
 
-    def _judge(self, now_ms: int, monotonic_ms: int) -> Doubt | None:
-        others = sorted(
-            wall_ms + (monotonic_ms - at_ms) - now_ms
-            for wall_ms, at_ms in self._heard.values()
-            if monotonic_ms - at_ms <= FRESH_MS
-        )
-        steady_for_ms = monotonic_ms - self._steady_since_ms
+    def _judge(self) -> Doubt | None:
+        others = self._others()
+        steady_for_ms = self._seen[1] - self._steady_since_ms
         if len(others) >= 3:
             middle = others[len(others) // 2] if len(others) % 2 else _nearer(others)
             if abs(middle) <= CLOCK_SKEW_MS_MAX:
@@ -102,19 +118,35 @@ class AgreedTime:
             return None
         if len(others) == 2 and others[1] - others[0] <= CLOCK_SKEW_MS_MAX:
             return Doubt(-others[0], steady_for_ms, is_outvoted=True)
-        if self._continues or steady_for_ms >= ALONE_MS:
+        if self._continues or steady_for_ms >= (ALONE_BACK_MS if self._behind_ms() else ALONE_MS):
             return None
         return Doubt(-others[0] if others else 0, steady_for_ms)
 
-    def _look(self) -> tuple[int, int]:
-        """Return wall and monotonic time, and notice whether the one has jumped against the other since the last look."""
+    def _others(self) -> list[int]:
+        """Return how far the peers' clocks that were heard lately are ahead of ours, in order."""
+        now_ms, monotonic_ms = self._seen
+        return sorted(
+            wall_ms + (monotonic_ms - at_ms) - now_ms
+            for wall_ms, at_ms in self._heard.values()
+            if monotonic_ms - at_ms <= FRESH_MS
+        )
+
+    def _behind_ms(self) -> int:
+        """Return how far our clock is behind what was agreed and has passed since; 0 if by no more than clocks differ."""
+        if self._agreed is None:
+            return 0
+        now_ms, monotonic_ms = self._seen
+        behind_ms = self._agreed[0] + (monotonic_ms - self._agreed[1]) - now_ms
+        return behind_ms if behind_ms > CLOCK_SKEW_MS_MAX else 0
+
+    def _look(self) -> None:
+        """Look at wall and monotonic time, and notice whether the one has jumped against the other since the last look."""
         now_ms, monotonic_ms = self._clock.now_ms(), self._clock.monotonic_ms()
         seen_ms, seen_monotonic_ms = self._seen
         if abs((now_ms - seen_ms) - (monotonic_ms - seen_monotonic_ms)) > CLOCK_SKEW_MS_MAX:
             self._steady_since_ms = monotonic_ms
             self._continues = False
         self._seen = (now_ms, monotonic_ms)
-        return now_ms, monotonic_ms
 
 
 def _nearer(others: list[int]) -> int:

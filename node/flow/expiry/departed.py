@@ -8,8 +8,10 @@ from collections.abc import Collection
 
 from node.flow.send import outbox
 from node.model.policy import Policy
+from node.model.thresholds import CLOCK_SKEW_MS_MAX
 from node.ports import Tx
 from node.rows import keys
+from node.rows.access import save
 from node.rows.records import OutboxRecord
 
 
@@ -24,7 +26,13 @@ def drop_receipts(tx: Tx, known: Collection[str], now_ms: int, policy: Policy, l
 
 
 def _drop(tx: Tx, node_id: str, key: bytes, record: OutboxRecord, now_ms: int, policy: Policy) -> bool:
-    if record.kind != keys.OUTBOX_RECEIPT or record.since_ms + policy.expire_after_ms + policy.keep_memory_ms > now_ms:
+    if record.kind != keys.OUTBOX_RECEIPT:
+        return False
+    if record.since_ms > now_ms + CLOCK_SKEW_MS_MAX:
+        # It was dated by a clock that was ahead, and would wait here as long as that was.
+        record.since_ms = now_ms
+        save(tx, key, record)
+    if record.since_ms + policy.expire_after_ms + policy.keep_memory_ms > now_ms:
         return False
     ready = keys.ready_of_later(key) if key.startswith(keys.LATER) else key
     return outbox.settle(tx, node_id, keys.parse_outbox_row(ready)[2], record.kind)

@@ -39,6 +39,7 @@ from node.model.delivery import State
 from node.model.envelope import Envelope, PacketKind
 from node.model.policy import DAY_MS, Policy
 from node.model.receipt import Level
+from node.model.statement import AHEAD_MAX_MS
 from node.ports import Tx
 from node.rows import document_keys, keys
 from node.rows.access import load, save
@@ -90,12 +91,30 @@ def needed_until(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> int:
     return until_ms if until_ms > now_ms else 0
 
 
+def taken_ms(subject: Subject, now_ms: int) -> int:
+    """Return since when we have a packet: it was not taken before it was made, though the clock that dated it may have been behind."""
+    made_ms = subject.envelope.create_time_ms
+    return max(subject.packet.accept_time_ms, made_ms if made_ms <= now_ms else 0)
+
+
+def ends_ms(subject: Subject, policy: Policy) -> int:
+    """Return when a packet's time is over for what we do ourselves: at its expiry, as long as it was not made in the future.
+
+    An author's clock that was years ahead means by its expiry how long the packet is to live, and no year that nobody will wait for.
+    """
+    envelope, taken = subject.envelope, subject.packet.accept_time_ms
+    if envelope.create_time_ms <= taken + AHEAD_MAX_MS:
+        return envelope.expire_at_ms
+    lives_ms = max(envelope.expire_at_ms - envelope.create_time_ms, policy.expire_after_ms)
+    return min(envelope.expire_at_ms, taken + lives_ms)
+
+
 def plan(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> None:
     """Write down when it is asked first whether anybody still needs a packet; its record is saved."""
     # Only the times: whether anybody has it open is asked then, and costs several scans.
     at_ms = max(now_ms, _memory(tx, subject, now_ms, policy))
     if subject.is_ours:
-        at_ms = max(at_ms, subject.packet.accept_time_ms + policy.keep_records_ms)
+        at_ms = max(at_ms, taken_ms(subject, now_ms) + policy.keep_records_ms)
     tx.put(keys.due(at_ms, keys.DUE_ERASE, subject.packet_id), b"")
     subject.packet.erase_time_ms = max(at_ms, 1)
     save(tx, keys.packet(subject.packet_id), subject.packet)
@@ -135,14 +154,14 @@ def _unread(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> int:
 def _records(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> int:
     if not subject.is_ours:
         return 0
-    return max(subject.packet.accept_time_ms, _last_act_ms(tx, subject)) + policy.keep_records_ms
+    return max(taken_ms(subject, now_ms), _last_act_ms(tx, subject, now_ms)) + policy.keep_records_ms
 
 
 def _memory(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> int:
     # A relay that has forgotten a packet carries it again, and the target answers with its first receipt.
     if not subject.is_ours and tx.scan(keys.receipt(subject.packet_id, Level.CUSTODY), limit=1):
         return 0
-    return subject.envelope.expire_at_ms + policy.keep_memory_ms
+    return ends_ms(subject, policy) + policy.keep_memory_ms
 
 
 def _legal_hold(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> int:
@@ -166,8 +185,11 @@ NEEDS: tuple[Need, ...] = (
 )
 
 
-def _last_act_ms(tx: Tx, subject: Subject) -> int:
-    """Return when the last act about the packet's document was signed, as our units know; 0 if they know of none."""
+def _last_act_ms(tx: Tx, subject: Subject, now_ms: int) -> int:
+    """Return when the last act about the packet's document was signed, as our units know; 0 if they know of none.
+
+    Acts that were signed in the future, by a clock that erred, count from when we took them.
+    """
     digest = subject.packet.document_sha256
     if not digest:
         return 0
@@ -175,8 +197,22 @@ def _last_act_ms(tx: Tx, subject: Subject) -> int:
     places = {place[:2] for place in _at_sender(subject)}
     for key, _ in entries:
         places |= {place[:2] for place in _at_recipient(subject, keys.unit_after_id(key))}
-    heads = (dossier.head(tx, unit, author, digest) for unit, author in sorted(places)[: 2 * HEADS_MAX])
-    return max((head.create_time_ms for head in heads if head is not None), default=0)
+    last_ms = 0
+    for unit, author in sorted(places)[: 2 * HEADS_MAX]:
+        head = dossier.head(tx, unit, author, digest)
+        if head is None:
+            continue
+        if head.create_time_ms <= now_ms + AHEAD_MAX_MS:
+            last_ms = max(last_ms, head.create_time_ms)
+        else:
+            last_ms = max(last_ms, _taken_last_ms(tx, unit, author, digest, now_ms))
+    return last_ms
+
+
+def _taken_last_ms(tx: Tx, unit: str, author: str, digest: bytes, now_ms: int) -> int:
+    """Return when the last of a dossier's packets was taken, as far as that is not in the future itself."""
+    rows = dossier.rows(tx, unit, author, digest, None, ROWS_MAX)
+    return max((one.record.accept_time_ms for one in rows if one.record.accept_time_ms <= now_ms), default=0)
 
 
 # --- what goes ----------------------------------------------------------------------------------------------------------

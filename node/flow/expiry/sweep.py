@@ -137,8 +137,13 @@ def forget(tx: Tx, item: Due, now_ms: int, policy: Policy) -> bytes | None:
         if not packet.erase_time_ms:
             retention.plan(tx, subject, now_ms, policy)
         return None
+    kept_until_ms = retention.taken_ms(subject, now_ms) + policy.keep_body_after_ms
     if _body_is_needed(tx, item.packet_id):
         tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
+        return None
+    if now_ms < kept_until_ms <= now_ms + policy.keep_body_after_ms:
+        # A clock that was behind dated this row, and would have the body go before its time.
+        tx.put(keys.due(kept_until_ms, keys.DUE_FORGET, item.packet_id), b"")
         return None
     body_sha256 = subject.envelope.body.body_sha256
     packet.body_forgotten = True

@@ -127,7 +127,7 @@ class Sweeper:
         done = await self._slices.finish_all()
         while found := await self._round():
             done += found
-        await self._guarded(self._walk(self._ports.clock.now_ms()))
+        await self._guarded(self._walk())
         await self._guarded(self._body_files.sweep(self._ports.clock.now_ms()))
         return done
 
@@ -157,8 +157,11 @@ class Sweeper:
             return b""
         return keys.due_from(last_ms - LOOK_BACK_MS)
 
-    async def _walk(self, now_ms: int) -> None:
-        """Do the slow chores: a page of the walk, and receipts that nobody will take."""
+    async def _walk(self) -> None:
+        """Do the slow chores: a page of the walk, and receipts that nobody will take. Both go by agreed time."""
+        now_ms = self._agreed_time.sure_ms()
+        if now_ms is None:
+            return
         known = self._ports.directory.current().nodes
         if known:
             await self._ports.store.transact(
@@ -171,14 +174,18 @@ class Sweeper:
     async def _walk_page(self, now_ms: int) -> bool:
         """Walk over a page; around a row that cannot be looked at, row by row. Returns whether it was the last page."""
         transact, policy = self._ports.store.transact, self._policy
+        # What a clock that erred has dated is dated again only by a time that is not our clock's alone.
+        step = partial(
+            walk.step, now_ms=now_ms, policy=policy, dates_again=self._agreed_time.confirmed_ms() is not None
+        )
         try:
-            return (await transact(lambda tx: walk.step(tx, now_ms, policy))).is_last
+            return (await transact(step)).is_last
         except Deferred:
             raise
         except Exception:
             for _ in range(walk.PAGE):
                 try:
-                    await transact(lambda tx: walk.step(tx, now_ms, policy, 1))
+                    await transact(partial(step, limit=1))
                 except Deferred:
                     raise
                 except Exception as bug:
@@ -197,12 +204,16 @@ class Sweeper:
                 break
             # A store whose commits are durable at once never lets go of the loop by itself.
             await self._ports.clock.sleep(0)
-        shown = await self._show(self._ports.clock.now_ms())
+        shown = await self._show()
         if done or shown:
             self._signals.notice.send(None)
         return done + shown
 
-    async def _show(self, now_ms: int) -> int:
+    async def _show(self) -> int:
+        """Show what has waited long enough for its document. That is not taken back, so it waits for agreed time, too."""
+        now_ms = self._agreed_time.sure_ms()
+        if now_ms is None:
+            return 0
         shown, obliged = await self._ports.store.transact(
             lambda tx: arrival.show_what_waited(tx, now_ms, self._policy, SLICE_ITEMS_MAX)
         )

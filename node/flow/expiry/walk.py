@@ -1,20 +1,22 @@
 """Walk: a slow way through the tables for rows that no due row leads to, a page at each sweep, so that nothing is scanned whole (law 5).
 
-There are such rows because older versions planned no erasing and did not note all the names of a packet, and orders of the bridge
-belong to no packet at all. Where the walk stands is a row of its own: a restart goes on there. After the last table it rests for an
-hour and begins again.
+There are such rows because older versions planned no erasing and did not note all the names of a packet, orders of the bridge belong
+to no packet at all, and a clock that was ahead has dated rows years from now. Where the walk stands is a row of its own: a restart goes
+on there. After the last table it rests for an hour and begins again. It goes by agreed time; what is dated again or brought back, by
+one that a peer confirms (`dates_again`; dates.py).
 
-    packets          without a body and without a plan: plan the erasing (retention.py)
+    packets          without a body and without a plan: plan the erasing (retention.py); accepted in the future: date again
     numbers          of a document that is not known any more: erase
     document names   of a packet that is not there any more: erase
     dossiers         rows of a packet that is not there any more, heads of nothing: erase
-    bridge orders    older than records are kept: erase
+    bridge orders    older than records are kept: erase; carried out in the future: date again
+    due rows         due later than their rule can mean: bring back
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.flow.expiry import retention
+from node.flow.expiry import dates, retention
 from node.model.policy import Policy
 from node.ports import Tx
 from node.rows import document_keys, keys
@@ -40,13 +42,15 @@ class Step:
     """True if it came to the end of the last table: the next step begins again."""
 
 
-def step(tx: Tx, now_ms: int, policy: Policy, limit: int = PAGE) -> Step:
+def step(tx: Tx, now_ms: int, policy: Policy, limit: int = PAGE, *, dates_again: bool = False) -> Step:
     """Look at the next page, through as many tables as it reaches."""
     begun = at = tx.get(PLACE) or _TABLES[0]
     found = 0
     while True:
         rows = tx.scan(at[:1], start=at, limit=limit)
-        found += sum([LOOKS[at[:1]](tx, key, value, now_ms, policy) for key, value in rows])
+        looks = [LOOKS[at[:1]], DATES.get(at[:1])] if dates_again else [LOOKS[at[:1]]]
+        for look in filter(None, looks):
+            found += sum([look(tx, key, value, now_ms, policy) for key, value in rows])
         limit -= len(rows)
         at = rows[-1][0] + b"\0" if limit <= 0 else _after(at[:1])
         if limit <= 0 or at == _TABLES[0]:
@@ -106,11 +110,22 @@ def _bridge_order(tx: Tx, key: bytes, value: bytes, now_ms: int, policy: Policy)
     return True
 
 
+def _nothing(tx: Tx, key: bytes, value: bytes, now_ms: int, policy: Policy) -> bool:
+    return False
+
+
 LOOKS: dict[bytes, Look] = {
     keys.PACKETS: _packet,
     document_keys.NUMBERS: _number,
     document_keys.DOCUMENTS: _name,
     document_keys.DOSSIERS: _dossier,
     keys.BRIDGE_ORDERS: _bridge_order,
+    keys.DUE: _nothing,
+}
+DATES: dict[bytes, Look] = {
+    keys.PACKETS: dates.date_packet_again,
+    keys.BRIDGE_ORDERS: dates.date_order_again,
+    # Behind the packets: what is due goes by their dates.
+    keys.DUE: dates.bring_back,
 }
 _TABLES = list(LOOKS)
