@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.flow.agreed_time import ALONE_MS, FRESH_MS, AgreedTime
+from node.flow.agreed_time import ALONE_BACK_MS, ALONE_MS, FRESH_MS, AgreedTime
 from node.model.policy import DAY_MS, MINUTE_MS
 from tests.clocks import NOW, SetClock
 
@@ -96,6 +96,39 @@ def test_after_a_start_the_clock_must_go_on_from_where_the_store_has_come_to(
 ) -> None:
     time, _ = agreed(last_ms=last_ms)
     assert (time.doubt() is None) is is_sure
+
+
+@pytest.mark.parametrize(("heard_ms", "is_sure"), [((), False), ((0,), True)])
+def test_a_clock_behind_what_was_agreed_runs_steadily_for_a_day_before_it_is_believed_alone(
+    heard_ms: tuple[int, ...], is_sure: bool
+) -> None:
+    time, clock = agreed(*heard_ms, last_ms=NOW + YEAR_MS)
+    clock.at_ms += FRESH_MS
+    assert (time.sure_ms() is not None) is is_sure
+    clock.at_ms += ALONE_BACK_MS - FRESH_MS
+    assert time.sure_ms() == clock.at_ms
+
+
+def test_what_we_say_is_never_dated_before_what_was_agreed() -> None:
+    time, clock = agreed(last_ms=NOW + YEAR_MS)
+    clock.at_ms += 1_000
+    assert time.best_ms() == NOW + YEAR_MS + 1_000, "a dead battery has set the clock back while the node was off"
+    time, clock = agreed()
+    assert time.sure_ms() == NOW
+    clock.jump_ms -= YEAR_MS
+    clock.at_ms += 1_000 - YEAR_MS
+    assert time.best_ms() == NOW + 1_000, "or while it runs"
+    clock.at_ms += ALONE_BACK_MS
+    assert time.best_ms() == clock.at_ms, "after a day it was the other time that erred"
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "is_confirmed"),
+    [((), False), ((YEAR_MS,), False), ((0,), True), ((0, YEAR_MS), True), ((YEAR_MS, YEAR_MS, 0), False)],
+)
+def test_a_time_is_confirmed_by_a_peer_and_not_by_ourselves(ahead_ms: tuple[int, ...], is_confirmed: bool) -> None:
+    time, clock = agreed(*ahead_ms)
+    assert (time.confirmed_ms() == clock.at_ms, time.confirmed_ms() is not None) == (is_confirmed, is_confirmed)
 
 
 def test_before_the_store_was_asked_nothing_is_sure() -> None:
