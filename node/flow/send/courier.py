@@ -10,12 +10,14 @@ are read in transactions, which return nothing else.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from node.errors import Fault
 from node.flow.loop import OnBug, rest
 from node.flow.send import outbox, turns
 from node.flow.send import plan as plans
+from node.flow.send.fair import NOTHING, Beyond
 from node.flow.send.outbox import Row
 from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.peer_health import PeerHealth
@@ -56,6 +58,8 @@ class Courier:
         self._bulk: asyncio.Task[None] | None = None
         self._cursor: dict[Lane, bytes] = {}
         """Where the next look at a lane begins: everything before is in flight or gone."""
+        self._beyond: dict[Lane, Beyond] = {}
+        """What is remembered of lanes in which more waits than goes at once."""
         self._look_no = 0
         """Rises whenever a row lies before a cursor, or may lie there."""
         self._pushes = 0
@@ -73,6 +77,7 @@ class Courier:
     async def run(self) -> None:
         """Send for ever. Ends by cancellation, which loses nothing."""
         self._cursor.clear()
+        self._beyond.clear()
         try:
             while True:
                 self._wake.clear()
@@ -97,9 +102,11 @@ class Courier:
             # The store takes nothing now (full disk, fenced), but what it was told before may become durable all the same, so rows
             # may lie before the cursors again.
             self._cursor.clear()
+            self._beyond.clear()
             self._look_no += 1
             return Plan(wait_s=max(1.0, fault.retry_after_ms / 1000)), False
         keeps_reach = look_no == self._look_no
+        self._remember(plan.beyond, keeps_reach=keeps_reach)
         for key in plan.promoted:
             self._look_from(key)
         for key in plan.damaged:
@@ -117,6 +124,7 @@ class Courier:
             lanes=self._lanes_with_room(),
             alone_first=(self._pushes + 1) % ALONE_EVERY == 0,
             turn=self._turn,
+            beyond=dict(self._beyond),
             record=self._peer_health.record,
         )
 
@@ -230,6 +238,15 @@ class Courier:
     def _look_from(self, key: bytes) -> None:
         self._look_no += 1
         lower(self._cursor, key)
+        lane = Lane(keys.parse_outbox_row(key)[1])
+        if lane in self._beyond:
+            self._beyond[lane] = self._beyond[lane].lowered(key)
+
+    def _remember(self, found: Mapping[Lane, Beyond], *, keeps_reach: bool) -> None:
+        """Remember what a look has found of lanes; if rows came back while the store was asked, what it passed over is read again."""
+        for lane, beyond in found.items():
+            before = self._beyond.get(lane, NOTHING)
+            self._beyond[lane] = beyond if keeps_reach else replace(beyond, ahead=before.ahead)
 
     def _look_from_the_beginning_now_and_then(self, now_ms: int) -> None:
         # Rows may have come in below the cursor (a clock that was set back, a write that had to wait). Not at every look: sent rows

@@ -52,6 +52,7 @@ def packet_row(envelope: Envelope, kind: int, unit_count: int, since_ms: int) ->
         since_ms=since_ms,
         unit_count=unit_count,
         reason=Reason.QUEUED,
+        sender_unit=envelope.sender_unit,
     )
 
 
@@ -294,6 +295,20 @@ def ready(tx: Tx, node_id: str, lane: Lane, start: bytes, limit: int, damaged: l
             if damaged is None:
                 raise
             damaged.append(key)
+    return rows
+
+
+def read_rows(tx: Tx, node_id: str, lane: Lane, names: list[bytes]) -> list[Row]:
+    """Return those of these rows of one lane that are there and can be read, in the order of the keys given."""
+    rows = []
+    for key, value in zip(names, tx.get_many(names) if names else (), strict=True):
+        if value is None:
+            continue
+        _, _, packet_id, kind = keys.parse_outbox_row(key)
+        try:
+            rows.append(Row(key, node_id, lane, packet_id, kind, OutboxRecord.FromString(value)))
+        except DAMAGE:
+            continue
     return rows
 
 

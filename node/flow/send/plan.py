@@ -8,7 +8,8 @@ in a thread, as a transaction function on another store may have to.
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from node.flow.send import outbox, turns
+from node.flow.send import fair, outbox, turns
+from node.flow.send.fair import Beyond
 from node.flow.send.routing import Outlook, Road, open_roads, road_of_row
 from node.flow.send.turns import Turn
 from node.model.lane import Lane
@@ -30,8 +31,8 @@ class Look:
     """All that a courier knows when it looks.
 
     `cursor`: where the look at a lane begins, since everything before is in flight or gone; `lanes`: those with room for a push;
-    `alone_first`: it is the turn of a row that travels alone; `turn`: how far the turns of lanes have come; `record`: returns what is
-    known of the road to a node.
+    `alone_first`: it is the turn of a row that travels alone; `turn`: how far the turns of lanes have come; `beyond`: what is remembered of
+    lanes in which more waits than goes at once; `record`: returns what is known of the road to a node.
     """
 
     peer_id: str
@@ -42,6 +43,7 @@ class Look:
     alone_first: bool
     turn: Turn
     record: Callable[[Tx, str], PeerRecord]
+    beyond: Mapping[Lane, Beyond] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class Plan:
 
     `reach`: where the next look at each lane may begin once these rows are under way, unless a row before that was found meanwhile
     (between the look and the sending lies the wait for the disk). `promoted`: rows that were due and lie in their lanes again.
-    `damaged`: rows that cannot be read and were laid aside. `turn`: how far the turns of lanes have come with these rows.
+    `damaged`: rows that cannot be read and were laid aside. `turn`: how far the turns of lanes have come with these rows; `beyond`: what is
+    remembered of the lanes that were looked at.
     """
 
     wait_s: float
@@ -67,6 +70,7 @@ class Plan:
     reach: dict[Lane, bytes] = field(default_factory=dict)
     promoted: list[bytes] = field(default_factory=list)
     damaged: list[bytes] = field(default_factory=list)
+    beyond: dict[Lane, Beyond] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[outbox.Row]:
@@ -76,11 +80,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The rows of one lane that can go now, and the first of those that cannot and so must be looked at again."""
+    """The rows of one lane that can go now, and the first of those that cannot and so must be looked at again.
+
+    `rows`: of the first page, in order of time; `queue`: all of them, also from behind it, in the order in which they go (fair.py).
+    """
 
     rows: list[outbox.Row]
+    queue: list[outbox.Row]
     first_left: bytes | None
     damaged: list[bytes]
+    beyond: Beyond
 
 
 def lower(cursor: dict[Lane, bytes], key: bytes) -> None:
@@ -114,7 +123,8 @@ def read_plan(tx: Tx, look: Look) -> Plan:
     damaged = [key for found in lanes.values() for key in found.damaged]
     for key in damaged:
         outbox.lay_aside(tx, key, Reason.STORE_CORRUPT, "the row in the outbox cannot be read", now_ms)
-    return Plan(0.01 if damaged else _until_due_s(tx, look), batches, turn, reach, promoted, damaged)
+    beyond = {lane: fair.settle(found.beyond, found.queue, _of_lane(chosen, lane)) for lane, found in lanes.items()}
+    return Plan(0.01 if damaged else _until_due_s(tx, look), batches, turn, reach, promoted, damaged, beyond)
 
 
 def _lanes(tx: Tx, look: Look, cursor: Mapping[Lane, bytes]) -> Sequence[Lane]:
@@ -126,8 +136,8 @@ def _lanes(tx: Tx, look: Look, cursor: Mapping[Lane, bytes]) -> Sequence[Lane]:
 
 
 def _choose(look: Look, lanes: Mapping[Lane, Candidates], roads: Sequence[Road]) -> tuple[list[Batch], Turn]:
-    fast = {lane: lanes[lane].rows for lane in turns.FAST_LANES if lane in lanes}
-    heads = [lanes[lane].rows[0] for lane in turns.BULK_LANES if lane in lanes and lanes[lane].rows]
+    fast = {lane: lanes[lane].queue for lane in turns.FAST_LANES if lane in lanes}
+    heads = [lanes[lane].queue[0] for lane in turns.BULK_LANES if lane in lanes and lanes[lane].queue]
     push, place = _choose_push(look, fast, roads)
     batches, passed = [push] if push is not None else [], look.turn.passed
     if heads:
@@ -140,7 +150,7 @@ def _choose_push(look: Look, lanes: Mapping[Lane, list[outbox.Row]], roads: Sequ
     """Choose a push, and return the place of the wheel at which the next one begins.
 
     A row that was put off several times travels alone, when nothing else waits or when it is its turn: if it is what makes pushes fail,
-    the others go on. The lane whose turn it is says by which road the push goes, by its oldest row; lanes whose oldest row goes by another
+    the others go on. The lane whose turn it is says by which road the push goes, by its first row; lanes whose first row goes by another
     road wait for the next push.
     """
     place = look.turn.place
@@ -182,7 +192,21 @@ def _lane(tx: Tx, look: Look, lane: Lane, start: bytes, roads: Sequence[Road]) -
         if rows or damaged or len(page) < limit:
             break
         start = page[-1].key + b"\0"
-    return Candidates(rows, first_left, damaged)
+    beyond = look.beyond.get(lane, fair.NOTHING)
+    if not rows or len(page) < limit:
+        # All that waits is in this page.
+        beyond = Beyond(beyond.given)
+        return Candidates(rows, fair.in_turn(rows, beyond.given), first_left, damaged, beyond)
+    first = fair.Page(
+        look.peer_id, lane, page[-1].key + b"\0", {row.record.sender_unit for row in rows}, look.in_flight
+    )
+    more, beyond = fair.look(tx, first, beyond, look.outlook.now_ms, limit)
+    more = [row for row in more if road_of_row(row.record, roads) is not None]
+    return Candidates(rows, fair.in_turn([*rows, *more], beyond.given), first_left, damaged, beyond)
+
+
+def _of_lane(rows: Sequence[outbox.Row], lane: Lane) -> list[outbox.Row]:
+    return [row for row in rows if row.lane is lane]
 
 
 def _until_due_s(tx: Tx, look: Look) -> float:

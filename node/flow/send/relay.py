@@ -31,22 +31,24 @@ def carried_home(tx: Tx, believed: receipts.Believed, envelope: Envelope, now_ms
     receipts.keep(tx, believed)
     if not outbox.settle(tx, target, packet_id, keys.OUTBOX_RELAY):
         return False
-    send_home(tx, believed, envelope.origin_node, now_ms)
+    send_home(tx, believed, envelope, now_ms)
     release_body(tx, packet_id, envelope)
     tx.put(keys.due(now_ms + KEEP_CARRIED_MS, keys.DUE_ERASE, packet_id), b"")
     return True
 
 
-def send_home(tx: Tx, believed: receipts.Believed, origin_node: str, now_ms: int) -> None:
+def send_home(tx: Tx, believed: receipts.Believed, envelope: Envelope, now_ms: int) -> None:
     """Put a receipt into the outbox of the packet's origin."""
     row = OutboxRecord(
         kind=keys.OUTBOX_RECEIPT,
         signed_receipt=codec.signed_receipt_to_bytes(believed.signed),
         since_ms=now_ms,
         reason=Reason.QUEUED,
+        # It takes the turn of the unit that waits for it.
+        sender_unit=envelope.sender_unit,
     )
     name = receipt_row_id(believed.signed.receipt)
-    outbox.enqueue(tx, origin_node, Lane.CONTROL, name, keys.OUTBOX_RECEIPT, row)
+    outbox.enqueue(tx, envelope.origin_node, Lane.CONTROL, name, keys.OUTBOX_RECEIPT, row)
 
 
 def receipt_row_id(receipt_bytes: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """Track: what a sender sees of its packet; and what an operator sees of the outbox and the roads."""
 
+from dataclasses import replace
+
 import pytest
 
 from node.errors import Rejected
@@ -175,10 +177,10 @@ async def busy_outbox() -> Place:
     await here.carry("h49")
     await here.submit(document("H49", number="9"), "3")
     item = push_of(packet_nonce=b"r" * 16)
-    packet_id = codec.decode_envelope(item.parcel.signed_envelope.envelope).packet_id
-    signed = receipt_for(item.parcel.signed_envelope.envelope, packet_id)
+    envelope = replace(codec.decode_envelope(item.parcel.signed_envelope.envelope), origin_node="h37")
+    signed = receipt_for(item.parcel.signed_envelope.envelope, envelope.packet_id)
     believed = receipts.Believed(codec.decode_receipt(signed.receipt), signed)
-    await here.do(lambda tx: relay.send_home(tx, believed, "h37", NOW))
+    await here.do(lambda tx: relay.send_home(tx, believed, envelope, NOW))
     return here
 
 

@@ -328,6 +328,7 @@ class OutboxRecord(_message.Message):
     ASKS_ONLY_FIELD_NUMBER: _builtins.int
     RELAYS_ASKED_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    SENDER_UNIT_FIELD_NUMBER: _builtins.int
     kind: _builtins.int
     """1 packet of our own, 2 packet carried for another (relay), 3 receipt."""
     signed_receipt: _builtins.bytes
@@ -354,6 +355,10 @@ class OutboxRecord(_message.Message):
     """The packet's time is over: its recipient's node is only asked whether it has it, and gets no body any more."""
     exceptions: _builtins.int
     """Exceptions (mistakes of ours) that it has met in a row. Absent: none."""
+    sender_unit: _builtins.str
+    """Unit whose turn it takes: the sender of the packet, or of that which the receipt is about. Absent in rows of an older version, which
+    take turns as if one unit had sent them all.
+    """
     @_builtins.property
     def relays_asked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Relays that were asked to carry it and gave no receipt of the recipient's, each once, the last one asked last. Empty: none, or only
@@ -378,10 +383,11 @@ class OutboxRecord(_message.Message):
         asks_only: _builtins.bool = ...,
         relays_asked: _abc.Iterable[_builtins.str] | None = ...,
         exceptions: _builtins.int = ...,
+        sender_unit: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "exceptions", b"exceptions", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "exceptions", b"exceptions", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "sender_unit", b"sender_unit", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
