@@ -10,7 +10,7 @@ refusal for being late) is done on the word of one clock:
                                         what was agreed before (a dead battery sets a clock back at every start)
 
 In doubt the node waits and says so. What it says itself meanwhile it dates by the others, if at least two agree with each other against it,
-and never before the last agreed time (`best_ms`): by its own clock it might be over for everybody before it is sent. What rows a clock
+and never before the last agreed time or that of our directory (`best_ms`): by its own clock it might be over for everybody before it is sent. What rows a clock
 that erred has dated are dated again only by a time that somebody else confirms (`confirmed_ms`). Peers tell their time in every Hello;
 what is heard ages by the monotonic clock, which a jump of ours does not touch.
 """
@@ -58,7 +58,7 @@ class AgreedTime:
         self._said: tuple[tuple[int, int], Doubt | None] | None = None
         """The last verdict, and when it was given; None if something was heard since. A packet asks thrice within a millisecond."""
         self._agreed: tuple[int, int] | None = None
-        """The last time that was agreed, here or before the restart, and our monotonic time then: it is later than that now."""
+        """A time that has passed (agreed here, or before the restart, or when the directory was signed), and our monotonic time then."""
 
     def hear(self, peer_id: str, wall_time_ms: int) -> None:
         """Take note of a peer's clock."""
@@ -66,12 +66,17 @@ class AgreedTime:
         if peer_id in self._heard or len(self._heard) < PEERS_MAX:
             self._heard[peer_id] = (wall_time_ms, self._clock.monotonic_ms())
 
-    def go_on_from(self, last_ms: int | None) -> None:
-        """At start-up: go on from the last agreed time in the store. None: there is none, and a store that is new has nothing to lose."""
+    def go_on_from(self, last_ms: int | None, signed_ms: int = 0) -> None:
+        """At start-up: go on from the last agreed time in the store. None: there is none, and a store that is new has nothing to lose.
+
+        `signed_ms` is when our directory was signed: before that it is not, though we may never have agreed on any time.
+        """
         self._said = None
-        gap_ms = 0 if last_ms is None else self._clock.now_ms() - last_ms
-        self._continues = -CLOCK_SKEW_MS_MAX <= gap_ms <= ALONE_MS
-        self._agreed = None if last_ms is None else (last_ms, self._clock.monotonic_ms())
+        now_ms = self._clock.now_ms()
+        gap_ms = 0 if last_ms is None else now_ms - last_ms
+        self._continues = -CLOCK_SKEW_MS_MAX <= gap_ms <= ALONE_MS and signed_ms - now_ms <= CLOCK_SKEW_MS_MAX
+        earliest_ms = max(last_ms or 0, signed_ms)
+        self._agreed = (earliest_ms, self._clock.monotonic_ms()) if earliest_ms else None
 
     def sure_ms(self) -> int | None:
         """Return our time if something irrevocable may rest on it, else None."""

@@ -109,6 +109,16 @@ def test_a_clock_behind_what_was_agreed_runs_steadily_for_a_day_before_it_is_bel
     assert time.sure_ms() == clock.at_ms
 
 
+def test_at_the_first_start_ever_it_is_not_before_our_directory_was_signed() -> None:
+    clock = SetClock()
+    time = AgreedTime(clock)
+    time.go_on_from(None, NOW + YEAR_MS)
+    assert time.doubt() is not None
+    assert time.best_ms() == NOW + YEAR_MS
+    time.hear("peer", NOW)
+    assert time.sure_ms() == NOW, "it was the authority's clock that erred"
+
+
 def test_what_we_say_is_never_dated_before_what_was_agreed() -> None:
     time, clock = agreed(last_ms=NOW + YEAR_MS)
     clock.at_ms += 1_000

@@ -1,11 +1,14 @@
 """Crowds: much at once. A flood of what is not urgent for one peer with something urgent behind it, and circulars to all communes."""
 
 import random
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from node.errors import Fault
 from node.model.envelope import PacketKind
 from tests.sim.loop import NoAnswer
+from tests.sim.machine import stream
 from tests.sim.office import Office
 from tests.sim.papers import Paper, document
 from tests.sim.troubles import Day, Trouble
@@ -13,6 +16,14 @@ from tests.sim.world import CLOSED_AT_HOME, CROWD, UNITS, Machine
 
 FLOOD = 90
 """Documents in a flood: more than ten pushes."""
+
+
+async def once_a_day(day: Day, name: str, strike: Callable[[random.Random], Coroutine[Any, Any, None]]) -> None:
+    """Strike at some time in the first two thirds of a day."""
+    numbers = stream(day.world.seed, name)
+    await day.lasting(day.lasts_s * numbers.uniform(0.05, 0.67))
+    if not day.day_over:
+        await strike(numbers)
 
 
 def ordinary(
@@ -36,8 +47,8 @@ class Floods(Trouble):
         self._held: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
-        """Strike once or twice a day."""
-        await self.day.repeatedly("floods", 3600.0, self._strike)
+        """Strike once: a flood costs as much as all the rest of a day."""
+        await once_a_day(self.day, "floods", self._strike)
 
     async def _strike(self, numbers: random.Random) -> None:
         office = numbers.choice(self.day.offices)
@@ -73,8 +84,8 @@ class Circulars(Trouble):
     """Lets an office write to all communes."""
 
     async def run(self) -> None:
-        """Strike once or twice a day."""
-        await self.day.repeatedly("circulars", 3600.0, self._strike)
+        """Strike once."""
+        await once_a_day(self.day, "circulars", self._strike)
 
     async def _strike(self, numbers: random.Random) -> None:
         office = numbers.choice(self.day.offices)

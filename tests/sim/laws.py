@@ -17,7 +17,7 @@ from node.rows.records import PacketRecord
 from node.seal.signature import RECEIPT_LABEL, verify
 from node.wire import codec
 from node.wire.truc.v1 import mesh_service_pb2 as pb
-from tests.sim import agree_law, once_law
+from tests.sim import agree_law, kept_law, once_law
 from tests.sim.both_sides import sides_of
 from tests.sim.expiry_laws import EXPIRED_LAW, SUPERSEDE_LAW, check_expired, check_superseded
 from tests.sim.hook_laws import check_hooks
@@ -101,6 +101,8 @@ def _check_both_sides(world: World, ledger: Ledger, asked: frozenset[str]) -> No
         check_expired(sides, ledger)
     if SUPERSEDE_LAW in asked:
         check_superseded(sides, ledger)
+    if kept_law.LAW in asked and "retention" not in world.faults:
+        kept_law.check_kept(world, sides, ledger)
     if once_law.LAW in asked:
         once_law.check_once(sides, ledger)
     if agree_law.LAW in asked:

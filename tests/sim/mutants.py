@@ -11,14 +11,16 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
+from node.flow import backoff
+from node.flow.agreed_time import AgreedTime
 from node.flow.document import status
 from node.flow.duties import duty
-from node.flow.expiry import retention, sweep
+from node.flow.expiry import retention, sweep, walk
 from node.flow.expiry.sweeper import Sweeper
 from node.flow.inbox import inbox
 from node.flow.loop import Tasks
 from node.flow.receive import accept, arrival, verify
-from node.flow.send import outbox, receipts, turns
+from node.flow.send import outbox, receipts, transfer, turns
 from node.flow.send.hello import Greeter
 from node.flow.submit import store
 from node.flow.webhooks import notices
@@ -346,4 +348,32 @@ def takes_for_others() -> Iterator[None]:
             real(tx, envelope, one, now_ms)
 
     with patch.object(inbox, "put", put):
+        yield
+
+
+@contextmanager
+def never_backs_off() -> Iterator[None]:
+    """A node that tries again at once, whatever it was told: a peer that does not answer, an item that was put off."""
+    with patch.object(backoff, "pause_ms", lambda *_: 300), patch.object(transfer, "item_pause_ms", lambda *_: 300):
+        yield
+
+
+@contextmanager
+def wrong_dates_stay() -> Iterator[None]:
+    """A node that leaves what a clock which was ahead has dated as it is."""
+    with patch.dict(walk.DATES, clear=True):
+        yield
+
+
+@contextmanager
+def dates_are_taken_as_they_are() -> Iterator[None]:
+    """A node that takes a packet for as old as the clock said which dated it, though it was made later than that."""
+    with patch.object(retention, "taken_ms", lambda subject, now_ms: subject.packet.accept_time_ms):
+        yield
+
+
+@contextmanager
+def believes_its_own_clock() -> Iterator[None]:
+    """A node that ends things by what its clock says, whatever the others' say."""
+    with patch.object(AgreedTime, "doubt", lambda self: None):
         yield

@@ -2,7 +2,7 @@
 the code stands at last is switched on for everybody, by one word.
 
 A seed draws from the faults that are on (`holds`, and those named by `--with`): each by its share, and one seed in eight gets all of
-them. `--only` names the faults that every seed gets, and no others: this is how a fault is seen alone. A law that does not hold yet is
+them, but of those that cost as much as all the rest of a day (`is_dear`) only those that it draws. `--only` names the faults that every seed gets, and no others: this is how a fault is seen alone. A law that does not hold yet is
 asked only if it is named.
 """
 
@@ -22,6 +22,7 @@ class Switch:
     holds: bool
     what: str
     share: float = 0.2
+    is_dear: bool = False
 
 
 HOLDS, NOT_YET = True, False
@@ -35,15 +36,15 @@ FAULTS = (
     Switch("tls", HOLDS, "TLS certificates change, published before use"),
     Switch("revoked", NOT_YET, "a node is struck off the directory and comes back with other keys"),
     Switch("retention", HOLDS, "everything is kept for minutes, and swept within the day"),
-    Switch("clocks", NOT_YET, "a clock is minutes to years off for a time, and jumps back"),
-    Switch("wrong-clock", NOT_YET, "a clock is off for good"),
+    Switch("clocks", HOLDS, "a clock is minutes to years off for a time, and jumps back"),
+    Switch("wrong-clock", HOLDS, "a clock is off for good"),
     Switch("pauses", HOLDS, "a process stands still while time goes on"),
     Switch("eio", HOLDS, "reads of bodies and rows fail for a time"),
     Switch("flips", HOLDS, "a row or a body is damaged until the operator restores it"),
     Switch("poison", HOLDS, "one function of one node raises for one packet what is not a Fault"),
     Switch("lines", HOLDS, "lines carry so many octets a second"),
-    Switch("floods", NOT_YET, "much that is not urgent for one peer, and then something urgent", 0.1),
-    Switch("circulars", NOT_YET, "documents to hundreds of units", 0.05),
+    Switch("floods", HOLDS, "much that is not urgent for one peer, and then something urgent", 0.1, is_dear=True),
+    Switch("circulars", HOLDS, "documents to hundreds of units", 0.05, is_dear=True),
     Switch("probe", HOLDS, "at the end every loop is given something to do", 0.25),
 )
 LAWS = (
@@ -52,6 +53,7 @@ LAWS = (
     Switch("L-urgent", HOLDS, "an urgent item waits for a few pushes of other lanes at most"),
     Switch("L-loops", HOLDS, "every loop lives, and does what it is given to do"),
     Switch("L-agree", HOLDS, "a delivery is in the same state on both sides"),
+    Switch("L-kept", HOLDS, "nothing that a unit was given is forgotten before its time"),
     Switch("L-once", HOLDS, "no packet is in two inboxes of one unit"),
 )
 NAMES = frozenset(one.name for one in (*FAULTS, *LAWS))
@@ -73,7 +75,11 @@ class Switches:
         numbers = stream(seed, "faults")
         everything = numbers.random() < ALL_OF_THEM
         chances = [(one, numbers.random()) for one in FAULTS]
-        return frozenset(one.name for one, chance in chances if self._is_on(one) and (everything or chance < one.share))
+        return frozenset(
+            one.name
+            for one, chance in chances
+            if self._is_on(one) and (chance < one.share or (everything and not one.is_dear))
+        )
 
     def laws(self) -> frozenset[str]:
         """Return the laws of this file that are asked."""

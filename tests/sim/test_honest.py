@@ -67,6 +67,13 @@ def test_a_node_that_does_not_forget_is_found(mutant: Callable[[], AbstractConte
         assert first_broken(lambda seed: Options(forgets=True)).startswith("forgetting")
 
 
+def test_a_node_that_leaves_wrong_dates_as_they_are_does_not_forget() -> None:
+    with mutants.wrong_dates_stay():
+        verdict = run_seed(24, Options(switches=Switches(only=frozenset({"clocks"})), forgets=True))
+    assert verdict.broken
+    assert verdict.broken[0].startswith("forgetting")
+
+
 @pytest.mark.parametrize(
     ("mutant", "law", "plan"),
     [
@@ -87,6 +94,7 @@ def test_a_node_that_does_not_forget_is_found(mutant: Callable[[], AbstractConte
         (mutants.batch_made_up_anew, "hook", DEAF),
         (mutants.look_covers_what_comes_after, "hook", DEAF),
         (mutants.aliases_read_at_home, "life", RESTLESS),
+        (mutants.never_backs_off, "I18", {"lasts_s": 1500.0, "papers": 4, "burns": True}),
     ],
 )
 def test_a_node_that_is_not_what_it_should_be_is_found(
@@ -111,6 +119,8 @@ HURRIED: dict[str, Any] = {"lossy": True, "cut_every_s": 300, "papers": 40, "hur
         (mutants.loops_end, "L-loops", {}, "poison"),
         (mutants.refused_and_kept, "L-agree", {"papers": 24}, ""),
         (mutants.takes_for_others, "L-once", {}, ""),
+        (mutants.dates_are_taken_as_they_are, ("L-kept", "I4"), {"papers": 24}, "clocks"),
+        (mutants.believes_its_own_clock, ("law 1", "forgetting"), {"papers": 24}, "clocks"),
     ],
 )
 def test_each_law_of_both_sides_finds_its_mutant(

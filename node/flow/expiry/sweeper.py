@@ -99,7 +99,8 @@ class Sweeper:
 
     async def start(self) -> None:
         """Start with what is due from before."""
-        self._agreed_time.go_on_from(await self._ports.store.transact(agreed_time.read_last))
+        last_ms = await self._ports.store.transact(agreed_time.read_last)
+        self._agreed_time.go_on_from(last_ms, self._ports.directory.current().signed_time_ms)
         self._tasks.supervise("sweeper", self._run)
 
     async def stop(self) -> None:
