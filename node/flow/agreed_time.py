@@ -36,7 +36,7 @@ _LAST = keys.meta("agreed time")
 class Doubt:
     """Why our clock is not believed: how far it is from the others' (0: nobody else is heard), and how long it has run steadily.
 
-    `is_outvoted`: two others or more agree with each other against it; one alone may be the one that errs.
+    `is_outvoted`: two others or more agree with each other against it, and more than agree with it; one alone may be the one that errs.
     """
 
     ahead_ms: int
@@ -113,17 +113,21 @@ class AgreedTime:
     def _judge(self) -> Doubt | None:
         others = self._others()
         steady_for_ms = self._seen[1] - self._steady_since_ms
+        is_steady = self._continues or steady_for_ms >= (ALONE_BACK_MS if self._behind_ms() else ALONE_MS)
         if len(others) >= 3:
             middle = others[len(others) // 2] if len(others) % 2 else _nearer(others)
             if abs(middle) <= CLOCK_SKEW_MS_MAX:
                 return None
-            agree = sum(abs(one - middle) <= CLOCK_SKEW_MS_MAX for one in others)
-            return Doubt(-middle, steady_for_ms, is_outvoted=agree >= 2)
+            against = sum(abs(one - middle) <= CLOCK_SKEW_MS_MAX for one in others)
+            with_us = 1 + sum(abs(one) <= CLOCK_SKEW_MS_MAX for one in others)
+            # Two against two says nothing of who errs; that our clock has jumped just now does.
+            is_outvoted = against > with_us or (against == with_us and not is_steady)
+            return Doubt(-middle, steady_for_ms, is_outvoted=against >= 2 and is_outvoted)
         if any(abs(one) <= CLOCK_SKEW_MS_MAX for one in others):
             return None
         if len(others) == 2 and others[1] - others[0] <= CLOCK_SKEW_MS_MAX:
             return Doubt(-others[0], steady_for_ms, is_outvoted=True)
-        if self._continues or steady_for_ms >= (ALONE_BACK_MS if self._behind_ms() else ALONE_MS):
+        if is_steady:
             return None
         return Doubt(-others[0] if others else 0, steady_for_ms)
 

@@ -55,7 +55,8 @@ def test_whose_clock_is_believed_when_ours_runs_steadily(ahead_ms: tuple[int, ..
         ((4 * MINUTE_MS, 4 * MINUTE_MS, 4 * MINUTE_MS), 0),
         ((-YEAR_MS, -YEAR_MS), -YEAR_MS),
         ((YEAR_MS, YEAR_MS, YEAR_MS), YEAR_MS),
-        ((YEAR_MS, YEAR_MS, 0), YEAR_MS),
+        ((YEAR_MS, YEAR_MS, 0), 0),  # two against two: who errs, nobody knows
+        ((YEAR_MS, YEAR_MS, YEAR_MS, 0), YEAR_MS),
         ((YEAR_MS,), 0),  # one alone may be the one that errs
         ((YEAR_MS, 2 * YEAR_MS), 0),
         ((0, YEAR_MS, 2 * YEAR_MS), 0),  # in doubt, but nobody agrees on another time
@@ -67,6 +68,11 @@ def test_what_we_say_is_dated_by_the_others_if_two_of_them_agree_against_us(
 ) -> None:
     time, clock = agreed(*ahead_ms)
     assert clock.at_ms - time.best_ms() == ours_is_off_by_ms
+
+
+def test_two_against_two_are_believed_if_ours_has_jumped_just_now() -> None:
+    time, clock = agreed(YEAR_MS, YEAR_MS, 0, steady=False)
+    assert clock.at_ms - time.best_ms() == YEAR_MS
 
 
 @pytest.mark.parametrize(("ahead_ms", "is_sure"), [((), False), ((0,), True), ((YEAR_MS,), False), ((0, 0, 0), True)])
