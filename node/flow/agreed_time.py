@@ -10,9 +10,9 @@ refusal for being late) is done on the word of one clock:
                                         what was agreed before (a dead battery sets a clock back at every start)
 
 In doubt the node waits and says so. What it says itself meanwhile it dates by the others, if at least two agree with each other against it,
-and never before the last agreed time or that of our directory (`best_ms`): by its own clock it might be over for everybody before it is sent. What rows a clock
-that erred has dated are dated again only by a time that somebody else confirms (`confirmed_ms`). Peers tell their time in every Hello;
-what is heard ages by the monotonic clock, which a jump of ours does not touch.
+and never before the last agreed time or that of our directory (`best_ms`): by its own clock it might be over for everybody before it is
+sent. What a clock that erred has dated is dated again only by a time that somebody else confirms (`confirmed_ms`). Peers tell their time in
+every Hello; what is heard ages by the monotonic clock, which a jump of ours does not touch.
 """
 
 from dataclasses import dataclass

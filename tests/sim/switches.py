@@ -2,8 +2,8 @@
 the code stands at last is switched on for everybody, by one word.
 
 A seed draws from the faults that are on (`holds`, and those named by `--with`): each by its share, and one seed in eight gets all of
-them, but of those that cost as much as all the rest of a day (`is_dear`) only those that it draws. `--only` names the faults that every seed gets, and no others: this is how a fault is seen alone. A law that does not hold yet is
-asked only if it is named.
+them, but of those that cost as much as all the rest of a day (`is_dear`) only those that it draws. `--only` names the faults that every
+seed gets, and no others: this is how a fault is seen alone. A law that does not hold yet is asked only if it is named.
 """
 
 from collections.abc import Iterable

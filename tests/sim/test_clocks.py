@@ -113,10 +113,15 @@ def test_two_of_five_that_are_wrong_together_end_nothing(by_ms: int) -> None:
     async def story(world: World, cast: Cast) -> None:
         wrong = [world.machines[name] for name in ("h49", "h37")]
         world.machines["h01"].crash()
-        waiting = [await cast.send("H49.22.05", "H01.08", name="a"), await short_lived(cast, "G22.01", "H01.08", "b", 240)]
+        waiting = [
+            await cast.send("H49.22.05", "H01.08", name="a"),
+            await short_lived(cast, "G22.01", "H01.08", "b", 240),
+        ]
         for machine in wrong:
             machine.skew.skew_ms += by_ms
-        papers = [await cast.send(*between, name=str(between)) for between in (("H49.22.05", "H37.11"), ("H37.11", "G22.01"))]
+        papers = [
+            await cast.send(*between, name=str(between)) for between in (("H49.22.05", "H37.11"), ("H37.11", "G22.01"))
+        ]
         await asyncio.sleep(3 * HOUR_S)
         for machine in world.machines.values():
             if machine in wrong:

@@ -4,10 +4,10 @@ A clock that was years ahead for twenty minutes dates what it accepts years ahea
 then. One that was years behind dates it years back: it would be forgotten at once. Only the envelope says something else, and it never
 changes. Hence:
 
-    behind     a packet was not accepted before it was made: whichever is later counts (`taken_ms`), as soon as it is not in the future
+    behind     a packet was not accepted before it was made: whichever is later counts (retention.taken_ms), if that is not in the future
     ahead      a packet that was accepted in the future was accepted now (`date_again`)
     due        nothing is due later than its own rule can make it now (`bring_back`): it is asked again when the rule says so
-    expiry     an envelope made in the future ends, for our own acts, as long after it was taken as it was to live (`ends_ms`)
+    expiry     an envelope made in the future ends, for our own acts, as long after it was taken as it was to live (retention.ends_ms)
 
 All of it goes by a time that a peer's clock confirms (AgreedTime.confirmed_ms): whether ours has erred is not for ours to say. Too late
 is the direction in which it may err: nothing is forgotten sooner because of a date that was changed.

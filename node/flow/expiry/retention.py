@@ -92,9 +92,12 @@ def needed_until(tx: Tx, subject: Subject, now_ms: int, policy: Policy) -> int:
 
 
 def taken_ms(subject: Subject, now_ms: int) -> int:
-    """Return since when we have a packet: it was not taken before it was made, though the clock that dated it may have been behind."""
+    """Return since when we have a packet: it was not taken before it was made, though the clock that dated it may have been behind.
+
+    The author's clock may be a little ahead; one that is further ahead says nothing.
+    """
     made_ms = subject.envelope.create_time_ms
-    return max(subject.packet.accept_time_ms, made_ms if made_ms <= now_ms else 0)
+    return max(subject.packet.accept_time_ms, made_ms if made_ms <= now_ms + AHEAD_MAX_MS else 0)
 
 
 def ends_ms(subject: Subject, policy: Policy) -> int:

@@ -22,6 +22,7 @@ from node.model.envelope import envelope_sha256_of
 from node.model.policy import DAY_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt
+from node.model.statement import AHEAD_MAX_MS
 from node.ports import Tx
 from node.rows import keys
 from node.rows.access import load
@@ -141,7 +142,7 @@ def forget(tx: Tx, item: Due, now_ms: int, policy: Policy) -> bytes | None:
     if _body_is_needed(tx, item.packet_id):
         tx.put(keys.due(now_ms + DAY_MS, keys.DUE_FORGET, item.packet_id), b"")
         return None
-    if now_ms < kept_until_ms <= now_ms + policy.keep_body_after_ms:
+    if now_ms < kept_until_ms <= now_ms + policy.keep_body_after_ms + AHEAD_MAX_MS:
         # A clock that was behind dated this row, and would have the body go before its time.
         tx.put(keys.due(kept_until_ms, keys.DUE_FORGET, item.packet_id), b"")
         return None

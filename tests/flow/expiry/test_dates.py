@@ -54,7 +54,10 @@ def pair() -> Pair:
     ("who", "by_ms"),
     [
         *(("author", by_ms) for by_ms in ERRORS_MS),
-        ("recipient", DAY_MS),  # further ahead it takes nothing from others: that is late by its clock, which is in doubt
+        (
+            "recipient",
+            DAY_MS,
+        ),  # further ahead it takes nothing from others: that is late by its clock, which is in doubt
         *(("both", by_ms) for by_ms in ERRORS_MS),
     ],
 )
@@ -218,6 +221,26 @@ def test_what_a_clock_that_was_behind_has_dated_is_kept_as_long_as_everything_el
         assert await both.province.body_is_there(envelope.envelope)
         await sweep(both.province, NOW + SHORT.keep_records_ms - MINUTE_MS, every_ms=DAY_MS)
         assert await known(both.province, packet_id)
+        await sweep(both.province, NOW + LATER)
+        assert left(both.province) == {}
+
+    run(story())
+
+
+def test_an_author_whose_clock_is_hours_ahead_counts_against_a_clock_that_was_years_behind() -> None:
+    """Found by the simulation: wrong-clock, seed 41."""
+
+    async def story() -> None:
+        both = pair()
+        jump(both.province, -5 * YEAR_MS)
+        jump(both.ministry, 6 * 60 * MINUTE_MS)
+        packet_id = await both.send(document(UNIT), "1")
+        await acknowledged(both)
+        jump(both.province, 5 * YEAR_MS)
+        await sweep(both.province, NOW + MINUTE_MS, every_ms=MINUTE_MS)
+        subject = await both.province.do(lambda tx: retention.subject_of(tx, packet_id))
+        assert subject is not None
+        assert not subject.packet.body_forgotten
         await sweep(both.province, NOW + LATER)
         assert left(both.province) == {}
 
