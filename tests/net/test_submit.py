@@ -13,6 +13,7 @@ from node.model.finding import Finding, RulesBroken, Severity
 from node.model.policy import MIB, Policy
 from node.model.reason import Reason
 from node.net.client import OfficeClient
+from node.net.submit_stream import SubmitCall
 from node.net.tls import der_of, pinned_channel
 from node.net.tokens import bearer
 from node.wire.office import submit_result_from_proto
@@ -130,15 +131,22 @@ def test_many_packets_in_one_call_are_submitted_together_and_answered_in_order(t
     with_office(tmp_path, story)
 
 
-def test_octets_in_flight_are_bounded_too(tmp_path):
-    packets = [(f"s-{index}", bytes(MIB)) for index in range(40)]
+def test_octets_in_flight_are_bounded_too(tmp_path, monkeypatch):
+    packets, waits = [(f"s-{index}", bytes(MIB)) for index in range(40)], asyncio.Event()
+    wait_for_oldest = SubmitCall._wait_for_oldest
+
+    async def told(stream):
+        waits.set()
+        await wait_for_oldest(stream)
+
+    monkeypatch.setattr(SubmitCall, "_wait_for_oldest", told)
 
     async def story(node, client, credential):
         node.hold = asyncio.Event()
         running = asyncio.create_task(client.submit_many(packets))
         await until_running(node, 16)
-        for _ in range(50):  # that no other comes can only be waited for
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(30):
+            await waits.wait()  # the next one is there, and is not let in
         assert node.running == 16
         node.hold.set()
         assert len(await running) == 40
@@ -216,8 +224,7 @@ def test_the_next_packet_is_read_while_the_one_before_is_made_durable(tmp_path):
     async def story(node, client, credential):
         node.hold = asyncio.Event()
         call = asyncio.create_task(send(credential, begin("a"), data(b"1"), end(), begin("b"), data(b"2"), end()))
-        while node.running < 2:
-            await asyncio.sleep(0.001)
+        await until_running(node, 2)
         node.hold.set()
         assert len(await call) == 2
 
@@ -304,8 +311,7 @@ def test_a_caller_that_goes_away_leaves_nothing_running(tmp_path):
     async def story(node, client, credential):
         node.hold = asyncio.Event()
         call = asyncio.create_task(client.submit_many([(f"s-{index}", b"x") for index in range(10)]))
-        while node.running < 10:
-            await asyncio.sleep(0.001)
+        await until_running(node, 10)
         call.cancel()
         async with asyncio.timeout(5):
             while node.running:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from node.errors import Deferred
+from node.flow.loop import rest
 from node.flow.send import courier, outbox
 from node.flow.send.plan import Plan
 from node.model.directory import NodeEntry
 from node.model.mesh import Answer, PushItem
 from node.model.reason import Reason
-from node.ports import Tx
+from node.ports import Clock, Tx
 from node.rows import keys
 from tests.flow.send.test_courier import QUICK, all_delivered
 from tests.flow.support import run
@@ -25,21 +26,50 @@ SOON_S = 3.0
 """Well before a courier looks from the beginning (courier.IDLE_S)."""
 
 
-async def warm_up(mesh: SmallMesh) -> None:
+@pytest.fixture(autouse=True)
+def resting(monkeypatch: pytest.MonkeyPatch) -> set[asyncio.Event]:
+    """The wakes of those couriers that rest now: nothing is found, nothing is on its way."""
+    found: set[asyncio.Event] = set()
+
+    async def seen(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
+        found.add(wake)
+        try:
+            await rest(clock, wake, seconds)
+        finally:
+            found.discard(wake)
+
+    monkeypatch.setattr(courier, "rest", seen)
+    return found
+
+
+async def warm_up(mesh: SmallMesh, resting: set[asyncio.Event]) -> None:
     """Let the courier have looked from the beginning a moment ago, with something behind it."""
+    sender = mesh["g14"].loops.dispatcher._couriers["h49"]
+
+    async def rests() -> bool:
+        return sender._wake in resting and not sender._wake.is_set() and not sender._sending
+
     for name in ("first", "second"):
         await mesh["g14"].submit(document("H49.22", number=name), name)
         await eventually(lambda name=name: all_delivered(mesh, name))  # type: ignore[misc]
-        await asyncio.sleep(3 * courier.LINGER_S)  # the courier rests, which nobody can see
+        await eventually(rests)
 
 
-def test_a_row_whose_push_fails_while_the_next_look_waits_for_the_disk_is_sent_soon() -> None:
+def test_a_row_whose_push_fails_while_the_next_look_waits_for_the_disk_is_sent_soon(
+    resting: set[asyncio.Event],
+) -> None:
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
             here = mesh["g14"]
-            await warm_up(mesh)
+            await warm_up(mesh, resting)
             push, transact = here.ports.peers.push, here.ports.store.transact
-            called, fails, planned, durable = (asyncio.Event() for _ in range(4))
+            health = here.loops.dispatcher.peer_health
+            failed = health.failed
+            called, fails, noted, planned, durable = (asyncio.Event() for _ in range(5))
+
+            async def failed_and_noted(node_id: str, reason: Reason, started_ms: int) -> None:
+                await failed(node_id, reason, started_ms)
+                noted.set()
 
             async def push_that_fails_late(peer: NodeEntry, items: Sequence[PushItem]) -> list[Answer]:
                 here.ports.peers.push = push  # type: ignore[method-assign]
@@ -57,16 +87,14 @@ def test_a_row_whose_push_fails_while_the_next_look_waits_for_the_disk_is_sent_s
                 return result
 
             here.ports.peers.push = push_that_fails_late  # type: ignore[method-assign]
+            health.failed = failed_and_noted  # type: ignore[method-assign]
             await here.submit(document("H49.22", number="1"), "1")
             await called.wait()
             await here.submit(document("H49.22", number="2"), "2")
             await planned.wait()
             fails.set()
 
-            async def has_failed() -> bool:
-                return here.loops.dispatcher.peer_health.is_failing("h49")
-
-            await eventually(has_failed)
+            await noted.wait()
             durable.set()
             await eventually(lambda: all_delivered(mesh, "1", "2"), SOON_S)
 
@@ -74,14 +102,14 @@ def test_a_row_whose_push_fails_while_the_next_look_waits_for_the_disk_is_sent_s
 
 
 def test_a_row_that_travels_alone_is_not_forgotten_behind_those_that_went_before_it(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, resting: set[asyncio.Event]
 ) -> None:
     monkeypatch.setattr(courier, "ALONE_EVERY", 1_000_000)
 
     async def story() -> None:
         async with small_mesh(QUICK) as mesh:
             here = mesh["g14"]
-            await warm_up(mesh)
+            await warm_up(mesh, resting)
             await here.node.hold_peer("h49")
             await here.submit(document("H49.22", number="1"), "1")
             await put_off_often(mesh, "1")
