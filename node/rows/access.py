@@ -9,6 +9,9 @@ from node.ports import Tx
 
 M = TypeVar("M", bound=Message)
 
+ROWS_OF_PACKET_MAX = 20_000
+"""Bound of a scan over the rows of one packet, one for each recipient: twice what a packet may have (Policy.recipients_max)."""
+
 
 class MissingRow(AssertionError):
     """A row is not there that our own rules say must be."""

@@ -16,6 +16,7 @@ from node.model.policy import MIB, Policy
 from node.model.reason import Reason
 from node.ports import Ports, Tx
 from node.store.space import Space
+from tests.clocks import SetClock
 from tests.papers import document, status_about
 from tests.small_mesh import Office, SmallMesh, eventually, small_mesh
 
@@ -33,20 +34,11 @@ def leave(ports: Ports, step: Step) -> None:
     object.__setattr__(ports, "free_bytes", lambda: FREE[step])
 
 
-class Clock:
-    """Time as the test says."""
-
-    ms = 0
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-
 class Outside:
     """The two ports that admission asks."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = SetClock()
         self.free = FREE[Step.OPEN]
 
     def free_bytes(self) -> int:
@@ -127,7 +119,7 @@ def test_what_was_promised_to_uploads_counts_until_it_is_here_or_forgotten() -> 
     admission.require_large(60 * MIB)
     admission.promise("g14", b"b", 60 * MIB)
     admission.release(b"b")
-    outside.clock.ms += PROMISE_KEPT_MS + 1
+    outside.clock.at_ms += PROMISE_KEPT_MS + 1
     assert admission.promised_bytes == 0
 
 

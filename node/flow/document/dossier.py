@@ -19,7 +19,7 @@ from node.model.header import PacketHeader
 from node.model.life import LifeAct
 from node.ports import Tx
 from node.rows import document_keys, keys
-from node.rows.access import load, save
+from node.rows.access import ROWS_OF_PACKET_MAX, load, save
 from node.rows.records import DossierRecord
 
 ROWS_MAX = 1_000
@@ -238,7 +238,7 @@ def recipients(tx: Tx, author: str, document_id: str) -> list[str]:
     for row in acts(tx, author, author, document_keys.document_sha256(document_id)):
         if row.act in (LifeAct.NEW, LifeAct.UPDATE):
             prefix = keys.delivery(row.packet_id)
-            found.update(keys.unit_after_id(key) for key, _ in tx.scan(prefix, limit=20_000))
+            found.update(keys.unit_after_id(key) for key, _ in tx.scan(prefix, limit=ROWS_OF_PACKET_MAX))
     return sorted(found)
 
 

@@ -42,7 +42,7 @@ from node.model.receipt import Level
 from node.model.statement import AHEAD_MAX_MS
 from node.ports import Tx
 from node.rows import document_keys, keys
-from node.rows.access import load, save
+from node.rows.access import ROWS_OF_PACKET_MAX, load, save
 from node.rows.records import DeliveryRecord, DossierRecord, PacketRecord, SubmissionRecord
 from node.wire import codec
 
@@ -326,7 +326,7 @@ def _erase_dossier_row(tx: Tx, packet_id: bytes, unit: str, author: str, digest:
     tx.delete(key)
     if record.has_exceptions:
         # Recipients for which the packet does something else have rows of their own; few packets have any.
-        for other, _ in tx.scan(document_keys.dossier(unit, author, digest), limit=20_000):
+        for other, _ in tx.scan(document_keys.dossier(unit, author, digest), limit=ROWS_OF_PACKET_MAX):
             if other.endswith(packet_id):
                 tx.delete(other)
     erase_head(tx, unit, author, digest)

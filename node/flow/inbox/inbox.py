@@ -22,7 +22,7 @@ from node.model.policy import Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import load, load_many, require, save
+from node.rows.access import ROWS_OF_PACKET_MAX, load, load_many, require, save
 from node.rows.records import InboxRecord, PacketRecord
 from node.wire import codec
 
@@ -262,6 +262,6 @@ def _acknowledge(tx: Tx, packet_id: bytes, unit: str, entry: InboxRecord, now_ms
 
 def all_let_go(tx: Tx, packet_id: bytes) -> bool:
     """Tell whether no unit waits for this packet any more."""
-    rows = tx.scan(keys.inbox_entry(packet_id), limit=20_000)
+    rows = tx.scan(keys.inbox_entry(packet_id), limit=ROWS_OF_PACKET_MAX)
     entries = (InboxRecord.FromString(value) for _, value in rows)
     return all(entry.acknowledge_time_ms or entry.taken_time_ms for entry in entries)

@@ -26,7 +26,7 @@ from node.model.life import LifeAct
 from node.model.policy import Policy
 from node.ports import Tx
 from node.rows import document_keys, keys
-from node.rows.access import load, require, save
+from node.rows.access import ROWS_OF_PACKET_MAX, load, require, save
 from node.rows.records import DossierRecord, InboxRecord
 
 DOCUMENTS = frozenset({LifeAct.NEW, LifeAct.UPDATE})
@@ -281,7 +281,7 @@ def _show(tx: Tx, packet_id: bytes, now_ms: int) -> bool:
     A dropped recipient that never had the document is not told of it but agrees at once: there is nothing to give back.
     """
     obliged = False
-    for key, value in tx.scan(keys.inbox_entry(packet_id), limit=20_000):
+    for key, value in tx.scan(keys.inbox_entry(packet_id), limit=ROWS_OF_PACKET_MAX):
         entry = InboxRecord.FromString(value)
         if not entry.waits_for:
             continue

@@ -20,7 +20,7 @@ from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import DAMAGE, MissingRow, require, save
+from node.rows.access import DAMAGE, ROWS_OF_PACKET_MAX, MissingRow, require, save
 from node.rows.records import OutboxRecord, QuarantineRecord
 
 ALONE_AFTER_ATTEMPTS = 3
@@ -176,7 +176,9 @@ def needs_body(tx: Tx, packet_id: bytes) -> bool:
 
 def _rows_of(tx: Tx, packet_id: bytes) -> list[tuple[str, int]]:
     """Return peer and kind of every row of a packet."""
-    return [keys.parse_outbox_index(key) for key, _ in tx.scan(keys.outbox_index_of(packet_id), limit=20_000)]
+    return [
+        keys.parse_outbox_index(key) for key, _ in tx.scan(keys.outbox_index_of(packet_id), limit=ROWS_OF_PACKET_MAX)
+    ]
 
 
 def met_exception(tx: Tx, row: "Row", until_ms: int, detail: str, now_ms: int) -> bool:

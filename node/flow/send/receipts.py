@@ -19,6 +19,7 @@ from node.model.statement import is_possible, times_of
 from node.model.webhook import NoticeKind
 from node.ports import Keys, Tx
 from node.rows import keys
+from node.rows.access import ROWS_OF_PACKET_MAX
 from node.rows.records import DeliveryRecord
 from node.seal.signature import RECEIPT_LABEL, verify_by
 from node.wire import codec
@@ -177,7 +178,7 @@ def is_over(record: DeliveryRecord) -> bool:
 
 def deliveries(tx: Tx, packet_id: bytes) -> list[tuple[bytes, bytes]]:
     """Return all delivery rows of a packet, in order of unit."""
-    return tx.scan(keys.delivery(packet_id), limit=20_000)
+    return tx.scan(keys.delivery(packet_id), limit=ROWS_OF_PACKET_MAX)
 
 
 def apply_custody(tx: Tx, believed: Believed, node_id: str, until_ms: int) -> None:

@@ -8,25 +8,14 @@ from node.model.lane import Lane
 from node.model.reason import Reason
 from node.ports import Ports
 from node.rows import keys
+from tests.clocks import SetClock
 from tests.flow.support import place
 from tests.flow.views.test_queue_counts import put
 
 
-class Clock:
-    """Time as the test says."""
-
-    def __init__(self) -> None:
-        self.ms = 1_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    monotonic_ms = now_ms
-
-
 def test_a_head_that_stays_is_told_and_one_that_moves_is_not() -> None:
     async def story() -> None:
-        here, clock = place("g14"), Clock()
+        here, clock = place("g14"), SetClock()
         ports = Ports(**{name: getattr(here.ports, name) for name in Ports.__dataclass_fields__} | {"clock": clock})
         standstill = Standstill(ports)
         for number in range(3):
@@ -34,7 +23,7 @@ def test_a_head_that_stays_is_told_and_one_that_moves_is_not() -> None:
         await ports.store.transact(lambda tx: put(tx, "h37", Lane.BULK, 9, 1_000))
         await standstill.look()
         assert standstill.standing_ms(["h49", "h37"]) == {}
-        clock.ms += STANDS_AFTER_MS + 1
+        clock.at_ms += STANDS_AFTER_MS + 1
         await standstill.look()
         assert standstill.standing_ms(["h49", "h37"]) == {"h49": STANDS_AFTER_MS + 1}
         assert standstill.standing_ms(["h37"]) == {}
@@ -42,7 +31,7 @@ def test_a_head_that_stays_is_told_and_one_that_moves_is_not() -> None:
         await ports.store.transact(lambda tx: outbox.settle(tx, "h49", bytes(16), keys.OUTBOX_PACKET))
         await standstill.look()
         assert standstill.standing_ms(["h49"]) == {}
-        clock.ms += STANDS_AFTER_BULK_MS
+        clock.at_ms += STANDS_AFTER_BULK_MS
         await standstill.look()
         assert standstill.standing_ms(["h37"]) == {"h37": STANDS_AFTER_BULK_MS + STANDS_AFTER_MS + 1}
 
@@ -51,19 +40,19 @@ def test_a_head_that_stays_is_told_and_one_that_moves_is_not() -> None:
 
 def test_what_was_put_off_and_does_not_come_back_is_told() -> None:
     async def story() -> None:
-        here, clock = place("g14"), Clock()
+        here, clock = place("g14"), SetClock()
         ports = Ports(**{name: getattr(here.ports, name) for name in Ports.__dataclass_fields__} | {"clock": clock})
         standstill = Standstill(ports)
         await ports.store.transact(lambda tx: put(tx, "h49", Lane.NORMAL, 1, 1_000))
-        until_ms, packet_id = clock.ms + 5, (1).to_bytes(16, "big")
+        until_ms, packet_id = clock.at_ms + 5, (1).to_bytes(16, "big")
         await ports.store.transact(
             lambda tx: outbox.put_off(tx, "h49", packet_id, keys.OUTBOX_PACKET, until_ms, Reason.PEER_BUSY)
         )
         for _ in range(2):
-            clock.ms += STANDS_AFTER_MS
+            clock.at_ms += STANDS_AFTER_MS
             await standstill.look()
         assert standstill.standing_ms(["h49"]) == {}  # it was not due for long enough at the first look
-        clock.ms += 1
+        clock.at_ms += 1
         await standstill.look()
         assert standstill.standing_ms(["h49"]) == {"h49": STANDS_AFTER_MS + 1}
 

@@ -18,6 +18,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
@@ -282,8 +287,16 @@ class DeliveryRecord(_message.Message):
     """Node it goes to, as last resolved; empty: no route yet."""
     end_time_ms: _builtins.int
     """When it ended, milliseconds since 1970 UTC."""
-    custody_node: _builtins.str
-    """Relay that has custody; empty: none."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def custody_node(self) -> _builtins.str:
+        """Not written and not read any more: who has custody stands in the outbox row (OutboxRecord). The number is not given out again."""
+
+    @custody_node.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def custody_node(self, value: _builtins.str) -> None:
+        """Not written and not read any more: who has custody stands in the outbox row (OutboxRecord). The number is not given out again."""
+
     receipt_node: _builtins.str
     """Node that signed the final receipt (its key in the receipts table)."""
     relay_node: _builtins.str
