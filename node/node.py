@@ -8,7 +8,7 @@
 Decisions live in flow/, sending in flow/send/. Law 1 holds because every answer leaves after `store.transact` has returned.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from node.errors import Rejected
 from node.flow import quarantine
 from node.flow.admission import Admission
 from node.flow.agreed_time import AgreedTime
+from node.flow.bodies import giving
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
 from node.flow.bodies.scrub import Scrub
@@ -78,7 +79,7 @@ class Node:
         self.peers_seen = PeersSeen(ports.clock.now_ms)
         self.agreed_time = AgreedTime(ports.clock)
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
-        self.reader = PacketReader(ports, self.wrapper)
+        self.reader = PacketReader(ports, self.wrapper, self.signals.doubtful_body.send)
         self.body_files = BodyFiles(ports)
         self.slices = Slices(ports, policy, self.signals, self.reader)
         self.scrub = Scrub(ports, policy, self.signals.bug.send)
@@ -144,6 +145,12 @@ class Node:
     async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer:
         """Decide about a large packet whose body is complete."""
         return await self.reception.commit(peer_id, parcel)
+
+    async def give_body(
+        self, peer_id: str, packet_id: bytes, body_sha256: bytes, offset_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Return a body's octets for another node of its packet whose copy is damaged. Raises Rejected(NOT_FOUND)."""
+        return await giving.give(self.ports, peer_id, packet_id, body_sha256, offset_bytes)
 
     def hello(self) -> Hello:
         """Return how this node introduces itself."""

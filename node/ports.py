@@ -4,7 +4,7 @@ The code between the ports (flow/, node.py) is plain asyncio and pure functions:
 random, os or uuid. So tests/sim/ can run the real node under virtual time from one seed.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -130,6 +130,10 @@ class Part(Protocol):
         """
         ...
 
+    async def replace(self, body_sha256: bytes) -> None:
+        """Do as `seal` for a body whose file is damaged: the part takes its name, and what had it is kept apart for people to look at."""
+        ...
+
     async def close(self) -> None:
         """Let go of the file; the part stays for a later `open_part`."""
         ...
@@ -230,6 +234,15 @@ class Peers(Protocol):
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         """Say that the upload is complete."""
+        ...
+
+    def fetch_body(
+        self, peer: NodeEntry, packet_id: bytes, body_sha256: bytes, offset_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield octets of a body of which the peer has a copy, from an offset on; what comes is not verified, and may end anywhere.
+
+        Raises Rejected: NOT_FOUND if the peer does not give it, REQUEST_INVALID if it is older and knows no such call. Close it.
+        """
         ...
 
 

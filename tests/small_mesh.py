@@ -9,8 +9,8 @@ simulator (tests/sim) is the place for faults; tests/mesh has real processes, so
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any, TypeVar
@@ -129,6 +129,15 @@ class DirectPeers:
 
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         return await self._node(peer).receive_commit(self._own_id, parcel)
+
+    async def fetch_body(
+        self, peer: NodeEntry, packet_id: bytes, body_sha256: bytes, offset_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        async with aclosing(
+            await self._node(peer).give_body(self._own_id, packet_id, body_sha256, offset_bytes)
+        ) as pieces:
+            async for data in pieces:
+                yield data
 
 
 class NoHooks:

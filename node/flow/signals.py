@@ -54,5 +54,9 @@ class Signals:
         """This peer has introduced itself, in its call or in its answer to ours."""
         self.peer_full: Signal[str] = Signal()
         """This peer has put something off because its disk is full."""
+        self.doubtful_body: Signal[bytes] = Signal()
+        """Something was wrong with this body when it was read, or its peer says so."""
+        self.body_mended: Signal[set[str]] = Signal()
+        """A body is whole again that waits for these nodes."""
         self.bug: Signal[Exception] = Signal(unheard=raise_in_loop)
         """A loop met an exception that should not be: our own mistake, of which nothing was lost."""

@@ -5,7 +5,8 @@ caller writes about itself counts.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import grpc
@@ -28,6 +29,7 @@ from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceServicer, add_Mes
 BODY_IDLE_S = 30.0
 """An upload in which nothing comes for so long ends. A piece has 256 KiB, for which the slowest line takes 4 s; who sent it resumes."""
 PIECE_BYTES_MAX = 1 * MIB
+FETCH_BODY_BYTES_MAX = 256 * MIB
 DIRECTORY_PIECE_BYTES = 64 * KIB
 """A slow line must bring a piece in less than FETCH_IDLE_S (directory_files.py)."""
 
@@ -53,6 +55,9 @@ class MeshNode(Protocol):
         self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]
     ) -> int: ...
     async def receive_commit(self, peer_id: str, parcel: Parcel) -> Answer: ...
+    async def give_body(
+        self, peer_id: str, packet_id: bytes, body_sha256: bytes, offset_bytes: int
+    ) -> AsyncGenerator[bytes, None]: ...
 
 
 class MeshService(MeshServiceServicer):
@@ -77,6 +82,8 @@ class MeshService(MeshServiceServicer):
         self._policy = policy
         self._served: set[str] = set()
         """Peers to whom the directory is being sent."""
+        self._given: set[str] = set()
+        """Peers to whom a body is being sent."""
 
     @answering
     async def Hello(self, request: pb.HelloRequest, context: Context) -> pb.HelloResponse:
@@ -139,6 +146,27 @@ class MeshService(MeshServiceServicer):
                 yield piece
         finally:
             self._served.discard(peer_id)
+
+    @streaming
+    async def FetchBody(self, request: pb.FetchBodyRequest, context: Context) -> AsyncIterator[pb.FetchBodyResponse]:
+        """Streams a body to another node of its packet, at most FETCH_BODY_BYTES_MAX of it. Once at a time for each peer."""
+        peer_id = self._caller(context)
+        if len(request.packet_id) != 16 or len(request.body_sha256) != 32 or request.offset_bytes < 0:
+            raise Rejected(Reason.REQUEST_INVALID, "a body is asked for by 16 octets, 32 octets and an offset")
+        if peer_id in self._given:
+            raise Deferred(Reason.PEER_BUSY, "a body is being sent to this node already")
+        self._given.add(peer_id)
+        try:
+            left_bytes = FETCH_BODY_BYTES_MAX
+            asked = (peer_id, request.packet_id, request.body_sha256, request.offset_bytes)
+            async with aclosing(await self._node.give_body(*asked)) as pieces:
+                async for data in pieces:
+                    yield pb.FetchBodyResponse(data=data)
+                    left_bytes -= len(data)
+                    if left_bytes <= 0:
+                        break
+        finally:
+            self._given.discard(peer_id)
 
     async def _pieces(self, request: pb.FetchDirectoryRequest) -> AsyncIterator[pb.FetchDirectoryResponse]:
         files = iter(self._directory_files(dict(request.have_sha256), frozenset(request.paths)))

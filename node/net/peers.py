@@ -5,6 +5,7 @@ minute or 256 MiB, so that it never outlives the grace of a server that renews i
 peer has it durably, and the courier goes on from there with a new call.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,9 @@ PUT_BODY_S = 60.0
 PUT_BODY_ANSWER_S = 30.0
 """Time for the peer's last fsync and its answer."""
 PUT_BODY_BYTES_MAX = 256 * MIB
+FETCH_BODY_S, FETCH_BODY_IDLE_S = 50.0, 20.0
+"""A body is fetched for so long at a time, and the next piece of it is waited for so long."""
+FETCH_PIECE_BYTES_MIN = 4 * KIB
 DIRECTORY_S, DIRECTORY_FIRST_S = 300.0, 60.0
 """The longest that a peer may send files of the directory, and the shortest; between them their size decides. A peer that sends none is
 left much sooner (directory_files.py)."""
@@ -115,6 +119,23 @@ class GrpcPeers:
             response = await line.stub.Commit(codec.commit_request_to_proto(parcel), timeout=COMMIT_S)
             return codec.commit_response_from_proto(_understood(response))
 
+    async def fetch_body(
+        self, peer: NodeEntry, packet_id: bytes, body_sha256: bytes, offset_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield octets of a body from an offset on, for less than a minute; go on from there with a new call."""
+        request = pb.FetchBodyRequest(packet_id=packet_id, body_sha256=body_sha256, offset_bytes=offset_bytes)
+        with self._call(peer, Kind.BULK, "fetch_body") as line:
+            call = line.stub.FetchBody(request, timeout=FETCH_BODY_S + FETCH_BODY_IDLE_S)
+            until_s = self._monotonic_s() + FETCH_BODY_S
+            try:
+                while self._monotonic_s() < until_s and (data := await _next_piece(call)):
+                    yield data
+                    if len(data) < FETCH_PIECE_BYTES_MIN:
+                        # The last one, or somebody who wants to busy us with crumbs.
+                        break
+            finally:
+                call.cancel()
+
     async def fetch_directory(
         self, peer: NodeEntry, wanted: Mapping[str, int], have_sha256: Mapping[str, bytes], into: Path, *, strays: bool
     ) -> None:
@@ -179,6 +200,16 @@ def _understood(response: R | None) -> R:
     if response is None:
         raise Deferred(Reason.PEER_UNREACHABLE, "the peer's answer cannot be read")
     return response
+
+
+async def _next_piece(call: "grpc.aio.UnaryStreamCall[pb.FetchBodyRequest, pb.FetchBodyResponse]") -> bytes:
+    """Return the next octets of a body, or b"" at the end. Raises Deferred(PEER_UNREACHABLE) if none come."""
+    try:
+        async with asyncio.timeout(FETCH_BODY_IDLE_S):
+            piece = await call.read()
+    except TimeoutError as error:
+        raise Deferred(Reason.PEER_UNREACHABLE, f"no octets of the body for {FETCH_BODY_IDLE_S:.0f} s") from error
+    return _understood(piece).data if isinstance(piece, pb.FetchBodyResponse | None) else b""
 
 
 async def _finish(chunks: AsyncIterator[bytes]) -> None:

@@ -44,6 +44,22 @@ _DAMAGED = {
 """Damage, in words for people. Everything else goes on, so none of it is grave; doctor says that somebody must act."""
 
 
+_UNMENDED = {
+    Reason.NONE: "chưa thử lấy lại",
+    Reason.QUEUED: "đang lấy lại",
+    Reason.NOT_FOUND: "không nút nào hỏi được còn giữ",
+    Reason.REQUEST_INVALID: "nút giữ bản tốt chạy phiên bản cũ, chưa biết gửi lại",
+    Reason.BODY_DIGEST_DIFFERS: "bản mà nút khác gửi về cũng sai",
+    Reason.PEER_UNREACHABLE: "chưa gọi được nút giữ bản tốt",
+    Reason.PEER_TLS_FAILED: "chưa gọi được nút giữ bản tốt",
+    Reason.PEER_BUSY: "nút giữ bản tốt đang bận hoặc gửi quá chậm",
+    Reason.DISK_FULL: "đĩa đầy, chưa có chỗ",
+    Reason.STORE_CORRUPT: "bản ghi của gói tin cũng hỏng",
+}
+_UNMENDED_OTHERWISE = "chưa lấy lại được"
+"""Words for why a damaged body was not fetched again yet (flow/send/mending.py), for people."""
+
+
 class FencedStore(Store, Protocol):
     """A store that says whether it may write, and how far it has come."""
 
@@ -167,17 +183,26 @@ class Health:
         ]
 
     async def _scrub_findings(self) -> list[HealthFinding]:
-        """Return the documents whose bodies the scrub found damaged. Raises nothing, as `_queue_findings`."""
-        if not self._scrub.counts.damaged:
+        """Return the documents whose bodies are damaged and why they are not fetched again, and how many were. Raises nothing, as above."""
+        damaged, mended = self._scrub.counts.damaged, self._scrub.counts.mended
+        mended_said = f"Đã tự lấy lại {mended} nội dung hỏng từ nút khác từ khi nút chạy. " if mended else ""
+        if not damaged and not mended:
             return []
+        if not damaged:
+            said = f"{mended_said}Không nội dung nào còn hỏng. Hãy kiểm tra đĩa (dmesg, smartctl)."
+            return [HealthFinding(Reason.STORE_CORRUPT, said, grave=False)]
         try:
             found = await self._scrub.damaged(_NAMED_MAX)
         except Fault:
             return []
-        named = ", ".join(packet_id.hex() for one in found for packet_id in one.packet_ids[:_NAMED_MAX])
+        named = "; ".join(
+            f"{', '.join(packet_id.hex() for packet_id in one.packet_ids[:_NAMED_MAX])}: "
+            f"{_UNMENDED.get(one.reason, _UNMENDED_OTHERWISE)} ({one.attempts} lần)"
+            for one in found
+        )
         said = (
-            f"Đọc lại thấy {self._scrub.counts.damaged} nội dung bị hỏng; gói tin: {named}. "
-            "Phần còn lại vẫn chạy. Hãy kiểm tra đĩa, giữ nguyên mọi tệp, và xin nơi gửi gửi lại các văn bản đó."
+            f"Đọc lại thấy {damaged} nội dung bị hỏng. {mended_said}Chưa lấy lại được, gói tin {named}. Phần còn lại vẫn chạy, nút tự "
+            "thử tiếp. Hãy kiểm tra đĩa, giữ nguyên mọi tệp; gói nào không nơi nào còn giữ thì xin nơi gửi gửi lại."
         )
         return [HealthFinding(Reason.STORE_CORRUPT, said, grave=False)]
 

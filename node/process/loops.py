@@ -1,4 +1,4 @@
-"""Loops: the five loops of a node, wired to what they use. Pure: the simulator and tests run the very same ones.
+"""Loops: the six loops of a node, wired to what they use. Pure: the simulator and tests run the very same ones.
 
 They are started in this order and stopped in the reverse. Each finds its work in the store, so any of them may be missing, or end.
 """
@@ -8,6 +8,7 @@ from node.flow.expiry.sweeper import Sweeper
 from node.flow.send.dispatch import Dispatcher
 from node.flow.send.hello import Greeter
 from node.flow.send.loopback import Loopback
+from node.flow.send.mending import Mending
 from node.flow.send.peer_health import PeerHealth
 from node.flow.send.transfer import TransferParts
 from node.flow.webhooks.notifier import Notifier
@@ -16,7 +17,7 @@ from node.ports import Hooks
 
 
 class Loops:
-    """Sending, sweeping, duties, notices, scrubbing."""
+    """Sending, sweeping, duties, notices, scrubbing, mending."""
 
     def __init__(self, node: Node, hooks: Hooks) -> None:
         ports, policy, signals = node.ports, node.policy, node.signals
@@ -29,7 +30,8 @@ class Loops:
         )
         self.duty_loop = DutyLoop(ports, policy, signals, node.reader.header, node.submit)
         self.notifier = Notifier(ports, policy, signals, hooks)
-        self._all = (self.dispatcher, self.sweeper, self.duty_loop, self.notifier, node.scrub)
+        self.mending = Mending(ports, policy, signals, node.scrub, node.body_files)
+        self._all = (self.dispatcher, self.sweeper, self.duty_loop, self.notifier, node.scrub, self.mending)
 
     async def start(self) -> None:
         """Start them with what is due from before. Raises Fault if the store cannot be read now."""

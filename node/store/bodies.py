@@ -2,6 +2,7 @@
 
     <root>/bodies/ab/<sha256 in hex>     sealed: complete, checked, durable; never changed, only removed
     <root>/spool/<token in hex>.part     being written; on the same file system, so that renaming is atomic
+    <root>/damaged/<sha256 in hex>.<n>   was called so and is not what its name says; in its place there is a whole one again
 
 A body has its name only when its octets are durable (fsync, rename, fsync of the folder), and only then does a transaction
 speak of it. A part survives a crash: opening it again reads and digests the octets that are there, whatever they are, and
@@ -17,6 +18,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +31,8 @@ from node.store.part import FilePart
 T = TypeVar("T")
 
 THREADS = 4
+APART_MAX = 8
+"""So many damaged files of one body are kept; a disk that goes on damaging it tells nothing new."""
 _TOKEN_BYTES = 16
 _PART_NAME = re.compile(r"((?:[0-9a-f]{2})+)\.part")
 _BODY_NAME = re.compile(r"[0-9a-f]{64}")
@@ -43,7 +47,7 @@ class FileBodies:
         Raises Deferred(DISK_FULL), Broken(DISK_READ_ONLY), Broken(IO_FAILED).
         """
         self._damage = damage or Damage()
-        self._bodies, self._spool = root / "bodies", root / "spool"
+        self._bodies, self._spool, self._apart = root / "bodies", root / "spool", root / "damaged"
         self._on_fatal = on_fatal
         self._open_tokens: set[bytes] = set()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
@@ -200,6 +204,21 @@ class FileBodies:
         target = self.path_of(body_sha256)
         part.rename(target)
         sync_folder(target.parent, self._on_fatal)
+
+    def keep_apart(self, body_sha256: bytes) -> None:
+        """Give the file of a damaged body a second name, so that it is kept when a whole one takes the first from it."""
+        source = self.path_of(body_sha256)
+        if not self._apart.is_dir():
+            self._apart.mkdir(exist_ok=True)
+            sync_folder(self._apart.parent, self._on_fatal)
+        for number in range(APART_MAX):
+            target = self._apart / f"{body_sha256.hex()}.{number}"
+            if target.exists():
+                continue
+            with suppress(FileNotFoundError):
+                os.link(source, target)
+                sync_folder(self._apart, self._on_fatal)
+            return
 
     def is_named(self, body_sha256: bytes) -> bool:
         """Tell whether a body is there, and make its name durable: the thread that named it may not have done so yet."""

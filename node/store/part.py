@@ -42,6 +42,10 @@ class Shelves(Protocol):
         """Give a complete, durable part its name, durably."""
         ...
 
+    def keep_apart(self, body_sha256: bytes) -> None:
+        """Keep the file that has a name under another one, durably; harmless if there is none."""
+        ...
+
     def in_thread(self, act: Callable[[], T]) -> Awaitable[T]:
         """Run `act` in a thread."""
         ...
@@ -88,6 +92,10 @@ class FilePart:
     async def seal(self, body_sha256: bytes) -> None:
         """Check the digest, make durable, give it its name. Raises Denied(BODY_DIGEST_DIFFERS) and discards; as `write`."""
         await self._locked(lambda: self._seal(body_sha256))
+
+    async def replace(self, body_sha256: bytes) -> None:
+        """Do as `seal`, in the place of a file that has the name and is damaged; that one is kept apart."""
+        await self._locked(lambda: self._replace(body_sha256))
 
     async def close(self) -> None:
         """Let go of the file; the part stays."""
@@ -137,12 +145,24 @@ class FilePart:
         self._hash = self._digest_of(self._size_bytes)
 
     def _seal(self, body_sha256: bytes) -> None:
-        if self._hash.digest() != body_sha256:
-            self._discard()
-            raise Denied(Reason.BODY_DIGEST_DIFFERS)
+        self._require_digest(body_sha256)
         if self._shelves.is_named(body_sha256):
             self._discard()
             return
+        self._take_name(body_sha256)
+
+    def _replace(self, body_sha256: bytes) -> None:
+        self._require_digest(body_sha256)
+        # The name is never without a file: the damaged one gets a second name, and the renaming takes the first from it.
+        self._shelves.keep_apart(body_sha256)
+        self._take_name(body_sha256)
+
+    def _require_digest(self, body_sha256: bytes) -> None:
+        if self._hash.digest() != body_sha256:
+            self._discard()
+            raise Denied(Reason.BODY_DIGEST_DIFFERS)
+
+    def _take_name(self, body_sha256: bytes) -> None:
         self._sync_content()
         self._shelves.name(self._path, body_sha256)
         self._durable_bytes = self._size_bytes

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from node.errors import Fault
 from node.model.reason import Reason
 from tests.papers import document
-from tests.real_mesh import PROVINCE, SERVE, RealMesh, RealNode
+from tests.real_mesh import MINISTRY, PROVINCE, SERVE, RealMesh, RealNode
 from tests.store.rocks.test_damage import flip
 
 LIMIT_S = 60.0
@@ -77,7 +78,54 @@ def test_one_damaged_body_of_each_kind_costs_two_documents_of_thirty_two(mesh: R
     code, wrong = doctor(node)
     assert code == 78
     assert {one["name"] for one in wrong} == {"store"}
-    assert len(wrong) == 2
+    # Each kind of damage that was met, and that there is nobody from whom it could be fetched again: the document was sent within the node.
+    assert len(wrong) == 3
+    assert any("không nút nào hỏi được còn giữ" in one["advice"] for one in wrong)
+
+
+def test_damaged_files_of_a_delivered_document_come_back_from_their_origin(tmp_path: Path) -> None:
+    with RealMesh(tmp_path / "mesh", [MINISTRY, PROVINCE]) as mesh:
+        node, packet = mesh["h49"], document("H49.22", sender="G14", attachments=[("a.pdf", os.urandom(3_000_000))])
+        packet_id, received = asyncio.run(_delivered(mesh, packet))
+        assert received == packet
+        [path] = (node.home / "bodies").glob("??/*")
+        flip(path, 1_000_000)
+        damaged = path.read_bytes()
+        assert asyncio.run(_lost(mesh, [packet_id])) == 1
+        assert asyncio.run(_read_when_whole(mesh, packet_id)) == packet
+        [apart] = (node.home / "damaged").iterdir()
+        assert (apart.read_bytes(), apart.name) == (damaged, f"{path.name}.0")
+        _, wrong = doctor(node)
+        assert any("tự lấy lại 1 nội dung" in one["advice"] for one in wrong)
+        # Where nobody else has it any more, that is said, and why.
+        mesh["g14"].stop()
+        flip(path, 500_000)
+        assert asyncio.run(_lost(mesh, [packet_id])) == 1
+        until_s = time.monotonic() + 30
+        while not any("chưa gọi được" in one["advice"] and packet_id.hex() in one["advice"] for one in doctor(node)[1]):
+            assert time.monotonic() < until_s, doctor(node)
+            time.sleep(0.5)
+
+
+async def _delivered(mesh: RealMesh, packet: bytes) -> tuple[bytes, bytes]:
+    async with mesh.office("g14") as office:
+        packet_id = (await office.submit(packet, "1")).packet_id
+    async with mesh.office("h49") as office:
+        while packet_id not in [entry.packet_id for entry in (await office.list_inbox())[0]]:
+            await asyncio.sleep(0.05)
+        return packet_id, await _octets(office, packet_id)
+
+
+async def _octets(office: Any, packet_id: bytes) -> bytes:
+    return bytes((await office.fetch(packet_id, lease_ms=-1)).packet)
+
+
+async def _read_when_whole(mesh: RealMesh, packet_id: bytes) -> bytes:
+    async with mesh.office("h49") as office, asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(Fault):
+                return await _octets(office, packet_id)
+            await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("pattern", ["*.sst", "MANIFEST-*", "CURRENT"])

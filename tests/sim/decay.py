@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from node.errors import Broken
 from node.model.reason import Reason
-from node.store.embedded.overlay import Row
+from node.rows import keys
+from node.store.embedded.overlay import Row, Writes
 from node.store.memory.store import MemoryStore
 from tests.sim.disk import Disk
 from tests.sim.troubles import Day, Trouble
@@ -39,6 +40,7 @@ class Wounds:
         self.flipped_bodies: set[bytes] = set()
         self._salt = numbers.getrandbits(31)
         disk.read_body = self.read_body
+        disk.bodies.on_replaced = self.flipped_bodies.discard
         disk.fit = self.fit
         self.fit(disk.store)
 
@@ -50,6 +52,7 @@ class Wounds:
     def fit(self, store: MemoryStore) -> None:
         """Put this between a store and its rows."""
         engine = store._memory
+        write = type(engine).write.__get__(engine)
         get, rows = type(engine).get.__get__(engine), type(engine).rows.__get__(engine)
 
         def wounded_get(key: bytes) -> bytes | None:
@@ -64,12 +67,18 @@ class Wounds:
                 self._touch(store, [key for key, _ in found])
             return found
 
+        def mending_write(writes: Writes, commit_no: int) -> None:
+            write(writes, commit_no)
+            # What is written anew lies elsewhere on the disk.
+            self.flipped.difference_update(key for key, value in writes.items() if value and key[:1] == keys.BODY)
+
+        engine.write = mending_write  # type: ignore[method-assign]
         engine.get, engine.rows = wounded_get, wounded_rows  # type: ignore[method-assign]
 
-    def _touch(self, store: MemoryStore, keys: "tuple[bytes, ...] | list[bytes]") -> None:
-        if self.fails and any(self._fails_now(key) for key in keys):
+    def _touch(self, store: MemoryStore, names: "tuple[bytes, ...] | list[bytes]") -> None:
+        if self.fails and any(self._fails_now(key) for key in names):
             raise Broken(Reason.IO_FAILED, NO_READ)
-        if self.flipped and not self.flipped.isdisjoint(keys):
+        if self.flipped and not self.flipped.isdisjoint(names):
             # A read that meets damage fails for its caller alone; the store goes on (store/rocks/engine.py).
             raise Broken(Reason.STORE_CORRUPT, CORRUPT)
 

@@ -1,6 +1,7 @@
 """The port `Peers` over the simulated network: each verb's words become octets, travel, and become words again."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from node.model.directory import NodeEntry
@@ -81,6 +82,22 @@ class SimPeers:
 
         reply = await self._call(peer, "commit", request, serve)
         return codec.commit_response_from_proto(pb.CommitResponse.FromString(reply))
+
+    async def fetch_body(
+        self, peer: NodeEntry, packet_id: bytes, body_sha256: bytes, offset_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the octets of a body."""
+        asked = pb.FetchBodyRequest(packet_id=packet_id, body_sha256=body_sha256, offset_bytes=offset_bytes)
+        request = asked.SerializeToString()
+
+        async def serve(node: Any) -> bytes:
+            heard = pb.FetchBodyRequest.FromString(request)
+            given = await node.give_body(self._me, heard.packet_id, heard.body_sha256, heard.offset_bytes)
+            async with aclosing(given) as pieces:
+                data = b"".join([piece async for piece in pieces])
+            return pb.FetchBodyResponse(data=data).SerializeToString()
+
+        yield pb.FetchBodyResponse.FromString(await self._call(peer, "fetch_body", request, serve)).data
 
     async def _call(self, peer: NodeEntry, verb: str, request: bytes, serve: Any) -> bytes:
         self._process.check_alive()

@@ -4,7 +4,7 @@ The body stays encrypted until the moment a unit fetches it; then it is opened s
 no more memory than a small one, and any damage on the disk is noticed before a single wrong octet leaves (law 4).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from node.errors import Broken, Denied, Rejected
 from node.model.envelope import SEGMENT_TAG_BYTES, BodyRef, envelope_sha256_of
@@ -21,9 +21,11 @@ from node.wire import codec
 class PacketReader:
     """Opens what this node has stored and can unlock: its own units' packets, and those it has sent."""
 
-    def __init__(self, ports: Ports, wrapper: Wrapper) -> None:
+    def __init__(self, ports: Ports, wrapper: Wrapper, on_damage: Callable[[bytes], None] = lambda _: None) -> None:
+        """`on_damage` is told of a body that cannot be opened."""
         self._ports = ports
         self._wrapper = wrapper
+        self._on_damage = on_damage
 
     def content_key(self, packet: PacketRecord) -> bytes:
         """Return the content key of a packet that is sealed for this node."""
@@ -51,6 +53,7 @@ class PacketReader:
                 sealed = await self._segment(ref, index, inline)
                 plain = open_segment(content_key, ref, index, sealed)
             except (Broken, Denied) as fault:
+                self._on_damage(ref.body_sha256)
                 raise _damaged(packet_id, f"segment {index} of its body: {fault.detail}") from fault
             yield plain[skip:] if skip else plain
             index, skip = index + 1, 0
@@ -59,6 +62,7 @@ class PacketReader:
         try:
             return await inline_body(self._ports, ref)
         except Broken as fault:
+            self._on_damage(ref.body_sha256)
             raise _damaged(packet_id, f"its body: {fault.detail}") from fault
 
     async def _segment(self, ref: BodyRef, index: int, inline: bytes | None) -> bytes:

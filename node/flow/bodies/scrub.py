@@ -6,13 +6,15 @@ A round goes through the bodies in order of their digests and begins `scrub_ever
         read whole, compare with its digest -- same --> next
                                             '- differs, missing, unreadable --> noted (row in `m`) until the body is whole or let go
 
-Nothing is removed or changed: the operator is told which packets are concerned.
+Nothing is removed or changed here: what is damaged is fetched again from others who have it (flow/send/mending.py).
 """
 
 import hashlib
 from dataclasses import dataclass
 
 from node.errors import Broken, Fault
+from node.flow.bodies import damage
+from node.flow.bodies.damage import DamagedBody
 from node.flow.loop import OnBug, Tasks
 from node.model.policy import MIB, Policy
 from node.ports import Ports, Tx
@@ -26,14 +28,6 @@ BODIES_PER_STEP = 32
 NOTED_MAX = 1_000
 _PLACE = keys.meta("scrub")
 _TIME_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class DamagedBody:
-    """A body that is not what its digest says, and the packets that need it."""
-
-    body_sha256: bytes
-    packet_ids: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +46,8 @@ class ScrubCounts:
     octets: int = 0
     damaged: int = 0
     rounds: int = 0
+    mended: int = 0
+    """Damaged ones that were fetched again from other nodes (flow/send/mending.py)."""
 
 
 def read_place(tx: Tx) -> Place:
@@ -73,27 +69,6 @@ def next_body(tx: Tx, start: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
-def note(tx: Tx, body_sha256: bytes, now_ms: int, *, whole: bool) -> None:
-    """Write down that a body is damaged, or that it is whole after all. A body that was let go meanwhile is no one's loss."""
-    key = keys.damaged_body(body_sha256)
-    if whole or not tx.scan(keys.body_ref(body_sha256), limit=1):
-        if tx.get(key) is not None:
-            tx.delete(key)
-    elif tx.get(key) is None:
-        tx.put(key, now_ms.to_bytes(_TIME_BYTES, "big"))
-
-
-def damaged(tx: Tx, limit: int) -> list[DamagedBody]:
-    """Return bodies that are noted as damaged and still needed."""
-    found = []
-    for key, _ in tx.scan(keys.DAMAGED_BODIES, limit=limit):
-        body_sha256 = keys.damaged_body_of(key)
-        needed = [key[-16:] for key, _ in tx.scan(keys.body_ref(body_sha256), limit=10)]
-        if needed:
-            found.append(DamagedBody(body_sha256, tuple(needed)))
-    return found
-
-
 class Scrub:
     """Reads bodies again, one at a time."""
 
@@ -105,7 +80,7 @@ class Scrub:
 
     async def start(self) -> None:
         """Go on with the round that was under way."""
-        self.counts.damaged = len(await self.damaged())
+        await self.count()
         self._tasks.spawn(self._run())
 
     async def stop(self) -> None:
@@ -114,7 +89,7 @@ class Scrub:
 
     async def damaged(self, limit: int = NOTED_MAX) -> list[DamagedBody]:
         """Return bodies that are damaged, as far as rounds have come."""
-        return await self._ports.store.transact(lambda tx: damaged(tx, limit))
+        return await self._ports.store.transact(lambda tx: damage.damaged(tx, limit))
 
     async def _run(self) -> None:
         await self._ports.clock.sleep(SETTLE_S)
@@ -140,7 +115,7 @@ class Scrub:
         await self._ports.store.transact(lambda tx: _write(tx, seen, now_ms, after))
         self.counts.rounds += not following
         if self.counts.damaged or not all(seen.values()):
-            self.counts.damaged = len(await self.damaged())
+            await self.count()
         return STEP_S
 
     async def _look(self, start: bytes) -> tuple[dict[bytes, bool], bytes]:
@@ -157,6 +132,17 @@ class Scrub:
             self.counts.bodies += 1
             self.counts.octets += size_bytes
         return seen, start
+
+    async def is_whole(self, body_sha256: bytes) -> bool:
+        """Read a body now, out of its turn, and note whether it is what its digest says."""
+        now_ms = self._ports.clock.now_ms()
+        _, whole = await self._read(body_sha256)
+        await self._ports.store.transact(lambda tx: damage.note(tx, body_sha256, now_ms, whole=whole))
+        return whole
+
+    async def count(self) -> None:
+        """Count again how many bodies are noted."""
+        self.counts.damaged = len(await self.damaged())
 
     async def _read(self, body_sha256: bytes) -> tuple[int, bool]:
         """Read a body; return how many octets could be read, and whether they are what the digest says."""
@@ -177,5 +163,5 @@ class Scrub:
 
 def _write(tx: Tx, seen: dict[bytes, bool], now_ms: int, place: Place) -> None:
     for body_sha256, whole in seen.items():
-        note(tx, body_sha256, now_ms, whole=whole)
+        damage.note(tx, body_sha256, now_ms, whole=whole)
     write_place(tx, place)

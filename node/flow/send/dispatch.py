@@ -40,6 +40,8 @@ HEALED_BY_DIRECTORY = frozenset(
 """Reasons that may be gone as soon as one of both sides has a newer directory."""
 HEALED_BY_ROOM = frozenset({Reason.DISK_FULL})
 """The reason that is gone as soon as the peer has room again."""
+HEALED_BY_MENDING = frozenset({Reason.STORE_CORRUPT, Reason.BODY_DIGEST_DIFFERS})
+"""Reasons that are gone when a damaged body is whole again (mending.py)."""
 HASTEN_EVERY_MS = 10_000
 """So often at most what was put off for a peer goes again because of what the peer says."""
 LOOK_EVERY_MS = 1_000
@@ -78,6 +80,7 @@ class Dispatcher:
         signals.contact.connect(self._contacted)
         signals.routed_late.connect(self._routed_late)
         signals.peer_learned.connect(lambda node_id: self._hasten({node_id}, HEALED_BY_DIRECTORY))
+        signals.body_mended.connect(lambda nodes: self._hasten(nodes, HEALED_BY_MENDING))
         signals.peer_full.connect(self._room.refused)
         signals.greeted.connect(self._greeted)
         self.peer_health.on_change = self._road_changed

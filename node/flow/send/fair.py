@@ -1,4 +1,4 @@
-"""Fair: whose packet goes next within one lane of one peer, by the unit that sends it. Pure; what is remembered is a value of the courier's.
+"""Fair: whose packet goes next within one lane of one peer, by the unit that sends it. Pure; what is remembered, the courier keeps.
 
 Rows of a lane lie in order of time, so a unit that hands in ten thousand packets would stand before everybody who comes after. Instead
 units take turns by octets (deficit round robin, as one running sum for each unit): next is the oldest row of that unit which has been

@@ -4,11 +4,13 @@ A unit may come to this node while a delivery for it waits for another one. The 
 like any other: pushed, verified, answered with our own receipt. So there is one way of delivering, not two.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
+from node.errors import Rejected
 from node.model.directory import NodeEntry
 from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
+from node.model.reason import Reason
 
 
 class Receiver(Protocol):
@@ -60,3 +62,10 @@ class Loopback:
     async def commit(self, peer: NodeEntry, parcel: Parcel) -> Answer:
         """Ask for the decision."""
         return await self._receiver.commit(peer.node_id, parcel)
+
+    async def fetch_body(
+        self, peer: NodeEntry, packet_id: bytes, body_sha256: bytes, offset_bytes: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Give nothing: our own copy is the damaged one."""
+        raise Rejected(Reason.NOT_FOUND, "there is no other copy here")
+        yield b""

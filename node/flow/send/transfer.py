@@ -184,6 +184,8 @@ class Transfer:
     async def _put_off_unfit(self, unfit: Unfit) -> None:
         """Put off a row that cannot go for a reason of our own, and tell the operator of it when it begins."""
         row = unfit.row
+        if unfit.reason is Reason.STORE_CORRUPT:
+            self._parts.signals.doubtful_body.send(row.record.body_sha256)
         was_there = await self.put_off([row], unfit.reason, UNFIT_PAUSE_MS)
         if was_there and row.record.reason != unfit.reason:
             self._parts.counters.unfit[unfit.reason] += 1
@@ -211,6 +213,9 @@ class Transfer:
         at = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
         written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, at))
         self._count(heard, told, written.ended)
+        for refused in told:
+            if refused.reason is Reason.BODY_DIGEST_DIFFERS:
+                self._parts.signals.doubtful_body.send(refused.row.record.body_sha256)
         if any(one.reason is Reason.DISK_FULL for one in told):
             # After the rows are written, so that a Hello which is heard from now on finds them.
             self._parts.signals.peer_full.send(caller)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.errors import Broken, Deferred, Denied
@@ -28,6 +29,9 @@ class MemoryBodies:
         self._sealed_at_s: dict[bytes, float] = {}
         self._spool: dict[bytes, Spooled] = {}
         self._open_tokens: set[bytes] = set()
+        self.apart: list[bytes] = []
+        """Damaged bodies that were replaced."""
+        self.on_replaced: Callable[[bytes], None] = lambda body_sha256: None
 
     async def open_part(self, token: bytes) -> "MemoryPart":
         """Begin a part, or go on with the one of that token. Raises Deferred(PEER_BUSY) while it is open."""
@@ -97,6 +101,7 @@ class MemoryBodies:
         """Return what a power cut leaves: sealed bodies, and the durable octets of every part."""
         after = MemoryBodies(disk or self._disk)
         after._sealed, after._sealed_at_s = dict(self._sealed), dict(self._sealed_at_s)
+        after.apart, after.on_replaced = list(self.apart), self.on_replaced
         for token, part in self._spool.items():
             kept = part.data[: part.durable_bytes]
             after._spool[token] = Spooled(kept, len(kept), part.touched_at_s)
@@ -106,6 +111,13 @@ class MemoryBodies:
         """Give a complete, durable part its name."""
         self._seal(body_sha256, data)
         self._spool.pop(token, None)
+
+    def rename(self, token: bytes, body_sha256: bytes, data: bytes) -> None:
+        """Give a complete, durable part the name of a damaged body, which is kept apart."""
+        if body_sha256 in self._sealed:
+            self.apart.append(self._sealed.pop(body_sha256))
+        self.name(token, body_sha256, data)
+        self.on_replaced(body_sha256)
 
     def _seal(self, body_sha256: bytes, data: bytes) -> None:
         if body_sha256 not in self._sealed:
@@ -170,6 +182,15 @@ class MemoryPart:
             raise Denied(Reason.BODY_DIGEST_DIFFERS)
         await self.sync()
         self._bodies.name(self._token, body_sha256, bytes(self._spooled.data))
+        await self.close()
+
+    async def replace(self, body_sha256: bytes) -> None:
+        """Do as `seal`, in the place of a damaged body."""
+        if hashlib.sha256(self._spooled.data).digest() != body_sha256:
+            await self.discard()
+            raise Denied(Reason.BODY_DIGEST_DIFFERS)
+        await self.sync()
+        self._bodies.rename(self._token, body_sha256, bytes(self._spooled.data))
         await self.close()
 
     async def close(self) -> None:

@@ -103,6 +103,7 @@ FIGURES: dict[str, Figure] = {
     "truc_bodies_files": _gauge("Number of large bodies."),
     "truc_bodies_damaged": _gauge("Bodies that were read again and are not what they were."),
     "truc_bodies_scrubbed": _counter("Bodies that were read again and compared with their digests."),
+    "truc_bodies_mended": _counter("Damaged bodies that were fetched again, whole, from other nodes."),
     "truc_spool_bytes": _gauge("Size of large bodies under way."),
     "truc_disk_size_bytes": _gauge("Size of the file system under the home."),
     "truc_disk_free_bytes": _gauge("What is free on it for the node."),

@@ -78,6 +78,7 @@ class _NodeCollector(Collector):
         scrubbed = watched.node.scrub.counts
         yield "truc_bodies_damaged", _one(scrubbed.damaged)
         yield "truc_bodies_scrubbed", _one(scrubbed.bodies)
+        yield "truc_bodies_mended", _one(scrubbed.mended)
         yield "truc_admission_step", _one(watched.node.admission.step())
         yield "truc_uploads_promised_bytes", _one(watched.node.admission.promised_bytes)
         yield from _directory(watched, sight)

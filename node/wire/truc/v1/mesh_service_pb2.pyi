@@ -598,3 +598,55 @@ class FetchDirectoryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FetchDirectoryResponse: _TypeAlias = FetchDirectoryResponse  # noqa: Y015
+
+@_typing.final
+class FetchBodyRequest(_message.Message):
+    """Which body, and from where on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PACKET_ID_FIELD_NUMBER: _builtins.int
+    BODY_SHA256_FIELD_NUMBER: _builtins.int
+    OFFSET_BYTES_FIELD_NUMBER: _builtins.int
+    packet_id: _builtins.bytes
+    """Packet whose body it is, 16 octets."""
+    body_sha256: _builtins.bytes
+    """SHA-256 of the body, 32 octets, as the envelope says."""
+    offset_bytes: _builtins.int
+    """Where to begin in the body, octets."""
+    def __init__(
+        self,
+        *,
+        packet_id: _builtins.bytes = ...,
+        body_sha256: _builtins.bytes = ...,
+        offset_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_sha256", b"body_sha256", "offset_bytes", b"offset_bytes", "packet_id", b"packet_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchBodyRequest: _TypeAlias = FetchBodyRequest  # noqa: Y015
+
+@_typing.final
+class FetchBodyResponse(_message.Message):
+    """The next piece of the body."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """At most 1 MiB; 256 KiB is usual."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchBodyResponse: _TypeAlias = FetchBodyResponse  # noqa: Y015

@@ -65,6 +65,11 @@ class MeshServiceStub:
                 request_serializer=truc_dot_v1_dot_mesh__service__pb2.FetchDirectoryRequest.SerializeToString,
                 response_deserializer=truc_dot_v1_dot_mesh__service__pb2.FetchDirectoryResponse.FromString,
                 _registered_method=True)
+        self.FetchBody = channel.unary_stream(
+                '/truc.v1.MeshService/FetchBody',
+                request_serializer=truc_dot_v1_dot_mesh__service__pb2.FetchBodyRequest.SerializeToString,
+                response_deserializer=truc_dot_v1_dot_mesh__service__pb2.FetchBodyResponse.FromString,
+                _registered_method=True)
 
 
 class MeshServiceServicer:
@@ -108,6 +113,15 @@ class MeshServiceServicer:
 
     def FetchDirectory(self, request, context):
         """Streams the directory's files that the caller does not have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchBody(self, request, context):
+        """Streams the body of a packet from an offset on, to another node of that packet whose own copy is damaged: its origin, a node that has
+        given a receipt for it, or one to which it is on its way. For everybody else, and if the body is not kept any more: REASON_NOT_FOUND.
+        The stream may end anywhere; who wants more asks again. What came is worth nothing before its digest was compared.
         Reserved names for later: Reconcile (compare what is open), Drain (a peer that cannot be dialled pulls).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -146,6 +160,11 @@ def add_MeshServiceServicer_to_server(servicer, server):
                     servicer.FetchDirectory,
                     request_deserializer=truc_dot_v1_dot_mesh__service__pb2.FetchDirectoryRequest.FromString,
                     response_serializer=truc_dot_v1_dot_mesh__service__pb2.FetchDirectoryResponse.SerializeToString,
+            ),
+            'FetchBody': grpc.unary_stream_rpc_method_handler(
+                    servicer.FetchBody,
+                    request_deserializer=truc_dot_v1_dot_mesh__service__pb2.FetchBodyRequest.FromString,
+                    response_serializer=truc_dot_v1_dot_mesh__service__pb2.FetchBodyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -311,6 +330,33 @@ class MeshService:
             '/truc.v1.MeshService/FetchDirectory',
             truc_dot_v1_dot_mesh__service__pb2.FetchDirectoryRequest.SerializeToString,
             truc_dot_v1_dot_mesh__service__pb2.FetchDirectoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/truc.v1.MeshService/FetchBody',
+            truc_dot_v1_dot_mesh__service__pb2.FetchBodyRequest.SerializeToString,
+            truc_dot_v1_dot_mesh__service__pb2.FetchBodyResponse.FromString,
             options,
             channel_credentials,
             insecure,

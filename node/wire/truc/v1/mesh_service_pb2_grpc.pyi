@@ -46,7 +46,11 @@ class MeshServiceStub:
     Commit: _grpc.UnaryUnaryMultiCallable[_mesh_service_pb2.CommitRequest, _mesh_service_pb2.CommitResponse]
     """Says that the body is complete and asks for the receipt."""
     FetchDirectory: _grpc.UnaryStreamMultiCallable[_mesh_service_pb2.FetchDirectoryRequest, _mesh_service_pb2.FetchDirectoryResponse]
-    """Streams the directory's files that the caller does not have.
+    """Streams the directory's files that the caller does not have."""
+    FetchBody: _grpc.UnaryStreamMultiCallable[_mesh_service_pb2.FetchBodyRequest, _mesh_service_pb2.FetchBodyResponse]
+    """Streams the body of a packet from an offset on, to another node of that packet whose own copy is damaged: its origin, a node that has
+    given a receipt for it, or one to which it is on its way. For everybody else, and if the body is not kept any more: REASON_NOT_FOUND.
+    The stream may end anywhere; who wants more asks again. What came is worth nothing before its digest was compared.
     Reserved names for later: Reconcile (compare what is open), Drain (a peer that cannot be dialled pulls).
     """
 
@@ -66,7 +70,11 @@ class MeshServiceAsyncStub(MeshServiceStub):
     Commit: _aio.UnaryUnaryMultiCallable[_mesh_service_pb2.CommitRequest, _mesh_service_pb2.CommitResponse]  # type: ignore[assignment]
     """Says that the body is complete and asks for the receipt."""
     FetchDirectory: _aio.UnaryStreamMultiCallable[_mesh_service_pb2.FetchDirectoryRequest, _mesh_service_pb2.FetchDirectoryResponse]  # type: ignore[assignment]
-    """Streams the directory's files that the caller does not have.
+    """Streams the directory's files that the caller does not have."""
+    FetchBody: _aio.UnaryStreamMultiCallable[_mesh_service_pb2.FetchBodyRequest, _mesh_service_pb2.FetchBodyResponse]  # type: ignore[assignment]
+    """Streams the body of a packet from an offset on, to another node of that packet whose own copy is damaged: its origin, a node that has
+    given a receipt for it, or one to which it is on its way. For everybody else, and if the body is not kept any more: REASON_NOT_FOUND.
+    The stream may end anywhere; who wants more asks again. What came is worth nothing before its digest was compared.
     Reserved names for later: Reconcile (compare what is open), Drain (a peer that cannot be dialled pulls).
     """
 
@@ -119,7 +127,17 @@ class MeshServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _mesh_service_pb2.FetchDirectoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_mesh_service_pb2.FetchDirectoryResponse], _abc.AsyncIterator[_mesh_service_pb2.FetchDirectoryResponse]]:
-        """Streams the directory's files that the caller does not have.
+        """Streams the directory's files that the caller does not have."""
+
+    @_abc_1.abstractmethod
+    def FetchBody(
+        self,
+        request: _mesh_service_pb2.FetchBodyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_mesh_service_pb2.FetchBodyResponse], _abc.AsyncIterator[_mesh_service_pb2.FetchBodyResponse]]:
+        """Streams the body of a packet from an offset on, to another node of that packet whose own copy is damaged: its origin, a node that has
+        given a receipt for it, or one to which it is on its way. For everybody else, and if the body is not kept any more: REASON_NOT_FOUND.
+        The stream may end anywhere; who wants more asks again. What came is worth nothing before its digest was compared.
         Reserved names for later: Reconcile (compare what is open), Drain (a peer that cannot be dialled pulls).
         """
 
