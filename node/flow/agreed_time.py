@@ -7,7 +7,9 @@ refusal for being late) is done on the word of one clock:
     one or two                          one of them must agree with us; two that agree with each other against us are believed
     nobody                              our clock must have run steadily, against the monotonic one and against the last agreed
                                         time in the store, for ALONE_MS since it last jumped; for ALONE_BACK_MS if it is behind
-                                        what was agreed before (a dead battery sets a clock back at every start)
+                                        what was agreed before (a dead battery sets a clock back at every start). One that is
+                                        ALONE_FAR_MS ahead of that waits for a peer: by a clock that is months off no certificate
+                                        is good, so whoever errs that much is alone, and would forget everything it has
 
 In doubt the node waits and says so. What it says itself meanwhile it dates by the others, if at least two agree with each other against it,
 and never before the last agreed time or that of our directory (`best_ms`): by its own clock it might be over for everybody before it is
@@ -28,6 +30,8 @@ ALONE_MS = 60 * MINUTE_MS
 """So long a clock that nobody confirms must have run steadily."""
 ALONE_BACK_MS = DAY_MS
 """And so long one that is behind what was agreed before: it may be that which erred, but a clock that was set back does so more often."""
+ALONE_FAR_MS = 7 * DAY_MS
+"""How far ahead of what was agreed before and has passed since a clock is believed that nobody confirms."""
 PEERS_MAX = 4_096
 _LAST = keys.meta("agreed time")
 
@@ -113,7 +117,7 @@ class AgreedTime:
     def _judge(self) -> Doubt | None:
         others = self._others()
         steady_for_ms = self._seen[1] - self._steady_since_ms
-        is_steady = self._continues or steady_for_ms >= (ALONE_BACK_MS if self._behind_ms() else ALONE_MS)
+        is_steady = self._continues or self._is_believed_alone(steady_for_ms)
         if len(others) >= 3:
             middle = others[len(others) // 2] if len(others) % 2 else _nearer(others)
             if abs(middle) <= CLOCK_SKEW_MS_MAX:
@@ -140,13 +144,21 @@ class AgreedTime:
             if monotonic_ms - at_ms <= FRESH_MS
         )
 
+    def _is_believed_alone(self, steady_for_ms: int) -> bool:
+        if self._behind_ms():
+            return steady_for_ms >= ALONE_BACK_MS
+        return steady_for_ms >= ALONE_MS and self._ahead_of_agreed_ms() <= ALONE_FAR_MS
+
     def _behind_ms(self) -> int:
         """Return how far our clock is behind what was agreed and has passed since; 0 if by no more than clocks differ."""
+        behind_ms = -self._ahead_of_agreed_ms()
+        return behind_ms if behind_ms > CLOCK_SKEW_MS_MAX else 0
+
+    def _ahead_of_agreed_ms(self) -> int:
         if self._agreed is None:
             return 0
         now_ms, monotonic_ms = self._seen
-        behind_ms = self._agreed[0] + (monotonic_ms - self._agreed[1]) - now_ms
-        return behind_ms if behind_ms > CLOCK_SKEW_MS_MAX else 0
+        return now_ms - self._agreed[0] - (monotonic_ms - self._agreed[1])
 
     def _look(self) -> None:
         """Look at wall and monotonic time, and notice whether the one has jumped against the other since the last look."""

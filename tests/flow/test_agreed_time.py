@@ -82,14 +82,17 @@ def test_a_clock_that_has_jumped_needs_somebody_to_confirm_it(ahead_ms: tuple[in
 
 
 def test_a_clock_that_nobody_confirms_is_believed_after_an_hour_of_running_steadily() -> None:
-    time, clock = agreed(steady=False)
+    time, clock = agreed()
+    assert time.doubt() is None
+    clock.at_ms += DAY_MS
+    clock.jump_ms += DAY_MS
     assert time.doubt() is not None
     clock.at_ms += ALONE_MS - 1
     assert time.doubt() is not None
     clock.at_ms += 1
     assert time.sure_ms() == clock.at_ms
-    clock.at_ms += 40 * DAY_MS
-    clock.jump_ms += 40 * DAY_MS
+    clock.at_ms += DAY_MS
+    clock.jump_ms += DAY_MS
     assert time.sure_ms() is None, "it has jumped again"
 
 
@@ -113,6 +116,23 @@ def test_a_clock_behind_what_was_agreed_runs_steadily_for_a_day_before_it_is_bel
     assert (time.sure_ms() is not None) is is_sure
     clock.at_ms += ALONE_BACK_MS - FRESH_MS
     assert time.sure_ms() == clock.at_ms
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_clock_that_is_far_ahead_of_what_was_agreed_waits_for_a_peer(*, is_restarted: bool) -> None:
+    """No certificate is good by such a clock, so its node hears nobody however long it waits."""
+    time, clock = agreed()
+    assert time.sure_ms() == NOW
+    clock.at_ms += YEAR_MS
+    clock.jump_ms += YEAR_MS
+    if is_restarted:
+        time = AgreedTime(clock)
+        time.go_on_from(NOW)
+    for _ in range(60):
+        clock.at_ms += DAY_MS
+        assert time.sure_ms() is None
+    time.hear("peer", clock.at_ms)
+    assert time.sure_ms() == clock.at_ms, "the node was off for a year"
 
 
 def test_at_the_first_start_ever_it_is_not_before_our_directory_was_signed() -> None:
@@ -153,11 +173,11 @@ def test_before_the_store_was_asked_nothing_is_sure() -> None:
 
 def test_what_was_heard_ages_by_the_monotonic_clock_and_not_by_ours() -> None:
     time, clock = agreed(0, 0, 0)
-    clock.at_ms += YEAR_MS
-    clock.jump_ms += YEAR_MS
+    clock.at_ms += DAY_MS
+    clock.jump_ms += DAY_MS
     doubt = time.doubt()
     assert doubt is not None
-    assert doubt.ahead_ms == YEAR_MS
+    assert doubt.ahead_ms == DAY_MS
     clock.at_ms += FRESH_MS + 1
     assert time.doubt() is None, "nobody was heard for an hour, and it has run steadily for that long"
 
