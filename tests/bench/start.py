@@ -17,7 +17,7 @@ import uvloop
 from node.config.home import Homestead
 from node.model.delivery import State
 from node.model.lane import Lane
-from node.model.policy import DAY_MS
+from node.model.policy import DAY_MS, MINUTE_MS
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
@@ -84,6 +84,8 @@ async def _starts_after_kill(report: Report, mesh: RealMesh, runs: int, name: st
             node.kill()
             await asyncio.gather(load, return_exceptions=True)
     report.add(f"{name}: start to first answer", seconds, "s", "<= 5")
+    # The first start also looks through all that waits, whose addresses another map of prefixes may have given.
+    report.add(f"{name}: the slowest start", [max(seconds)], "s", "<= 5")
     report.add(f"{name}: resident while it takes packets", resident, "MiB")
 
 
@@ -123,8 +125,9 @@ def _write_waiting(tx: Tx, begin: int, count: int, now_ms: int) -> None:
 
 def _write_unreachable(tx: Tx, now_ms: int) -> None:
     """Let the peer have failed for a day: what waits for it stays where it is."""
+    next_ms = now_ms + 5 * MINUTE_MS
     record = PeerRecord(
-        failures=100, first_failure_ms=now_ms - DAY_MS, next_attempt_ms=now_ms + DAY_MS, reason=Reason.PEER_UNREACHABLE
+        failures=100, first_failure_ms=now_ms - DAY_MS, next_attempt_ms=next_ms, reason=Reason.PEER_UNREACHABLE
     )
     tx.put(keys.peer("h49"), record.SerializeToString())
 

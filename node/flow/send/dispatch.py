@@ -137,6 +137,8 @@ class Dispatcher:
                 page = await self._ports.store.transact(partial(look, directory=directory, now_ms=now_ms))
                 self.wake(set(page.nodes))
                 start = page.following
+                # A page that writes nothing waits for nothing: without this, a million rows hold the loop to the last.
+                await self._ports.clock.sleep(0)
 
     def _greeted(self, news: tuple[str, Hello]) -> None:
         node_id, hello = news
@@ -180,6 +182,7 @@ class Dispatcher:
             if found:
                 has_found = True
                 self.wake({node_id})
+            await self._ports.clock.sleep(0)  # as above
         return has_found
 
     def _add(self, node_id: str) -> None:
