@@ -1,6 +1,7 @@
 """truc fetch: bring packets home as files, byte for byte; a fetch that broke off goes on where it stopped."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,7 @@ def fetch(
         ],
     }
     ids = " ".join(dict.fromkeys(entry.packet_id.hex() for _, entry in fetched))
+    ack = f"truc ack --as {shlex.quote(str(credential))} {ids}"
     tell(
         as_json,
         document,
@@ -62,7 +64,7 @@ def fetch(
                 for entry, why in skipped
             ],
             *([] if fetched or skipped else [text("Hộp đến trống.")]),
-            *([next_steps([("Lưu xong thì xác nhận đã lấy:", f"truc ack {ids}")])] if 0 < len(fetched) <= 3 else []),
+            *([next_steps([("Lưu xong thì xác nhận đã lấy:", ack)])] if 0 < len(fetched) <= 3 else []),
         ],
     )
 

@@ -26,7 +26,7 @@ def replace(
     as_json: Json = False,
 ) -> None:
     """Gửi một văn bản mới thay thế những văn bản đã gửi. Không ghi nơi nhận thì gửi tới mọi nơi đã nhận văn bản cũ."""
-    tell_submitted("document", run_async(_replace(credential, documents, by, reason)), as_json)
+    tell_submitted("document", run_async(_replace(credential, documents, by, reason)), credential, as_json)
 
 
 async def _replace(credential: Path, names: list[str], by: Path, reason: str) -> Submitted:

@@ -1,5 +1,6 @@
 """truc submit: hand edXML packets to the node. The same file again gets the first answer again."""
 
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -41,13 +42,17 @@ def submit(
     if submission_id and len(files) > 1:
         raise typer.BadParameter("chỉ dùng khi gửi một tệp", param_hint="'--id'")
     submitted = run_async(_submit(files, credential, submission_id, all_or_nothing, as_json))
-    tell_submitted("file", [(str(path), result) for path, result in submitted], as_json)
+    tell_submitted("file", [(str(path), result) for path, result in submitted], credential, as_json)
 
 
-def tell_submitted(what: str, submitted: Submitted, as_json: bool) -> None:
+def tell_submitted(what: str, submitted: Submitted, credential: Path, as_json: bool) -> None:
     """Tell what became of packets, each with the name of the file or unit (`what`) it is from or for; ends with the exit code."""
     document = {"results": [{what: name, **plain(result), **_advice(result.reason)} for name, result in submitted]}
-    tell(as_json, document, lambda: [*(part for one in submitted for part in _shown(*one)), *_what_next(submitted)])
+    tell(
+        as_json,
+        document,
+        lambda: [*(part for one in submitted for part in _shown(*one)), *_what_next(submitted, credential)],
+    )
     raise typer.Exit(exit_code(submitted))
 
 
@@ -106,6 +111,7 @@ def _refused(result: SubmitResult) -> "RenderableType":
     return shown
 
 
-def _what_next(submitted: Submitted) -> list["RenderableType"]:
+def _what_next(submitted: Submitted, credential: Path) -> list["RenderableType"]:
     sent = [result for _, result in submitted if not result.reason]
-    return [next_steps([("Theo dõi:", f"truc track {sent[0].packet_id.hex()}")])] if len(sent) == 1 else []
+    track = f"truc track --as {shlex.quote(str(credential))}"
+    return [next_steps([("Theo dõi:", f"{track} {sent[0].packet_id.hex()}")])] if len(sent) == 1 else []

@@ -44,7 +44,7 @@ def update(
     changes = Changes(tuple(add or ()), tuple(drop or ()), tuple(attach or ()), subject, content, kind, due, priority)
     if changes.is_empty:
         raise typer.BadParameter("không có gì để cập nhật: thêm --add, --drop, --attach hoặc thông tin mới")
-    tell_submitted("document", run_async(_update(credential, document, changes, reason)), as_json)
+    tell_submitted("document", run_async(_update(credential, document, changes, reason)), credential, as_json)
 
 
 async def _update(credential: Path, name: str, changes: "Changes", reason: str) -> Submitted:

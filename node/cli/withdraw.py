@@ -27,7 +27,9 @@ def withdraw(
     """Thu hồi một văn bản đã gửi. Nơi chưa lấy thì nút tự thu về; nơi đã lấy thì được hỏi và trả lời."""
     if not reason.strip():
         raise typer.BadParameter("thu hồi thì phải nêu lý do", param_hint="'--reason'")
-    tell_submitted("document", run_async(_withdraw(credential, document, reason, to or [], by_status)), as_json)
+    tell_submitted(
+        "document", run_async(_withdraw(credential, document, reason, to or [], by_status)), credential, as_json
+    )
 
 
 async def _withdraw(credential: Path, name: str, reason: str, to: list[str], by_status: bool) -> Submitted:

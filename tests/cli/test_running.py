@@ -288,6 +288,16 @@ def test_credentials_that_are_missing_exposed_or_wrong(truc: Truc, so: Path, tmp
     assert (wrong.code, wrong.reason) == (77, "CREDENTIAL_WRONG")
 
 
+def test_what_is_advised_next_can_be_typed_as_it_stands(truc: Truc, so: Path, tmp_path: Path) -> None:
+    sent = truc("submit", "--as", so, letter(tmp_path, "buoc-tiep", "H37.01"))
+    advised = next(line.split() for line in sent.out.splitlines() if "truc track" in line)
+    entry_of(truc, so, advised[-1])
+    fetched = truc("fetch", "--as", so, advised[-1], "-o", tmp_path / "về.edxml")
+    then = next(line.split() for line in fetched.out.splitlines() if "truc ack" in line)
+
+    assert (truc(*advised[1:]).code, truc(*then[1:]).code) == (0, 0)
+
+
 def test_the_variable_stands_for_the_credential(truc: Truc, so: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUC_SYSTEM", str(so))
 
