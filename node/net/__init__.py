@@ -1,6 +1,7 @@
 """Net: gRPC servers, peer channels, TLS, the office client; and posting to webhooks. grpc lives only here and in wire/.
 
 listener.py       one gRPC server               sockets.py        an address to listen on
+guests.py         who may hold a connection, proven or not
 mesh_server.py    the mesh's door               gate.py           who may pass it, and for how long
 office_server.py  the office's door             directory_files.py   files that a peer sends
 admin_server.py   the operator's door           submit_stream.py  one Submit call
