@@ -24,8 +24,10 @@ from node.flow.counters import Counters
 from node.flow.document.aliases import author_names, meant_by
 from node.flow.expiry import holds
 from node.flow.inbox import inbox
+from node.flow.receive.cautious import cautious_push
 from node.flow.receive.reception import Reception
 from node.flow.receive.slices import Slices
+from node.flow.risk import Risk
 from node.flow.send import outbox, receipts
 from node.flow.send.peers_seen import PeersSeen
 from node.flow.send.routing import Outlook
@@ -81,7 +83,8 @@ class Node:
         self.wrapper = Wrapper(ports.keys, ports.clock.now_ms)
         self.reader = PacketReader(ports, self.wrapper, self.signals.doubtful_body.send)
         self.body_files = BodyFiles(ports)
-        self.slices = Slices(ports, policy, self.signals, self.reader)
+        self.risk = Risk(ports)
+        self.slices = Slices(ports, policy, self.signals, self.reader, self.risk)
         self.scrub = Scrub(ports, policy, self.signals.bug.send)
         self.standstill = Standstill(ports)
         self.admission = Admission(ports, policy)
@@ -132,7 +135,7 @@ class Node:
 
     async def receive_push(self, peer_id: str, items: Sequence[PushItem]) -> list[Answer]:
         """Take packets and receipts from a peer; one answer per item, in order, after everything is durable."""
-        return await self.reception.push(peer_id, items)
+        return await cautious_push(self.risk, self.reception.push, peer_id, items)
 
     async def receive_offer(self, peer_id: str, parcel: Parcel) -> Answer | Want:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
@@ -277,6 +280,7 @@ class Node:
         except ValueError:
             raise Rejected(Reason.NOT_FOUND, f"no name of a row that is laid aside: {name[:40]!r}") from None
         node_id = await self.ports.store.transact(lambda tx: outbox.release(tx, octets))
+        await self.risk.look()
         if node_id:
             self.signals.outbox.send({node_id})
         return node_id

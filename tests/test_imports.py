@@ -93,7 +93,7 @@ is, whole or not at all. Which host is this machine itself is asked by settings 
 is a command of its own (`./dev demo`) that speaks with the command line's words."""
 
 FLOORS = (
-    {"admission", "agreed_time", "backoff", "counters", "loop", "quarantine", "signals"},
+    {"admission", "agreed_time", "backoff", "counters", "loop", "quarantine", "risk", "signals"},
     {"bodies"},
     {"duties", "webhooks"},
     {"document", "inbox"},

@@ -23,18 +23,28 @@ class Loops:
         ports, policy, signals = node.ports, node.policy, node.signals
         peer_health = PeerHealth(ports, policy)
         greeter = Greeter(ports, policy, signals, peer_health, node.peers_seen, node.agreed_time, node.hello)
-        parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, signals)
+        parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, signals, node.risk)
         self.dispatcher = Dispatcher(ports, policy, signals, parts, peer_health, greeter, Loopback(node.reception))
         self.sweeper = Sweeper(
-            ports, policy, signals, node.counters, node.body_files, node.agreed_time, node.slices, node.standstill.look
+            ports,
+            policy,
+            signals,
+            node.counters,
+            node.body_files,
+            node.agreed_time,
+            node.slices,
+            node.standstill.look,
+            node.risk,
         )
-        self.duty_loop = DutyLoop(ports, policy, signals, node.reader.header, node.submit)
+        self.duty_loop = DutyLoop(ports, policy, signals, node.reader.header, node.submit, node.risk)
         self.notifier = Notifier(ports, policy, signals, hooks)
         self.mending = Mending(ports, policy, signals, node.scrub, node.body_files)
+        self._risk = node.risk
         self._all = (self.dispatcher, self.sweeper, self.duty_loop, self.notifier, node.scrub, self.mending)
 
     async def start(self) -> None:
         """Start them with what is due from before. Raises Fault if the store cannot be read now."""
+        await self._risk.start()
         for loop in self._all:
             await loop.start()
 
@@ -42,3 +52,4 @@ class Loops:
         """Stop them. Work that was under way is found again in the store."""
         for loop in reversed(self._all):
             await loop.stop()
+        await self._risk.stop()

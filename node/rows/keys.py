@@ -49,6 +49,9 @@ BODY_REFS, PACKETS = b"f", b"k"
 DAMAGED_BODIES = b"mdamaged."
 """Prefix of facts about bodies that are not what their digest says (node/flow/bodies/scrub.py)."""
 
+UNDER_WAY = b"munder_way."
+"""Prefix of names of what was under way when a process died (node/flow/risk.py)."""
+
 QUEUES = b"aehiloqw"
 """Tables (first octets) whose rows come and go all the time; engines may keep them apart from those that stay."""
 
@@ -88,6 +91,16 @@ def damaged_body(body_sha256: bytes) -> bytes:
 def damaged_body_of(key: bytes) -> bytes:
     """Return the body's SHA-256 of such a key."""
     return key[len(DAMAGED_BODIES) :]
+
+
+def under_way(name: bytes) -> bytes:
+    """Key of how often something was under way when a process died."""
+    return UNDER_WAY + name
+
+
+def name_under_way(key: bytes) -> bytes:
+    """Return the name in such a key."""
+    return key[len(UNDER_WAY) :]
 
 
 def delivery(packet_id: bytes, unit: str = "") -> bytes:

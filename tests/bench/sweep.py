@@ -55,6 +55,7 @@ class Bench:
             node.agreed_time,
             node.slices,
             node.standstill.look,
+            node.risk,
         )
         self.held_ms = 0.0
 

@@ -226,7 +226,7 @@ class Place:
     def transfer(self, peer_id: str, policy: Policy | None = None) -> Transfer:
         """Return the transfer to one peer."""
         node = self.node
-        parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, node.signals)
+        parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, node.signals, node.risk)
         return Transfer(peer_id, self.ports, policy or node.policy, parts)
 
     def sweeper(self) -> Sweeper:
@@ -241,11 +241,14 @@ class Place:
             agreed,
             node.slices,
             node.standstill.look,
+            node.risk,
         )
 
     def duty_loop(self) -> DutyLoop:
         """Return the duty loop of the node, without its loop."""
-        return DutyLoop(self.ports, self.node.policy, self.node.signals, self.node.reader.header, self.node.submit)
+        return DutyLoop(
+            self.ports, self.node.policy, self.node.signals, self.node.reader.header, self.node.submit, self.node.risk
+        )
 
     def notifier(self, hooks: Hooks) -> Notifier:
         """Return the notifier of systems, without its loop."""

@@ -17,6 +17,7 @@ from node.flow import backoff
 from node.flow.duties import duty
 from node.flow.duties.duty import Duty
 from node.flow.loop import Tasks, rest
+from node.flow.risk import EndsTheProcess, Risk
 from node.flow.signals import Signals
 from node.log import get_logger
 from node.model.code import parse_code
@@ -46,12 +47,14 @@ class DutyLoop:
         signals: Signals,
         header: Callable[[PacketRecord], HeaderRecord],
         submit: Submit,
+        risk: Risk,
     ) -> None:
         self._ports = ports
         self._policy = policy
         self._signals = signals
         self._header = header
         self._submit = submit
+        self._risk = risk
         self._wake = asyncio.Event()
         self._tasks = Tasks(signals.bug.send)
         self._failures = 0
@@ -108,6 +111,13 @@ class DutyLoop:
     async def _do(self, one: Duty) -> None:
         if one.is_done:
             return
+        if self._risk.is_over(one.key):
+            await self._risk.forget(one.key)
+            raise EndsTheProcess
+        async with self._risk.step([one.key]):
+            await self._fulfil(one)
+
+    async def _fulfil(self, one: Duty) -> None:
         envelope, header = codec.decode_envelope(one.packet.envelope), self._header(one.packet)
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         entry = directory.unit(parse_code(one.record.unit))

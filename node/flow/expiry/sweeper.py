@@ -20,6 +20,7 @@ from node.flow.expiry import departed, sweep, walk
 from node.flow.loop import Tasks
 from node.flow.receive import arrival
 from node.flow.receive.slices import Slices
+from node.flow.risk import EndsTheProcess, Risk
 from node.flow.send import receipts
 from node.flow.signals import Signals
 from node.log import get_logger
@@ -80,6 +81,7 @@ class Sweeper:
         agreed: agreed_time.AgreedTime,
         slices: Slices,
         look_at_queues: Callable[[], Coroutine[Any, Any, None]],
+        risk: Risk,
     ) -> None:
         self._ports = ports
         self._policy = policy
@@ -89,6 +91,7 @@ class Sweeper:
         self._agreed_time = agreed
         self._slices = slices
         self._look_at_queues = look_at_queues
+        self._risk = risk
         self._tasks = Tasks(signals.bug.send)
         self._from = b""
         """Place in the table of due rows before which everything was done: deleted rows are not walked over again."""
@@ -245,18 +248,27 @@ class Sweeper:
 
     async def _slice(self, items: list[sweep.Due], now_ms: int) -> None:
         """Do a few things together; if that fails, one by one, and put aside the one that is at fault. Raises Deferred."""
+        suspects = [item for item in items if self._risk.is_suspect(item.key)]
+        if suspects:
+            items = [item for item in items if item not in suspects]
         try:
-            await self._do_together(items, now_ms)
+            async with self._risk.step([item.key for item in items]):
+                await self._do_together(items, now_ms)
         except Deferred:
             raise
         except Exception:
-            for item in items:
-                await self._do_alone(item, now_ms)
+            suspects = [*items, *suspects]
+        for item in suspects:
+            await self._do_alone(item, now_ms)
 
     async def _do_alone(self, item: sweep.Due, now_ms: int) -> None:
         try:
+            if self._risk.is_over(item.key):
+                await self._risk.forget(item.key)
+                raise EndsTheProcess
             if await self._in_turn(lambda tx: tx.get(item.key) is not None):
-                await self._do_together([item], now_ms)
+                async with self._risk.step([item.key]):
+                    await self._do_together([item], now_ms)
         except Deferred:
             raise
         except Exception as bug:

@@ -24,6 +24,7 @@ from node.flow.bodies.reading import PacketReader
 from node.flow.document.acts import may_oblige
 from node.flow.receive import arrival
 from node.flow.receive.speaker import with_known_aliases
+from node.flow.risk import Risk
 from node.flow.send import receipts
 from node.flow.signals import Signals
 from node.model.envelope import Envelope
@@ -87,11 +88,12 @@ def serve_next(tx: Tx, whole: Arrival, now_ms: int, policy: Policy) -> bool:
 class Slices:
     """Lets packets arrive that have been begun."""
 
-    def __init__(self, ports: Ports, policy: Policy, signals: Signals, reader: PacketReader) -> None:
+    def __init__(self, ports: Ports, policy: Policy, signals: Signals, reader: PacketReader, risk: Risk) -> None:
         self._ports = ports
         self._policy = policy
         self._signals = signals
         self._reader = reader
+        self._risk = risk
         self._at_work: Counter[bytes] = Counter()
         """Packets at which somebody is at work in this process, and how many."""
         self._seen: set[bytes] | None = None
@@ -148,14 +150,22 @@ class Slices:
         left, self._seen = [one for one in unfinished if self._seen is None or one in self._seen], {*unfinished}
         finished = 0
         for packet_id in left:
-            if self._at_work[packet_id]:
+            name = keys.arriving(packet_id)
+            if self._at_work[packet_id] or name in self._risk.banned:
                 continue
             try:
-                await self.finish(packet_id, await self._header_of(packet_id))
+                if self._risk.is_over(name):
+                    await self._risk.ban(name, f"packet {packet_id.hex()}, which arrives in slices")
+                    continue
+                async with self._risk.step([name]):
+                    await self.finish(packet_id, await self._header_of(packet_id))
                 finished += 1
             except Fault:
                 # A body that cannot be read now, or no space: the row stays, and the others have their turn.
                 continue
+            except Exception as bug:
+                # So it does after a mistake of ours; were it raised, nothing at all would expire any more.
+                self._signals.bug.send(bug)
         return finished
 
     async def _header_of(self, packet_id: bytes) -> PacketHeader:

@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from node.errors import Fault
+from node.flow import quarantine
 from node.flow.loop import OnBug, rest
+from node.flow.risk import EndsTheProcess, Risk
 from node.flow.send import outbox, turns
 from node.flow.send import plan as plans
 from node.flow.send.fair import NOTHING, Beyond
@@ -44,11 +46,19 @@ class Courier:
     """Sends everything that waits for one peer."""
 
     def __init__(
-        self, peer_id: str, ports: Ports, policy: Policy, peer_health: PeerHealth, transfer: Transfer, on_bug: OnBug
+        self,
+        peer_id: str,
+        ports: Ports,
+        policy: Policy,
+        peer_health: PeerHealth,
+        transfer: Transfer,
+        on_bug: OnBug,
+        risk: Risk,
     ) -> None:
         self.peer_id = peer_id
         self._on_bug = on_bug
         self._ports = ports
+        self._risk = risk
         self._policy = policy
         self._peer_health = peer_health
         self._transfer = transfer
@@ -179,6 +189,26 @@ class Courier:
 
     async def _carry(self, road: Road, rows: list[Row], carry: Carry) -> bool:
         """Carry rows and take the answers; return whether all are gone. An exception of ours is laid to the row that meets it."""
+        if any(self._risk.is_suspect(outbox.name_of(row)) for row in rows):
+            return await self._carry_cautiously(road, rows, carry)
+        return await self._carry_together(road, rows, carry)
+
+    async def _carry_cautiously(self, road: Road, rows: list[Row], carry: Carry) -> bool:
+        """Carry each row alone that was under way when the process died; what was so too often is laid aside."""
+        suspects = [row for row in rows if self._risk.is_suspect(outbox.name_of(row))]
+        others = [row for row in rows if row not in suspects]
+        gone = await self._carry_together(road, others, carry) if others else True
+        for row in suspects:
+            if self._risk.is_over(outbox.name_of(row)):
+                row.record.exceptions = quarantine.EXCEPTIONS_MAX - 1
+                await self._note_exception(row, EndsTheProcess())
+                await self._risk.forget(outbox.name_of(row))
+                gone = False
+            else:
+                gone &= await self._carry_together(road, [row], carry)
+        return gone
+
+    async def _carry_together(self, road: Road, rows: list[Row], carry: Carry) -> bool:
         try:
             return await self._attempt(road, rows, carry)
         except Exception as bug:
@@ -186,7 +216,7 @@ class Courier:
                 self._on_bug(bug)
                 await self._note_exception(rows[0], bug)
                 return False
-        return all([await self._carry(road, [row], carry) for row in rows])
+        return all([await self._carry_together(road, [row], carry) for row in rows])
 
     async def _attempt(self, road: Road, rows: list[Row], carry: Carry) -> bool:
         """Do as `_carry`, for exceptions that are faults."""

@@ -191,7 +191,9 @@ class Dispatcher:
         own = node_id == self._ports.keys.node_id
         ports = replace(self._ports, peers=self._loopback) if own else self._ports
         transfer = Transfer(node_id, ports, self._policy, self._parts)
-        courier = Courier(node_id, ports, self._policy, self.peer_health, transfer, self._signals.bug.send)
+        courier = Courier(
+            node_id, ports, self._policy, self.peer_health, transfer, self._signals.bug.send, self._parts.risk
+        )
         self._couriers[node_id] = courier
         self._tasks.supervise(f"courier of {node_id}", courier.run)
         if not own:

@@ -43,6 +43,11 @@ class Row:
     record: OutboxRecord
 
 
+def name_of(row: Row) -> bytes:
+    """Return the name of a row, wherever it lies."""
+    return keys.outbox_index(row.packet_id, row.node_id, row.kind)
+
+
 def packet_row(envelope: Envelope, kind: int, unit_count: int, since_ms: int) -> OutboxRecord:
     """Return the row of a packet that shall go to a node which serves `unit_count` of its recipients."""
     return OutboxRecord(

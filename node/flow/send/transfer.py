@@ -10,6 +10,7 @@ from node.flow.backoff import item_pause_ms
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
+from node.flow.risk import Risk
 from node.flow.send import adoption, outbox, packing, receipts, relay
 from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.reroute import reroute
@@ -76,6 +77,7 @@ class TransferParts:
     body_files: BodyFiles
     counters: Counters
     signals: Signals
+    risk: Risk
 
 
 class Transfer:
@@ -94,12 +96,14 @@ class Transfer:
 
     async def load(self, rows: list[outbox.Row]) -> tuple[list[Loaded], list[Unfit]]:
         """Read what rows stand for. Raises Deferred if the store can be read by nobody now."""
-        return await self._packer.load(rows)
+        async with self._parts.risk.step([outbox.name_of(row) for row in rows]):
+            return await self._packer.load(rows)
 
     async def push(self, road: Road, loaded: list[Loaded]) -> Heard:
         """Push small things. Raises Fault if the peer gave no answer."""
         assert road.call is not None
-        packed, unfit = await self._pack(loaded)
+        async with self._parts.risk.step([outbox.name_of(one.row) for one in loaded]):
+            packed, unfit = await self._pack(loaded)
         if not packed:
             return Heard([], unfit)
         answers = await self._ask(road.call, [item for _, item in packed])
@@ -207,15 +211,15 @@ class Transfer:
         if not heard.answered:
             return False
         pairs, caller = heard.answered, road.call.node_id
-        told = await self._ports.workers.run(0, lambda: [self._verify(one, answer, caller) for one, answer in pairs])
+        async with self._parts.risk.step([outbox.name_of(one.row) for one, _ in pairs]):
+            told = await self._ports.workers.run(0, lambda: [self._verify(*pair, caller) for pair in pairs])
         # The time is read after the computing and not before it: couriers rely on rows being written in the order of their times.
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         at = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
         written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, at))
         self._count(heard, told, written.ended)
-        for refused in told:
-            if refused.reason is Reason.BODY_DIGEST_DIFFERS:
-                self._parts.signals.doubtful_body.send(refused.row.record.body_sha256)
+        for refused in (one for one in told if one.reason is Reason.BODY_DIGEST_DIFFERS):
+            self._parts.signals.doubtful_body.send(refused.row.record.body_sha256)
         if any(one.reason is Reason.DISK_FULL for one in told):
             # After the rows are written, so that a Hello which is heard from now on finds them.
             self._parts.signals.peer_full.send(caller)

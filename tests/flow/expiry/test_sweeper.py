@@ -62,6 +62,7 @@ def test_the_statements_of_a_slice_share_a_signature() -> None:
             here.node.agreed_time,
             here.node.slices,
             here.node.standstill.look,
+            here.node.risk,
         )
         assert await loop.sweep_once() == 3 * sweeper.SLICE_ITEMS_MAX
         assert signings == [sweeper.SLICE_ITEMS_MAX] * 3
