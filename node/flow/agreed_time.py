@@ -40,12 +40,14 @@ _LAST = keys.meta("agreed time")
 class Doubt:
     """Why our clock is not believed: how far it is from the others' (0: nobody else is heard), and how long it has run steadily.
 
+    `ahead_of_agreed_ms`: how far it is from the time that was agreed before and has passed since, as far as we know of that.
     `is_outvoted`: two others or more agree with each other against it, and more than agree with it; one alone may be the one that errs.
     """
 
     ahead_ms: int
     steady_for_ms: int
     is_outvoted: bool = False
+    ahead_of_agreed_ms: int = 0
 
 
 class AgreedTime:
@@ -133,7 +135,7 @@ class AgreedTime:
             return Doubt(-others[0], steady_for_ms, is_outvoted=True)
         if is_steady:
             return None
-        return Doubt(-others[0] if others else 0, steady_for_ms)
+        return Doubt(-others[0] if others else 0, steady_for_ms, ahead_of_agreed_ms=self._ahead_of_agreed_ms())
 
     def _others(self) -> list[int]:
         """Return how far the peers' clocks that were heard lately are ahead of ours, in order."""

@@ -11,12 +11,12 @@ from typing import Protocol
 from node.directory.trust.freshness import age_findings
 from node.errors import ADVICE, Broken, Fault, HealthFinding
 from node.flow.admission import Step
-from node.flow.agreed_time import Doubt
+from node.flow.agreed_time import ALONE_FAR_MS, Doubt
 from node.flow.bodies.scrub import Scrub
 from node.model.directory import Directory
 from node.model.office import OPEN_ROADS, HealthView
 from node.model.reason import Reason
-from node.model.thresholds import CERTIFICATE_WARNING_MS, DISK_FREE_BYTES_MIN
+from node.model.thresholds import CERTIFICATE_WARNING_MS, CLOCK_SKEW_MS_MAX, DISK_FREE_BYTES_MIN
 from node.node import Node
 from node.ports import Clock, DirectorySource, Store
 from node.rows import keys
@@ -149,11 +149,18 @@ class Health:
         doubt = self._clock_doubt()
         if doubt is None:
             return []
-        if not doubt.ahead_ms:
-            return [HealthFinding(Reason.CLOCK_UNSURE, ADVICE[Reason.CLOCK_UNSURE], grave=False)]
-        way = "nhanh" if doubt.ahead_ms > 0 else "chậm"
-        text = f"{ADVICE[Reason.CLOCK_UNSURE]} (đang {way} {abs(doubt.ahead_ms) // 1000} giây so với các nút khác)"
-        return [HealthFinding(Reason.CLOCK_UNSURE, text, grave=True)]
+        advice, ahead_ms = ADVICE[Reason.CLOCK_UNSURE], doubt.ahead_ms
+        than = "các nút khác"
+        if not ahead_ms and abs(doubt.ahead_of_agreed_ms) > CLOCK_SKEW_MS_MAX:
+            # Nobody is heard, by whose clock ours could be seen to err; or none of the certificates is good by ours.
+            ahead_ms, than = doubt.ahead_of_agreed_ms, "giờ đã thống nhất trước đó"
+        if not ahead_ms:
+            return [HealthFinding(Reason.CLOCK_UNSURE, advice, grave=False)]
+        way = "nhanh" if ahead_ms > 0 else "chậm"
+        said = f"{advice} (đang {way} {abs(ahead_ms) // 1000} giây so với {than})"
+        # A node that was switched off for days is ahead of what was agreed then, and nothing is wrong.
+        grave = bool(doubt.ahead_ms) or ahead_ms < 0 or ahead_ms > ALONE_FAR_MS
+        return [HealthFinding(Reason.CLOCK_UNSURE, said, grave=grave)]
 
     async def _queue_findings(self) -> list[HealthFinding]:
         """Return the queues that do not move although their road is open. Raises nothing: that the store fails is told beside."""

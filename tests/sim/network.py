@@ -11,6 +11,7 @@ at the peer is told as gRPC tells it (told.py), and a line may carry only so man
 import asyncio
 import contextvars
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,7 +33,8 @@ BOUND_S = {
     "fetch_body": 50.0,
 }
 """How long a call may take, as the real peers' deadlines (mesh.md 2.5)."""
-UPLOAD_VERBS = frozenset({"offer", "commit"})
+STEPS = ("offer", "put_body", "offer", "commit")
+"""A large packet on its way, if nothing goes wrong."""
 PUSH_BYTES_PER_S = 512
 """A push gets this much more time for its size (net/peers.py, scaled to the limits of this world)."""
 SERVE_S = 600.0
@@ -96,8 +98,9 @@ class Network:
         self.greeted_s: dict[tuple[str, str], float] = {}
         """When a node has last begun to greet another."""
         self.busiest = (0, "", "", 0)
-        """Most calls in one minute over one road, without first steps of uploads: calls, origin, target, minute."""
-        self._steps: set[tuple[str, str, str, str]] = set()
+        """Most calls in one minute over one road, without the steps that uploads need: calls, origin, target, minute."""
+        self._offers: set[tuple[str, str, str]] = set()
+        self._steps_left: Counter[tuple[tuple[str, str], str]] = Counter()
         self._minute = -1
         self._calls_this_minute: dict[tuple[str, str], int] = {}
         self._loop = loop
@@ -116,19 +119,29 @@ class Network:
 
     def _count(self, origin: str, target: str, verb: str, request: bytes) -> None:
         self.counts.calls += 1
-        if verb in UPLOAD_VERBS:
-            # The steps of a large packet, each taken for the first time, are work and no loop: when a disk has room again, all that
-            # has waited goes in one minute, by four or five calls each.
-            step = (origin, target, verb, mark(request))
-            if step not in self._steps:
-                self._steps.add(step)
-                return
+        if verb in STEPS and self._is_first(origin, target, verb, request):
+            return
         minute = int(self._loop.time() / 60)
         if self._minute != minute:
             self._minute = minute
             self._calls_this_minute.clear()
         calls = self._calls_this_minute[origin, target] = self._calls_this_minute.get((origin, target), 0) + 1
         self.busiest = max(self.busiest, (calls, origin, target, minute))
+
+    def _is_first(self, origin: str, target: str, verb: str, request: bytes) -> bool:
+        """Tell whether a call is a step of a large packet that it needs in any case: work and no loop, though it be a hundred in a minute.
+
+        When a disk has room again, all that has waited goes at once. Each first offer is followed by a body, an offer and a commit.
+        """
+        road, offer = (origin, target), (origin, target, mark(request))
+        if verb == "offer" and offer not in self._offers:
+            self._offers.add(offer)
+            for step in STEPS:
+                self._steps_left[road, step] += 1
+        if self._steps_left[road, verb] < 1:
+            return False
+        self._steps_left[road, verb] -= 1
+        return True
 
     async def call(self, origin: str, target: str, verb: str, request: bytes, serve: "Serve") -> bytes:
         """Carry a request there and its reply back. Raises Deferred if no answer came, or the fault that the peer answered."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from node.errors import ADVICE, Fault
 from node.model.calendar import day_of
+from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.model.thresholds import (
     CERTIFICATE_WARNING_MS,
@@ -26,6 +27,8 @@ from node.ops.home import Home, passphrase_of
 from node.wording import vietnamese
 
 CALENDAR_AHEAD_DAYS = 14
+CLOCK_AHEAD_MS = 90 * DAY_MS
+"""A clock so far ahead of a directory that is signed every day is wrong, or the directory is a season old: doctor cannot tell which."""
 EARLIEST_MS = 1_767_225_600_000
 """2026-01-01: a clock that shows less was never set."""
 
@@ -154,6 +157,9 @@ def _clock(patient: Patient) -> Check:
         return wrong("clock", f"máy đang ở {vietnamese.when(now_ms)}", advice)
     if now_ms + CLOCK_SKEW_MS_MAX < signed_ms:
         return wrong("clock", f"máy chậm hơn lúc ký danh bạ {vietnamese.span(signed_ms - now_ms)}", advice)
+    if signed_ms and now_ms - signed_ms > CLOCK_AHEAD_MS:
+        said = f"máy đang ở {vietnamese.when(now_ms)}, {vietnamese.span(now_ms - signed_ms)} sau lúc ký danh bạ"
+        return warning("clock", said, f"Nếu ngày này sai thì vì nó mà chứng thư bị coi là hết hạn. {advice}")
     return fine("clock", f"{vietnamese.when(now_ms)} (giờ Việt Nam)")
 
 
