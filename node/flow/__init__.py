@@ -8,7 +8,7 @@ views/     what people and programs ask               bodies/    encrypted packe
 signals.py   who wakes whom                           loop.py    what every loop needs
 counters.py  what has gone through                    backoff.py how long to wait after a failure
 quarantine.py  what cannot be handled                 admission.py  what is taken as the disk fills up
-agreed_time.py  whose clock is believed
+agreed_time.py  whose clock is believed               risk.py    what the process has died of before
 
 A transaction function takes a `Tx` first, is synchronous, and may run more than once. Slow work (reading XML, opening bodies,
 verifying signatures) comes before it, in functions that take words and return words.
