@@ -98,8 +98,13 @@ class Admission:
         self._refuse_from(Step.DRAIN if is_urgent else Step.URGENT, self.step())
 
     def promise(self, peer_id: str, token: bytes, size_bytes: int) -> None:
-        """Keep room for an upload that was offered; a smaller number later says how far it has come."""
-        self._promised[token] = _Promise(peer_id, size_bytes, self._ports.clock.monotonic_ms())
+        """Keep room for an upload that was offered; a smaller number later says how far it has come.
+
+        Only progress renews a promise: who offers again and again, or sends nothing, keeps no room from the others by that.
+        """
+        before, now_ms = self._promised.get(token), self._ports.clock.monotonic_ms()
+        renewed = before is None or size_bytes < before.size_bytes
+        self._promised[token] = _Promise(peer_id, size_bytes, now_ms if before is None or renewed else before.heard_ms)
 
     def release(self, token: bytes) -> None:
         """Keep no more room for an upload: it has ended."""

@@ -28,6 +28,8 @@ from node.wire.truc.v1.mesh_service_pb2_grpc import MeshServiceServicer, add_Mes
 
 BODY_IDLE_S = 30.0
 """An upload in which nothing comes for so long ends. A piece has 256 KiB, for which the slowest line takes 4 s; who sent it resumes."""
+PUT_BODY_S = 90.0
+"""An upload lasts so long at most, however it drips: who sends it ends it after 60 s (peers.py) and goes on with a new one."""
 PIECE_BYTES_MAX = 1 * MIB
 FETCH_BODY_BYTES_MAX = 256 * MIB
 DIRECTORY_PIECE_BYTES = 64 * KIB
@@ -192,11 +194,17 @@ class MeshService(MeshServiceServicer):
         return ""
 
 
-async def _chunks(first: pb.PutBodyRequest, context: Context, idle_s: float) -> AsyncIterator[bytes]:
-    """Yield the octets of an upload, each piece checked to follow the one before."""
+async def _chunks(
+    first: pb.PutBodyRequest, context: Context, idle_s: float, lasts_s: float = PUT_BODY_S
+) -> AsyncIterator[bytes]:
+    """Yield the octets of an upload, each piece checked to follow the one before. It ends after a time; more comes in a new one."""
     position = first.offset_bytes
     message: Any = first
-    while message is not grpc.aio.EOF:
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + lasts_s
+    while message is not grpc.aio.EOF and loop.time() < until_s:
+        if message is not first and not message.data:
+            raise Rejected(Reason.REQUEST_INVALID, "a piece without octets")
         if message.offset_bytes != position or len(message.data) > PIECE_BYTES_MAX:
             raise Rejected(Reason.REQUEST_INVALID, f"a piece at {message.offset_bytes} where {position} was due")
         position += len(message.data)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,11 +27,12 @@ from node.errors import Broken, Deferred, Denied
 from node.model.reason import Reason
 from node.store.damage import Damage, Place
 from node.store.files import OnFatal, end_process, no_space_told, sync_file, sync_folder, write_all
-from node.store.part import FilePart
+from node.store.part import FilePart, Known
 
 T = TypeVar("T")
 
 THREADS = 4
+KNOWN_MAX = 256
 APART_MAX = 8
 """So many damaged files of one body are kept; a disk that goes on damaging it tells nothing new."""
 _TOKEN_BYTES = 16
@@ -50,6 +52,8 @@ class FileBodies:
         self._bodies, self._spool, self._apart = root / "bodies", root / "spool", root / "damaged"
         self._on_fatal = on_fatal
         self._open_tokens: set[bytes] = set()
+        self._known: dict[bytes, Known] = {}
+        """Digests of parts that were closed and may be gone on with, so that an upload of many pieces is not read anew with each."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
         with no_space_told():
             self._make_folders(root)
@@ -74,7 +78,7 @@ class FileBodies:
         self._open_tokens.add(token)
         path = self._spool / f"{token.hex()}.part"
         opening = asyncio.ensure_future(
-            self.in_thread(lambda: FilePart(path, self, lambda: self._open_tokens.discard(token)))
+            self.in_thread(lambda: FilePart(path, self, partial(self._closed, token), self._known.pop(token, None)))
         )
         try:
             return await asyncio.shield(opening)
@@ -85,6 +89,13 @@ class FileBodies:
         except Exception:
             self._open_tokens.discard(token)
             raise
+
+    def _closed(self, token: bytes, known: Known | None) -> None:
+        if known is not None:
+            while len(self._known) >= KNOWN_MAX:
+                self._known.pop(next(iter(self._known)))
+            self._known[token] = known
+        self._open_tokens.discard(token)
 
     def _abandon(self, token: bytes, opened: asyncio.Future[FilePart]) -> None:
         if opened.cancelled() or opened.exception() is not None:

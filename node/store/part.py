@@ -12,6 +12,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -51,20 +52,33 @@ class Shelves(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The digest of all octets of a part that was closed, and what its file was then."""
+
+    stamp: tuple[int, int, int]
+    digest: "hashlib._Hash"
+
+
 class FilePart:
     """A ports.Part. The constructor reads what is there, so it runs in a thread."""
 
-    def __init__(self, path: Path, shelves: Shelves, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, shelves: Shelves, on_end: Callable[["Known | None"], None], known: "Known | None" = None
+    ) -> None:
+        """`on_end` is told what is known of the part when it is closed, `known` what was told then: what is the same is not read again."""
         self._path = path
         self._shelves = shelves
         self._on_end = on_end
         self._lock = threading.Lock()
         self._entry_durable = path.exists()
+        self._is_sealed = False
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self._size_bytes = os.fstat(self._fd).st_size
         self._durable_bytes = 0
         try:
-            self._hash = self._digest_of(self._size_bytes)
+            same = known is not None and known.stamp == self._stamp()
+            self._hash = known.digest if known is not None and same else self._digest_of(self._size_bytes)
             if self._size_bytes:
                 self._sync()
         except BaseException:
@@ -165,6 +179,7 @@ class FilePart:
     def _take_name(self, body_sha256: bytes) -> None:
         self._sync_content()
         self._shelves.name(self._path, body_sha256)
+        self._is_sealed = True
         self._durable_bytes = self._size_bytes
         self.let_go()
 
@@ -175,9 +190,14 @@ class FilePart:
     def let_go(self) -> None:
         """Close the file, from a thread."""
         if self._fd >= 0:
+            known = Known(self._stamp(), self._hash) if self._path.exists() and not self._is_sealed else None
             os.close(self._fd)
             self._fd = -1
-            self._on_end()
+            self._on_end(known)
+
+    def _stamp(self) -> tuple[int, int, int]:
+        seen = os.fstat(self._fd)
+        return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
     def _digest_of(self, size_bytes: int) -> "hashlib._Hash":
         digest = hashlib.sha256()

@@ -123,6 +123,23 @@ def test_what_was_promised_to_uploads_counts_until_it_is_here_or_forgotten() -> 
     assert admission.promised_bytes == 0
 
 
+def test_only_progress_renews_a_promise() -> None:
+    outside = Outside()
+    admission = Admission(outside, POLICY)  # type: ignore[arg-type]
+    admission.promise("g14", b"a", 60 * MIB)
+    for _ in range(3):
+        outside.clock.ms += PROMISE_KEPT_MS // 2
+        admission.promise("g14", b"a", 60 * MIB)  # offered again, or an upload in which nothing came
+    assert admission.promised_bytes in (0, 60 * MIB)
+    outside.clock.ms += PROMISE_KEPT_MS // 2 + 1
+    assert admission.promised_bytes == 0, "an hour without an octet"
+    admission.promise("g14", b"a", 60 * MIB)
+    for left in range(59, 55, -1):
+        outside.clock.ms += PROMISE_KEPT_MS // 2
+        admission.promise("g14", b"a", left * MIB)
+    assert admission.promised_bytes == 56 * MIB
+
+
 async def delivered(office: Office, *submissions: str) -> bool:
     found = [view for one in submissions for view in (await office.track(one)).deliveries]
     return all(view.state.name == "DELIVERED" for view in found)

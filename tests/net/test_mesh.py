@@ -11,7 +11,7 @@ from node.errors import Broken, Deferred, Denied, Rejected
 from node.model.mesh import Answer, Hello, PushPacket, PushReceipt, Want
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
-from node.net import directory_files
+from node.net import directory_files, mesh_server
 from node.net import peers as peers_module
 from node.net.channels import Kind
 from node.net.peers import GrpcPeers
@@ -243,6 +243,34 @@ def test_what_breaks_our_own_reading_of_a_body_is_raised_as_it_is():
         assert fault.reason is Reason.STORE_CORRUPT
 
     with_server(story)
+
+
+def test_pieces_without_octets_keep_no_upload_open():
+    async def story(node, peers, b, directory, service):
+        fault = await fault_from(peers.put_body(b, b"t" * 16, 0, pieces_of([b"x", b"", b"", b""])))
+        assert fault.reason is Reason.REQUEST_INVALID
+
+    with_server(story)
+
+
+def test_an_upload_that_drips_ends_by_itself(monkeypatch):
+    monkeypatch.setattr(mesh_server._chunks, "__defaults__", (0.5,))
+
+    async def drip():
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    async def story(node, peers, b, directory, service):
+        async with asyncio.timeout(20):
+            assert 0 < await peers.put_body(b, b"t" * 16, 0, drip()) < 200
+
+    with_server(story)
+
+
+async def pieces_of(data):
+    for one in data:
+        yield one
 
 
 def test_an_upload_that_the_peer_refuses_half_way_ends_with_the_peers_reason():

@@ -12,9 +12,10 @@ import pytest
 
 from node.errors import Broken, Deferred, Denied
 from node.model.reason import Reason
-from node.store.bodies import FileBodies
+from node.store.bodies import KNOWN_MAX, FileBodies
 from node.store.damage import Damage, Place
 from node.store.files import NoSpace
+from node.store.part import FilePart
 
 TOKEN = b"t" * 16
 DATA = os.urandom(300_000)
@@ -347,3 +348,38 @@ def test_a_part_goes_by_its_token_unless_somebody_has_it_open(shelf: Any) -> Non
         assert await bodies.parts() == []
 
     play(shelf, story)
+
+
+def test_a_part_that_is_opened_again_is_not_read_again_unless_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    real = FilePart._digest_of
+    monkeypatch.setattr(FilePart, "_digest_of", lambda part, size: read.append(size) or real(part, size))
+
+    async def story() -> None:
+        bodies = FileBodies(tmp_path)
+        for at in range(0, len(DATA), 100_000):
+            part = await bodies.open_part(TOKEN)
+            assert (part.size_bytes, part.durable_bytes) == (at, at)
+            await part.write(DATA[at : at + 100_000])
+            await part.close()
+        assert sum(read) == 0
+        path = tmp_path / "spool" / f"{TOKEN.hex()}.part"
+        path.write_bytes(DATA[:-1] + b"x")
+        part = await bodies.open_part(TOKEN)
+        assert sum(read) == len(DATA), "somebody else has written to it"
+        with pytest.raises(Denied):
+            await part.seal(DIGEST)
+        part = await bodies.open_part(TOKEN)
+        await part.write(DATA)
+        await part.close()
+        part = await bodies.open_part(TOKEN)
+        await part.seal(DIGEST)
+        assert bodies._known == {}
+        for number in range(2 * KNOWN_MAX):
+            await (await bodies.open_part(number.to_bytes(16, "big"))).close()
+        assert len(bodies._known) <= KNOWN_MAX
+        await bodies.close()
+
+    asyncio.run(story())

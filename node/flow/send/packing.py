@@ -61,10 +61,12 @@ class Packer:
         return [one for loaded, _ in pairs for one in loaded], [one for _, left in pairs for one in left]
 
     async def require_body(self, row: outbox.Row) -> None:
-        """Check that a body is here without reading all of a large one. Raises Broken(STORE_CORRUPT)."""
-        digest = row.record.body_sha256
-        if await self._ports.store.transact(lambda tx: tx.get(keys.body(digest))) is None:
-            await self._ports.bodies.read(digest, 0, 1)
+        """Check that a body is here to its end without reading all of a large one. Raises Broken(STORE_CORRUPT)."""
+        digest, last = row.record.body_sha256, max(0, row.record.body_bytes - 1)
+        if await self._ports.store.transact(lambda tx: tx.get(keys.body(digest))) is not None:
+            return
+        if not await self._ports.bodies.read(digest, last, 1) and row.record.body_bytes:
+            raise Broken(Reason.STORE_CORRUPT, f"body {digest.hex()} is shorter than {row.record.body_bytes} bytes")
 
     async def item(self, loaded: Loaded) -> PushItem:
         """Return what travels in a Push. Raises Broken or Denied if it cannot."""

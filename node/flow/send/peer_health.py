@@ -118,10 +118,17 @@ class PeerHealth:
                 record = await self._ports.store.transact(write)
             except Fault:
                 # A full or fenced store cannot note it. Kept in memory it still makes the loops wait instead of spin.
-                record = self._unwritten[node_id] = change(self._unwritten.get(node_id, PeerRecord()))
+                record = self._unwritten[node_id] = change(await self._readable(node_id))
             else:
                 self._unwritten.pop(node_id, None)
             if record.failures:
                 self._failing.add(node_id)
             else:
                 self._failing.discard(node_id)
+
+    async def _readable(self, node_id: str) -> PeerRecord:
+        """Return what is known of a road while nothing can be written: what is on the disk goes on from there, it does not begin anew."""
+        try:
+            return await self._ports.store.transact(lambda tx: self.record(tx, node_id))
+        except Fault:
+            return self._unwritten.get(node_id, PeerRecord())

@@ -70,5 +70,8 @@ class Uploader:
                 data = inline[offset_bytes : offset_bytes + size_bytes]
             else:
                 data = await self._ports.bodies.read(envelope.body.body_sha256, offset_bytes, size_bytes)
+            if not data:
+                # Our copy is shorter than it was: to go on would be to send nothing for ever.
+                return
             offset_bytes += len(data)
             yield data

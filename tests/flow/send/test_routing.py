@@ -340,6 +340,23 @@ def test_on_a_full_disk_failures_count_in_memory_and_what_an_operator_holds_stay
     run(story())
 
 
+def test_on_a_full_disk_failures_go_on_from_what_was_written_before() -> None:
+    async def story() -> None:
+        from dataclasses import replace
+
+        here, disk = place("g14"), FullDisk()
+        roads = PeerHealth(replace(here.ports, store=MemoryStore(disk)), POLICY)
+        for number in range(1, 7):
+            disk.full = number > 3
+            await roads.failed("h49", Reason.PEER_UNREACHABLE, here.clock.at_ms)
+            here.clock.at_ms += 1
+            seen = await roads._ports.store.transact(lambda tx: roads.record(tx, "h49"))
+            assert seen.failures == number
+        assert seen.first_failure_ms == here.clock.at_ms - 6
+
+    run(story())
+
+
 def test_the_pause_of_a_refused_item_doubles_from_half_a_minute_to_ten() -> None:
     pauses = [backoff.item_pause_ms(attempts, Policy()) // 1000 for attempts in range(7)]
     assert pauses == [30, 60, 120, 240, 480, 600, 600]
