@@ -176,6 +176,7 @@ async def start(
             standing_queues(node),
             node.admission.step,
             node.scrub,
+            node.risk,
             trust.findings,
         )
         tallies = {service: Tally() for service in ("mesh", "office", "admin", "vxp")}

@@ -13,6 +13,7 @@ from node.errors import ADVICE, Broken, Fault, HealthFinding
 from node.flow.admission import Step
 from node.flow.agreed_time import ALONE_FAR_MS, Doubt
 from node.flow.bodies.scrub import Scrub
+from node.flow.risk import Risk
 from node.model.directory import Directory
 from node.model.office import OPEN_ROADS, HealthView
 from node.model.reason import Reason
@@ -35,6 +36,10 @@ _NARROWED = {
     Step.DRAIN: "Đĩa sắp đầy, mức 3: nút chỉ nhận trạng thái, biên nhận và làm nốt việc đã nhận. Hãy giải phóng dung lượng ngay.",
 }
 """How far the node has closed itself, for people; see flow/admission.py."""
+_CAREFUL = (
+    "Nút đã chết đột ngột {} lần liền ngay sau khi chạy: đang ghi lại từng việc trước khi làm, việc nào làm nút chết thì bị tách riêng"
+    " (truc outbox HOME --quarantine). Hãy xem nhật ký hệ thống (dmesg, journalctl) có báo hết bộ nhớ không."
+)
 _NAMED_MAX = 5
 _DAMAGED = {
     Place.TABLE: "Một phần bảng dữ liệu không đọc được",
@@ -92,6 +97,7 @@ class Health:
         standing_queues: Callable[[], Awaitable[Mapping[str, int]]],
         admission_step: Callable[[], Step],
         scrub: Scrub,
+        risk: Risk,
         trust: Callable[[Directory], list[HealthFinding]] = lambda directory: [],
     ) -> None:
         self._store = store
@@ -107,6 +113,7 @@ class Health:
         self._standing_queues = standing_queues
         self._admission_step = admission_step
         self._scrub = scrub
+        self._risk = risk
         self._trust = trust
         self._start_time_ms = clock.now_ms()
         self._first_commit_no = store.commit_no
@@ -122,6 +129,8 @@ class Health:
         else:
             findings += age_findings(directory, now_ms)
         findings += self._trust(directory)
+        if self._risk.is_careful:
+            findings.append(HealthFinding(Reason.FAILED_INSIDE, _CAREFUL.format(self._risk.deaths), grave=False))
         if not self._keyring.is_named:
             findings.append(HealthFinding(Reason.KEY_UNUSABLE, _NOT_OUR_KEYS, grave=True))
         step = self._admission_step()
