@@ -128,14 +128,14 @@ def test_only_progress_renews_a_promise() -> None:
     admission = Admission(outside, POLICY)  # type: ignore[arg-type]
     admission.promise("g14", b"a", 60 * MIB)
     for _ in range(3):
-        outside.clock.ms += PROMISE_KEPT_MS // 2
+        outside.clock.at_ms += PROMISE_KEPT_MS // 2
         admission.promise("g14", b"a", 60 * MIB)  # offered again, or an upload in which nothing came
     assert admission.promised_bytes in (0, 60 * MIB)
-    outside.clock.ms += PROMISE_KEPT_MS // 2 + 1
+    outside.clock.at_ms += PROMISE_KEPT_MS // 2 + 1
     assert admission.promised_bytes == 0, "an hour without an octet"
     admission.promise("g14", b"a", 60 * MIB)
     for left in range(59, 55, -1):
-        outside.clock.ms += PROMISE_KEPT_MS // 2
+        outside.clock.at_ms += PROMISE_KEPT_MS // 2
         admission.promise("g14", b"a", left * MIB)
     assert admission.promised_bytes == 56 * MIB
 
