@@ -81,7 +81,7 @@ class Scrub:
     async def start(self) -> None:
         """Go on with the round that was under way."""
         await self.count()
-        self._tasks.spawn(self._run())
+        self._tasks.supervise("scrub", self._run)
 
     async def stop(self) -> None:
         """Stop. The body that was being read is read again."""

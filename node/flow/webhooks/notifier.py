@@ -49,7 +49,7 @@ class Notifier:
 
     async def start(self) -> None:
         """Start with what is due from before."""
-        self._tasks.spawn(self._run())
+        self._tasks.supervise("notices", self._run)
 
     async def stop(self) -> None:
         """Stop. Batches that were being told are told again after the next start."""

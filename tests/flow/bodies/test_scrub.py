@@ -97,3 +97,30 @@ class _Unhurried:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
+
+
+def test_a_mistake_of_ours_does_not_end_the_reading_for_good(monkeypatch: Any) -> None:
+    monkeypatch.setattr("node.flow.bodies.scrub.SETTLE_S", 0.0)
+    monkeypatch.setattr("node.flow.loop.RESTART_FIRST_S", 0.0)
+    bugs: list[Exception] = []
+
+    async def story() -> None:
+        async with small_mesh(Policy()) as mesh:
+            await _filled(mesh)
+            scrub = Scrub(mesh["g14"].ports, Policy(scrub_every_ms=0), bugs.append)
+            real, failing = scrub.step, [True]
+
+            async def step() -> float:
+                if failing.pop() if failing else False:
+                    raise ValueError("a mistake")
+                return await real()
+
+            scrub.step = step  # type: ignore[method-assign]
+            await scrub.start()
+            async with asyncio.timeout(10):
+                while not scrub.counts.bodies:
+                    await asyncio.sleep(0.01)
+            await scrub.stop()
+
+    asyncio.run(story())
+    assert [type(bug) for bug in bugs] == [ValueError]
