@@ -43,6 +43,8 @@ LOOK_EVERY_S = 60.0
 PAGE_BODIES = 100
 DOUBTS_MAX = 1_000
 SOURCES_MAX = 8
+"""So many nodes are asked in one attempt; those that gave no answer are left alone, and others of the signers have their turn."""
+SIGNERS_MAX = 64
 SLOWEST_BYTES_PER_S = 16 * KIB
 LEFT_ALONE_MS = 5 * 60_000
 """A node that gave no answer, or drips, is not asked for this long."""
@@ -66,7 +68,7 @@ def sources_of(tx: Tx, envelope: Envelope, own_id: str, relays: list[str]) -> li
     signers = []
     for level in (Level.DELIVERED, Level.CUSTODY):
         prefix = keys.receipt(envelope.packet_id, level)
-        signers += [key[len(prefix) :].decode() for key, _ in tx.scan(prefix, limit=SOURCES_MAX)]
+        signers += [key[len(prefix) :].decode() for key, _ in tx.scan(prefix, limit=SIGNERS_MAX)]
     return signers
 
 
@@ -128,9 +130,19 @@ class Mending:
         while page := await self._ports.store.transact(partial(damage.damaged, start=start, limit=PAGE_BODIES)):
             for body in page:
                 if self._is_due(body):
-                    await self._mend(body)
+                    await self._mend_guarded(body)
             start = page[-1].body_sha256 + b"\0"
         await self._scrub.count()
+
+    async def _mend_guarded(self, body: DamagedBody) -> None:
+        try:
+            await self._mend(body)
+        except Fault:
+            raise
+        except Exception as bug:
+            # A mistake over one body keeps no other from being mended.
+            self._signals.bug.send(bug)
+            await self._not_yet(body, Reason.FAILED_INSIDE, goes_on=False)
 
     def _is_due(self, body: DamagedBody) -> bool:
         longest_ms = max(self._policy.item_retry_ms, self._policy.item_retry_max_ms)

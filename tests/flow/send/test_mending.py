@@ -150,7 +150,7 @@ def test_who_fetches_a_damaged_document_starts_the_mending() -> None:
 def test_a_relay_whose_copy_is_damaged_gets_it_from_the_origin_and_delivers() -> None:
     async def story(mesh: SmallMesh) -> None:
         mesh.cut("g14", "h49")
-        mesh.cut("centre", "h49")
+        await mesh["centre"].node.hold_peer("h49")  # so that no push has read the body before it is damaged
         result = await mesh["g14"].submit(packet(LARGE), "1")
         centre = mesh["centre"]
 
@@ -160,7 +160,7 @@ def test_a_relay_whose_copy_is_damaged_gets_it_from_the_origin_and_delivers() ->
         await eventually(has_custody)
         [body] = await centre.ports.store.transact(all_bodies)
         await flip(centre, body)
-        mesh.join("centre", "h49")
+        await centre.node.release_peer("h49")
 
         async def is_there() -> bool:
             return bool(await mesh["h49"].inbox("H49.22"))
@@ -326,6 +326,32 @@ def test_a_packet_that_is_let_go_meanwhile_leaves_nothing_behind() -> None:
         assert not await office.ports.bodies.has(body)
         assert await office.ports.bodies.parts() == []
         assert await noted(office) == []
+
+    tell(story)
+
+
+def test_a_mistake_of_ours_over_one_body_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(mesh: SmallMesh) -> None:
+        bodies = [(await delivered(mesh, size))[1] for size in (LARGE, LARGE + 32_000)]
+        office, bugs = mesh["h49"], []
+        await office.loops.mending.stop()
+        for body in bodies:
+            await flip(office, body)
+            assert not await office.node.scrub.is_whole(body)
+        real, first = Mending._wanted, min(bodies)
+
+        def wanted(self: Mending, tx: Tx, body: DamagedBody) -> Any:
+            if body.body_sha256 == first:
+                raise ValueError("a mistake")
+            return real(self, tx, body)
+
+        monkeypatch.setattr(Mending, "_wanted", wanted)
+        told = office.node.signals.bug
+        monkeypatch.setattr(told, "_listeners", [bugs.append])
+        await mending_of(office).mend_once()
+        assert [type(bug) for bug in bugs] == [ValueError]
+        [left] = await noted(office)
+        assert (left.body_sha256, left.reason) == (first, Reason.FAILED_INSIDE)
 
     tell(story)
 
