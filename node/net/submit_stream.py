@@ -139,7 +139,9 @@ class SubmitCall:
     async def _wait_for_oldest(self) -> None:
         task, size_bytes = self._open.popleft()
         self._open_bytes -= size_bytes
-        await asyncio.wait({task})
+        # A group ends all at once, and waiting for what has ended costs as much as for what has not.
+        if not task.done():
+            await asyncio.wait({task})
         if task.exception() is not None:
             await task
 
