@@ -35,8 +35,8 @@ MORE = 16
 """If there are no more descriptors than so many above those of the last look, which ended nothing, the next one has time."""
 REST = 10
 """A look is followed by at least so many times its own length of rest."""
-FEW = 160
-"""So many descriptors a quiet node has open; with fewer, nobody can have too many connections."""
+FEW = 90
+"""A quiet node has 35 descriptors open; with fewer than this nobody can have too many connections."""
 UNPROVEN_OF_ADDRESS, PROVEN_OF_ONE = 64, 128
 UNPROVEN_SHARE = 4
 DESCRIPTORS_WANTED = 65_536

@@ -16,7 +16,16 @@ from node.model.mesh import Answer, Hello, Parcel, PushItem, Want
 from node.model.policy import KIB, MIB, Policy
 from node.model.reason import Reason
 from node.net.errors import Context, Tally, answering, streaming
-from node.net.gate import AT_THE_DOOR_MAX, REQUEST_S, SEND_IDLE_S, Gate, Shares, message_within
+from node.net.gate import (
+    AT_THE_DOOR_MAX,
+    READING_OF_PEER_MAX,
+    REQUEST_S,
+    SEND_IDLE_S,
+    WORKING_MAX,
+    Gate,
+    Shares,
+    message_within,
+)
 from node.net.guests import Guests, connections_max
 from node.net.listener import Listener, Option
 from node.net.tls import PinnedRoots, der_of
@@ -232,6 +241,8 @@ def mesh_listener(
         guests,
         request_s=request_s,
         send_idle_s=send_idle_s,
+        reading_max=READING_OF_PEER_MAX,
+        working_max=WORKING_MAX,
     )
     return Listener(
         address,

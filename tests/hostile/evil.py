@@ -5,23 +5,25 @@ raw_call      a gRPC call with any octets and any metadata, for strangers, thiev
 Member        an admitted node's keys in somebody else's hands: signs what it likes, and calls with its true certificate
 """
 
-import asyncio
 import os
 import socket
 import ssl
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
 from node.config.home import Homestead
+from node.directory.trust.trust import TrustedFolder
 from node.model.envelope import Envelope, SignedEnvelope
 from node.model.mesh import Answer, Parcel, PushItem, PushPacket, PushReceipt
 from node.model.receipt import Receipt, SignedReceipt
 from node.net.peers import GrpcPeers
 from node.net.tls import pinned_channel
 from node.net.upload import conduct
+from node.seal.keyring import load_keys
 from node.seal.public import sealing_key_of
 from node.seal.signature import ENVELOPE_LABEL, RECEIPT_LABEL
 from node.seal.tls import certificates_der, load_tls
@@ -29,9 +31,8 @@ from node.seal.wrap import Wrapper
 from node.wire import codec
 from tests.clocks import now_ms
 from tests.flow.support import envelope_for
-from tests.mesh.support import directory_of, keys_of
 from tests.papers import document
-from tests.real_mesh import RealMesh, RealNode
+from tests.real_mesh import RealNode
 
 
 class Stranger:
@@ -122,10 +123,9 @@ async def raw_call(
     call = channel.stream_unary(method)(metadata=metadata, timeout=timeout_s)
 
     async def send() -> None:
-        if octets is None:
-            await asyncio.Event().wait()
-        await call.write(octets)
-        await call.done_writing()
+        if octets is not None:
+            await call.write(octets)
+            await call.done_writing()
 
     try:
         await conduct(call, send())
@@ -135,16 +135,21 @@ async def raw_call(
 
 
 class Member:
-    """An admitted node's keys in somebody else's hands, who uses them on one victim."""
+    """An admitted node's keys in somebody else's hands, who uses them on one victim. Its home is all that it needs."""
 
-    def __init__(self, mesh: RealMesh, node_id: str, victim: str) -> None:
-        self._mesh = mesh
-        self.node_id = node_id
+    def __init__(self, home: Path, victim: str) -> None:
+        place = Homestead(home)
+        self.node_id = home.name
         self.victim = victim
-        self.keys = keys_of(mesh[node_id])
-        self.identity = load_tls(Homestead(mesh[node_id].home).keys, None)
-        self.target = directory_of(mesh[victim]).nodes[victim]
+        self.directory = TrustedFolder(place.directory).load()
+        self.keys = load_keys(place.keys, self.node_id, None)
+        self.identity = load_tls(place.keys, None)
+        self.target = self.directory.nodes[victim]
         self.peers = GrpcPeers(self.identity)
+
+    def unit_of(self, node_id: str) -> str:
+        """Return a node's first unit: in the meshes of tests it has the code of the prefix."""
+        return self.directory.prefixes_of(node_id)[0].text
 
     async def __aenter__(self) -> Self:
         return self
@@ -161,22 +166,24 @@ class Member:
     def packet(self, *, target: str = "", packet: bytes | None = None, **fields: Any) -> PushPacket:
         """Make a packet for a node (the victim), in truth sealed for it, whose envelope says what we like."""
         target = target or self.victim
-        mesh = self._mesh
-        recipients = fields.pop("recipient_units", (mesh[target].spec.units[0],))
-        at_ms = now_ms()
+        own, at_ms = self.unit_of(self.node_id), now_ms()
+        recipients = fields.pop("recipient_units", (self.unit_of(target),))
         asked: dict[str, Any] = {
             "origin": self.node_id,
             "origin_node": self.node_id,
-            "sender_unit": mesh[self.node_id].spec.units[0],
+            "sender_unit": own,
             "recipient_units": recipients,
             "packet_nonce": os.urandom(16),
             "create_time_ms": at_ms,
             "expire_at_ms": at_ms + 3_600_000,
         }
-        paper = document(recipients[0], sender=mesh[self.node_id].spec.units[0]) if packet is None else packet
-        envelope, body = envelope_for(paper, **(asked | fields))
-        signed = self.signed(envelope)
-        key = sealing_key_of(directory_of(mesh[self.victim]).nodes[target], at_ms)
+        paper = document(recipients[0], sender=own) if packet is None else packet
+        return self.sealed(*envelope_for(paper, **(asked | fields)), target)
+
+    def sealed(self, envelope: Envelope, body: bytes, target: str = "") -> PushPacket:
+        """Sign an envelope and seal its key for a node."""
+        signed, target = self.signed(envelope), target or self.victim
+        key = sealing_key_of(self.directory.nodes[target], now_ms())
         assert key is not None
         wrap = Wrapper(self.keys, now_ms).wrap(b"k" * 32, target, key, signed.sha256)
         return PushPacket(Parcel(signed, wrap, target), body)

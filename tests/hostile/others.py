@@ -154,3 +154,8 @@ async def until(condition: object, limit_s: float = 20) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+def until_sync(condition: object, limit_s: float) -> None:
+    """Do as `until`, where no loop runs."""
+    asyncio.run(until(condition, limit_s))
