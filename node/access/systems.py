@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from node.errors import Broken, Denied, Rejected
 from node.log import get_logger
@@ -48,6 +49,8 @@ class SystemRecord:
     system: System
     secret_sha256: bytes
     created_ms: int
+    registrations_until_ms: int = 0
+    """Until then it may register, rename and close units through the VXP bridge (web/vxp/register.py)."""
 
 
 class Systems:
@@ -105,16 +108,24 @@ class Systems:
 
     def add_unit(self, name: str, unit: str) -> None:
         """Let a system speak for one more unit. Raises Rejected(NOT_FOUND), Rejected(CODE_MALFORMED), and what writing raises."""
+        code = parse_code(unit).text
+        self._change(name, lambda record: {"units": sorted({*record["units"], code})})
+
+    def open_registrations(self, name: str, until_ms: int) -> None:
+        """Let a system register units until then; 0: no more. Raises as `add_unit`."""
+        self._change(name, lambda _: {"registrations_until_ms": until_ms})
+
+    def _change(self, name: str, change: Callable[[dict[str, Any]], dict[str, object]]) -> None:
         check_name(name)
-        path, code = self._folder / f"{name}.json", parse_code(unit).text
+        path = self._folder / f"{name}.json"
         with _alone(self._folder):
             try:
                 record = json.loads(path.read_bytes())
             except FileNotFoundError as error:
                 raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
-            if code not in record["units"]:
-                record["units"] = sorted({*record["units"], code})
-                replace_file(path, json.dumps(record, indent=2).encode() + b"\n")
+            changed = record | change(record)
+            if changed != record:
+                replace_file(path, json.dumps(changed, indent=2).encode() + b"\n")
         self._look()
 
     def list(self) -> list[SystemRecord]:
@@ -265,7 +276,8 @@ def _read(path: Path) -> SystemRecord | None:
         digest = bytes.fromhex(record["secret_sha256"])
         if record["name"] != path.stem or len(digest) != 32:
             raise ValueError("name or digest")
-        return SystemRecord(System(path.stem, units), digest, int(record["created_ms"]))
+        until_ms = int(record.get("registrations_until_ms", 0))
+        return SystemRecord(System(path.stem, units), digest, int(record["created_ms"]), until_ms)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, Rejected) as error:

@@ -10,6 +10,7 @@ from node.cli import webhook
 from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.model.code import parse_code
+from node.model.policy import MINUTE_MS
 from node.model.webhook import HookView
 from node.ops.home import Home as Place
 from node.wording import vietnamese
@@ -102,6 +103,26 @@ def revoke(home: Home, name: Name, as_json: Json = False) -> None:
     """Thu hồi quyền của một hệ thống. Có hiệu lực trong vòng một giây, cả khi nút đang chạy."""
     Place(home).systems().revoke(name)
     tell(as_json, {"revoked": name}, lambda: [line(mark(True), " Đã thu hồi hệ thống ", text(name, STRONG))])
+
+
+@app.command(cls=HomeCommand)
+def registrations(
+    home: Home,
+    name: Name,
+    hours: Annotated[
+        int, typer.Option("--for", help="Mở trong bao nhiêu giờ; 0 là đóng ngay.", min=0, max=168, metavar="HOURS")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Cho phép một hệ thống đăng ký, đổi tên, đóng đơn vị qua cầu VXP trong một thời gian; lúc khác thì không."""
+    until_ms = now_ms() + hours * 60 * MINUTE_MS if hours else 0
+    Place(home).systems().open_registrations(name, until_ms)
+    said = f" được đăng ký đơn vị đến {vietnamese.when(until_ms)}" if hours else " không đăng ký đơn vị được nữa"
+    tell(
+        as_json,
+        {"system": name, "registrations_until_ms": until_ms, "registrations_until": iso_time(until_ms)},
+        lambda: [line(mark(True), " Hệ thống ", text(name, STRONG), said)],
+    )
 
 
 @app.command(cls=HomeCommand)

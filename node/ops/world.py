@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from node.model.calendar import TIME_MAX_MS
 from node.model.code import parse_code
 from node.model.directory import Role, Unit
 from node.ops.home import Home
@@ -146,6 +147,8 @@ def _connect_all(folder: Path, home: Home, place: Place, now_ms: int) -> dict[st
         connect(home, one.name, [parse_code(code) for code in one.units], folder / one.file)
         if one.bridged:
             granted[one.name] = grant(home, one.name, now_ms)
+            # A made-up world: nobody is harmed by what is registered in it, and programs are to be tried whole.
+            home.systems().open_registrations(one.name, TIME_MAX_MS)
     return granted
 
 

@@ -49,6 +49,7 @@ class Bridged:
     def system(self, name: str, *units: str) -> Sdk:
         """Connect a system and return a service object of the library for it."""
         self.context.systems.create(name, units)
+        self.context.systems.open_registrations(name, 2**45)
         return self.sdk(name, self.secret(name))
 
     def secret(self, name: str) -> str:

@@ -264,3 +264,26 @@ def test_orders_about_units_are_not_taken_over_a_line_on_which_others_can_write(
             assert unit_of(province, "H49.22.09") is None
 
     run(story())
+
+
+def test_nothing_is_registered_unless_the_operator_has_opened_it_for_a_time(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (_, province, _mesh):
+            tinh = province.system("tinh", "H49.22")
+            systems, now_ms = province.context.systems, province.context.now_ms()
+            agency = {"code": "H49.22.09", "name": "Phòng Tổ chức", "pcode": "H49.22"}
+            for until_ms in (0, now_ms):
+                systems.open_registrations("tinh", until_ms)
+                refused = await tinh.register_agency(agency)
+                assert refused.code == "19"
+                assert "truc system registrations tinh" in refused.json["ErrorDesc"]
+                assert not (await tinh.call("deleteAgency", AgencyCode="H49.22.05")).ok
+            assert unit_of(province, "H49.22.09") is None
+            known = unit_of(province, "H49.22.05")
+            assert known is not None
+            assert known.valid_to_ms == 0
+            assert (await tinh.register_agency({"code": "H49.22.05", "name": known.name})).ok, "that changes nothing"
+            systems.open_registrations("tinh", now_ms + 60_000)
+            assert (await tinh.register_agency(agency)).ok
+
+    run(story())

@@ -5,6 +5,10 @@ does among nodes). It then speaks for it, and the unit is in the node's own zone
 published the zone (`truc unit publish`): the bridge may not use the zone's key, nor speak to the authority, so the answer says what is
 still to be done. deleteAgency closes a unit; nothing is ever removed.
 
+Neither is done unless the operator has opened registrations for the system, for a time (`truc system registrations`): a header that was
+signed for anything at all can be sent again with another body. While they are closed an order that changes nothing is answered as
+ever, since programs register the units that they know whenever they start.
+
 The library signs neither the body of registerAgency nor a nonce. So both operations are refused over a line on which others can write,
 and an order that was carried out before is not carried out again: a repeat succeeds only if the unit is still as the order left it.
 """
@@ -63,10 +67,13 @@ class Registrar:
     async def register(self, system: System, agency: Agency) -> None:
         """Add a unit to the zone, or change its name and parent, open it if it was closed, and let the system speak for it.
 
-        Raises Denied(UNIT_NOT_OWNED), and as ZoneEditor.add_unit.
+        Raises Denied(UNIT_NOT_OWNED), also while registrations are closed, and as ZoneEditor.add_unit.
         """
         async with self._turn:
             self._check(system, agency.code)
+            if await asyncio.to_thread(self._is_so, agency):
+                return
+            self._require_open(system)
             await asyncio.to_thread(self._add, agency)
             await asyncio.to_thread(self._systems.add_unit, system.name, agency.code.text)
         log.info("unit.registered", system=system.name, unit=agency.code.text)
@@ -75,6 +82,7 @@ class Registrar:
         """Close a unit of the system's from now on. Raises Denied(UNIT_NOT_OWNED), Rejected(RECIPIENT_UNKNOWN)."""
         async with self._turn:
             self._check(system, code)
+            self._require_open(system)
             await asyncio.to_thread(self._close, code)
         log.info("unit.closed", system=system.name, unit=code.text)
 
@@ -89,6 +97,23 @@ class Registrar:
         longest = max((length for length, _ in covering), default=0)
         if (longest, system.name) not in covering:
             raise Denied(Reason.UNIT_NOT_OWNED, f"unit {code} is under none of the units of system {system.name}")
+
+    def _require_open(self, system: System) -> None:
+        until_ms = next(
+            (one.registrations_until_ms for one in self._systems.list() if one.system.name == system.name), 0
+        )
+        if self._now_ms() >= until_ms:
+            log.warning("registration.refused", system=system.name)
+            raise Denied(
+                Reason.UNIT_NOT_OWNED,
+                f"registering is closed; the operator opens it for a time: truc system registrations {system.name} --for 2",
+            )
+
+    def _is_so(self, agency: Agency) -> bool:
+        known = ZoneEditor.open(self._zone).unit(agency.code)
+        if known is None or known.valid_to_ms:
+            return False
+        return known.name == agency.name and agency.parent in ("", known.parent)
 
     def _add(self, agency: Agency) -> None:
         with editing(self._zone) as zone:

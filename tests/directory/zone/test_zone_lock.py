@@ -35,6 +35,7 @@ async def main():
     place = Path(sys.argv[1])
     systems = Systems(place / "systems")
     systems.create("qlvb", ["H37"])
+    systems.open_registrations("qlvb", 2)
     registrar = Registrar(place / "zone", systems, lambda: 1)
     sys.stdin.readline()
     for number in range({edits}):
