@@ -30,6 +30,10 @@ ROOT_BYTES_MAX = 500 * 1024
 """While nothing signed says how long they are; python-tuf has the same bounds."""
 UNITS_PER_ZONE_MAX = 250_000
 ALIASES_PER_ZONE_MAX = 250_000
+SHORT_NAMES_MAX = 16
+"""Of one unit; each is a word that it is found by."""
+UNSEEN = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+"""What turns the direction of writing or has no width: a name with it looks like another."""
 LEAVES_PER_NODE_MAX = 20_000
 ADDRESSES_MAX = 8
 

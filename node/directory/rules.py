@@ -16,7 +16,9 @@ from node.directory.layout import (
     ADDRESSES_MAX,
     ALIASES_PER_ZONE_MAX,
     LEAVES_PER_NODE_MAX,
+    SHORT_NAMES_MAX,
     UNITS_PER_ZONE_MAX,
+    UNSEEN,
     check_node_id,
     node_target,
     zone_target,
@@ -38,8 +40,6 @@ RELAYS_MAX = 16
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253}):([0-9]{1,5})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_UNSEEN = re.compile(r"[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-"""Characters that turn the direction of writing or have no width: a name with one looks like another."""
 
 
 def refuse(where: str, what: str) -> NoReturn:
@@ -59,7 +59,7 @@ def check_node_file(data: bytes, node_id: str) -> pb.NodeFile:
     if file.node_id != node_id:
         refuse(where, f"describes another node: {file.node_id[:80]!r}")
     _check_name(where, "name", file.name)
-    if _UNSEEN.search(file.name):
+    if UNSEEN.search(file.name):
         refuse(where, "name has characters that nobody sees")
     _check_address(where, file.mesh_address)
     _check_relays(where, node_id, list(file.via_relays))
@@ -121,8 +121,16 @@ def count_cut_off(listed: Iterable[pb.Unit] | Iterable[pb.Alias], longer: frozen
 
 
 def check_unit(prefix: Code, unit: pb.Unit) -> None:
-    """Check one unit against the prefix it is to be listed under."""
-    _check_unit(zone_target(prefix), prefix.text, unit)
+    """Check one unit against the prefix it is to be listed under, as its own node writes it.
+
+    Others pass over what is odd in a name (translate.unit), for older zones may have it.
+    """
+    where = zone_target(prefix)
+    _check_unit(where, prefix.text, unit)
+    if any(map(UNSEEN.search, (unit.name, *unit.short_names))):
+        refuse(where, f"name of {unit.code} has characters that nobody sees")
+    if len(unit.short_names) > SHORT_NAMES_MAX:
+        refuse(where, f"{len(unit.short_names)} short names of {unit.code}, at most {SHORT_NAMES_MAX}")
 
 
 def check_alias(prefix: Code, alias: pb.Alias) -> None:

@@ -6,6 +6,7 @@ Names become NFC both ways: they are compared and searched, and Vietnamese is ty
 import unicodedata
 from collections.abc import Iterable
 
+from node.directory.layout import SHORT_NAMES_MAX, UNSEEN
 from node.model.code import Code
 from node.model.directory import Alias, NodeEntry, PublicKey, Role, Unit
 from node.wire.truc.v1 import directory_pb2 as pb
@@ -42,12 +43,20 @@ def node_file(entry: NodeEntry) -> pb.NodeFile:
     )
 
 
+def visible(name: str) -> str:
+    """Return a name in NFC and without characters that turn the direction of writing or have no width."""
+    return UNSEEN.sub("", unicodedata.normalize("NFC", name))
+
+
 def unit(message: pb.Unit) -> Unit:
-    """Return a unit in words; names in NFC, however they were written."""
+    """Return a unit in words; names in NFC, however they were written, without what nobody sees in them.
+
+    Of too many short names the first are taken: a zone with odd names is still a zone, and its units are served.
+    """
     return Unit(
         message.code,
-        unicodedata.normalize("NFC", message.name),
-        tuple(unicodedata.normalize("NFC", name) for name in message.short_names),
+        visible(message.name) or message.code,
+        tuple(filter(None, map(visible, message.short_names[:SHORT_NAMES_MAX]))),
         message.parent,
         message.valid_from_ms,
         message.valid_to_ms,

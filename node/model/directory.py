@@ -246,6 +246,11 @@ class Directory:
                 found.setdefault(alias.unit, []).append(alias)
         return found
 
+    def holder_of_alias(self, alias: Alias) -> str:
+        """Return the node in whose zone an alias stands."""
+        zone = self.zone_of(parse_code(alias.code))
+        return zone.node_id if zone is not None else ""
+
     def prefixes_of(self, node_id: str) -> list[Code]:
         """Return the prefixes that a node serves, in order; opaque codes are none."""
         return sorted(prefix for prefix, zone in self.zones.items() if zone.node_id == node_id and not zone.is_leaf)

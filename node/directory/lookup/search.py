@@ -19,7 +19,7 @@ from itertools import islice
 from node.directory.lookup.fold import ABBREVIATIONS, expanded, fold, initials
 from node.errors import Rejected
 from node.model.code import parse_code
-from node.model.directory import Directory, Unit
+from node.model.directory import Alias, Directory, Unit
 from node.model.office import FoundUnit
 
 CANDIDATES_MAX = 1_000
@@ -29,6 +29,9 @@ LIKENESS_MIN = 0.6
 """difflib's ratio from which a word may have been meant: one wrong letter in three."""
 LIKE_WORDS_MAX = 8
 """The words most like a typed one, and those of the same letters, for exchanging two is the commonest slip."""
+
+ALIASES_SHOWN_MAX = 16
+"""With one unit; all of them find it. Anybody may list aliases that lead to anybody's unit."""
 
 _NUMBER_BITS, _CLOSED_BIT = 32, 48
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
@@ -47,6 +50,7 @@ class SearchIndex:
         self._codes = [code for code, _ in numbered]
         self._zones = [zones[number] for _, number in numbered]
         self._aliases = directory.aliases_by_unit()
+        self._shown = {unit: _own_first(directory, unit, them) for unit, them in self._aliases.items()}
         self._alias_codes, self._alias_numbers = self._numbered_aliases()
         self._keys = array("Q")
         self._postings: dict[str, array[int]] = {}
@@ -89,7 +93,7 @@ class SearchIndex:
 
     def _found(self, number: int) -> FoundUnit:
         unit = self._unit(number)
-        aliases = tuple(self._aliases.get(unit.code, ()))
+        aliases = self._shown.get(unit.code, ())
         return FoundUnit(
             unit.code, parse_code(unit.code).old_form or "", unit.name, self._zones[number].node_id, aliases
         )
@@ -179,6 +183,16 @@ class SearchIndex:
         name = fold(unit.name)
         names = [" ".join(name), " ".join(expanded(name)), *(" ".join(fold(short)) for short in unit.short_names)]
         return _fit(names, words, typed)
+
+
+def _own_first(directory: Directory, unit: str, aliases: list[Alias]) -> tuple[Alias, ...]:
+    """Return the aliases of a unit that are shown, in order of code: if there are too many, first those that its own node lists."""
+    if len(aliases) <= ALIASES_SHOWN_MAX:
+        return tuple(aliases)
+    zone = directory.zone_of(parse_code(unit))
+    own = [one for one in aliases if zone is not None and directory.holder_of_alias(one) == zone.node_id]
+    others = [one for one in aliases if one not in own[:ALIASES_SHOWN_MAX]]
+    return tuple(sorted((own + others)[:ALIASES_SHOWN_MAX], key=lambda one: one.code))
 
 
 def _fit(names: list[str], words: list[str], typed: set[str]) -> int:

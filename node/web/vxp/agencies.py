@@ -143,10 +143,16 @@ def _closed(unit: Unit, now_ms: int) -> bool:
 
 
 def _older_codes(directory: Directory, now_ms: int) -> dict[str, str]:
-    """Return for each unit that has one the first alias in force that has an older form, in that form."""
+    """Return for each unit that has one the first alias in force that has an older form, in that form.
+
+    Its own node's alias comes first: to another's, documents would go wherever that one leads it tomorrow.
+    """
     found: dict[str, str] = {}
     for unit, aliases in directory.aliases_by_unit().items():
-        forms = (parse_code(one.code).old_form for one in aliases if one.holds_at(now_ms))
+        zone = directory.zone_of(parse_code(unit))
+        holder = zone.node_id if zone is not None else ""
+        own = [one for one in aliases if directory.holder_of_alias(one) == holder]
+        forms = (parse_code(one.code).old_form for one in own or aliases if one.holds_at(now_ms))
         if older := next(filter(None, forms), None):
             found[unit] = older
     return found
