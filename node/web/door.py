@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 
 import uvicorn
@@ -45,7 +46,7 @@ class WebDoor:
         self.port = 0
         self._tls = tls
         self._application = application
-        self._protocol = type("Protocol", (GuardedProtocol,), {"malformed": malformed})
+        self._protocol = type("Protocol", (GuardedProtocol,), {"malformed": malformed, "by_host": Counter()})
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 

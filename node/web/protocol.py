@@ -7,6 +7,7 @@ and Transfer-Encoding) is read one way, while a proxy in front may read it the o
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -40,6 +41,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """A connection. door.py makes a class of its own, with its `malformed`."""
 
     malformed: ClassVar[Malformed]
+    by_host: ClassVar[Counter[str]]
+    """Connections by the caller's address: each may have one for each that is free, which is half of all if it is alone."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; close at once if there are too many."""
@@ -47,7 +50,9 @@ class GuardedProtocol(HttpToolsProtocol):
         # Octets behind a request after which we or the caller said that the connection closes are not taken for another request.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
         self._deadline: asyncio.TimerHandle | None = None
-        if len(self.connections) > CONNECTIONS_MAX:
+        self._host = self.client[0] if self.client else ""
+        self.by_host[self._host] += 1
+        if self.by_host[self._host] > CONNECTIONS_MAX - len(self.connections) + 1:
             transport.abort()
             return
         self._expect_header()
@@ -55,6 +60,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._header_is_here()
+        self.by_host[self._host] -= 1
+        if not self.by_host[self._host]:
+            del self.by_host[self._host]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -330,6 +330,26 @@ def test_who_connects_and_says_too_little_is_cut_off(
     run(story())
 
 
+def test_one_address_with_all_the_connections_it_can_make_leaves_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 40)
+
+    async def story() -> None:
+        async with two_bridges(tmp_path) as (_, province, _mesh):
+            tinh = province.system("tinh", "H49")
+            idle = [
+                await asyncio.open_connection("127.0.0.1", province.door.port, local_addr=("127.0.0.2", 0))
+                for _ in range(60)
+            ]
+            for _ in range(5):
+                assert (await tinh.call("countReceiveEdoc")).ok
+            for _, writer in idle:
+                writer.close()
+
+    run(story())
+
+
 def test_too_many_connections_are_cut_off_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 5)
 
