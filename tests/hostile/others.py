@@ -11,13 +11,14 @@ does not arrive, is a failure of the attack's test. Beside that the process itse
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from node.errors import Fault
+from node.errors import Deferred, Fault
 from node.model.delivery import State
 from node.model.policy import MIB
 from node.net.client import OfficeClient
@@ -27,6 +28,9 @@ from tests.real_mesh import RealMesh, RealNode
 PAUSE_S = 0.03
 """Between a delivery and the next document. The attack has the rest of the two processors."""
 LIMIT_S = 30.0
+RECOVERY_S = 10.0
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -35,6 +39,8 @@ class Account:
 
     took_s: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    again: int = 0
+    """How often a call had to come again, as the node told it, or because its connection was being made amid a flood of others."""
     memory_bytes: int = 0
     descriptors: int = 0
     disk_bytes: int = 0
@@ -48,7 +54,7 @@ class Account:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.took_s)} delivered, {len(self.refused)} refused, "
+            f"{len(self.took_s)} delivered, {len(self.refused)} refused, {self.again} again, "
             f"p50 {self.at(0.5) * 1e3:.0f} ms, p99 {self.at(0.99) * 1e3:.0f} ms, "
             f"memory +{self.memory_bytes / MIB:.1f} MiB, descriptors +{self.descriptors}, disk +{self.disk_bytes / MIB:.1f} MiB, "
             f"{self.processor_s:.2f} s of processor"
@@ -106,9 +112,9 @@ class Others:
         begin_s, name = time.monotonic(), os.urandom(8).hex()
         packet = document(self._recipient, sender=self._mesh[self._author].spec.units[0])
         try:
-            result = await author.submit(packet, name)
+            result = await self._patiently(lambda: author.submit(packet, name))
             while time.monotonic() - begin_s < LIMIT_S:
-                view = await author.track(packet_id=result.packet_id)
+                view = await self._patiently(lambda: author.track(packet_id=result.packet_id))
                 if all(one.state is not State.WAITING for one in view.deliveries):
                     break
                 await asyncio.sleep(0.01)
@@ -122,10 +128,23 @@ class Others:
 
     async def _read(self, reader: OfficeClient) -> None:
         try:
-            entries, _ = await reader.list_inbox(self._recipient, page_size=100)
-            await reader.acknowledge([entry.packet_id for entry in entries], self._recipient)
+            entries, _ = await self._patiently(lambda: reader.list_inbox(self._recipient, page_size=100))
+            names = [entry.packet_id for entry in entries]
+            await self._patiently(lambda: reader.acknowledge(names, self._recipient))
         except Fault as fault:
             self.account.refused.append(f"reading: {fault}")
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until it is answered, as offices' software does; what is put off for longer than a node may need to recover has failed."""
+        end_s = time.monotonic() + RECOVERY_S
+        while True:
+            try:
+                return await call()
+            except Deferred:
+                self.account.again += 1
+                if time.monotonic() > end_s:
+                    raise
+                await asyncio.sleep(0.05)
 
     def _look(self) -> None:
         memory_bytes, descriptors = look(self._victim)

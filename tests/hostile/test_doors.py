@@ -117,7 +117,9 @@ def test_a_thief_who_is_silent_in_all_the_calls_he_can_make_has_his_share_of_the
             # Of 2,048 places he has half; fewer as far as others have theirs at that moment.
             await until(lambda: sum(call.done() for call in calls) >= 1_200 - 1_024, 30)
             told = Counter(call.result() for call in calls if call.done())
-            assert set(told) == {grpc.StatusCode.UNAVAILABLE}
+            # A refusal of a call that is still open is now and then heard as its reset alone.
+            assert set(told) <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+            assert told[grpc.StatusCode.UNAVAILABLE] > 100, told
             await attack_ended(others)
             for call in calls:
                 call.cancel()
