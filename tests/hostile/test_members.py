@@ -23,8 +23,9 @@ from tests.mesh.support import run
 from tests.real_mesh import RealMesh
 
 MEMORY_MAX_BYTES = 64 * MIB
-HEAVY_MEMORY_MAX_BYTES = 160 * MIB
-"""Eight pushes of 4 MiB are read at once for one peer, and what is worked on is there several times."""
+HEAVY_MEMORY_MAX_BYTES = 192 * MIB
+"""Eight pushes of 4 MiB are read at once for one peer, and what is worked on is there several times: 110 to 150 MiB were seen. The promise
+of 64 MiB (issue 13) is not kept here yet."""
 QUIET_AND_S = 0.5
 """By so much half of the deliveries may be slower on a crowded machine; README.md has the figures of a quiet one."""
 
