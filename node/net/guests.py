@@ -178,7 +178,7 @@ def address_of(peer: str) -> Address | None:
     """Read gRPC's name of a peer; None for what is no address of the network."""
     kind, _, rest = unquote(peer).partition(":")
     host, _, port = rest.rpartition(":")
-    if kind not in ("ipv4", "ipv6") or not port.isdigit():
+    if kind not in ("ipv4", "ipv6") or not (port.isascii() and port.isdigit()):
         return None
     return _plain(host.strip("[]")), int(port)
 

@@ -60,6 +60,7 @@ def test_addresses_of_one_ipv6_network_are_one() -> None:
         ("unix:/x", None),
         ("", None),
         ("ipv4:10.1.2.3:port", None),
+        ("ipv4:10.1.2.3:²", None),  # found by test_every_message.py
     ],
 )
 def test_names_of_peers(peer: str, address: Address | None) -> None:
