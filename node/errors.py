@@ -95,7 +95,7 @@ ADVICE: dict[Reason, str] = {
     Reason.PACKET_NO_SENDER: "Gói tin thiếu nơi gửi (From/OrganId). Hãy điền mã định danh cơ quan gửi.",
     Reason.PACKET_NO_RECIPIENT: "Gói tin thiếu nơi nhận (To/OrganId, hoặc ResponseFor/OrganId với gói trạng thái).",
     Reason.PACKET_TOO_LARGE: "Gói tin vượt quá dung lượng nút này nhận. Hãy giảm tệp đính kèm hoặc đề nghị quản trị nút nâng giới hạn.",
-    Reason.CODE_MALFORMED: "Mã định danh sai dạng. Dạng đúng: H49.22.05 hoặc 000.05.22.H49.",
+    Reason.CODE_MALFORMED: "Mã định danh sai dạng. Dạng đúng: H49.22.05, 000.05.22.H49, Z01ABC, hoặc số đăng ký doanh nghiệp.",
     Reason.RECIPIENT_UNKNOWN: "Không có đơn vị nào mang mã này trong danh bạ. Hãy tìm lại bằng 'truc unit search'.",
     Reason.ID_REUSED: "Mã lần gửi này đã dùng cho một gói tin khác. Hãy chọn mã lần gửi mới.",
     Reason.EXPIRED: "Quá hạn mà chưa giao được. Hãy kiểm tra nút nhận rồi gửi lại.",

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.command import Command, Json, Noun, codes, now_ms, read_input
+from node.cli.command import Command, Json, Noun, codes, leaves, now_ms, read_input
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
+from node.model.code import parse_leaf
 from node.model.directory import Role
 from node.wording import vietnamese
 from node.wording.plain import plain
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from node.directory.authority.summary import AdmittedNode, Summary
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
+
+LEAVES_SHOWN_MAX = 4
+"""Opaque codes that are named; more are counted."""
 
 Folder = Annotated[Path, typer.Argument(help="Thư mục của cơ quan vận hành danh bạ.", metavar="FOLDER")]
 
@@ -52,7 +56,7 @@ def admit(
     folder: Folder,
     join_request: Annotated[Path, typer.Argument(help="Tệp join-request.truc của nút.", metavar="JOIN_REQUEST")],
     prefix: Annotated[
-        list[str] | None, typer.Option(help="Tiền tố được giao (ghi nhiều lần); bỏ trống: như nút xin.")
+        list[str] | None, typer.Option(help="Tiền tố hoặc mã riêng được giao (ghi nhiều lần); bỏ trống: như nút xin.")
     ] = None,
     role: Annotated[list[str] | None, typer.Option(help="Vai trò: relay hoặc directory (ghi nhiều lần).")] = None,
     as_json: Json = False,
@@ -69,10 +73,54 @@ def admit(
     admitted = next(one for one in authority.summary().nodes if one.node_id == node_id)
     tell(
         as_json,
-        {"admitted": plain(admitted) | {"prefixes": [str(one) for one in admitted.prefixes]}},
+        {"admitted": _node_document(admitted)},
         lambda: [
             line(mark(True), " Đã kết nạp nút ", text(admitted.node_id, STRONG), " – ", text(admitted.name)),
-            facts([("Tiền tố", _prefixes(admitted) or "không có"), ("Vai trò", _role_names(admitted))]),
+            facts(
+                [
+                    ("Tiền tố", ", ".join(map(str, admitted.prefixes)) or "không có"),
+                    ("Mã riêng", _leaves(admitted)),
+                    ("Vai trò", _role_names(admitted)),
+                ]
+            ),
+            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {folder}")]),
+        ],
+    )
+
+
+@app.command(cls=Command)
+def leaf(
+    folder: Folder,
+    node_id: Annotated[str, typer.Argument(help="Mã nút đã kết nạp.", metavar="NODE")],
+    code: Annotated[
+        list[str] | None, typer.Argument(help="Mã Z (Z01ABC) hoặc số đăng ký doanh nghiệp.", metavar="CODE")
+    ] = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Tệp CSV có cột code (hoặc 'mã định danh').", metavar="FILE")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Thu lại các mã này thay vì giao.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Giao cho một nút những mã riêng: tổ chức ngoài Nhà nước, doanh nghiệp. Mỗi mã đứng một mình, không là tiền tố của mã nào.
+
+    Chưa ai thấy cho tới khi công bố; sau đó nút thêm đơn vị bằng 'truc unit add'.
+    """
+    from node.cli.csv_file import read_rows
+    from node.directory.authority.authority import Authority
+
+    if (from_file is None) == (not code):
+        raise typer.BadParameter("ghi CODE, hoặc --from FILE")
+    given = read_rows(from_file, ("code",), 1, lambda row: parse_leaf(row["code"])) if from_file else leaves(code or [])
+    authority = Authority.open(folder)
+    authority.change_leaves(node_id, now_ms(), **{"remove" if remove else "add": given})
+    changed = next(one for one in authority.summary().nodes if one.node_id == node_id)
+    done = "Đã thu lại của nút " if remove else "Đã giao cho nút "
+    tell(
+        as_json,
+        {"node_id": node_id, "leaves": [str(one) for one in changed.leaves]},
+        lambda: [
+            line(mark(True), f" {done}", text(node_id, STRONG), f" {vietnamese.count(len(set(given)))} mã riêng"),
+            facts([("Nay có", _leaves(changed) or "không mã nào")]),
             next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {folder}")]),
         ],
     )
@@ -177,8 +225,12 @@ def _roles(names: list[str]) -> set[Role]:
 
 
 def _document(summary: "Summary") -> dict[str, object]:
-    nodes = [plain(one) | {"prefixes": [str(prefix) for prefix in one.prefixes]} for one in summary.nodes]
-    return {**plain(summary), "nodes": nodes}
+    return {**plain(summary), "nodes": [_node_document(one) for one in summary.nodes]}
+
+
+def _node_document(one: "AdmittedNode") -> dict[str, object]:
+    codes = {"prefixes": [str(code) for code in one.prefixes], "leaves": [str(code) for code in one.leaves]}
+    return {**plain(one), **codes}
 
 
 def _heading(summary: "Summary") -> object:
@@ -202,7 +254,7 @@ def _nodes(summary: "Summary") -> object:
         cells = [
             one.node_id,
             one.name,
-            _prefixes(one),
+            _granted(one),
             _role_names(one),
             f"v{one.zone_version}",
             vietnamese.count(one.units),
@@ -223,8 +275,14 @@ def _unpublished(summary: "Summary") -> list[object]:
     ]
 
 
-def _prefixes(one: "AdmittedNode") -> str:
-    return ", ".join(map(str, one.prefixes))
+def _granted(one: "AdmittedNode") -> str:
+    return ", ".join([*map(str, one.prefixes), *([_leaves(one)] if one.leaves else [])])
+
+
+def _leaves(one: "AdmittedNode") -> str:
+    if len(one.leaves) <= LEAVES_SHOWN_MAX:
+        return ", ".join(map(str, one.leaves))
+    return f"{vietnamese.count(len(one.leaves))} mã riêng"
 
 
 def _role_names(one: "AdmittedNode") -> str:

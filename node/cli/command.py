@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from node.config.home import Homestead, require_open
 from node.errors import Rejected
 from node.model.calendar import VIETNAM, YEAR_MAX, YEAR_MIN, start_of_day_ms
-from node.model.code import Code, parse_code
+from node.model.code import Code, parse_code, parse_leaf
 from node.model.reason import Reason
 
 T = TypeVar("T")
@@ -179,6 +179,11 @@ def read_input(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error.strerror}") from error
+
+
+def leaves(texts: list[str]) -> list[Code]:
+    """Read opaque identifier codes. Raises Rejected(CODE_MALFORMED)."""
+    return [parse_leaf(text) for text in texts]
 
 
 def codes(texts: list[str]) -> list[Code]:

@@ -9,6 +9,7 @@ from node.cli import node_keys, node_rollback
 from node.cli.command import Home, HomeAndPathCommand, HomeCommand, Json, Noun, codes, now_ms, run_async
 from node.cli.output import STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.errors import Broken, Deferred, Rejected
+from node.model.code import Code
 from node.model.directory import EMPTY, Directory
 from node.model.reason import Reason
 from node.ops import home as homes
@@ -45,7 +46,8 @@ def create(
         ),
     ] = None,
     prefix: Annotated[
-        list[str] | None, typer.Option(help="Tiền tố mã định danh xin được giao (ghi nhiều lần).")
+        list[str] | None,
+        typer.Option(help="Tiền tố mã định danh, hoặc mã riêng (Z…, số doanh nghiệp), xin được giao (ghi nhiều lần)."),
     ] = None,
     via_relay: Annotated[
         list[str] | None,
@@ -61,7 +63,7 @@ def create(
         mesh=mesh,
         office=office,
         advertise=making.advertised(mesh, advertise),
-        prefixes=tuple(codes(prefix or [])),
+        prefixes=tuple(_grantable(code) for code in codes(prefix or [])),
         via_relays=tuple(via_relay or []),
         carry_for_others=relay,
     )
@@ -234,6 +236,12 @@ app.add_typer(keys_app, name="keys", help="Khóa của nút: đổi không gián
 app.command(cls=HomeCommand)(node_keys.certificate)
 app.command(cls=HomeAndPathCommand)(node_keys.passphrase)
 app.command("accept-rollback", cls=HomeCommand)(node_rollback.accept_rollback)
+
+
+def _grantable(code: Code) -> Code:
+    if not code.is_grantable:
+        raise Rejected(Reason.CODE_MALFORMED, f"{code}: mã Z viết liền, từ 1 đến 32 chữ và số sau {code.labels[0]}")
+    return code
 
 
 def _need_folder(public_folder: Path | None) -> Path:

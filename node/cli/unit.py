@@ -52,6 +52,9 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Thêm một đơn vị, hoặc cả tệp CSV; cùng mã thì thay, trừ đơn vị đã đóng. Chưa ai thấy cho tới khi công bố."""
+    from node.directory.trust.trust import TrustedFolder
+    from node.ops.zone import take_over
+
     if (from_file is None) == (code is None or name is None):
         raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
     units = (
@@ -59,7 +62,9 @@ def add(
         if from_file
         else [Unit(code or "", name or "", tuple(short or []), parent)]
     )
-    with Place(home).editing_zone() as zone, alias.refusals(), _in_words():
+    place = Place(home)
+    with place.editing_zone() as zone, alias.refusals(), _in_words():
+        take_over(zone, TrustedFolder(place.directory).load())
         added = zone.add_units(units, reopen=reopen)
     last = units[-1] if units else None
     tell(

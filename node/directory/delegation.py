@@ -121,6 +121,8 @@ def _prefix(path: str) -> Code:
         code = parse_code(path.removeprefix(_ZONE))
     except Rejected as error:
         refuse("targets", f"{path} is not a zone: {error.detail}")
+    if code.is_leaf:
+        refuse("targets", f"{path} is no zone: an opaque code is nobody's prefix")
     if _ZONE + code.text != path:
         refuse("targets", f"{path} is not canonical")
     return code

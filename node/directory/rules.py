@@ -133,6 +133,21 @@ def check_unit(prefix: Code, unit: pb.Unit) -> None:
         refuse(where, f"{len(unit.short_names)} short names of {unit.code}, at most {SHORT_NAMES_MAX}")
 
 
+def read_leaves(data: bytes) -> pb.ZoneFile:
+    """Read the file in which a node keeps its units with opaque codes."""
+    try:
+        file = pb.ZoneFile.FromString(data)
+    except DecodeError as error:
+        raise Broken(Reason.DIRECTORY_INVALID, "units/opaque: not a zone file") from error
+    _check_order("units/opaque", "unit", (_check_leaf("units/opaque", unit) for unit in file.units))
+    return file
+
+
+def check_leaf(unit: pb.Unit) -> None:
+    """Check one unit with an opaque code."""
+    _check_leaf("nodes", unit)
+
+
 def check_alias(prefix: Code, alias: pb.Alias) -> None:
     """Check one alias against the prefix it is to be listed under."""
     _check_alias(zone_target(prefix), prefix.text, alias)

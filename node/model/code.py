@@ -1,8 +1,12 @@
-"""Codes that identify units (mã định danh): two written forms, one address.
+"""Codes that identify units (mã định danh): two written forms of places in the State, one address; and opaque ones outside of it.
 
 The form of QĐ 20/2020/QĐ-TTg is written from the top down: `H49.22.05`. The older form of QCVN 102:2016 has four groups of
 3.2.2.3 characters from the bottom up: `000.05.22.H49`, or without its first group, as before 2016: `05.22.H49`; a group of zeros
 stands for "none". Dropping those and turning the rest round gives the canonical form, which is what the mesh routes by.
+
+Organisations outside the State have a code that is not split (domain.md 14.3): `Z01` and up to 32 letters and digits, or the
+registration number of an enterprise, of 10 or 12 digits, or of 13 for a branch, which is often written `0101234567-001`. It is one
+label, so it lies under nothing, and it is nobody's prefix (decision 0025).
 
 The ends of a text tell its form: a level-1 label is a letter and two digits, and the older form has digits before it. This file does
 not know units that got another number when their code was written anew: the directory has aliases for them (model/directory.py,
@@ -20,9 +24,10 @@ CODE_CHARACTERS_MAX = 35
 """QĐ 20/2020/QĐ-TTg: at most 35 characters, of dots, digits and A-Z."""
 
 _NEW = re.compile(r"[A-Z][0-9]{2}(\.[0-9A-Z]+)*")
+"""By law A to Y. `Z01` alone and `Z01.05` are read, since stored records may name them, but are granted to nobody (`is_grantable`)."""
 _OLD = re.compile(r"([0-9]{3}\.)?[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
-_LEAF = re.compile(r"Z[0-9]{2}[0-9A-Z]{1,32}|[0-9]{10,13}")
-"""Registration numbers have 10 digits, 12 or, with a branch, 13."""
+_LEAF = re.compile(r"Z[0-9]{2}[0-9A-Z]{1,32}|[0-9]{10}|[0-9]{12,13}")
+_BRANCH = re.compile(r"([0-9]{10})-([0-9]{3})")
 _OLD_WIDTHS = (2, 2, 3)
 """Digits of levels 2, 3 and 4 in the older form."""
 
@@ -46,6 +51,16 @@ class Code:
         return self.labels[: len(prefix.labels)] == prefix.labels
 
     @property
+    def is_leaf(self) -> bool:
+        """Tell whether this is an opaque code."""
+        return _LEAF.fullmatch(self.labels[0]) is not None
+
+    @property
+    def is_grantable(self) -> bool:
+        """Tell whether the authority may give this to a node: opaque, or under a level-1 code of the law (A to Y)."""
+        return self.is_leaf or not self.labels[0].startswith("Z")
+
+    @property
     def old_form(self) -> str | None:
         """Form of QCVN 102:2016, e.g. 000.05.22.H49; None if the labels do not fit it.
 
@@ -62,9 +77,9 @@ class Code:
 
 
 def parse_code(text: str) -> Code:
-    """Read an identifier code in either written form, in capitals or not, with or without white space around it.
+    """Read an identifier code in any written form, in capitals or not, with or without white space around it.
 
-    Raises Rejected(CODE_MALFORMED) with the offending text if it is neither form, or longer than 35 characters.
+    Raises Rejected(CODE_MALFORMED) with the offending text if it is no form of one, or longer than 35 characters.
     """
     written = text.strip()
     # str.upper and normalisation turn some foreign letters into A-Z; a code with those in it is not a code.
@@ -76,20 +91,24 @@ def parse_code(text: str) -> Code:
 
 
 def parse_leaf(text: str) -> Code:
-    """Read an opaque code (domain.md 14.3): one label, which is nobody's prefix and has none. Raises Rejected(CODE_MALFORMED).
-
-    Z with two digits and up to 32 letters and digits, for organisations outside the State; or an enterprise's registration number.
-    """
-    written = text.strip().upper()
-    if not (written.isascii() and _LEAF.fullmatch(written)):
+    """Read an opaque code. Raises Rejected(CODE_MALFORMED) also for a code of another form."""
+    try:
+        code = parse_code(text)
+    except Rejected:
+        code = None
+    if code is None or not code.is_leaf:
         raise Rejected(Reason.CODE_MALFORMED, f"not an opaque identifier code: {text[:60]!r}")
-    return Code((written,))
+    return code
 
 
 @lru_cache(maxsize=65_536)
 def _code_of(written: str) -> Code | None:
     if _NEW.fullmatch(written):
         return Code(tuple(written.split(".")))
+    if branch := _BRANCH.fullmatch(written):
+        written = branch[1] + branch[2]
+    if _LEAF.fullmatch(written):
+        return Code((written,))
     return Code(_labels_of_old(written)) if _OLD.fullmatch(written) else None
 
 

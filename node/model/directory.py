@@ -255,6 +255,10 @@ class Directory:
         """Return the prefixes that a node serves, in order; opaque codes are none."""
         return sorted(prefix for prefix, zone in self.zones.items() if zone.node_id == node_id and not zone.is_leaf)
 
+    def leaves_of(self, node_id: str) -> list[Code]:
+        """Return the opaque codes that a node was granted, in order."""
+        return sorted(code for code, zone in self.zones.items() if zone.node_id == node_id and zone.is_leaf)
+
     def certificates_of(self, node_id: str) -> tuple[bytes, ...]:
         """Return the TLS certificates (DER) by which a node is known; none if it is not admitted."""
         entry = self.nodes.get(node_id)

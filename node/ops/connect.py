@@ -5,7 +5,8 @@ from pathlib import Path
 from node.access.credential import Credential
 from node.access.vxp_secrets import VxpSecrets
 from node.config.settings import Settings
-from node.errors import Broken, Denied, Fault
+from node.directory.zone.listing import NotOurs
+from node.errors import Broken, Fault
 from node.model.code import Code
 from node.model.reason import Reason
 from node.ops.describing import sealing_key_in_use
@@ -20,9 +21,8 @@ def units_not_listed(place: Home, units: list[Code]) -> list[str]:
     """Return those units that the zone does not list (yet). Raises Denied(PEER_SPEAKS_FOR_OTHERS) for one under another's prefix."""
     zone = place.zone_editor()
     for code in units:
-        if not any(code.is_under(prefix) for prefix in zone.prefixes):
-            own = ", ".join(map(str, zone.prefixes)) or "none"
-            raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"{code} is under none of this node's prefixes ({own})")
+        if not any(code.is_under(own) for own in (*zone.prefixes, *zone.leaves)):
+            raise NotOurs("unit", code, zone.prefixes)
     return [code.text for code in units if zone.unit(code) is None]
 
 

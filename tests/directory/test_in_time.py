@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from node.directory.authority.authority import Authority
+from node.directory.delegation import grants_of
 from node.directory.layout import FORMER_DAYS, TARGETS
+from node.directory.lookup.search import SearchIndex
+from node.directory.tufapi import Metadata, Targets
 from node.directory.zone.zone import ZoneEditor, create_join_request
-from node.errors import Broken, Denied
+from node.errors import Broken, Denied, Rejected
 from node.model.code import parse_code, parse_leaf
-from node.model.directory import Directory, Holding
+from node.model.directory import Alias, Directory, Holding
 from node.model.reason import Reason
 from node.wire.truc.v1 import directory_pb2 as pb
 from tests.directory.people import DAY_MS, NOW_MS, Country, codes, country, entry, unit
@@ -86,9 +89,6 @@ def test_a_delegation_that_remembers_nonsense_is_refused_whole(tmp_path: Path) -
     path = land.authority.public / TARGETS
     said = json.loads(path.read_bytes())
     assert [role["name"] for role in said["signed"]["delegations"]["roles"] if "truc_former" in role] == ["g14"]
-    from node.directory.delegation import grants_of
-    from node.directory.tufapi import Metadata, Targets
-
     for field, value in (
         ("truc_since", {"H49": "x"}),
         ("truc_former", [1]),
@@ -108,14 +108,15 @@ def test_a_delegation_that_remembers_nonsense_is_refused_whole(tmp_path: Path) -
 
 def with_leaves(land: Country, node_id: str, *listed: str) -> None:
     zone = ZoneEditor.open(land.zone_folder(node_id))
-    zone.set_node(replace(entry(node_id), leaves=tuple(unit(code) for code in listed)))
+    zone.set_leaves(parse_leaf(code) for code in listed)
+    zone.add_units(unit(code) for code in listed)
     land.authority.take(zone.update(LATER), LATER)
 
 
 def test_an_opaque_code_is_an_entry_of_its_own_and_nobodys_prefix(tmp_path: Path) -> None:
     land = country(tmp_path)
     land.join("g14", "G14")
-    land.authority.grant_leaves("g14", [parse_leaf("Z01ABC"), parse_leaf("031234567890")], LATER)
+    land.authority.change_leaves("g14", LATER, add=codes("Z01ABC", "031234567890"))
     with_leaves(land, "g14", "031234567890", "Z01ABC")
     directory = read(land)
     for code in ("Z01ABC", "031234567890"):
@@ -131,14 +132,92 @@ def test_an_opaque_code_counts_only_where_the_authority_has_granted_it(tmp_path:
     land = country(tmp_path)
     land.join("g14", "G14")
     land.join("h49", "H49")
-    land.authority.grant_leaves("g14", [parse_leaf("Z01ABC")], LATER)
+    land.authority.change_leaves("g14", LATER, add=codes("Z01ABC"))
     with pytest.raises(Broken, match="Z01XYZ, which is not granted"):
         with_leaves(land, "g14", "Z01XYZ")
     with pytest.raises(Denied) as refused:
-        land.authority.grant_leaves("h49", [parse_leaf("Z01ABC")], LATER)
+        land.authority.change_leaves("h49", LATER, add=codes("Z01ABC"))
     assert refused.value.reason is Reason.PEER_SPEAKS_FOR_OTHERS
     land.authority.grant("g14", codes("G14", "G15"), set(), LATER)
     assert directory_has_leaf(read(land)), "other prefixes change nothing about it"
+
+
+def test_opaque_codes_are_asked_for_granted_taken_away_and_come_back(tmp_path: Path) -> None:
+    land = country(tmp_path)
+    zone = land.join("g14", "G14", "0101234567-001", "Z01ABC")
+    assert (zone.prefixes, zone.leaves) == (codes("G14"), codes("0101234567001", "Z01ABC"))
+    zone.add_units([unit("Z01ABC"), unit("0101234567-001"), unit("G14.01")])
+    again = ZoneEditor.open(land.zone_folder("g14"))
+    assert [one.code for one in again.units()] == ["0101234567001", "G14.01", "Z01ABC"]
+    land.authority.take(again.update(LATER), LATER)
+    directory = read(land)
+    assert directory.leaves_of("g14") == codes("0101234567001", "Z01ABC")
+    assert directory.unit(parse_code("0101234567-001")) == unit("0101234567001", "Đơn vị 0101234567-001")
+
+    land.authority.change_leaves("g14", LATER, remove=codes("Z01ABC"))
+    again.set_leaves(codes("0101234567001"))
+    assert [one.code for one in again.leaf_units()] == ["0101234567001"]
+    land.authority.take(again.update(LATER), LATER)
+    assert read(land).unit(parse_code("Z01ABC")) is None
+    again.set_leaves(codes("0101234567001", "Z01ABC"))
+    again.set_prefixes(codes("G14", "G15"))
+    assert [one.code for one in again.leaf_units()] == ["0101234567001", "Z01ABC"], "it was kept"
+    assert again.zone_files().keys() == set(codes("G14"))
+
+
+def test_what_an_opaque_code_is_not(tmp_path: Path) -> None:
+    land = country(tmp_path)
+    zone = land.join("g14", "G14", "Z01ABC")
+    zone.add_unit(unit("G14.05"))
+    for listed, said in ((unit("Z01XYZ"), "was not granted"), (unit("031234567890"), "was not granted")):
+        with pytest.raises(Denied, match=said):
+            zone.add_unit(listed)
+    with pytest.raises(Rejected, match="cannot be an alias"):
+        zone.add_aliases([Alias("Z01ABC", "G14.05")])
+    for code in ("Z01", "Z01.05"):
+        with pytest.raises(Rejected, match="granted to nobody"):
+            land.authority.grant("g14", codes("G14", code), set(), LATER)
+    with pytest.raises(Rejected, match="is not granted to g14"):
+        land.authority.change_leaves("g14", LATER, remove=codes("Z01XYZ"))
+
+
+def test_an_edition_that_makes_an_opaque_code_a_prefix_is_refused(tmp_path: Path) -> None:
+    land = country(tmp_path)
+    land.join("g14", "G14")
+    land.authority.publish(LATER)
+    targets = Metadata[Targets].from_bytes((land.authority.public / TARGETS).read_bytes()).signed
+    assert targets.delegations is not None
+    assert targets.delegations.roles is not None
+    targets.delegations.roles["g14"].paths = ["nodes/g14", "zones/G14", "zones/Z01ABC"]
+    with pytest.raises(Broken, match="nobody's prefix"):
+        grants_of(targets)
+
+
+def test_more_units_than_fit_into_a_nodes_file_are_told_at_once(tmp_path: Path) -> None:
+    land = country(tmp_path)
+    numbers = [f"{number:012}" for number in range(3_000)]
+    zone = land.join("g14", "G14", *numbers)
+    zone.add_units(unit(code, f"Công ty cổ phần {code}") for code in numbers)
+    assert len(zone.update(LATER)) > 100_000
+    zone.add_units(unit(code, "Công ty " + "x" * 400) for code in numbers)
+    with pytest.raises(Broken, match="octets, at most"):
+        zone.update(LATER)
+
+
+def test_an_opaque_code_is_found_by_its_beginning(tmp_path: Path) -> None:
+    land = country(tmp_path)
+    zone = land.join("g14", "G14", "0101234567-001", "0101234567", "Z01ABC")
+    zone.add_units([unit("0101234567-001"), unit("0101234567"), unit("Z01ABC")])
+    land.authority.take(zone.update(LATER), LATER)
+    index = SearchIndex(read(land))
+
+    def found(query: str) -> list[str]:
+        return [one.code for one in index.find(query, 5)]
+
+    assert found("0101234567") == ["0101234567", "0101234567001"]
+    assert found("0101234567-001") == ["0101234567001"]
+    assert found("0101") == ["0101234567", "0101234567001"]
+    assert found("z01ab") == ["Z01ABC"]
 
 
 def directory_has_leaf(directory: Directory) -> bool:
@@ -146,7 +225,7 @@ def directory_has_leaf(directory: Directory) -> bool:
     return zone is not None and zone.node_id == "g14" and not zone.units
 
 
-@pytest.mark.parametrize("text", ["Z01", "Z01.05", "H49ABC", "123456789", "1" * 14, "Z01" + "A" * 33, "Z01Ä"])
+@pytest.mark.parametrize("text", ["Z01", "Z01.05", "H49ABC", "123456789", "1" * 11, "1" * 14, "Z01" + "A" * 33, "Z01Ä"])
 def test_what_is_no_opaque_code(text: str) -> None:
     with pytest.raises(Exception, match="opaque"):
         parse_leaf(text)

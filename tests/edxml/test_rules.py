@@ -134,6 +134,12 @@ def test_each_rule_finds_what_it_is_for(number: int, octets: bytes, old: str, ne
     assert code in codes(changed(octets, (old, new)))
 
 
+@pytest.mark.parametrize("code", ["031234567890", "0101234567-001", "0101234567", "Z01MTTQ", "H01.151"])
+def test_codes_of_enterprises_organisations_and_communes_are_codes(code: str) -> None:
+    addressed = changed(GOOD, (TO, f"<edXML:OrganId>{code}</"))
+    assert codes(addressed) == codes(GOOD)
+
+
 @pytest.mark.parametrize(("number", "octets", "element"), LEFT_OUT)
 def test_what_is_missing_is_found(number: int, octets: bytes, element: str) -> None:
     code = f"EDXML-{number:03}"

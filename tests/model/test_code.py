@@ -43,6 +43,14 @@ def refused(text: str) -> Rejected:
         ("H49.22.05.001.7", "H49.22.05.001.7", None),
         ("H49.2", "H49.2", None),
         ("  h49.22.05\r\n", "H49.22.05", "000.05.22.H49"),
+        ("H01.151", "H01.151", "151.00.00.H01"),
+        ("H01.151.01", "H01.151.01", None),
+        ("Z01ABC", "Z01ABC", None),
+        ("z01" + "a" * 32, "Z01" + "A" * 32, None),
+        ("0101234567", "0101234567", None),
+        ("031234567890", "031234567890", None),
+        ("0101234567001", "0101234567001", None),
+        (" 0101234567-001\n", "0101234567001", None),
         ("000.05.22.h49\u00a0", "H49.22.05", "000.05.22.H49"),
     ],
 )
@@ -82,6 +90,17 @@ def test_both_written_forms_are_one_address(written: str, canonical: str, old: s
         "000.05.22.01.H49",
         "000.05.22",
         "H" + "4" * 200_000,
+        "123456789",
+        "12345678901",
+        "12345678901234",
+        "0101234567-01",
+        "010123456-7001",
+        "0101234567.001",
+        "Z01" + "A" * 33,
+        "Z01-ABC",
+        "Z01ABC.05",
+        "H49ABC",
+        "٠١٠١٢٣٤٥٦٧",
     ],
 )
 def test_what_is_neither_form_is_refused(rubbish: str) -> None:
@@ -170,6 +189,30 @@ def test_h49_22_is_not_under_h49_2() -> None:
     assert parse_code("H49.22").is_under(parse_code("H49"))
     assert parse_code("H49.22").is_under(parse_code("000.00.22.H49"))
     assert not parse_code("H49").is_under(parse_code("H49.22"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_leaf", "is_grantable"),
+    [
+        ("Z01ABC", True, True),
+        ("0101234567", True, True),
+        ("Z01", False, False),
+        ("Z01.05", False, False),
+        ("Y01.05", False, True),
+        ("H49", False, True),
+        ("000.00.22.H49", False, True),
+    ],
+)
+def test_opaque_codes_are_told_from_places(text: str, is_leaf: bool, is_grantable: bool) -> None:
+    code = parse_code(text)
+    assert (code.is_leaf, code.is_grantable) == (is_leaf, is_grantable)
+
+
+def test_an_opaque_code_lies_under_nothing_and_nothing_under_it() -> None:
+    branch, head, outside = map(parse_code, ("0101234567-001", "0101234567", "Z01ABC"))
+    assert not branch.is_under(head)
+    assert not outside.is_under(parse_code("Z01"))
+    assert branch.is_under(branch)
 
 
 def test_codes_sort_with_every_unit_after_the_one_above_it() -> None:

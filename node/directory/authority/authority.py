@@ -11,7 +11,7 @@ administrator's own stick; day by day, `take`, `publish` and `refresh` need only
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +24,22 @@ from node.directory.certificates import UNJUDGED, Certificates, Holders
 from node.directory.delegation import delegate, grants_of, key_of_node, withdraw
 from node.directory.files import disk_faults, sync_folder
 from node.directory.grant import Grant, all_prefixes, following, holder_of
-from node.directory.layout import ROOT, TARGETS, TARGETS_DAYS, node_target, role_path, root_path, target_path
+from node.directory.layout import (
+    LEAVES_PER_NODE_MAX,
+    ROOT,
+    TARGETS,
+    TARGETS_DAYS,
+    node_target,
+    role_path,
+    root_path,
+    target_path,
+)
 from node.directory.root import first_root, read_root, root_fingerprint, root_name, with_online_key
 from node.directory.rules import certificates_in, refuse
 from node.directory.signing import create_key, expires, open_signer, signed
 from node.directory.tufapi import CryptoSigner, Key, Metadata, Root, SSlibKey, Targets
 from node.directory.zone.zonefiles import SignedZone, check_signed_zone, read_join, read_update
-from node.errors import Broken, Denied
+from node.errors import Broken, Denied, Rejected
 from node.model.code import Code
 from node.model.directory import Role
 from node.model.reason import Reason
@@ -95,7 +104,8 @@ class Authority:
     def admit(self, join_request: bytes, prefixes: list[Code] | None, roles: set[Role], now_ms: int) -> None:
         """Admit a node, or admit it again with the same key and other prefixes. `prefixes` None: as requested.
 
-        Raises Denied(PEER_SPEAKS_FOR_OTHERS) naming the holder if a prefix is already granted to another node.
+        Opaque codes among them are granted as such, and added to those that it has. Raises Rejected(CODE_MALFORMED) for a code that is
+        granted to nobody (model/code.py), Denied(PEER_SPEAKS_FOR_OTHERS) naming the holder if a prefix is already granted to another node.
         """
         join = read_join(join_request)
         with self._draft.locked():
@@ -105,7 +115,7 @@ class Authority:
                     refuse(join.node_id, "is admitted with another zone key; revoke it first")
             elif join.key.keyid in (targets.delegations.keys if targets.delegations else {}):
                 refuse(join.node_id, "uses the zone key of another node")
-            wanted = join.prefixes if prefixes is None else prefixes
+            wanted = [*join.prefixes, *join.leaves] if prefixes is None else prefixes
             others, before = _without(grants, join.node_id), _grant_of(grants, join.node_id)
             grant = _granted(join.node_id, wanted, roles, before, now_ms)
             check_consents(join.consents, grant, others, targets, now_ms)
@@ -123,13 +133,23 @@ class Authority:
             _check_free(grant, _without(grants, node_id))
             self._delegate(targets, grant, key, now_ms)
 
-    def grant_leaves(self, node_id: str, leaves: Iterable[Code], now_ms: int) -> None:
-        """Let an admitted node serve these opaque codes and no others (model/code.py: parse_leaf); its prefixes and roles stay."""
+    def change_leaves(
+        self, node_id: str, now_ms: int, *, add: Collection[Code] = (), remove: Collection[Code] = ()
+    ) -> None:
+        """Let an admitted node serve more opaque codes, or fewer (model/code.py: parse_leaf); its prefixes and roles stay.
+
+        Raises Rejected(NOT_FOUND) for one to remove that it does not have.
+        """
         with self._draft.locked():
             targets, grants = self._targets()
             key, before = _key_of(targets, grants, node_id), _grant_of(grants, node_id)
             assert before is not None
-            grant = following(replace(before, leaves=tuple(sorted(set(leaves)))), before, now_ms)
+            if strange := sorted(set(remove) - set(before.leaves)):
+                raise Rejected(Reason.NOT_FOUND, f"{strange[0]} is not granted to {node_id}")
+            leaves = (set(before.leaves) | set(add)) - set(remove)
+            if len(leaves) > LEAVES_PER_NODE_MAX:
+                refuse(node_id, f"would have {len(leaves)} opaque codes, at most {LEAVES_PER_NODE_MAX}")
+            grant = following(replace(before, leaves=tuple(sorted(leaves))), before, now_ms)
             _check_free(grant, _without(grants, node_id))
             self._delegate(targets, grant, key, now_ms)
 
@@ -301,10 +321,14 @@ def _grant_of(grants: list[Grant], node_id: str) -> Grant | None:
     return next((grant for grant in grants if grant.node_id == node_id), None)
 
 
-def _granted(node_id: str, prefixes: Iterable[Code], roles: Iterable[Role], before: Grant | None, now_ms: int) -> Grant:
-    """Return a node's new grant; its leaves stay, and what it held until now is remembered."""
-    leaves = before.leaves if before else ()
-    return following(Grant(node_id, tuple(sorted(set(prefixes))), frozenset(roles), leaves), before, now_ms)
+def _granted(node_id: str, codes: Iterable[Code], roles: Iterable[Role], before: Grant | None, now_ms: int) -> Grant:
+    """Return a node's new grant; the leaves that it has stay, and what it held until now is remembered."""
+    wanted, had = set(codes), set(before.leaves) if before else set()
+    if strange := sorted(code for code in wanted if not code.is_grantable):
+        raise Rejected(Reason.CODE_MALFORMED, f"{strange[0]} is granted to nobody: Z has no groups after a dot")
+    leaves = {code for code in wanted if code.is_leaf}
+    grant = Grant(node_id, tuple(sorted(wanted - leaves)), frozenset(roles), tuple(sorted(had | leaves)))
+    return following(grant, before, now_ms)
 
 
 def _key_of(targets: Targets, grants: list[Grant], node_id: str) -> Key:

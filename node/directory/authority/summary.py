@@ -29,6 +29,8 @@ class AdmittedNode:
     key_id: str
     units: int
     aliases: int
+    leaves: tuple[Code, ...] = ()
+    """Opaque codes that it was granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +61,28 @@ def summarise(draft: Draft, name: str, fingerprint: str, targets: Targets, grant
 
 def _node(draft: Draft, targets: Targets, grant: Grant) -> AdmittedNode:
     role = Metadata[Targets].from_bytes(draft.need(role_path(grant.node_id))).signed
-    name = _name(draft.need(target_path(node_target(grant.node_id))))
+    file = _file(draft.need(target_path(node_target(grant.node_id))))
     zones = [_zone(draft, prefix) for prefix in grant.prefixes]
     return AdmittedNode(
         node_id=grant.node_id,
-        name=name,
+        name=file.name,
         prefixes=grant.prefixes,
         roles=grant.roles,
         zone_version=role.version,
         zone_expire_at_ms=time_ms(role.expires),
         key_id=key_of_node(targets, grant.node_id).keyid,
-        units=sum(len(zone.units) for zone in zones),
+        units=sum(len(zone.units) for zone in zones) + len(file.leaves),
         aliases=sum(len(zone.aliases) for zone in zones),
+        leaves=grant.leaves,
     )
 
 
-def _name(data: bytes) -> str:
-    """Return how a node calls itself; an authority must see its members also when a file of one breaks rules that are newer."""
+def _file(data: bytes) -> pb.NodeFile:
+    """Return what a node says of itself; an authority must see its members also when a file of one breaks rules that are newer."""
     try:
-        return pb.NodeFile.FromString(data).name
+        return pb.NodeFile.FromString(data)
     except DecodeError:
-        return ""
+        return pb.NodeFile()
 
 
 def _zone(draft: Draft, prefix: Code) -> pb.ZoneFile:

@@ -37,6 +37,8 @@ _NUMBER_BITS, _CLOSED_BIT = 32, 48
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 
 _NEW_BEGINNING = re.compile(r"[A-Z][0-9]{2}(\.[0-9A-Z]{0,8}){0,7}")
+_LEAF_BEGINNING = re.compile(r"Z[0-9]{2}[0-9A-Z]{1,32}|[0-9]{4,13}|[0-9]{10}-[0-9]{1,3}")
+"""Of an opaque code; fewer digits than four say too little."""
 _OLD_BEGINNING = re.compile(r"[0-9A-Z]{1,8}(\.[0-9A-Z]{1,8}){1,7}\.?|[0-9A-Z]{1,8}\.")
 
 
@@ -100,8 +102,8 @@ class SearchIndex:
 
     def _by_code(self, text: str, limit: int) -> list[int]:
         """Return the units whose code or alias is, or begins with, what was typed: first what is it, then in order of code."""
-        if _NEW_BEGINNING.fullmatch(text):
-            return self._beginning(text, "", limit)
+        if _NEW_BEGINNING.fullmatch(text) or _LEAF_BEGINNING.fullmatch(text):
+            return self._beginning(text.replace("-", ""), "", limit)
         if not _OLD_BEGINNING.fullmatch(text):
             return []
         try:

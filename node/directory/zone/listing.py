@@ -1,8 +1,9 @@
 """Listing: the units and aliases under a node's own prefixes, as its operator has them now; unsigned, and seen by nobody else.
 
-    <home>/zone/  prefixes (one a line), units/<prefix> (ZoneFile: units and aliases)
+    <home>/zone/  prefixes, leaves (one a line), units/<prefix> (ZoneFile: units and aliases), units/opaque (the same, of no prefix)
 
-Each code goes into the zone of the longest own prefix. Whatever is accepted here keeps the rules (rules.py) and is on disk when the
+Each code goes into the zone of the longest own prefix; units with opaque codes are kept together, and are signed as far as their codes
+were granted. Whatever is accepted here keeps the rules (rules.py) and is on disk when the
 call returns; a change that breaks one leaves everything as it was.
 """
 
@@ -11,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from node.directory.files import read_file, write_file
-from node.directory.rules import check_alias, check_aliases, check_unit, check_zone_file
+from node.directory.rules import check_alias, check_aliases, check_leaf, check_unit, check_zone_file, read_leaves
 from node.directory.translate import alias, alias_message, unit, unit_message, zone_bytes
 from node.errors import Denied, Rejected
 from node.model.code import Code, parse_code
 from node.model.directory import Alias, Unit
 from node.model.reason import Reason
+
+OPAQUE = Code(("opaque",))
+"""In place of a prefix: the units with opaque codes. It is no code that anybody can have."""
 
 
 class UnitIsClosed(Rejected):
@@ -39,6 +43,24 @@ class SuccessorUnfit(Rejected):
         self.itself = itself
 
 
+class NotOurs(Denied):
+    """That code is under none of the node's prefixes, or is an opaque one that it was not granted."""
+
+    def __init__(self, what: str, code: Code, prefixes: Iterable[Code]) -> None:
+        own = ", ".join(map(str, prefixes)) or "none"
+        why = "was not granted to this node" if code.is_leaf else f"is under none of this node's prefixes ({own})"
+        super().__init__(Reason.PEER_SPEAKS_FOR_OTHERS, f"{what} {code} {why}")
+        self.code = code
+        self._own = ", ".join(map(str, prefixes))
+
+    @property
+    def advice(self) -> str:
+        """In place of the general advice, which speaks of peers."""
+        if self.code.is_leaf:
+            return f"Mã riêng {self.code} chưa được giao cho nút này. Hãy xin cơ quan vận hành danh bạ giao mã, rồi cập nhật danh bạ."
+        return f"{self.code} không nằm dưới tiền tố nào của nút này ({self._own or 'chưa có tiền tố'}). Hãy kiểm tra lại mã."
+
+
 @dataclass(slots=True)
 class Listed:
     """The units and aliases under one prefix, by canonical code."""
@@ -50,17 +72,28 @@ class Listed:
 class Listing:
     """Changes what a node lists. It is not for two at once (zone_lock.py)."""
 
-    def __init__(self, folder: Path, node_id: str, prefixes: list[Code]) -> None:
+    def __init__(self, folder: Path, node_id: str, prefixes: list[Code], leaves: Iterable[Code] = ()) -> None:
         """Read `<home>/zone`. Raises Broken(DIRECTORY_INVALID) if it is damaged."""
         self._folder = folder
         self._owner = node_id
         self._prefixes = sorted(set(prefixes))
-        self._zones: dict[Code, Listed] = {prefix: self._read(prefix) for prefix in self._prefixes}
+        self._leaves = sorted(set(leaves))
+        self._zones: dict[Code, Listed] = {prefix: self._read(prefix) for prefix in (*self._prefixes, OPAQUE)}
 
     @property
     def prefixes(self) -> list[Code]:
         """The prefixes asked for, or set since, in order."""
         return list(self._prefixes)
+
+    @property
+    def leaves(self) -> list[Code]:
+        """The opaque codes asked for, or set since, in order."""
+        return list(self._leaves)
+
+    def leaf_units(self) -> list[Unit]:
+        """Return those units with opaque codes that are the node's to list, in order of code."""
+        own = {leaf.text for leaf in self._leaves}
+        return [unit for code, unit in sorted(self._zones[OPAQUE].units.items()) if code in own]
 
     def units(self) -> list[Unit]:
         """Return all units, in order of code."""
@@ -80,7 +113,7 @@ class Listing:
         """Add or replace units, all or none; codes in either written form. Return how many.
 
         A closed unit is opened again only if that is asked for: else raises UnitIsClosed.
-        Raises Denied(PEER_SPEAKS_FOR_OTHERS) for a code under no prefix of the node's, Rejected(CODE_MALFORMED), or
+        Raises Denied(PEER_SPEAKS_FOR_OTHERS) for a code that is not the node's to list, Rejected(CODE_MALFORMED), or
         Broken(DIRECTORY_INVALID) for a name or validity that is not allowed, or a code that is an alias at that time.
         """
         placed: dict[Code, dict[str, Unit]] = {}
@@ -88,7 +121,10 @@ class Listing:
         for count, word in enumerate(words, 1):  # noqa: B007  the last number is the count
             message = unit_message(_canonical(word))
             prefix = self._prefix_for("unit", parse_code(message.code))
-            check_unit(prefix, message)
+            if prefix is OPAQUE:
+                check_leaf(message)
+            else:
+                check_unit(prefix, message)
             known = self._zones[prefix].units.get(message.code)
             if known is not None and known.valid_to_ms and not word.valid_to_ms and not reopen:
                 raise UnitIsClosed(known)
@@ -158,6 +194,8 @@ class Listing:
         for count, word in enumerate(words, 1):  # noqa: B007  the last number is the count
             message = alias_message(self._begun(word))
             prefix = self._prefix_for("alias", parse_code(message.code))
+            if prefix is OPAQUE:
+                raise Rejected(Reason.REQUEST_INVALID, f"{message.code} is an opaque code, which cannot be an alias")
             check_alias(prefix, message)
             placed.setdefault(prefix, {})[message.code] = alias(message)
         new = {code: one for aliases in placed.values() for code, one in aliases.items()}
@@ -179,6 +217,11 @@ class Listing:
         """Remove those of the aliases that are there; return how many."""
         return self._remove(codes, lambda zone: zone.aliases)
 
+    def set_leaves(self, leaves: Iterable[Code]) -> None:
+        """Take over the opaque codes that were granted; units of others stay on disk, and come back with their codes."""
+        self._leaves = sorted(set(leaves))
+        write_file(self._folder / "leaves", code_lines(self._leaves))
+
     def set_prefixes(self, prefixes: list[Code]) -> None:
         """Take over the prefixes that were granted; what is listed moves to the longest one.
 
@@ -187,6 +230,7 @@ class Listing:
         """
         added = [self._read(prefix) for prefix in prefixes if prefix not in self._zones]
         zones = {prefix: Listed() for prefix in sorted(set(prefixes))}
+        opaque = self._zones.pop(OPAQUE)
         for listed in (*added, *self._zones.values()):
             for word in listed.units.values():
                 if (prefix := _longest(zones, parse_code(word.code))) is not None:
@@ -196,14 +240,18 @@ class Listing:
                     zones[prefix].aliases[one.code] = one
         for prefix, listed in zones.items():
             check_aliases(prefix, listed.units.values(), listed.aliases.values())
-        write_file(self._folder / "prefixes", prefix_lines(prefixes))
-        self._prefixes, self._zones = list(zones), zones
+        write_file(self._folder / "prefixes", code_lines(prefixes))
+        self._prefixes, self._zones = list(zones), {**zones, OPAQUE: opaque}
         for prefix in self._prefixes:
             self._save(prefix)
 
     def zone_files(self) -> dict[Code, bytes]:
         """Return the files to be signed, by prefix; none for a prefix under which nothing is listed."""
-        return {prefix: self._bytes(prefix) for prefix, zone in self._zones.items() if zone.units or zone.aliases}
+        return {
+            prefix: self._bytes(prefix)
+            for prefix, zone in self._zones.items()
+            if prefix is not OPAQUE and (zone.units or zone.aliases)
+        }
 
     def _remove(self, codes: Iterable[Code], of: Callable[[Listed], dict[str, Unit] | dict[str, Alias]]) -> int:
         texts = {code.text for code in codes}
@@ -228,7 +276,7 @@ class Listing:
         data = read_file(self._folder / "units" / prefix.text)
         if data is None:
             return Listed()
-        file = check_zone_file(data, prefix, self._owner)
+        file = read_leaves(data) if prefix is OPAQUE else check_zone_file(data, prefix, self._owner)
         return Listed({one.code: unit(one) for one in file.units}, {one.code: alias(one) for one in file.aliases})
 
     def _bytes(self, prefix: Code) -> bytes:
@@ -256,10 +304,11 @@ class Listing:
             raise SuccessorUnfit(successor, found.valid_to_ms)
 
     def _prefix_for(self, what: str, code: Code) -> Code:
+        if code.is_leaf and code in self._leaves:
+            return OPAQUE
         prefix = _longest(self._prefixes, code)
         if prefix is None:
-            own = ", ".join(map(str, self._prefixes)) or "none"
-            raise Denied(Reason.PEER_SPEAKS_FOR_OTHERS, f"{what} {code} is under none of this node's prefixes ({own})")
+            raise NotOurs(what, code, self._prefixes)
         return prefix
 
 
@@ -275,6 +324,6 @@ def _canonical(word: Unit) -> Unit:
     return replace(word, code=code, parent=parent, successor=successor)
 
 
-def prefix_lines(prefixes: Iterable[Code]) -> bytes:
-    """Return the file that remembers the prefixes."""
-    return "".join(f"{prefix}\n" for prefix in sorted(set(prefixes))).encode()
+def code_lines(codes: Iterable[Code]) -> bytes:
+    """Return the file that remembers some codes."""
+    return "".join(f"{code}\n" for code in sorted(set(codes))).encode()

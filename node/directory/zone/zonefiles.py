@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 
 from node.directory.grant import Grant, longer_prefixes
-from node.directory.layout import check_node_id, node_target, role_path, target_path, zone_target
+from node.directory.layout import LEAVES_PER_NODE_MAX, check_node_id, node_target, role_path, target_path, zone_target
 from node.directory.rules import check_node_file, check_not_cut_off, check_zone_file, refuse
 from node.directory.signing import expires, key_from_json, time_ms
 from node.directory.tufapi import (
@@ -23,7 +23,7 @@ from node.directory.tufapi import (
     Targets,
 )
 from node.errors import Rejected
-from node.model.code import Code, parse_code
+from node.model.code import Code, parse_code, parse_leaf
 from node.wire.truc.v1 import directory_pb2 as pb
 
 
@@ -47,6 +47,7 @@ class Join:
     prefixes: list[Code]
     files: Mapping[str, bytes]
     consents: tuple[pb.SignedConsent, ...] = ()
+    leaves: tuple[Code, ...] = ()
 
 
 def read_join(data: bytes) -> Join:
@@ -58,10 +59,13 @@ def read_join(data: bytes) -> Join:
     node_id = check_node_id(request.node.node_id)
     try:
         prefixes = [parse_code(prefix) for prefix in request.prefixes]
+        leaves = tuple(parse_leaf(code) for code in request.leaves[: LEAVES_PER_NODE_MAX + 1])
     except Rejected as error:
         refuse("join request", error.detail)
+    if len(leaves) > LEAVES_PER_NODE_MAX:
+        refuse("join request", f"asks for {len(request.leaves)} opaque codes, at most {LEAVES_PER_NODE_MAX}")
     key, consents = key_from_json(request.zone_key), tuple(request.consents)
-    return Join(node_id, request.node.name, key, prefixes, dict(request.files), consents)
+    return Join(node_id, request.node.name, key, prefixes, dict(request.files), consents, leaves)
 
 
 def read_update(data: bytes) -> tuple[str, Mapping[str, bytes]]:

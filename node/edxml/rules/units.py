@@ -9,7 +9,7 @@ from node.model.envelope import PacketKind
 from node.model.packet import Packet
 
 _CODES = f"{QD_28} Điều 10 khoản 2 điểm a; QĐ 20/2020/QĐ-TTg"
-_SHAPES = "dạng đúng: H49.22.05 hoặc 000.05.22.H49, nhiều nhất 35 ký tự"
+_SHAPES = "dạng đúng: H49.22.05, 000.05.22.H49, Z01ABC hoặc số đăng ký doanh nghiệp; nhiều nhất 35 ký tự"
 
 
 @error(30, _CODES, ANY)

@@ -13,6 +13,7 @@ from node.ops.doctor.check import Check, fine, from_fault, warning, wrong
 from node.ops.doctor.keys import check_key_times
 from node.ops.doctor.patient import Patient
 from node.ops.home import passphrase_of
+from node.wording import vietnamese
 
 if TYPE_CHECKING:
     from node.config.settings import Settings
@@ -58,7 +59,9 @@ def _admission(patient: Patient) -> Iterator[Check]:
         )
         return
     prefixes = ", ".join(map(str, directory.prefixes_of(settings.node_id)))
-    yield fine("admission", f"phục vụ tiền tố {prefixes}" if prefixes else "đã kết nạp, không có tiền tố nào")
+    leaves = len(directory.leaves_of(settings.node_id))
+    also = f", và {vietnamese.count(leaves)} mã riêng" if leaves else ""
+    yield fine("admission", (f"phục vụ tiền tố {prefixes}" if prefixes else "đã kết nạp, không có tiền tố nào") + also)
     yield from _entry(patient, settings, entry)
 
 

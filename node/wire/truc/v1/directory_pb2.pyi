@@ -305,6 +305,7 @@ class JoinRequest(_message.Message):
     PREFIXES_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     CONSENTS_FIELD_NUMBER: _builtins.int
+    LEAVES_FIELD_NUMBER: _builtins.int
     zone_key: _builtins.bytes
     """TUF key (JSON) that will sign this node's files."""
     @_builtins.property
@@ -323,6 +324,10 @@ class JoinRequest(_message.Message):
     def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedConsent]:
         """Consents of nodes that hold a prefix around one of those asked for."""
 
+    @_builtins.property
+    def leaves(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Opaque codes asked for, canonical (NodeFile.leaves)."""
+
     def __init__(
         self,
         *,
@@ -331,10 +336,11 @@ class JoinRequest(_message.Message):
         prefixes: _abc.Iterable[_builtins.str] | None = ...,
         files: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         consents: _abc.Iterable[Global___SignedConsent] | None = ...,
+        leaves: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "files", b"files", "node", b"node", "prefixes", b"prefixes", "zone_key", b"zone_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "files", b"files", "leaves", b"leaves", "node", b"node", "prefixes", b"prefixes", "zone_key", b"zone_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
