@@ -88,8 +88,9 @@ def facts(rows: Iterable[tuple[str, object]]) -> "Table":
     made.add_column(style=QUIET, no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:
-        if value not in ("", None):
-            made.add_row(name, value if isinstance(value, Text) else text(value))
+        shown = value if isinstance(value, Text) else text("" if value is None else value)
+        if shown.plain.strip():
+            made.add_row(name, shown)
     return made
 
 

@@ -110,9 +110,9 @@ def _shown(one: Checked) -> list["RenderableType"]:
 def _taken(one: Extracted) -> "RenderableType":
     if one.fault is not None:
         said = one.fault
-        return line(
-            mark(False), " ", text(one.name, STRONG), ": ", text(said.advice, BAD), text(f" ({said.detail})", QUIET)
-        )
+        # A fault with a sentence of its own has said all; the general one needs its detail.
+        detail = text(f" ({said.detail})", QUIET) if type(said) is Rejected else ""
+        return line(mark(False), " ", text(one.name, STRONG), ": ", text(said.advice, BAD), detail)
     return line(mark(True), " ", text(one.path or "", STRONG), f"  {size(one.size_bytes)}")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from node.model.packet import Bussiness, MessageHeader, Organ, Packet
+    from node.model.packet import Bussiness, DocumentType, MessageHeader, Organ, Packet
 
 ROWS_SHOWN = 50
 """Of recipients and of attachments; programs get all of them."""
@@ -53,7 +53,7 @@ def _heading(packet: "Packet", packet_bytes: int) -> "RenderableType":
             ("Về văn bản", " · ".join(filter(None, (about.code, about.document_id))) if about else ""),
             ("Số, ký hiệu", text(header.code.text, STRONG) if header.code else ""),
             ("Ngày ban hành", ", ".join(filter(None, (issued.promulgation_date, issued.place))) if issued else ""),
-            ("Loại", header.document_type.type_name if header.document_type else ""),
+            ("Loại", _type(header.document_type) if header.document_type else ""),
             ("Trích yếu", header.subject),
             ("Nội dung", header.content),
             (
@@ -66,6 +66,13 @@ def _heading(packet: "Packet", packet_bytes: int) -> "RenderableType":
             ("Chữ ký số", "" if is_status else "có, không được kiểm ở đây" if packet.signature else "không có"),
         ]
     )
+
+
+def _type(kind: "DocumentType") -> str:
+    """Return the type by its name: three national tables disagree about the numbers, so a bare one says nothing."""
+    number = kind.type.strip()
+    note = f" (mã {number} trong bảng của nơi gửi)" if number not in ("", "0") else ""
+    return f"{kind.type_name}{note}" if kind.type_name.strip() else note.strip()
 
 
 def _priority(written: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from node.edxml.content import BEGINNING_BYTES
 from node.edxml.document import content
+from node.edxml.extract import require_sound
 from node.edxml.limits import MIB
 from node.model.packet import Attachment, Packet, Reference
 
@@ -63,10 +64,14 @@ def attach_file(path: Path, scratch: Path, name: str = "", description: str = ""
 
 
 def again(path: Path, packet: Packet) -> list[NewAttachment]:
-    """Return the attachments of a packet file (`packet` is what was read of it) as they travel in it, for another packet."""
+    """Return the attachments of a packet file (`packet` is what was read of it) as they travel in it, for another packet.
+
+    Raises ContentBroken for one whose content is not base64: written anew it would look sound.
+    """
     references = packet.references or ()
     made = []
     for index, words in enumerate(packet.attachments):
+        require_sound(words)
         own = Reference(words.content_id, words.content_type, words.description, words.attachment_name)
         reference = references[index] if len(references) == len(packet.attachments) else own
         made.append(NewAttachment(reference, words, content(path, index)))

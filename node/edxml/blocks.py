@@ -9,6 +9,7 @@ closed whatever happens.
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
@@ -19,7 +20,12 @@ from node.errors import Rejected
 from node.model.reason import Reason
 
 BLOCK_BYTES = 64 * KIB
+_HEAD_BYTES = 4 * KIB
 _TAIL_BYTES = 256
+_PREFIXED_ROOT = re.compile(
+    rb"[\xef\xbb\xbf\xfe\xff]{0,3}(?>\s+|<\?(?:(?!\?>).)*\?>|<!--(?:(?!-->).)*-->)*<[^\s<>/:?!]+:", re.DOTALL
+)
+"""lxml does not tell a target with which prefix an element was written."""
 
 T = TypeVar("T")
 
@@ -141,6 +147,12 @@ class BlockParser:
         self._silent_bytes = 0
         self._refusal: Rejected | None = None
 
+    @property
+    def root_is_prefixed(self) -> bool:
+        """Tell whether the root bears a prefix; a root behind more than _HEAD_BYTES of comments does not."""
+        # Without zero octets, so that it is found in UTF-16 as well.
+        return _PREFIXED_ROOT.match(self._head.replace(b"\0", b"")) is not None
+
     def feed(self, data: bytes) -> None:
         """Take the next octets, cut anywhere."""
         self._check_not_refused()
@@ -183,7 +195,7 @@ class BlockParser:
     def _parse_block(self) -> None:
         block = bytes(self._block)
         self._block.clear()
-        self._head = self._head or block[:4]
+        self._head = self._head or block[:_HEAD_BYTES]
         self._tail = (self._tail + block[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         calls = self._target.calls
         try:
@@ -243,7 +255,7 @@ class BlockParser:
     def _ended_early(self) -> bool:
         """Tell whether more octets could have made it whole: inside the root, or in what looks like XML before the root."""
         if not self._target.root_seen:
-            return b"<" in self._head
+            return b"<" in self._head[:4]
         # The parser may have been waiting since a fault far before the end, with the rest of the packet all there.
         end = f"{self._target.root_name}>".encode()
         # Without zero octets, so that it is found in UTF-16 as well.

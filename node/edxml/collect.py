@@ -205,6 +205,7 @@ class PacketCollector:
         if frame.measure is not None:
             frame.values["size_bytes"] = frame.measure.size_bytes
             frame.values["beginning"] = frame.measure.beginning
+            frame.values["encoding"] = frame.measure.encoding
             self._tell(None)
         elif shape is None:
             if slot is not None:

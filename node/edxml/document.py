@@ -40,7 +40,7 @@ class PacketReader(BlockParser):
         return self.end(self._packet)
 
     def _packet(self) -> Packet:
-        return packet_of(self._collector.root, self._collector.signs.dialect())
+        return packet_of(self._collector.root, self._collector.signs.dialect(), root_is_prefixed=self.root_is_prefixed)
 
 
 def read_packet(source: Source, limits: Limits = LIMITS) -> Packet:
@@ -48,7 +48,7 @@ def read_packet(source: Source, limits: Limits = LIMITS) -> Packet:
     is_quick = isinstance(source, bytes) and are_usual(source, limits)
     tree = read_tree(source, limits, WHOLE) if is_quick and isinstance(source, bytes) else None
     if tree is not None:
-        return packet_of(tree.root, tree.signs.dialect())
+        return packet_of(tree.root, tree.signs.dialect(), root_is_prefixed=tree.root_is_prefixed)
     reader = PacketReader(limits)
     for piece in pieces_of(source):
         reader.feed(piece)

@@ -14,7 +14,7 @@ from node.edxml.document import Source, content
 from node.edxml.limits import LIMITS, Limits
 from node.edxml.unzip import UNZIP_LIMITS, UnzipLimits, first_entry_name, unzip_one
 from node.errors import Rejected
-from node.model.packet import Attachment, Packet
+from node.model.packet import Attachment, Encoding, Packet
 from node.model.reason import Reason
 
 ARCHIVES = frozenset({"zip", "jar", "war", "apk", "kmz", "epub"})
@@ -54,14 +54,33 @@ def extract(
 ) -> Iterator[bytes]:
     """Give out the file of one attachment (from 0), unzipped if it travels zipped; `packet` is what was read from the same source.
 
-    Raises Rejected(NOT_FOUND) if there is no such attachment, else as `content` and `unzip_one`. The octets given out before a fault
-    are not to be trusted.
+    Raises Rejected(NOT_FOUND) if there is no such attachment, ContentBroken, else as `content` and `unzip_one`. The octets given out
+    before a fault are not to be trusted.
     """
     if not 0 <= index < len(packet.attachments):
         found = len(packet.attachments)
         raise Rejected(Reason.NOT_FOUND, f"attachment {index}; the packet has {found}, counted from 0")
+    require_sound(packet.attachments[index])
     pieces = content(source, index, limits)
     return unzip_one(pieces, unzip_limits) if is_zipped(packet.attachments[index]) else pieces
+
+
+class ContentBroken(Rejected):
+    """An attachment's content is not base64: nobody can tell what file it was."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.PACKET_BREAKS_RULES, "the content is not base64, or was cut off")
+
+    @property
+    def advice(self) -> str:
+        """In place of the general advice, which speaks to the author."""
+        return "Nội dung tệp đính kèm đã hỏng trong gói tin (không phải base64). Hãy đề nghị nơi gửi gửi lại."
+
+
+def require_sound(attachment: Attachment) -> None:
+    """Raise ContentBroken if what can be decoded of a content is not the file."""
+    if attachment.encoding is Encoding.BROKEN:
+        raise ContentBroken
 
 
 def file_name(attachment: Attachment, index: int) -> str:

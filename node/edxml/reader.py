@@ -57,7 +57,8 @@ def read_whole(
         return aside(lambda: _streamed_whole(packet, limits, listen()))
     tree = read_tree(packet, limits, WHOLE, listen())
     if tree is not None:
-        return Whole(header_of(tree.root), packet_of(tree.root, tree.signs.dialect()))
+        words = packet_of(tree.root, tree.signs.dialect(), root_is_prefixed=tree.root_is_prefixed)
+        return Whole(header_of(tree.root), words)
     return _streamed_whole(packet, limits, listen())
 
 
@@ -107,4 +108,5 @@ class WholeReader(_Reader):
 
     def _whole(self) -> Whole:
         root = self._root()
-        return Whole(header_of(root), packet_of(root, self._collector.signs.dialect()))
+        dialect = self._collector.signs.dialect()
+        return Whole(header_of(root), packet_of(root, dialect, root_is_prefixed=self.root_is_prefixed))

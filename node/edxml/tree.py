@@ -53,6 +53,7 @@ class Tree(NamedTuple):
 
     root: Root
     signs: Signs
+    root_is_prefixed: bool
 
 
 class _NotOrdinaryError(Exception):
@@ -78,7 +79,7 @@ def read_tree(
     except (etree.XMLSyntaxError, _NotOrdinaryError):
         # Not swallowed: the caller has the stream reader judge, which finds the fault again and words it.
         return None
-    return Tree(read, walk.signs) if walk.signs.is_carried else None
+    return Tree(read, walk.signs, root.prefix is not None) if walk.signs.is_carried else None
 
 
 def _is_ordinary(packet: bytes, limits: Limits) -> bool:
@@ -188,6 +189,7 @@ class _Walk:
         text, measure = element.text or "", Measure()
         measure.feed(text)
         values["size_bytes"], values["beginning"] = measure.size_bytes, measure.beginning
+        values["encoding"] = measure.encoding
         if self._on_content is not None:
             self._on_content(self._attachments - 1, text)
             self._on_content(self._attachments - 1, None)

@@ -1,7 +1,8 @@
 """Words: the meaning of what was read: who sends, to whom, what, and whether that is enough to carry the packet.
 
-A packet is a status if it is to nobody and has a StatusCode (or answers something and has no body, which is a status whose code
-was forgotten); everything else is a document. Sources: edxml.md sections 1 to 3, domain.md sections 3 and 4.
+A packet is a status if it has a StatusCode and answers something without a body (some programs write To as well), or is to nobody and
+has a StatusCode, or answers something and has no body, which is a status whose code was forgotten. Everything else is a document.
+Sources: edxml.md sections 1 to 3, domain.md sections 3 and 4.
 """
 
 import re
@@ -90,7 +91,7 @@ def header_of(root: Root) -> PacketHeader:
     )
 
 
-def packet_of(root: Root, dialect: Dialect) -> Packet:
+def packet_of(root: Root, dialect: Dialect, *, root_is_prefixed: bool = False) -> Packet:
     """Return all words of a packet."""
     envelope = root.envelope or Envelope()
     header, body = envelope.header or _NO_HEADER, envelope.body
@@ -104,14 +105,17 @@ def packet_of(root: Root, dialect: Dialect) -> Packet:
         references=_references(body) if body is not None else None,
         attachments=_encoded(root).attachments,
         dialect=dialect,
+        root_is_prefixed=root_is_prefixed,
     )
 
 
 def kind_of(message: MessageHeader, *, has_body: bool) -> PacketKind:
     """Tell documents from statuses."""
+    answers = any(not one.is_empty for one in message.response_for)
+    if message.status_code.strip() and answers and not has_body:
+        return PacketKind.STATUS
     if any(one.organ_id.strip() for one in message.to):
         return PacketKind.DOCUMENT
-    answers = any(not one.is_empty for one in message.response_for)
     forgot_code = answers and not has_body and not message.to
     return PacketKind.STATUS if message.status_code or forgot_code else PacketKind.DOCUMENT
 

@@ -280,6 +280,16 @@ class Reference:
     href: str = ""
 
 
+class Encoding(Enum):
+    """How an attachment's content stands in its packet."""
+
+    BASE64 = "base64"
+    BASE64URL = "base64url"
+    """With - and _ for + and /."""
+    BROKEN = "broken"
+    """Not base64: what can be decoded of it is not the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """An attachment without its content, of which `size_bytes` (decoded; of a zipped file the zip's) and the first octets are known."""
@@ -293,6 +303,7 @@ class Attachment:
     size_bytes: int = 0
     beginning: bytes = b""
     """The first 128 octets, fewer if there are fewer."""
+    encoding: Encoding = Encoding.BASE64
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +322,8 @@ class Packet:
     references: tuple[Reference, ...] | None = None
     attachments: tuple[Attachment, ...] = ()
     dialect: Dialect = Dialect.QCVN_102
+    root_is_prefixed: bool = False
+    """The root itself bears a prefix (edXML:edXML), which the library that most programs use cannot read."""
 
     @property
     def bussiness(self) -> Bussiness | None:

@@ -61,7 +61,9 @@ def extract_all(file: Path, folder: Path, *, force: bool = False) -> Iterator[Ex
     from operator import itemgetter
 
     from node.edxml.document import content_pieces
+    from node.edxml.extract import ContentBroken
     from node.edxml.unzip import Budget
+    from node.model.packet import Encoding
 
     packet, budget = read(file), Budget(file.stat().st_size)
     names = _file_names(packet)
@@ -72,6 +74,10 @@ def extract_all(file: Path, folder: Path, *, force: bool = False) -> Iterator[Ex
     given_out = groupby(content_pieces(file), key=itemgetter(0))
     following = next(given_out, None)
     for index, attachment in enumerate(packet.attachments):
+        if attachment.encoding is Encoding.BROKEN:
+            yield Extracted(attachment.attachment_name, fault=ContentBroken())
+            following = next(given_out, None) if following is not None and following[0] == index else following
+            continue
         if following is None or following[0] != index:
             yield _written(attachment.attachment_name, folder / names[index], iter(()))
             continue

@@ -262,3 +262,23 @@ def test_the_form_reads_into_the_same_header_however_it_is_written(truc: Truc, f
 
     plain = header(EXAMPLE)
     assert plain == header(EXAMPLE.replace('"khẩn" ', "1 ").replace("2026-10-05", '"5/10/2026"'))
+
+
+def test_a_damaged_attachment_is_told_and_never_a_smaller_file(truc: Truc, tmp_path: Path) -> None:
+    good = sample("01").replace(b"JVBERi0xLjQgbeG6q3U=", b"JVBERi0xLjQgbeG6q")
+    (tmp_path / "hong.edxml").write_bytes(good)
+    checked = truc("packet", "check", tmp_path / "hong.edxml")
+    taken = truc("packet", "extract", tmp_path / "hong.edxml", "-d", tmp_path / "ra")
+
+    assert (checked.code, taken.code) == (65, 65)
+    assert "EDXML-081" in checked.out
+    assert "đã hỏng trong gói tin" in taken.out
+    assert list((tmp_path / "ra").iterdir()) == []
+
+
+def test_show_prints_no_label_without_a_word(truc: Truc, tmp_path: Path) -> None:
+    (tmp_path / "it.edxml").write_bytes(sample("09"))
+    shown = truc("packet", "show", tmp_path / "it.edxml").out
+    for line in shown.splitlines():
+        label, _, value = line.partition("  ")
+        assert not label.strip() or value.strip(), repr(line)

@@ -40,6 +40,7 @@ def in_every_text(make: Callable[[str], str]) -> Edit:
     return lambda text: re.sub(r"(OrganId>)([^<]+)(<)", lambda found: found[1] + make(found[2]) + found[3], text)
 
 
+PREFIXED = "root prefixed with both declarations (more lenient, with a warning)"
 READ: dict[str, Edit] = {
     "LF for CRLF": lambda text: text.replace("\r\n", "\n"),
     "BOM": lambda text: b"\xef\xbb\xbf" + text.encode(),
@@ -52,9 +53,7 @@ READ: dict[str, Edit] = {
     "no prefix": lambda text: text.replace(f"{prefix_of(text)}:", "").replace(f' xmlns:{prefix_of(text)}="{QCVN}"', ""),
     "prefix declared on the root": lambda text: text.replace("<edXML ", f'<edXML xmlns:{prefix_of(text)}="{QCVN}" ', 1),
     "root of another name": lambda text: text.replace("<edXML ", "<goi ", 1).replace("</edXML>", "</goi>"),
-    "root prefixed with both declarations (more lenient)": lambda text: text.replace(
-        "<edXML ", f'<z:edXML xmlns:z="{QCVN}" ', 1
-    ).replace("</edXML>", "</z:edXML>"),
+    PREFIXED: lambda text: text.replace("<edXML ", f'<z:edXML xmlns:z="{QCVN}" ', 1).replace("</edXML>", "</z:edXML>"),
     "CDATA": in_every_text(lambda code: f"<![CDATA[{code}]]>"),
     "comments": in_every_text(lambda code: f"<!-- c -->{code}"),
     "processing instructions": in_every_text(lambda code: f"{code}<?x y?>"),
@@ -107,7 +106,9 @@ def test_what_is_read_says_the_same(row: str, name: str) -> None:
     assert read_header(packet) == streamed(packet) == read_whole(packet).header == words
     assert whole_outcome(packet) == whole_outcome(packet, piece_bytes=997)
     before, after = (check_packet(read_packet(one)) for one in (UNTOUCHED[name], packet))
-    assert [one.code for one in before] == [one.code for one in after]
+    of_the_root = {"EDXML-004"} if row == PREFIXED else set()
+    assert [one.code for one in before] == [one.code for one in after if one.code not in of_the_root]
+    assert of_the_root <= {one.code for one in after}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from node.edxml.compose import compose_document
 from node.edxml.content import Decoder, Measure
 from node.edxml.document import content, content_pieces, read_packet
-from node.edxml.extract import extract, file_name, is_zipped
+from node.edxml.extract import ContentBroken, extract, file_name, is_zipped
 from node.edxml.unzip import UnzipLimits, unzip_one
 from node.errors import Rejected
-from node.model.packet import Attachment
+from node.model.packet import Attachment, Encoding
 from node.model.reason import Reason
 from tests.edxml.packets import changed, sample
 
@@ -233,6 +233,50 @@ def test_base64_is_read_leniently(written: str, octets: bytes) -> None:
     assert b"".join(content(packet, 0)) == octets
     attachment = read_packet(packet).attachments[0]
     assert (attachment.size_bytes, attachment.beginning) == (len(octets), octets)
+
+
+SOUND, URL, BROKEN = Encoding.BASE64, Encoding.BASE64URL, Encoding.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("written", "encoding", "octets"),
+    [
+        ("QUJD", SOUND, b"ABC"), ("QU\r\n  JD\t", SOUND, b"ABC"), ("QUI=", SOUND, b"AB"), ("QUI", SOUND, b"AB"), ("QQ==\r\n", SOUND, b"A"),
+        ("QQ=\r\n=", SOUND, b"A"), ("", SOUND, b""), ("-_-_", URL, b"\xfb\xff\xbf"), ("QU-_QQ==", URL, b"AO\xbfA"),
+        ("Q*UJD", BROKEN, b"ABC"), ("QUéJD", BROKEN, b"ABC"), ("QUJDR", BROKEN, b"ABC"), ("QQ==QUJD", BROKEN, b"A"),
+        ("QQ==Q", BROKEN, b"A"), ("QQ=-", BROKEN, b"A"), ("QUJD\u00a0", BROKEN, b"ABC"), ("&lt;QUJD", BROKEN, b"ABC"),
+    ],
+)  # fmt: skip
+def test_what_is_not_base64_is_told(written: str, encoding: Encoding, octets: bytes) -> None:
+    packet = changed(sample("01"), (BASE64, written))
+    [attachment] = read_packet(packet).attachments
+    assert attachment.encoding is encoding
+    assert read_packet(iter([packet[:2_000], packet[2_000:]])).attachments == (attachment,), "the other way of reading"
+    if encoding is BROKEN:
+        with pytest.raises(ContentBroken):
+            extracted(packet)
+        with pytest.raises(ContentBroken):
+            list(extract(packet, read_packet(packet), 0))
+    else:
+        assert extracted(packet) == octets
+
+
+@given(st.text("QUJD-_=* \n", max_size=12), st.integers(1, 5))
+def test_the_verdict_does_not_depend_on_the_cut(text: str, piece: int) -> None:
+    whole, pieces = Measure(), Measure()
+    whole.feed(text)
+    for start in range(0, len(text), piece):
+        pieces.feed(text[start : start + piece])
+    assert (whole.encoding, whole.size_bytes, whole.beginning) == (pieces.encoding, pieces.size_bytes, pieces.beginning)
+
+
+@given(st.binary(max_size=300))
+def test_base64url_is_the_same_file(octets: bytes) -> None:
+    measure, decoder = Measure(), Decoder()
+    text = urlsafe_b64encode(octets).decode().rstrip("=")
+    measure.feed(text)
+    assert decoder.feed(text) + decoder.finish() == octets
+    assert measure.encoding is not BROKEN
 
 
 @given(st.binary(max_size=500), st.integers(1, 50))

@@ -19,7 +19,7 @@ from node.model.envelope import PacketKind
 from node.model.finding import Severity
 from node.model.packet import Organ, Packet
 from tests.edxml.made import documents, statuses
-from tests.edxml.packets import NAMES, SAMPLES, changed, sample, without
+from tests.edxml.packets import NAMES, QCVN, SAMPLES, changed, sample, without
 from tests.edxml.test_document import DIALECTS
 from tests.edxml.test_extract import BAD, BASE64, bomb, packet_with, zipped
 from tests.edxml.zips import check_contents
@@ -91,6 +91,11 @@ CASES: list[tuple[int, bytes, str, str]] = [
     (76, GOOD, "<edXML:Reference>", "<edXML:Reference/><edXML:Reference>"),
     (77, sample("19"), "ec9494d9-42de-41de-860a-b4c10f5e0c35", "a43f8a18-8095-4c6b-bf82-ad8f52f8a934"),
     (78, GOOD, "<AttachmentName>cong-van.pdf", "<AttachmentName>../cong-van.pdf"),
+    (81, GOOD, BASE64, BASE64[:-3]),
+    (81, GOOD, BASE64, "data:application/pdf;base64," + BASE64),
+    (81, GOOD, BASE64, BASE64[:6] + "\u00a0" + BASE64[6:]),
+    (81, GOOD, BASE64, "QQ==" + BASE64),
+    (82, GOOD, BASE64, BASE64[:-4] + "-_-_"),
     (100, GOOD, "<edXML:BussinessDocType>0", "<edXML:BussinessDocType>7"),
     (101, WITHDRAWAL, "Thu hồi văn bản điện tử", ""),
     (103, UPDATE, "<edXML:ReceiverType>0", "<edXML:ReceiverType>2"),
@@ -104,6 +109,7 @@ CASES: list[tuple[int, bytes, str, str]] = [
     (124, STATUS, "<edXML:ResponseFor>\r\n          " + FROM, "<edXML:ResponseFor>" + FROM.replace("000.00.01.H99", "")),
     (126, STATUS, f"<edXML:DocumentId>{ID}", "<edXML:DocumentId>"),
     (127, STATUS, "2026/10/06 09:30:15", ""),
+    (128, STATUS, "<edXML:StatusCode>", "<edXML:To><edXML:OrganId>H99</edXML:OrganId></edXML:To><edXML:StatusCode>"),
 ]
 
 LEFT_OUT: list[tuple[int, bytes, str]] = [
@@ -134,6 +140,26 @@ def test_each_rule_finds_what_it_is_for(number: int, octets: bytes, old: str, ne
     assert code in codes(changed(octets, (old, new)))
 
 
+PREFIXED = (
+    (f'<edXML xmlns="{QCVN}">', f'<edXML:edXML xmlns="{QCVN}" xmlns:edXML="{QCVN}">'),
+    ("</edXML>", "</edXML:edXML>"),
+)
+
+
+@pytest.mark.parametrize("packet", [GOOD, STATUS, b"\xef\xbb\xbf" + GOOD, GOOD.replace(b"?>", b"?><!-- <a:b> -->", 1)])
+def test_a_root_with_a_prefix_is_warned_of_in_both_ways_of_reading(packet: bytes) -> None:
+    prefixed = changed(packet, *PREFIXED)
+    assert codes(prefixed) == codes(packet) | {"EDXML-004"}
+    streamed = read_packet(iter([prefixed[:100], prefixed[100:]]))
+    assert {one.code for one in check_packet(streamed)} == codes(prefixed)
+    assert "EDXML-004" not in {one.code for one in check_packet(read_packet(iter([packet])))}
+
+
+def test_a_root_with_a_prefix_is_seen_in_utf_16() -> None:
+    prefixed = changed(GOOD, *PREFIXED).decode().replace("UTF-8", "UTF-16").encode("utf-16")
+    assert "EDXML-004" in codes(prefixed)
+
+
 @pytest.mark.parametrize("code", ["031234567890", "0101234567-001", "0101234567", "Z01MTTQ", "H01.151"])
 def test_codes_of_enterprises_organisations_and_communes_are_codes(code: str) -> None:
     addressed = changed(GOOD, (TO, f"<edXML:OrganId>{code}</"))
@@ -157,7 +183,7 @@ def test_a_status_to_be_answered_twice() -> None:
 
 
 def test_every_rule_has_its_case() -> None:
-    shown = {number for number, *_ in CASES} | {number for number, *_ in LEFT_OUT} | {1, 34, 55, 80}
+    shown = {number for number, *_ in CASES} | {number for number, *_ in LEFT_OUT} | {1, 4, 34, 55, 80}
     assert {rule.code for rule in RULES} == {f"EDXML-{number:03}" for number in shown}
     assert len({rule.code for rule in RULES}) == len(RULES)
 
@@ -304,7 +330,7 @@ ZIP_BASE64 = b64encode(zipped(("u.txt", b"x"))).decode()
     "octets",
     [
         changed(GOOD, (BASE64, ZIP_BASE64)),
-        changed(GOOD, (BASE64, "\r\n  U*E\ns-D" + ZIP_BASE64[4:])),
+        changed(GOOD, (BASE64, "\r\n  U*E\ns~D" + ZIP_BASE64[4:])),
         changed(GOOD, (BASE64, "&#85;" + ZIP_BASE64[1:])),
         changed(GOOD, (BASE64, f"<![CDATA[{ZIP_BASE64}]]>")),
         changed(GOOD, (BASE64, ZIP_BASE64)).decode().replace("UTF-8", "UTF-16").encode("utf-16"),

@@ -181,3 +181,18 @@ def test_an_attachment_without_content_has_no_octets() -> None:
     packet = changed(GOOD, (BASE64, ""))
     (only,) = read_packet(packet).attachments
     assert (only.attachment_name, only.content_type, only.size_bytes) == ("cong-van.pdf", "application/pdf", 0)
+
+
+def test_a_status_that_carries_to_is_a_status_to_whom_it_answers() -> None:
+    to = "<edXML:To><edXML:OrganId>000.00.09.H99</edXML:OrganId></edXML:To><edXML:StatusCode>"
+    octets = changed(STATUS, ("<edXML:StatusCode>", to))
+    header = read_header(octets)
+    assert (header.kind, header.recipients) == (PacketKind.STATUS, read_header(STATUS).recipients)
+    assert read_packet(octets).kind is PacketKind.STATUS
+
+
+def test_a_document_that_mentions_a_status_code_stays_a_document() -> None:
+    octets = changed(
+        sample("11"), ("<edXML:SteeringType>", "<edXML:StatusCode>06</edXML:StatusCode><edXML:SteeringType>")
+    )
+    assert read_header(octets).kind is PacketKind.DOCUMENT

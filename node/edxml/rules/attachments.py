@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from node.edxml.extract import ending_of, is_zipped
 from node.edxml.rules.rule import ND_30, QCVN, QD_28, Broken, Case, error, warning
 from node.edxml.unzip import first_entry_name
-from node.model.packet import Attachment, Packet
+from node.model.packet import Attachment, Encoding, Packet
 
 _MANIFEST = f"{QCVN} edXMLManifest, AttachmentEncoded"
 _LEADING_CID = re.compile(r"\s*(cid:)*", re.IGNORECASE)
@@ -40,6 +40,28 @@ def attachments_have_content(case: Case) -> Broken:
             yield (
                 f"{path}/ContentTransferEncoded",
                 f"Tệp đính kèm {_shown(attachment)} không có nội dung; phần mềm bên nhận sẽ không mở được cả gói tin.",
+            )
+
+
+@error(81, _MANIFEST)
+def contents_are_base64(case: Case) -> Broken:
+    """What is not base64 becomes another file at each receiver, and none of them says so."""
+    for path, attachment in _each(case.packet):
+        if attachment.encoding is Encoding.BROKEN:
+            yield (
+                f"{path}/ContentTransferEncoded",
+                f"Nội dung tệp đính kèm {_shown(attachment)} không phải base64 hoặc bị cắt cụt; bên nhận sẽ lấy ra một tệp hỏng.",
+            )
+
+
+@warning(82, _MANIFEST)
+def contents_are_plain_base64(case: Case) -> Broken:
+    """Base64url is read as what it is; programs that know only the plain alphabet take out another file."""
+    for path, attachment in _each(case.packet):
+        if attachment.encoding is Encoding.BASE64URL:
+            yield (
+                f"{path}/ContentTransferEncoded",
+                "Nội dung tệp đính kèm ghi bằng base64url; có phần mềm không đọc được.",
             )
 
 
@@ -163,4 +185,6 @@ RULES = (
     names_have_no_paths,
     document_has_its_text,
     packet_is_signed,
+    contents_are_base64,
+    contents_are_plain_base64,
 )

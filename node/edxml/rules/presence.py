@@ -6,7 +6,7 @@ as many programs in use leave some of it out.
 
 from collections.abc import Callable
 
-from node.edxml.rules.rule import ANY, QD_28, Broken, Case, Rule, error, warning
+from node.edxml.rules.rule import ANY, QCVN, QD_28, Broken, Case, Rule, error, warning
 from node.model.packet import Code, DocumentType, OtherInfo, Packet, PromulgationInfo, SignerInfo
 
 _DIEU_10 = f"{QD_28} Điều 10 khoản 2"
@@ -63,7 +63,18 @@ def _signer(packet: Packet) -> SignerInfo:
     return packet.header.signer_info or SignerInfo()
 
 
+@warning(4, f"{QCVN} edXML", ANY)
+def root_has_no_prefix(case: Case) -> Broken:
+    """The library that most programs read with does not find the envelope below a root with a prefix (edxml.md section 3)."""
+    if case.packet.root_is_prefixed:
+        yield (
+            "edXML",
+            "Phần tử gốc có tiền tố (edXML:edXML); nhiều phần mềm bên nhận không đọc được. Hãy ghi gốc không tiền tố.",
+        )
+
+
 RULES: tuple[Rule, ...] = (
+    root_has_no_prefix,
     sender_is_named,
     somebody_is_addressed,
     every_recipient_has_a_code,

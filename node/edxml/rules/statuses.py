@@ -78,6 +78,13 @@ def status_has_its_time(case: Case) -> Broken:
         yield "MessageHeader/Timestamp", "Thiếu thời điểm của trạng thái."
 
 
+@warning(128, f"{_SOURCE} ResponseFor", STATUS)
+def status_has_no_to(case: Case) -> Broken:
+    """A status goes to whom it answers; a To in it reaches nobody."""
+    if any(one.organ_id.strip() for one in case.packet.header.to):
+        yield "MessageHeader/To", "Gói trạng thái có To; trạng thái chỉ gửi về ResponseFor/OrganId."
+
+
 RULES = (
     status_code_is_two_digits,
     status_code_is_known,
@@ -87,4 +94,5 @@ RULES = (
     status_is_about_a_document,
     status_names_the_identifier,
     status_has_its_time,
+    status_has_no_to,
 )
