@@ -75,7 +75,7 @@ def add(
                 text(f"! Danh bạ chưa có đơn vị {one} đang hoạt động; mã chỉ dùng được khi có.", WARNING)
                 for one in unseen
             ],
-            next_steps([("Công bố khi đã đủ:", f"truc unit publish {home}")]),
+            next_steps([("Công bố khi đã đủ:", "truc unit publish HOME")]),
         ],
     )
 
@@ -115,7 +115,7 @@ def remove(
         {"removed": found.text},
         lambda: [
             line(mark(True), " Đã bỏ mã tương đương ", text(found, STRONG)),
-            next_steps([("Công bố:", f"truc unit publish {home}")]),
+            next_steps([("Công bố:", "truc unit publish HOME")]),
         ],
     )
 

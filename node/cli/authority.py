@@ -1,5 +1,6 @@
 """truc authority: run the directory. The authority is a folder, not a server; node/directory/authority/authority.py holds its rules."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,7 @@ def create(
             line(mark(True), " Đã lập cơ quan vận hành danh bạ ", text(name, STRONG)),
             facts([("Dấu vân tay", fingerprint), ("Thư mục công khai", authority.public)]),
             text(f"Hãy cất {folder}/keys/root-*.pem vào nơi an toàn, ngoài máy này; hằng ngày không cần đến.", WARNING),
-            next_steps([("Kết nạp một nút:", f"truc authority admit {folder} TỆP-XIN-KẾT-NẠP")]),
+            next_steps([("Kết nạp một nút:", f"truc authority admit {shlex.quote(str(folder))} TỆP-XIN-KẾT-NẠP")]),
         ],
     )
 
@@ -83,7 +84,7 @@ def admit(
                     ("Vai trò", _role_names(admitted)),
                 ]
             ),
-            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {folder}")]),
+            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {shlex.quote(str(folder))}")]),
         ],
     )
 
@@ -121,7 +122,7 @@ def leaf(
         lambda: [
             line(mark(True), f" {done}", text(node_id, STRONG), f" {vietnamese.count(len(set(given)))} mã riêng"),
             facts([("Nay có", _leaves(changed) or "không mã nào")]),
-            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {folder}")]),
+            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {shlex.quote(str(folder))}")]),
         ],
     )
 
@@ -142,7 +143,7 @@ def take(
         {"node_id": node_id},
         lambda: [
             line(mark(True), " Đã nhận vùng mới của nút ", text(node_id, STRONG)),
-            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {folder}")]),
+            next_steps([("Công bố để mọi nút thấy:", f"truc authority publish {shlex.quote(str(folder))}")]),
         ],
     )
 
@@ -165,7 +166,7 @@ def publish(folder: Folder, as_json: Json = False) -> None:
                 [
                     (
                         "Ở mỗi nút đang dừng, nạp bản mới (nút đang chạy: --refresh; nút mới: 'node join'):",
-                        f"truc node update HOME {authority.public}",
+                        f"truc node update HOME {shlex.quote(str(authority.public))}",
                     )
                 ]
             ),

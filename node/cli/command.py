@@ -6,8 +6,11 @@ a node lives in it.
 """
 
 import os
+import re
+import shlex
 import time
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,6 +26,37 @@ from node.model.reason import Reason
 
 T = TypeVar("T")
 
+
+@dataclass
+class Given:
+    """How the command that runs now was told of its node or credential, so that what it suggests can be pasted as it stands."""
+
+    home: str = ""
+    """HOME as it was written; "" if it came from the variable, or there is none."""
+    credential: str = ""
+    from_variable: bool = False
+
+    def forget(self) -> None:
+        """Begin with another command."""
+        self.home, self.credential, self.from_variable = "", "", False
+
+    def completed(self, command: str) -> str:
+        """Return a command with HOME and --as as they were given."""
+        if re.search(r"\bHOME\b", command) and (self.home or self.from_variable):
+            # A replacement that is a function: a path may have backslashes.
+            command = re.sub(r" HOME\b", lambda _: f" {self.home}" if self.home else "", command)
+        if self.credential and re.match(_OF_OFFICES, command) and " --as " not in command:
+            command += f" --as {self.credential}"
+        return command
+
+    def within(self, sentence: str) -> str:
+        """Return a sentence whose commands are completed."""
+        return re.sub(r"\btruc [a-z]+(?: [^\s.;,:)'(]+| '[^']*')*", lambda found: self.completed(found[0]), sentence)
+
+
+_OF_OFFICES = r"truc (?:submit|inbox|fetch|ack|track|export|withdraw|update|replace|drop|status send|unit search)\b"
+given = Given()
+
 _TITLES = {
     "ARGUMENTS_PANEL_TITLE": "Đối số",
     "OPTIONS_PANEL_TITLE": "Tùy chọn",
@@ -37,8 +71,16 @@ HOME_VARIABLE, SYSTEM_VARIABLE = "TRUC_HOME", "TRUC_SYSTEM"
 
 
 def _open(home: Path) -> Path:
+    given.home = "" if given.from_variable else shlex.quote(str(home))
     require_open(home)
     return home
+
+
+def _named(ctx: typer.Context, param: Any, credential: Path) -> Path:
+    written = ctx.get_parameter_source(param.name)
+    if written is not None and written.name == "COMMANDLINE":
+        given.credential = shlex.quote(str(credential))
+    return credential
 
 
 Home = Annotated[
@@ -54,7 +96,11 @@ Json = Annotated[bool, typer.Option("--json", help="In một tài liệu JSON ch
 As = Annotated[
     Path,
     typer.Option(
-        "--as", help="Tệp xác thực của hệ thống, do 'truc system add' cấp.", envvar=SYSTEM_VARIABLE, metavar="CRED"
+        "--as",
+        help="Tệp xác thực của hệ thống, do 'truc system add' cấp.",
+        envvar=SYSTEM_VARIABLE,
+        metavar="CRED",
+        callback=_named,
     ),
 ]
 OptionalHome = Annotated[
@@ -100,8 +146,9 @@ class HomeCommand(Command):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put HOME where the command expects it, then go on as usual."""
         flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
-        given = with_home(args, flags | set(ctx.help_option_names), os.environ, path_next=self.path_next)
-        return super().parse_args(ctx, given)
+        with_it = with_home(args, flags | set(ctx.help_option_names), os.environ, path_next=self.path_next)
+        given.from_variable = with_it == [os.environ.get(HOME_VARIABLE, ""), *args]
+        return super().parse_args(ctx, with_it)
 
 
 class HomeAndPathCommand(HomeCommand):

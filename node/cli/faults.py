@@ -1,4 +1,7 @@
-"""How a failure is told: Vietnamese advice first, English detail under it, on stderr; with --json one document on stdout."""
+"""How a failure is told: one Vietnamese sentence (wording/told.py) on stderr; with --json one document on stdout, with the English detail.
+
+TRUC_TRACE=1 shows the English detail to people as well.
+"""
 
 import os
 import re
@@ -9,8 +12,9 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
+from node.cli.command import given
 from node.cli.output import BAD, QUIET, console, line, mark, text
-from node.errors import EXIT_BUG, EXIT_OK, Fault, kind_of
+from node.errors import ADVICE, EXIT_BUG, EXIT_OK, Fault, kind_of
 from node.model.reason import Reason
 from node.wording import vietnamese
 from node.wording.plain import json_text
@@ -28,18 +32,33 @@ _OF_OUR_NODE = {
 
 
 _SENTENCES = (
-    (r"No such command '(.+)'\. Did you mean (.+)\?", "Không có lệnh {0}; có phải {1}?"),
+    (r"No such command '(.+)'\. Did you mean '?(.+?)'?\?", "Không có lệnh {0}; có phải {1}?"),
     (r"No such command '(.+)'\.", "Không có lệnh {0}."),
     (r"Missing command\.", "Thiếu lệnh."),
     (r"Got unexpected extra argument\(?s?\)? \((.+)\)", "Thừa đối số: {0}."),
     (r"Option '(.+)' requires an argument\.", "Tùy chọn {0} cần một giá trị."),
+    (r"Option '(.+)' does not take a value\.", "Tùy chọn {0} không nhận giá trị."),
 )
 """The library's sentences that have no class of their own."""
+
+_VALUES = (
+    (r"Input should be greater than or equal to (\S+)", "phải từ {0} trở lên"),
+    (r"Input should be less than or equal to (\S+)", "nhiều nhất là {0}"),
+    (r"Input should be a valid integer.*", "phải là một số nguyên"),
+    (r"Input should be a valid (?:number|float).*", "phải là một số"),
+    (r"Input should be a valid boolean.*", "phải là true hoặc false"),
+    (r"(?:Path|File|Directory|path|file) '(.+)' does not exist\.?", "không có {0}"),
+    (r"'(.*)' is not one of (.+?)\.?", "{0} không nằm trong: {1}"),
+    (r"(\S+) is not in the range (\S+)\.?", "{0} nằm ngoài khoảng {1}"),
+    (r"'(.*)' is not a valid .+?\.?", "{0} không đúng dạng"),
+)
+"""What the library says of a value that it cannot take."""
 
 
 def run_tree(tree: typer.Typer, args: list[str], program: str) -> int:
     """Run a command of a tree and tell how it failed, if it did; return the exit code."""
     as_json = "--json" in args
+    given.forget()
     try:
         return tree(args, prog_name=program, standalone_mode=False) or EXIT_OK
     except Fault as fault:
@@ -58,10 +77,15 @@ def run_tree(tree: typer.Typer, args: list[str], program: str) -> int:
 
 def tell_fault(fault: Fault, as_json: bool) -> int:
     """Tell what the world did; return the exit code of its kind."""
+    from node.wording.told import told  # its many patterns cost time, and few commands fail
+
     kind = kind_of(fault.reason)
-    advice = _OF_OUR_NODE.get(fault.reason, fault.advice) if type(fault) is kind else fault.advice
+    said = told(fault)
+    general = said.sentence == ADVICE[fault.reason]
+    sentence = given.within(_OF_OUR_NODE.get(fault.reason, said.sentence) if general else said.sentence)
     again = f" Thử lại sau {vietnamese.span(fault.retry_after_ms + 999)}." if fault.retry_after_ms else ""
-    _tell(as_json, fault.reason.name, kind.__name__.lower(), advice + again, fault.detail)
+    detail = fault.detail if as_json or os.environ.get(TRACE_VARIABLE) else said.detail
+    _tell(as_json, fault.reason.name, kind.__name__.lower(), sentence + again, detail)
     return fault.exit_code
 
 
@@ -115,10 +139,18 @@ def _usage(error: Any) -> str:
         near = f" Có phải {', '.join(error.possibilities)}?" if error.possibilities else ""
         return f"Không có tùy chọn {error.option_name}.{near}"
     if kind == "BadParameter":
-        return f"{hint}: {error.message}." if hint else f"{error.message[:1].upper()}{error.message[1:]}."
+        said = _of_value(error.message)
+        return f"{hint}: {said}." if hint else f"{said[:1].upper()}{said[1:]}."
     message = str(error.format_message())
     for pattern, sentence in _SENTENCES:
         if found := re.fullmatch(pattern, message):
+            return sentence.format(*found.groups())
+    return message
+
+
+def _of_value(message: str) -> str:
+    for pattern, sentence in _VALUES:
+        if found := re.fullmatch(pattern, message, re.DOTALL):
             return sentence.format(*found.groups())
     return message
 

@@ -90,8 +90,8 @@ def create(
             next_steps(
                 [
                     ("Gửi tệp này cho cơ quan vận hành danh bạ để được kết nạp:", str(made.join_request)),
-                    ("Được kết nạp rồi, lấy danh bạ về:", f"truc node join {home} THƯ-MỤC-PUBLIC"),
-                    ("Xem còn thiếu gì:", f"truc doctor {home}"),
+                    ("Được kết nạp rồi, lấy danh bạ về:", "truc node join HOME THƯ-MỤC-PUBLIC"),
+                    ("Xem còn thiếu gì:", "truc doctor HOME"),
                 ]
             ),
         ],
@@ -136,7 +136,7 @@ def join(
             if compared
             else text("! Hãy gọi điện cho cơ quan vận hành danh bạ và đối chiếu dấu vân tay trước khi tin.", WARNING),
             _admission(directory, settings),
-            next_steps([("Chạy nút:", f"truc serve {home}"), ("Thêm đơn vị:", f"truc unit add {home} MÃ TÊN")]),
+            next_steps([("Chạy nút:", "truc serve HOME"), ("Thêm đơn vị:", "truc unit add HOME MÃ TÊN")]),
         ],
     )
 

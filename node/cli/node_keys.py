@@ -57,7 +57,7 @@ def _told(home: Path, state: str, expire_at_ms: int) -> "list[RenderableType]":
                         f"{home}/keys/next/tls.crt",
                     ),
                     ("Chạy lại nút:", "systemctl restart truc"),
-                    ("Chạy lại rồi, bỏ chứng thư cũ khỏi danh bạ:", f"truc unit publish {home} -o TỆP"),
+                    ("Chạy lại rồi, bỏ chứng thư cũ khỏi danh bạ:", "truc unit publish HOME -o TỆP"),
                 ]
             ),
         ]
@@ -66,8 +66,8 @@ def _told(home: Path, state: str, expire_at_ms: int) -> "list[RenderableType]":
         line(mark(True if state == PREPARED else None), f"{said}. Nút vẫn dùng chứng thư cũ."),
         next_steps(
             [
-                ("Công bố cả hai chứng thư, gửi tệp cho cơ quan vận hành danh bạ:", f"truc unit publish {home} -o TỆP"),
-                ("Được công bố rồi, xem bước sau:", f"truc node certificate {home}"),
+                ("Công bố cả hai chứng thư, gửi tệp cho cơ quan vận hành danh bạ:", "truc unit publish HOME -o TỆP"),
+                ("Được công bố rồi, xem bước sau:", "truc node certificate HOME"),
             ]
         ),
     ]
@@ -151,7 +151,7 @@ def _turns_told(
         said.append(line(mark(True), f" {TITLES[one.kind]}: {states[one.state]}{', ' + when if when else ''}."))
     steps = [("Gửi tệp này cho cơ quan vận hành danh bạ:", str(file))] if file else []
     if waits and file is None:
-        steps = [("Công bố, gửi tệp cho cơ quan vận hành danh bạ:", f"truc unit publish {home} -o TỆP")]
+        steps = [("Công bố, gửi tệp cho cơ quan vận hành danh bạ:", "truc unit publish HOME -o TỆP")]
     if any(one.state == READY for one in turns):
         steps += [("Chạy lại nút:", "systemctl restart truc")]
     return [*said, *unheeded, *([next_steps(steps)] if steps else [])]

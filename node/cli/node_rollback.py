@@ -90,7 +90,7 @@ def _before(place: homes.Home) -> "list[RenderableType]":
                 ("Thư mục đúng còn ở đâu đó (máy ảo trước khi lùi, đĩa cũ): dừng nút, đưa nó về", str(place.path)),
                 (
                     "Không còn: chép nguyên thư mục nút ra nơi khác, rồi mở khóa",
-                    f"truc node accept-rollback {place.path} --yes",
+                    "truc node accept-rollback HOME --yes",
                 ),
             ]
         ),

@@ -7,6 +7,7 @@ to move the cursor) and are never read as markup.
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from node.cli.command import given
 from node.wording.plain import json_text
 from node.wording.vietnamese import clean
 
@@ -102,5 +103,5 @@ def next_steps(steps: Iterable[tuple[str, str]]) -> "Text":
     for why, command in steps:
         shown.append(f"\n  {clean(why)}", style="not bold")
         if command:
-            shown.append(f"\n    {clean(command)}", style="not bold cyan")
+            shown.append(f"\n    {clean(given.completed(command))}", style="not bold cyan")
     return shown

@@ -1,5 +1,6 @@
 """truc packet new: a packet from options, or from a small TOML file, and files to attach; what the rules refuse is not written."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,20 +22,21 @@ if TYPE_CHECKING:
     from node.edxml.letter import Letter
 
 EXAMPLE = """# truc packet new cong-van.toml -o cong-van.edxml
-sender = "H99.01"
-sender_name = "UBND tỉnh Mẫu"
-to = ["H99.02", { code = "H99.03", name = "Sở Mẫu" }]
-number = "123"
-notation = "UBND-VX"
-date = 2026-10-05
-type = "Công văn"
-subject = "V/v liên thông văn bản"
-signer = "Nguyễn Văn Mẫu"
-position = "Chủ tịch"
-competence = "TM. UBND"
-priority = "khẩn"              # thường, khẩn, thượng khẩn, hỏa tốc, hỏa tốc hẹn giờ
-due = 2026-12-31
-attachments = ["cong-van.pdf"]
+# Tên mục viết không dấu như dưới đây, hoặc bằng tiếng Anh (sender, to, number, subject …).
+noi_gui = "H99.01"
+ten_noi_gui = "UBND tỉnh Mẫu"
+noi_nhan = ["H99.02", { ma = "H99.03", ten = "Sở Mẫu" }]
+so = "123"
+ky_hieu = "UBND-VX"
+ngay = 2026-10-05
+loai = "Công văn"
+trich_yeu = "V/v liên thông văn bản"
+nguoi_ky = "Nguyễn Văn Mẫu"
+chuc_vu = "Chủ tịch"
+quyen_han_ky = "TM. UBND"
+do_khan = "khẩn"               # thường, khẩn, thượng khẩn, hỏa tốc, hỏa tốc hẹn giờ
+han_tra_loi = 2026-12-31
+# tep_dinh_kem = ["cong-van.pdf"]      # tệp nằm cạnh tệp này; bỏ dấu # ở đầu dòng
 """
 
 
@@ -107,7 +109,7 @@ def tell_made(path: Path, found: Sequence[Finding], as_json: bool) -> None:
         if broken
         else line(mark(True), " ", text(path, STRONG), f"  {size(path.stat().st_size)}")
     )
-    steps = [] if broken else [next_steps([("Gửi đi:", f"truc submit --as CRED {path}")])]
+    steps = [] if broken else [next_steps([("Gửi đi:", f"truc submit --as TỆP-XÁC-THỰC {shlex.quote(str(path))}")])]
     tell(as_json, document | findings.said(found), lambda: [verdict, *findings.shown(found), *steps])
     raise typer.Exit(Rejected.exit_code if broken else EXIT_OK)
 

@@ -76,7 +76,7 @@ def _type(kind: "DocumentType") -> str:
 
 
 def _priority(written: str) -> str:
-    from node.edxml.letter import PRIORITIES
+    from node.model.urgency import PRIORITIES
 
     return f"{written} {PRIORITIES[int(written)]}" if written in map(str, range(len(PRIORITIES))) else written
 

@@ -70,7 +70,7 @@ def _told(place: homes.Home, done: "Salvaged") -> "list[RenderableType]":
         ("Chắc chắn thiếu", _missing(done)),
     ]
     if done.aside is None:
-        steps = [("Cứu kho:", f"truc store salvage {place.path}")]
+        steps = [("Cứu kho:", "truc store salvage HOME")]
         return [
             line(mark(None), " Nhật ký ghi bị hỏng; có thể mở lại tới chỗ còn tốt."),
             facts(rows),
@@ -83,7 +83,7 @@ def _told(place: homes.Home, done: "Salvaged") -> "list[RenderableType]":
         ),
         facts(rows),
         text("Nếu còn bản sao lưu mới hơn thì khôi phục bản đó; thư mục tệp cũ giữ lại, đừng xóa.", WARNING),
-        next_steps([("Xem mất gì, rồi quyết định:", f"truc node accept-rollback {place.path}")]),
+        next_steps([("Xem mất gì, rồi quyết định:", "truc node accept-rollback HOME")]),
     ]
 
 

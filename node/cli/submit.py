@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli import findings
-from node.cli.command import As, Json, run_async
+from node.cli.command import As, Json, given, run_async
 from node.cli.output import BAD, QUIET, STRONG, console, line, mark, next_steps, table, tell, text
 from node.errors import ADVICE, EXIT_OK, kind_of
 from node.model.office import SubmitResult
@@ -90,11 +90,13 @@ def _advice(reason: Reason) -> dict[str, str]:
 
 def _shown(name: str, result: SubmitResult) -> list["RenderableType"]:
     if result.reason:
+        from node.wording.told import words
+
         advice = ADVICE[result.reason]
-        detail = result.detail.removeprefix(advice).strip(" ()")
+        told = words(result.reason, result.detail.removeprefix(advice).strip(" ()"))
         said = [
-            line(mark(False), " ", text(Path(name).name, STRONG), ": ", text(advice, BAD)),
-            text(f"  {result.reason.name}" + (f": {detail}" if detail else ""), QUIET),
+            line(mark(False), " ", text(Path(name).name, STRONG), ": ", text(given.within(told.sentence), BAD)),
+            text(f"  {result.reason.name}" + (f": {told.detail}" if told.detail else ""), QUIET),
         ]
     else:
         said = [

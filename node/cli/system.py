@@ -1,5 +1,6 @@
 """truc system: which software may speak for which units. A credential file is written once; the node keeps only a digest."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from node.cli import vxp as bridge
 from node.cli import webhook
-from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes, now_ms, run_async
+from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes, given, now_ms, run_async
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.model.code import parse_code
 from node.model.policy import MINUTE_MS
@@ -38,6 +39,7 @@ def add(
     from node.ops.connect import connect, grant, units_not_listed
 
     place, path = Place(home), out or Path(f"{name}.json")
+    quoted = shlex.quote(str(path))
     units = codes(unit)
     unknown = units_not_listed(place, units)
     connect(place, name, units, path, address)
@@ -51,7 +53,7 @@ def add(
             facts([("Đơn vị", ", ".join(sorted(map(str, units)))), ("Tệp xác thực", path)]),
             *[text(_not_listed(place, code), WARNING) for code in unknown],
             *(bridge.shown(granted) if granted else []),
-            next_steps([("Dùng:", f"truc inbox --as {path}"), ("hoặc:", f"export {SYSTEM_VARIABLE}={path}")]),
+            next_steps([("Dùng:", f"truc inbox --as {quoted}"), ("hoặc:", f"export {SYSTEM_VARIABLE}={quoted}")]),
         ],
     )
 
@@ -69,7 +71,7 @@ def _not_listed(place: Place, code: str) -> str:
     found = place.zone_editor().alias(parse_code(code))
     if found is not None:
         return f"! {code} chỉ là mã tương đương; hãy nối hệ thống với đơn vị {found.unit}."
-    return f"! {code} chưa có trong vùng của nút; hãy thêm bằng 'truc unit add'."
+    return f"! {code} chưa có trong vùng của nút; hãy thêm: {given.completed('truc unit add HOME')} {code} TÊN"
 
 
 @app.command("list", cls=HomeCommand)

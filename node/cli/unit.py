@@ -78,7 +78,7 @@ def add(
             line(
                 mark(True), f" Đã ghi {vietnamese.count(added)} đơn vị ", *(_named(last) if added == 1 and last else [])
             ),
-            next_steps([("Công bố khi đã đủ:", f"truc unit publish {home}")]),
+            next_steps([("Công bố khi đã đủ:", "truc unit publish HOME")]),
         ],
     )
 
@@ -110,11 +110,11 @@ def _closed(home: Path, unit: Unit, now: int, *, changed: bool) -> "list[Rendera
     if not changed:
         was = f" đã đóng từ {day}" if unit.valid_to_ms <= now else f" đã ghi đóng từ {day}"
         said = line(mark(True), " ", *_named(unit), f":{was} từ trước, không đổi gì.")
-    leads = ("Để mã cũ vẫn gửi đến nơi:", f"truc unit alias add {home} {unit.code} {heir}")
+    leads = ("Để mã cũ vẫn gửi đến nơi:", f"truc unit alias add HOME {unit.code} {heir}")
     return [
         said,
         *([line("  Đơn vị tiếp nhận: ", text(heir, STRONG))] if heir else []),
-        next_steps([*([leads] if heir else []), ("Công bố:", f"truc unit publish {home}")]),
+        next_steps([*([leads] if heir else []), ("Công bố:", "truc unit publish HOME")]),
     ]
 
 

@@ -50,8 +50,8 @@ def set_address(
             *([text("Secret chỉ hiện một lần này; phần mềm dùng nó để kiểm chữ ký.", WARNING)] if secret else []),
             next_steps(
                 [
-                    ("Thử:", f"truc system webhook test {home} {name}"),
-                    ("Xem:", f"truc system webhook show {home} {name}"),
+                    ("Thử:", f"truc system webhook test HOME {name}"),
+                    ("Xem:", f"truc system webhook show HOME {name}"),
                 ]
             ),
         ],

@@ -31,13 +31,25 @@ from node.model.packet import (
     TraceHeaderList,
 )
 from node.model.reason import Reason
-
-PRIORITIES = ("thường", "khẩn", "thượng khẩn", "hỏa tốc", "hỏa tốc hẹn giờ")
-"""Degrees of urgency by their numbers (QĐ 28/2018 Điều 10.2.k)."""
+from node.model.urgency import PRIORITIES, bare, priority_number
 
 _DAY_FIRST = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})", re.ASCII)
 _ORGAN_KEYS = {"code": "organ_id", "name": "organ_name", "address": "organ_add", "email": "email", "phone": "telephone"}
 _REPLY_KEYS = {"unit": "organ_id", "code": "code", "document_id": "document_id", "date": "promulgation_date"}
+_FILE_KEYS = {"file": "path", "name": "name", "description": "description"}
+KEYS_IN_VIETNAMESE = {
+    "noi gui": "sender", "ma noi gui": "sender", "ten noi gui": "sender_name", "noi nhan": "to", "so": "number", "ky hieu": "notation",
+    "ngay": "date", "ngay ban hanh": "date", "noi ban hanh": "place", "dia danh": "place", "loai": "type", "loai van ban": "type",
+    "trich yeu": "subject", "noi dung": "content", "quyen han ky": "competence", "chuc vu": "position", "nguoi ky": "signer",
+    "han": "due", "han tra loi": "due", "do khan": "priority", "muc do khan": "priority", "so trang": "pages", "chi dao": "steering",
+    "ma dinh danh van ban": "document_id", "ma van ban": "document_id", "tra loi": "reply_to", "tra loi van ban": "reply_to",
+    "noi nhan ghi trong van ban": "to_places", "tep": "attachments", "tep dinh kem": "attachments",
+}  # fmt: skip
+"""Keys of a form as a clerk writes them, without accents: trich_yeu, "Trích yếu" and trich-yeu are one."""
+_INNER_KEYS_IN_VIETNAMESE = {
+    "ma": "code", "ma don vi": "code", "ten": "name", "dia chi": "address", "dien thoai": "phone", "don vi": "unit", "so ky hieu": "code",
+    "ma van ban": "document_id", "ngay": "date", "tep": "file", "mo ta": "description",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +96,30 @@ def letter_of(table: Mapping[str, Any]) -> Letter:
     faults: list[str] = []
     values: dict[str, Any] = {}
     known = [field.name for field in fields(Letter)]
-    for key, value in table.items():
+    for written, value in table.items():
+        key = written if written in known else KEYS_IN_VIETNAMESE.get(bare(written), written)
         if key not in known:
-            near = get_close_matches(key, known, 1)
-            faults.append(f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""))
-            continue
-        try:
-            values[key] = _value(key, value)
-        except (TypeError, KeyError):
-            faults.append(f"{key}: {_FORMS.get(key, 'a text')} is expected, not {value!r:.60}")
+            near = get_close_matches(bare(written), [*map(bare, known), *KEYS_IN_VIETNAMESE], 1)
+            faults.append(
+                f"không có mục {written!r:.60}" + (f", có phải {near[0].replace(' ', '_')!r}?" if near else "")
+            )
+        elif key in values:
+            faults.append(f"mục {written!r:.60} ghi hai lần")
+        else:
+            try:
+                values[key] = _value(key, value)
+            except (TypeError, KeyError):
+                faults.append(f"{written}: phải là {_FORMS.get(key, 'một dòng chữ')}, không phải {value!r:.60}")
     if faults:
         raise Rejected(Reason.REQUEST_INVALID, "; ".join(faults))
     return Letter(**values)
 
 
 _FORMS = {
-    "to": 'a list of codes, or of tables {code = "H49", name = "…"}',
-    "reply_to": 'a list of tables {unit = "H49", code = "1/X", document_id = "…", date = "2026-10-05"}',
-    "attachments": 'a list of file names, or of tables {file = "a.pdf", name = "…", description = "…"}',
-    "to_places": "a list of texts",
+    "to": 'danh sách mã trong [ ], hoặc {ma = "H49", ten = "…"}',
+    "reply_to": 'danh sách {don_vi = "H49", so_ky_hieu = "1/X", ma_van_ban = "…", ngay = "2026-10-05"} trong [ ]',
+    "attachments": 'danh sách tên tệp trong [ ], hoặc {tep = "a.pdf", ten = "…", mo_ta = "…"}',
+    "to_places": "danh sách dòng chữ trong [ ]",
 }
 
 
@@ -114,8 +131,7 @@ def _value(key: str, value: Any) -> Any:
     if key == "reply_to":
         return tuple(ResponseFor(**_named(one, _REPLY_KEYS)) for one in _list(value))
     if key == "attachments":
-        keys = {"file": "path", "name": "name", "description": "description"}
-        return tuple(File(one) if isinstance(one, str) else File(**_named(one, keys)) for one in _list(value))
+        return tuple(File(one) if isinstance(one, str) else File(**_named(one, _FILE_KEYS)) for one in _list(value))
     return tuple(map(_text, _list(value))) if key == "to_places" else _text(value)
 
 
@@ -126,6 +142,9 @@ def organ_of(written: str) -> Organ:
 
 
 def _list(value: Any) -> list[Any]:
+    """Return a list; one text alone is a list of one, as a clerk means it."""
+    if isinstance(value, str):
+        return [value]
     if not isinstance(value, list):
         raise TypeError
     return value
@@ -134,7 +153,8 @@ def _list(value: Any) -> list[Any]:
 def _named(table: Any, keys: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(table, Mapping):
         raise TypeError
-    return {keys[key]: _text(value) for key, value in table.items()}
+    named = {key if key in keys else _INNER_KEYS_IN_VIETNAMESE[bare(key)]: value for key, value in table.items()}
+    return {keys[key]: _text(value) for key, value in named.items()}
 
 
 def _text(value: Any) -> str:
@@ -160,13 +180,11 @@ def date_of(text: str) -> str:
 
 def priority_of(text: str) -> str:
     """Return the number of a degree of urgency given by number or name. Raises Rejected(REQUEST_INVALID)."""
-    written = text.strip().lower()
-    if written in PRIORITIES:
-        return str(PRIORITIES.index(written))
-    if written not in map(str, range(len(PRIORITIES))):
+    number = priority_number(text)
+    if number is None:
         known = ", ".join(f"{number} {name}" for number, name in enumerate(PRIORITIES))
         raise Rejected(Reason.REQUEST_INVALID, f"{text!r} is no degree of urgency; known: {known}")
-    return written
+    return str(number)
 
 
 def packet_of_letter(
@@ -213,10 +231,16 @@ def packet_with(
     )
 
 
+_NEEDED = {"sender": "noi_gui (nơi gửi)", "date": "ngay (ngày ban hành)", "number": "so (số văn bản)"}
+
+
 def document_id_of(letter: Letter) -> str:
     """Return the customary DocumentId. Raises Rejected(REQUEST_INVALID) if one of its parts is missing."""
     missing = [name for name in ("sender", "date", "number") if not getattr(letter, name)]
     if missing:
-        raise Rejected(Reason.REQUEST_INVALID, f"without {', '.join(missing)} there must be a document_id")
+        words = ", ".join(_NEEDED[name] for name in missing)
+        raise Rejected(
+            Reason.REQUEST_INVALID, f"thiếu {words}; không có thì phải ghi ma_van_ban (mã định danh văn bản)"
+        )
     code = "/".join(part for part in (letter.number, letter.notation) if part)
     return f"{letter.sender},{date_of(letter.date)},{code}"

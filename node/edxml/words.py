@@ -16,6 +16,7 @@ from node.model.envelope import PacketKind
 from node.model.header import Business, PacketHeader, Receiver, Replaced, ResponseFor
 from node.model.packet import Dialect, MessageHeader, Packet
 from node.model.reason import Reason
+from node.model.urgency import priority_number
 
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,9})\s*", re.ASCII)
 _STATUS_CODE = re.compile(r"[0-9][0-9]")
@@ -81,7 +82,7 @@ def header_of(root: Root) -> PacketHeader:
         due_date=message.due_date,
         document_type=_number(document_type.type),
         document_type_name=document_type.type_name,
-        priority=_number((message.other_info or _NO_OTHER).priority),
+        priority=_priority((message.other_info or _NO_OTHER).priority),
         business_type=business_type,
         status_code=address.status_code,
         status_description=message.description,
@@ -182,6 +183,12 @@ def _encoded(root: Root) -> Encoded:
 
 def _references(body: Body) -> tuple[words.Reference, ...]:
     return (body.manifest or Manifest()).references
+
+
+def _priority(text: str) -> int | None:
+    """Return the urgency; a program that writes it as a word (rule 63 warns of it) means it all the same."""
+    number = _number(text)
+    return priority_number(text) if number is None and text.strip() else number
 
 
 def _number(text: str) -> int | None:

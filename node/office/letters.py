@@ -1,5 +1,6 @@
 """Letters: a form (a small TOML file) or options become a packet file, whole or not at all; what the rules refuse is not written."""
 
+import re
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -20,11 +21,16 @@ from node.office.packet_file import judged
 def read_letter(path: Path) -> Letter:
     """Read a letter's TOML file; files to attach are sought beside it. Raises Rejected(REQUEST_INVALID)."""
     try:
-        table = tomllib.loads(path.read_bytes().decode())
+        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Rejected(Reason.REQUEST_INVALID, f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Rejected(Reason.REQUEST_INVALID, f"{path}: tệp không viết bằng UTF-8; hãy lưu lại bằng UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"at line (\d+), column (\d+)", str(error))
+        at = f"dòng {where[1]}, cột {where[2]}: " if where else ""
+        hint = 'viết không đúng dạng; mỗi dòng là tên_mục = "giá trị", chữ đặt trong ngoặc kép'
+        raise Rejected(Reason.REQUEST_INVALID, f"{path}: {at}{hint} ({str(error).partition(' (at')[0]})") from error
     letter = letter_of(table)
     beside = [replace(one, path=str(path.parent / one.path)) for one in letter.attachments]
     return replace(letter, attachments=tuple(beside))

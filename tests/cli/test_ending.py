@@ -1,5 +1,6 @@
 """How a command ends: exit codes, what is said where, and that HOME is found wherever it was given."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ def test_a_fault_is_advice_in_vietnamese_then_detail_on_stderr(truc: Truc, tmp_p
 
     assert failed.code == 78
     assert failed.out == ""
-    assert failed.err.splitlines()[0] == "✗ Thư mục này chưa có nút. Hãy chạy 'truc node create' trước."
-    assert "HOME_MISSING" in failed.err
+    assert failed.err.splitlines() == [
+        f"✗ Thư mục {tmp_path / 'nowhere'} không có nút nào. Kiểm tra lại đường dẫn, hoặc lập nút: truc node create",
+        "  HOME_MISSING",
+    ]
 
 
 def test_a_fault_is_one_document_for_programs(truc: Truc, tmp_path: Path) -> None:
@@ -32,7 +35,7 @@ def test_a_fault_is_one_document_for_programs(truc: Truc, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("node", "creat"), "Không có lệnh creat; có phải 'create'?"),
+        (("node", "creat"), "Không có lệnh creat; có phải create?"),
         (("bay",), "Không có lệnh bay."),
         (("node", "show", "a", "b"), "Thừa đối số: b."),
         (("node", "create", "a", "--id"), "Tùy chọn --id cần một giá trị."),
@@ -142,3 +145,47 @@ def test_output_into_a_closed_pipe_is_no_failure(home: Path) -> None:
 
     assert "Traceback" not in said
     assert "BUG" not in said
+
+
+def suggested(said: str) -> list[str]:
+    """The commands that an output suggests."""
+    return [line.strip() for line in said.splitlines() if line.startswith("    truc ")]
+
+
+def test_what_is_suggested_can_be_pasted_as_it_stands(
+    truc: Truc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "nút của tỉnh"
+    made = truc("node", "create", home, "--id", "h37", "--name", "Tỉnh", "--prefix", "H37")
+    assert f"truc doctor '{home}'" in suggested(made.out)
+    added = truc("unit", "add", home, "H37.01", "Sở")
+    assert suggested(added.out) == [f"truc unit publish '{home}'"]
+    monkeypatch.setenv("TRUC_HOME", str(home))
+    assert suggested(truc("unit", "add", "H37.02", "Sở").out) == ["truc unit publish"]
+    assert truc(*shlex.split(suggested(added.out)[0])[1:]).code == 0
+    absent = truc("system", "revoke", "khong")
+    assert "Nút này không có hệ thống khong. Xem: truc system list\n" in absent.err
+    monkeypatch.delenv("TRUC_HOME")
+    assert f"Xem: truc system list '{home}'" in truc("system", "revoke", home, "khong").err
+
+
+def test_details_in_english_are_for_programs_and_for_whoever_asks(
+    truc: Truc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("inbox", "--as", tmp_path / "khong.json")
+    assert "No such file" not in truc(*words).err
+    assert "No such file" in truc(*words, "--json").document["error"]["detail"]
+    monkeypatch.setenv("TRUC_TRACE", "1")
+    assert "No such file" in truc(*words).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("inbox", "--as", "x", "--limit", "0"), "--limit: phải từ 1 trở lên."),
+        (("inbox", "--as", "x", "--limit", "nhiều"), "--limit: phải là một số nguyên."),
+        (("outbox", "/", "--limit", "9999"), "--limit: nhiều nhất là 1000."),
+    ],
+)
+def test_values_out_of_range_are_told_in_vietnamese(truc: Truc, words: tuple[str, ...], said: str) -> None:
+    assert said in truc(*words).err

@@ -190,7 +190,7 @@ def test_a_replacement_names_the_old_documents_and_goes_where_they_had_gone(
     (tmp_path / "cong-van.pdf").write_bytes(b"%PDF-1.4")
     lines = EXAMPLE.replace("H99.01", "H37.01").splitlines()
     form = tmp_path / "moi.toml"
-    form.write_text("\n".join(line for line in lines if not line.startswith("to =")), "utf-8")
+    form.write_text("\n".join(line for line in lines if not line.startswith("noi_nhan =")), "utf-8")
     result = done(truc, "replace", "--as", so, packet_id, "--with", form, "--reason", "Sai thẩm quyền")
     entry, packet = arrived(truc, xa, result["packet_id"], tmp_path)
     assert (entry["business_type"], packet.header.document_id) == (3, "H37.01,2026/10/05,123/UBND-VX")

@@ -13,11 +13,13 @@ from node.office.letters import make, read_letter
 from node.office.packet_file import extract_all
 from node.wording.plain import in_vietnam
 
+WITH_FILE = EXAMPLE.replace("# tep_dinh_kem", "tep_dinh_kem")
+
 
 @pytest.fixture
 def form(tmp_path: Path) -> Path:
     path = tmp_path / "mẫu.toml"
-    path.write_text(EXAMPLE, "utf-8")
+    path.write_text(WITH_FILE, "utf-8")
     (tmp_path / "cong-van.pdf").write_bytes(b"%PDF-1.4")
     return path
 
@@ -35,7 +37,7 @@ def test_a_form_takes_along_the_files_that_lie_beside_it_and_they_come_out_again
 def test_what_breaks_a_rule_leaves_what_was_there(form: Path, tmp_path: Path) -> None:
     aim = tmp_path / "gói.edxml"
     aim.write_bytes(b"before")
-    form.write_text(EXAMPLE.replace('subject = "', 'subject = "(Mật) '), "utf-8")
+    form.write_text(WITH_FILE.replace('trich_yeu = "', 'trich_yeu = "(Mật) '), "utf-8")
     found = make(read_letter(form), aim, in_vietnam())
 
     assert counted(found)[0] > 0
