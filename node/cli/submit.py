@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import findings
+from node.cli import findings, track_lines
 from node.cli.command import As, Json, given, run_async
 from node.cli.output import BAD, QUIET, STRONG, console, line, mark, next_steps, table, tell, text
 from node.errors import ADVICE, EXIT_OK, kind_of
@@ -103,7 +103,8 @@ def _shown(name: str, result: SubmitResult) -> list["RenderableType"]:
             line(mark(True), " ", text(Path(name).name, STRONG), f": đã nhận, {result.recipients_served} nơi nhận"),
             text(f"  mã gói {result.packet_id.hex()}, mã lần gửi {result.submission_id}", QUIET),
         ]
-    return [*said, *([_refused(result)] if result.refused else []), *findings.shown(result.findings)]
+    found = findings.shown(result.findings) if result.reason else track_lines.finding_lines(result.findings)
+    return [*said, *([_refused(result)] if result.refused else []), *found]
 
 
 def _refused(result: SubmitResult) -> "RenderableType":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import deadlines, findings
+from node.cli import deadlines, findings, track_lines
 from node.cli.command import As, Json, OptionalHome, now_ms, run_async
 from node.cli.output import BAD, QUIET, STRONG, WARNING, console, facts, line, mark, table, tell, text
 from node.model.delivery import State
@@ -35,14 +35,17 @@ def track(
     credential: As,
     home: OptionalHome = None,
     watch: Annotated[bool, typer.Option("--watch", help="Xem tiếp cho tới khi mọi nơi nhận có kết quả.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Hiện đủ mọi nơi nhận, biên nhận, trạng thái, thời hạn.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Theo dõi một gói tin đã gửi. Có --home thì tự kiểm lại chữ ký biên nhận theo danh bạ của nút."""
+    """Theo dõi một gói tin đã gửi, nơi cần để ý đứng trước. Có --home thì tự kiểm lại chữ ký biên nhận theo danh bạ của nút."""
     if watch and as_json:
         raise typer.BadParameter("không dùng cùng --json", param_hint="'--watch'")
     directory = _directory(home) if home else None
-    view = run_async(_watch(credential, name, directory) if watch else _track(credential, name))
-    tell(as_json, document_of(view, directory), lambda: [] if watch else shown(view, directory))
+    view = run_async(_watch(credential, name, directory, full=full) if watch else _track(credential, name))
+    tell(as_json, document_of(view, directory), lambda: [] if watch else shown(view, directory, full=full))
 
 
 def _directory(home: Path) -> "Directory":
@@ -56,7 +59,7 @@ async def _track(credential: Path, name: str) -> TrackView:
         return await find(office, name)
 
 
-async def _watch(credential: Path, name: str, directory: "Directory | None") -> TrackView:
+async def _watch(credential: Path, name: str, directory: "Directory | None", *, full: bool) -> TrackView:
     import asyncio
 
     from rich.console import Group
@@ -66,7 +69,7 @@ async def _watch(credential: Path, name: str, directory: "Directory | None") -> 
         with Live(console=console(), auto_refresh=False) as live:
             while True:
                 view = await find(office, name)
-                live.update(Group(*shown(view, directory)), refresh=True)
+                live.update(Group(*shown(view, directory, full=full)), refresh=True)
                 if all(delivery.state.is_final for delivery in view.deliveries):
                     return view
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -110,8 +113,8 @@ def _own_part(one: DeliveryView, numbers: dict[SignedReceipt, int]) -> dict[str,
     return {**said, "number": number}
 
 
-def shown(view: TrackView, directory: "Directory | None") -> list["RenderableType"]:
-    """Return the view for people."""
+def shown(view: TrackView, directory: "Directory | None", *, full: bool = False) -> list["RenderableType"]:
+    """Return the view for people: compact, or `full`."""
     now = now_ms()
     heading = facts(
         [
@@ -127,6 +130,9 @@ def shown(view: TrackView, directory: "Directory | None") -> list["RenderableTyp
             ("Mã lần gửi", view.submission_id),
         ]
     )
+    if not full:
+        compact = track_lines.lines(view.deliveries, now, lambda one: verified_by(one, view.packet_id, directory))
+        return [heading, "", *compact, *_overdue(view, now), *track_lines.finding_lines(view.findings)]
     rows = table(["Nơi nhận", "Tình trạng gửi", "Biên nhận", "Trạng thái xử lý", "Thời hạn"])
     for one in view.deliveries:
         duties = deadlines.shown(one.deadlines, now)

@@ -67,6 +67,12 @@ def when(time_ms: int) -> str:
     return moment_of(time_ms).strftime("%d/%m/%Y %H:%M:%S") if time_ms else ""
 
 
+def short_when(time_ms: int) -> str:
+    """Return "18:12 22/11/2026", Vietnamese time; "" for 0."""
+    at = when(time_ms)
+    return f"{at[11:16]} {at[:10]}" if at else ""
+
+
 def day(time_ms: int) -> str:
     """Return "22/11/2026"; "" for 0."""
     return when(time_ms)[:10]
