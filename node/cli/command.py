@@ -51,7 +51,9 @@ class Given:
 
     def within(self, sentence: str) -> str:
         """Return a sentence whose commands are completed."""
-        return re.sub(r"\btruc [a-z]+(?: [^\s.;,:)'(]+| '[^']*')*", lambda found: self.completed(found[0]), sentence)
+        return re.sub(
+            r"\btruc [a-z]+(?: [^\s.;,:)'(\"]+| '[^']*'| \"[^\"]*\")*", lambda found: self.completed(found[0]), sentence
+        )
 
 
 _OF_OFFICES = r"truc (?:submit|inbox|fetch|ack|track|export|withdraw|update|replace|drop|status send|unit search)\b"

@@ -3,17 +3,16 @@
 A unit that is added here is in the node's own zone, unsigned and seen by nobody; `publish` signs it into one file for the authority.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import alias, unit_search
+from node.cli import alias, unit_add, unit_search
 from node.cli.command import Command, Home, HomeCommand, Json, Noun, day_ms, now_ms
-from node.cli.csv_file import Row, read_rows
 from node.cli.output import BAD, QUIET, STRONG, facts, line, mark, next_steps, table, tell, text
+from node.cli.unit_add import heir_of, in_words, named
 from node.errors import Rejected
 from node.model.code import Code, parse_code
 from node.model.directory import Alias, Unit
@@ -25,62 +24,33 @@ from node.wording.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.text import Text
+
 
 app = typer.Typer(cls=Noun, no_args_is_help=True)
+app.command(cls=HomeCommand)(unit_add.add)
 app.add_typer(alias.app, name="alias", help="Mã tương đương: mã cũ hoặc mã khác vẫn gửi đến được một đơn vị.")
-
-COLUMNS = ("code", "name", "short_names", "parent")
-"""Of a CSV file; the first two are required. Several short names are separated by ;"""
-SHOWN_MAX = 200
 
 
 @app.command(cls=HomeCommand)
-def add(
+def remove(
     home: Home,
-    code: Annotated[str | None, typer.Argument(help="Mã định danh, dạng nào cũng được.", metavar="CODE")] = None,
-    name: Annotated[str | None, typer.Argument(help="Tên chính thức.", metavar="NAME")] = None,
-    short: Annotated[list[str] | None, typer.Option(help="Tên gọi tắt (ghi nhiều lần).")] = None,
-    parent: Annotated[str, typer.Option(help="Mã đơn vị cấp trên.")] = "",
-    from_file: Annotated[
-        Path | None, typer.Option("--from", help="Tệp CSV có dòng đầu code,name[,short_names,parent].", metavar="FILE")
-    ] = None,
-    reopen: Annotated[
-        bool,
-        typer.Option("--reopen", help="Cho đơn vị đã đóng hoạt động lại; ngày đóng và nơi tiếp nhận đã ghi bị bỏ."),
-    ] = False,
+    code: Annotated[str, typer.Argument(help="Mã định danh ghi nhầm.", metavar="CODE")],
     as_json: Json = False,
 ) -> None:
-    """Thêm một đơn vị, hoặc cả tệp CSV; cùng mã thì thay, trừ đơn vị đã đóng. Chưa ai thấy cho tới khi công bố."""
+    """Bỏ hẳn một đơn vị ghi nhầm mà chưa từng công bố. Đơn vị đã công bố thì đóng bằng 'truc unit close'."""
     from node.directory.trust.trust import TrustedFolder
-    from node.ops.zone import take_over
 
-    if (from_file is None) == (code is None or name is None):
-        raise typer.BadParameter("ghi CODE và NAME, hoặc --from FILE")
-    units = (
-        read_rows(from_file, COLUMNS, 2, _from_row)
-        if from_file
-        else [Unit(code or "", name or "", tuple(short or []), parent)]
-    )
-    place = Place(home)
-    with place.editing_zone() as zone, alias.refusals(), _in_words():
-        take_over(zone, TrustedFolder(place.directory).load())
-        added = zone.add_units(units, reopen=reopen)
-    last = units[-1] if units else None
-    tell(
-        as_json,
-        {
-            "added": added,
-            "units": len(zone.units()),
-            "codes": [parse_code(unit.code).text for unit in units[:SHOWN_MAX]],
-        },
-        lambda: [
-            line(
-                mark(True), f" Đã ghi {vietnamese.count(added)} đơn vị ", *(_named(last) if added == 1 and last else [])
-            ),
-            next_steps([("Công bố khi đã đủ:", "truc unit publish HOME")]),
-        ],
-    )
+    place, wrong = Place(home), parse_code(code)
+    with place.editing_zone() as zone:
+        found = zone.unit(wrong)
+        if found is not None and TrustedFolder(place.directory).load().unit(wrong) is not None:
+            raise Rejected(
+                Reason.REQUEST_INVALID,
+                f"{wrong} đã có trong danh bạ nên không bỏ được, nơi khác đã thấy; hãy đóng: truc unit close HOME {wrong}",
+            )
+        zone.remove_unit(wrong)
+    assert found is not None, "remove_unit has refused what is not there"
+    tell(as_json, {"removed": wrong.text}, lambda: [line(mark(True), " Đã bỏ ", *named(found))])
 
 
 @app.command(cls=HomeCommand)
@@ -96,7 +66,7 @@ def close(
     """Đóng một đơn vị và ghi đơn vị tiếp nhận. Có hiệu lực với các nút khác khi công bố."""
     closed, heir = parse_code(code), parse_code(successor) if successor else None
     place, now = Place(home), now_ms()
-    with place.editing_zone() as zone, _in_words():
+    with place.editing_zone() as zone, in_words():
         changed = zone.close_unit(closed, now, heir, from_ms=day_ms(first), elsewhere=_others(place, zone.node_id))
     unit = zone.unit(closed)
     assert unit is not None
@@ -106,10 +76,10 @@ def close(
 def _closed(home: Path, unit: Unit, now: int, *, changed: bool) -> "list[RenderableType]":
     day, heir = vietnamese.day(unit.valid_to_ms), unit.successor
     begins = " Đã đóng " if unit.valid_to_ms <= now else f" Sẽ đóng từ {day} "
-    said = line(mark(True), begins, *_named(unit))
+    said = line(mark(True), begins, *named(unit))
     if not changed:
         was = f" đã đóng từ {day}" if unit.valid_to_ms <= now else f" đã ghi đóng từ {day}"
-        said = line(mark(True), " ", *_named(unit), f":{was} từ trước, không đổi gì.")
+        said = line(mark(True), " ", *named(unit), f":{was} từ trước, không đổi gì.")
     leads = ("Để mã cũ vẫn gửi đến nơi:", f"truc unit alias add HOME {unit.code} {heir}")
     return [
         said,
@@ -128,33 +98,6 @@ def _others(place: Place, node_id: str) -> Callable[[Code], Unit | None]:
         return directory.unit(code) if zone is not None and zone.node_id != node_id else None
 
     return of_another
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """Say in the operator's words what the zone's list refuses of closed units and of their successors."""
-    from node.directory.zone.listing import SuccessorUnfit, UnitIsClosed
-
-    try:
-        yield
-    except UnitIsClosed as closed:
-        unit = closed.unit
-        raise Rejected(
-            Reason.REQUEST_INVALID,
-            f"{unit.code} đã ghi đóng từ {vietnamese.day(unit.valid_to_ms)}{_heir_of(unit)}; muốn khác thì mở lại trước: "
-            f'truc unit add HOME {unit.code} "{unit.name}" --reopen',
-        ) from closed
-    except SuccessorUnfit as unfit:
-        why = "không có trong vùng của nút này; hãy thêm nó trước, hoặc sửa mã"
-        if unfit.itself:
-            why = "là chính đơn vị bị đóng"
-        elif unfit.closed_ms:
-            why = f"đã đóng từ {vietnamese.day(unfit.closed_ms)}; hãy chọn đơn vị đang hoạt động"
-        raise Rejected(Reason.REQUEST_INVALID, f"đơn vị tiếp nhận {unfit.successor} {why}") from unfit
-
-
-def _heir_of(unit: Unit) -> str:
-    return f", thay bằng {unit.successor}" if unit.successor else ""
 
 
 @app.command("list", cls=HomeCommand)
@@ -223,15 +166,6 @@ def publish(
 app.command("search", cls=Command)(unit_search.search)
 
 
-def _from_row(row: Row) -> Unit:
-    """Read one unit. Raises Rejected(REQUEST_INVALID or CODE_MALFORMED)."""
-    if not row["code"] or not row["name"]:
-        raise Rejected(Reason.REQUEST_INVALID, "thiếu mã hoặc tên")
-    parse_code(row["code"])
-    short_names = tuple(word.strip() for word in row["short_names"].split(";") if word.strip())
-    return Unit(row["code"], row["name"], short_names, row["parent"])
-
-
 def _write(path: Path, update: bytes) -> None:
     from node.directory.files import write_file
 
@@ -247,10 +181,6 @@ def _take_and_publish(folder: Path, update: bytes) -> int:
     return authority.publish(now_ms())
 
 
-def _named(unit: Unit) -> tuple["Text", "Text"]:
-    return text(parse_code(unit.code), STRONG), text(f" – {unit.name}")
-
-
 def _units(units: list[Unit], aliases: list[Alias]) -> object:
     others: dict[str, list[str]] = {}
     now = now_ms()
@@ -261,7 +191,7 @@ def _units(units: list[Unit], aliases: list[Alias]) -> object:
     for unit in units:
         code = parse_code(unit.code)
         state = (
-            text(f"đóng từ {vietnamese.day(unit.valid_to_ms)}{_heir_of(unit)}", BAD)
+            text(f"đóng từ {vietnamese.day(unit.valid_to_ms)}{heir_of(unit)}", BAD)
             if unit.valid_to_ms
             else text("hoạt động")
         )

@@ -296,8 +296,11 @@ def _is_vietnamese(text: str) -> bool:
 
 
 def _as_sentence(text: str) -> str:
-    first = text if text.startswith("/") else text[:1].upper() + text[1:]
-    return first if first.endswith((".", "!", "?", ":")) or "\n" in first else f"{first}."
+    # A file's name stays as it is written, and a command at the end must be pasted without a full stop.
+    is_name = re.match(r"[^\s:]*[./]", text) is not None
+    first = text if is_name else text[:1].upper() + text[1:]
+    ends = first.endswith((".", "!", "?", ":")) or "\n" in first or re.search(r"\btruc [a-z][^.]*(\.\S[^.]*)*$", first)
+    return first if ends else f"{first}."
 
 
 def _without_command(sentence: str) -> str:

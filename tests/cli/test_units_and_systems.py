@@ -33,7 +33,7 @@ def test_a_csv_file_adds_many_units_at_once(truc: Truc, admitted: Admitted, tmp_
 @pytest.mark.parametrize(
     ("content", "reason", "named"),
     [
-        ("ma,ten\nH37.1,A\n", "REQUEST_INVALID", "code, name"),
+        ("x,y\nH37.1,A\n", "REQUEST_INVALID", "code (mã), name (tên)"),
         ("code,name\nH37.30,Đúng\nH37.31,\n", "REQUEST_INVALID", "dòng 3"),
         ("code,name\nH37.30,Đúng\nsai,Sai\n", "CODE_MALFORMED", "dòng 3"),
         ("code,name\nH37.30,Đúng\nH49.30,Tỉnh khác\n", "PEER_SPEAKS_FOR_OTHERS", "H49.30"),

@@ -18,6 +18,7 @@ from node.errors import Denied, Rejected
 from node.model.code import Code, parse_code
 from node.model.directory import Alias, Unit
 from node.model.reason import Reason
+from node.wire.truc.v1 import directory_pb2 as pb
 
 OPAQUE = Code(("opaque",))
 """In place of a prefix: the units with opaque codes. It is no code that anybody can have."""
@@ -119,15 +120,7 @@ class Listing:
         placed: dict[Code, dict[str, Unit]] = {}
         count = 0
         for count, word in enumerate(words, 1):  # noqa: B007  the last number is the count
-            message = unit_message(_canonical(word))
-            prefix = self._prefix_for("unit", parse_code(message.code))
-            if prefix is OPAQUE:
-                check_leaf(message)
-            else:
-                check_unit(prefix, message)
-            known = self._zones[prefix].units.get(message.code)
-            if known is not None and known.valid_to_ms and not word.valid_to_ms and not reopen:
-                raise UnitIsClosed(known)
+            prefix, message = self._placed(word, reopen=reopen)
             placed.setdefault(prefix, {})[message.code] = unit(message)
         # All are checked before the first is taken: a list with one wrong line changes nothing.
         for prefix, units in placed.items():
@@ -136,6 +129,10 @@ class Listing:
             self._zones[prefix].units.update(units)
             self._save(prefix)
         return count
+
+    def check_addition(self, word: Unit, *, reopen: bool = False) -> None:
+        """Raise what `add_units` would for this one, except for a code that is an alias."""
+        self._placed(word, reopen=reopen)
 
     def close_unit(
         self,
@@ -252,6 +249,19 @@ class Listing:
             for prefix, zone in self._zones.items()
             if prefix is not OPAQUE and (zone.units or zone.aliases)
         }
+
+    def _placed(self, word: Unit, *, reopen: bool) -> tuple[Code, pb.Unit]:
+        """Return the zone that a unit belongs to, and the unit as it is kept."""
+        message = unit_message(_canonical(word))
+        prefix = self._prefix_for("unit", parse_code(message.code))
+        if prefix is OPAQUE:
+            check_leaf(message)
+        else:
+            check_unit(prefix, message)
+        known = self._zones[prefix].units.get(message.code)
+        if known is not None and known.valid_to_ms and not word.valid_to_ms and not reopen:
+            raise UnitIsClosed(known)
+        return prefix, message
 
     def _remove(self, codes: Iterable[Code], of: Callable[[Listed], dict[str, Unit] | dict[str, Alias]]) -> int:
         texts = {code.text for code in codes}
