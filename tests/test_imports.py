@@ -73,7 +73,7 @@ SEES = {
     "flow": BELOW_FLOW | {"log"},
     "house": BELOW_FLOW | {"flow", "log"},
     "net": CODECS | {"ports", "log", "seal", "access", "house"},
-    "web": DOORS,
+    "web": DOORS | {"wording"},
     "wording": CODECS,
     "office": OFFICES,
     "client": WORDS | {"edxml", "access", "net", "office"},

@@ -39,6 +39,7 @@ from node.cli import (
     track,
     unit,
     update,
+    vxp_sign,
     withdraw,
 )
 from node.cli import node as nodes
@@ -134,6 +135,7 @@ def _tree() -> typer.Typer:
     )
     made.add_typer(sandbox.app, name="sandbox", rich_help_panel=VENDORS)
     made.command(cls=Command, rich_help_panel=VENDORS)(conformance.conformance)
+    made.add_typer(vxp_sign.app, name="vxp", rich_help_panel=VENDORS)
     made.add_typer(
         peer.app, name="peer", help="Đường tới các nút bạn: xem, tạm giữ, gửi tiếp.", rich_help_panel=OPERATION
     )

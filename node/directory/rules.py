@@ -30,6 +30,7 @@ from node.model.reason import Reason
 from node.wire.truc.v1 import directory_pb2 as pb
 
 NAME_CHARACTERS_MAX = 500
+MAIL_CHARACTERS_MAX = 254
 KEY_BYTES = 32
 SUITE = 1
 """The one suite of keys there is yet: Ed25519 for signing, X25519 for sealing."""
@@ -201,6 +202,8 @@ def _check_unit(where: str, prefix: str, unit: pb.Unit) -> str:
     for other in (unit.parent, unit.successor):
         if other:
             _check_code(where, other)
+    if len(unit.mail) > MAIL_CHARACTERS_MAX or _CONTROL.search(unit.mail):
+        refuse(where, f"mail of {code} is longer than {MAIL_CHARACTERS_MAX} characters or has control characters")
     _check_validity(where, code, unit.valid_from_ms, unit.valid_to_ms)
     return code
 

@@ -61,6 +61,7 @@ def unit(message: pb.Unit) -> Unit:
         message.valid_from_ms,
         message.valid_to_ms,
         message.successor,
+        message.mail,
     )
 
 
@@ -74,6 +75,7 @@ def unit_message(word: Unit) -> pb.Unit:
         valid_from_ms=word.valid_from_ms,
         valid_to_ms=word.valid_to_ms,
         successor=word.successor,
+        mail=word.mail,
     )
 
 

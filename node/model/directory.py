@@ -93,6 +93,7 @@ class Unit:
     valid_from_ms: int = 0
     valid_to_ms: int = 0
     successor: str = ""
+    mail: str = ""
 
     def holds_at(self, now_ms: int) -> bool:
         """Tell whether the unit is there and open."""

@@ -159,6 +159,26 @@ _CASES = (
     ),
     _case(
         Reason.REQUEST_INVALID,
+        r"\S+: mail of (?P<name>\S+) is longer than (?P<few>\d+) characters or has control characters",
+        "Địa chỉ thư của đơn vị {name} dài quá {few} ký tự hoặc có ký tự điều khiển.",
+    ),
+    _case(
+        Reason.REQUEST_INVALID,
+        r"(?P<name>\S+) is not among the signed header fields",
+        "Yêu cầu thiếu {name} trong phần đã ký.",
+    ),
+    _case(
+        Reason.REQUEST_INVALID,
+        r"the library does not sign this order; it is taken over https only",
+        "Việc này chỉ nhận qua https, vì thư viện không ký nội dung của nó.",
+    ),
+    _case(
+        Reason.REQUEST_INVALID,
+        r"this very order was carried out before.*",
+        "Chính yêu cầu này đã được thực hiện trước đó và không làm lại; hãy ký yêu cầu mới.",
+    ),
+    _case(
+        Reason.REQUEST_INVALID,
         r"(?P<name>\S+) is an opaque code, which cannot be an alias",
         "Mã riêng {name} không làm mã tương đương được.",
     ),

@@ -191,10 +191,19 @@ def test_a_system_registers_a_unit_under_its_own_and_speaks_for_it(tmp_path: Pat
             said = await tinh.register_agency(agency)
             assert said.ok
             assert "truc unit publish" in said.json["ErrorDesc"]
-            assert unit_of(province, "H49.22.09") == Unit("H49.22.09", "Phòng Tổ chức", (), "H49.22")
+            assert unit_of(province, "H49.22.09") == Unit("H49.22.09", "Phòng Tổ chức", (), "H49.22", mail="a@b")
             system = province.context.systems.named("tinh")
             assert system is not None
             assert system.units == {"H49.22", "H49.22.09"}
+
+            for name, code, told in (
+                ("x" * 4_000, "H49.22.10", "Tên của đơn vị H49.22.10 trống, dài quá 500 ký tự"),
+                ("Phòng", "xx", "xx không phải mã định danh"),
+            ):
+                refused = await tinh.register_agency({"code": code, "name": name})
+                assert refused.code == "10", "nobody should try that again"
+                assert told in refused.json["ErrorDesc"]
+                assert "edXML" not in refused.json["ErrorDesc"]
 
             assert (await tinh.register_agency({"code": "H49.22.09", "name": "Phòng Tổ chức cán bộ"})).ok
             renamed = unit_of(province, "H49.22.09")
@@ -211,7 +220,7 @@ def test_a_system_registers_a_unit_under_its_own_and_speaks_for_it(tmp_path: Pat
             assert (await tinh.register_agency({"code": "H49.22.09", "name": "Mở lại"})).ok
             again = await tinh.call("deleteAgency", AgencyCode="H49.22.09")
             assert not again.ok, "the very same signed order is not carried out twice"
-            assert "sign it anew" in again.json["ErrorDesc"]
+            assert "ký yêu cầu mới" in again.json["ErrorDesc"]
             fresh = province.sdk("tinh", tinh.secret, timestamp="25112026T190000+0001")
             assert (await fresh.call("deleteAgency", AgencyCode="H49.22.09")).ok
 

@@ -159,7 +159,13 @@ def _older_codes(directory: Directory, now_ms: int) -> dict[str, str]:
 
 
 def _row(form: Form, directory: Directory, unit: Unit, now_ms: int, older_codes: Mapping[str, str]) -> bytes:
-    fields: dict[str, object] = {"id": unit.code, "pid": unit.parent, "code": unit.code, "name": unit.name, "mail": ""}
+    fields: dict[str, object] = {
+        "id": unit.code,
+        "pid": unit.parent,
+        "code": unit.code,
+        "name": unit.name,
+        "mail": unit.mail,
+    }
     if form.name == QD20:
         older = older_codes.get(unit.code) or parse_code(unit.code).old_form or ""
         fields |= {"oldCode": older, "code102": older}

@@ -11,8 +11,10 @@ this family:
 import json
 from typing import Any
 
-from node.errors import ADVICE, Fault
+from node.errors import Fault
+from node.model.finding import RulesBroken, Severity
 from node.model.reason import Reason
+from node.wording.told import Door, told
 
 OK, BAD_FILE, BAD_CREDENTIAL, NO_RECIPIENT, NOT_OWN_AGENCY = "0", "10", "15", "18", "19"
 INTERNAL, UNHANDLED, NOT_STANDARD, RECIPIENT_CLOSED = "20", "21", "22", "23"
@@ -57,11 +59,19 @@ _CODES: dict[str, tuple[Reason, ...]] = {
 _CODE_OF = {reason: code for code, reasons in _CODES.items() for reason in reasons}
 
 DETAIL_CHARACTERS_MAX = 300
+SENTENCE_CHARACTERS_MAX = 900
+ERRORS_TOLD_MAX = 3
 
 
 def code_of(reason: Reason) -> str:
     """Return the code for a reason; 20 for one that is not the caller's doing."""
     return _CODE_OF.get(reason, INTERNAL)
+
+
+def code_without_file(reason: Reason) -> str:
+    """Return the code for a reason where no file was sent: nothing is "not edXML" then."""
+    code = code_of(reason)
+    return BAD_FILE if code == NOT_STANDARD else code
 
 
 def success(text: str = "Success", **fields: Any) -> bytes:
@@ -80,8 +90,18 @@ def refusal_of(fault: Fault, code: str = "") -> bytes:
     code = code or code_of(fault.reason)
     if code == BAD_CREDENTIAL:
         return refusal(code, "Hãy đề nghị quản trị nút cấp lại bằng 'truc system vxp'.")
-    detail = f" ({fault.detail[:DETAIL_CHARACTERS_MAX]})" if fault.detail else ""
-    return refusal(code, ADVICE[fault.reason] + detail)
+    if isinstance(fault, RulesBroken):
+        return refusal(code, _broken(fault))
+    said = told(fault, Door.BRIDGE)
+    detail = f" ({said.detail[:DETAIL_CHARACTERS_MAX]})" if said.detail else ""
+    return refusal(code, said.sentence[:SENTENCE_CHARACTERS_MAX] + detail)
+
+
+def _broken(fault: RulesBroken) -> str:
+    """Return the first rules that a packet breaks, each with what is wrong: a clerk sees nothing else."""
+    errors = [f"{one.code}: {one.sentence}" for one in fault.findings if one.severity is Severity.ERROR]
+    more = f" Và {len(errors) - ERRORS_TOLD_MAX} lỗi nữa." if len(errors) > ERRORS_TOLD_MAX else ""
+    return " ".join(errors[:ERRORS_TOLD_MAX])[:SENTENCE_CHARACTERS_MAX] + more
 
 
 def encoded(fields: dict[str, Any]) -> bytes:

@@ -115,7 +115,9 @@ class Bridge:
             self.tally.refused[fault.reason] += 1
             self.tally.calls[name, fault.reason.name] += 1
             log.debug("call.refused", method=name, reason=fault.reason.name, detail=fault.detail)
-            made = answer.refusal_of(fault)
+            # Only what is sent in a file can be "not edXML".
+            code = "" if operation.takes_file else answer.code_without_file(fault.reason)
+            made = answer.refusal_of(fault, code)
             await self._slow_down(scope, body, fault)
             return await self._response(made if not operation.is_raw else b"", operation, body)
         except Exception as error:

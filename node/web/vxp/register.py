@@ -23,7 +23,7 @@ from pathlib import Path
 from node.access.systems import Systems
 from node.directory.zone.zone import ZoneEditor
 from node.directory.zone.zone_lock import editing
-from node.errors import Denied, Rejected
+from node.errors import Broken, Denied, Rejected
 from node.flow.inbox.vxp_inbox import VxpInbox
 from node.log import get_logger
 from node.model.code import Code, parse_code
@@ -48,6 +48,7 @@ class Agency:
     code: Code
     name: str
     parent: str
+    mail: str = ""
 
 
 class Registrar:
@@ -74,7 +75,13 @@ class Registrar:
             if await asyncio.to_thread(self._is_so, agency):
                 return
             self._require_open(system)
-            await asyncio.to_thread(self._add, agency)
+            try:
+                await asyncio.to_thread(self._add, agency)
+            except Broken as broken:
+                # The zone's rules speak of files; here it is the caller's order that breaks them, and trying again is no use.
+                if broken.reason is not Reason.DIRECTORY_INVALID:
+                    raise
+                raise Rejected(Reason.REQUEST_INVALID, broken.detail) from broken
             await asyncio.to_thread(self._systems.add_unit, system.name, agency.code.text)
         log.info("unit.registered", system=system.name, unit=agency.code.text)
 
@@ -113,16 +120,17 @@ class Registrar:
         known = ZoneEditor.open(self._zone).unit(agency.code)
         if known is None or known.valid_to_ms:
             return False
-        return known.name == agency.name and agency.parent in ("", known.parent)
+        return known.name == agency.name and agency.parent in ("", known.parent) and agency.mail in ("", known.mail)
 
     def _add(self, agency: Agency) -> None:
         with editing(self._zone) as zone:
             known = zone.unit(agency.code)
             if known is None:
-                zone.add_unit(Unit(agency.code.text, agency.name, (), agency.parent))
+                zone.add_unit(Unit(agency.code.text, agency.name, (), agency.parent, mail=agency.mail))
             else:
-                parent = agency.parent or known.parent
-                zone.add_unit(replace(known, name=agency.name, parent=parent, valid_to_ms=0, successor=""), reopen=True)
+                parent, mail = agency.parent or known.parent, agency.mail or known.mail
+                again = replace(known, name=agency.name, parent=parent, mail=mail, valid_to_ms=0, successor="")
+                zone.add_unit(again, reopen=True)
 
     def _close(self, code: Code) -> None:
         with editing(self._zone) as zone:
@@ -176,10 +184,10 @@ def _agency(body: bytes) -> Agency:
         raise Rejected(Reason.REQUEST_INVALID, "the body is not JSON in UTF-8") from error
     if not isinstance(fields, dict):
         raise Rejected(Reason.REQUEST_INVALID, "the body is not a JSON object")
-    code, name, parent = (_text(fields, key) for key in ("code", "name", "pcode"))
+    code, name, parent, mail = (_text(fields, key) for key in ("code", "name", "pcode", "mail"))
     if not code or not name:
         raise Rejected(Reason.REQUEST_INVALID, "code and name are needed")
-    return Agency(parse_code(code), name, parse_code(parent).text if parent else "")
+    return Agency(parse_code(code), name, parse_code(parent).text if parent else "", mail)
 
 
 def _text(fields: dict[str, object], key: str) -> str:

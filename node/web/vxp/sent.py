@@ -86,6 +86,11 @@ def _row(sent: SentPacket, view: TrackView, delivery: DeliveryView) -> bytes:
         {
             "serviceType": "eDoc",
             "messageType": KIND_WORDS[sent.kind],
+            # The library of 2018 reads these four, the later ones those below.
+            "docId": uuid_of(sent.packet_id),
+            "from": view.sender_unit,
+            "to": delivery.unit,
+            "status": _SEND_WORDS[delivery.state],
             "senderDocId": uuid_of(sent.packet_id),
             "receiverDocId": docket_of(sent.packet_id, delivery.unit),
             "fromCode": view.sender_unit,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17truc/v1/directory.proto\x12\x07truc.v1\"S\n\tPublicKey\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\r\n\x05suite\x18\x02 \x01(\r\x12\x15\n\rvalid_from_ms\x18\x03 \x01(\x03\x12\x13\n\x0bvalid_to_ms\x18\x04 \x01(\x03\"\xfb\x01\n\x08NodeFile\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmesh_address\x18\x03 \x01(\t\x12\x12\n\nvia_relays\x18\x04 \x03(\t\x12\x18\n\x10tls_certificates\x18\x05 \x03(\x0c\x12(\n\x0csigning_keys\x18\x06 \x03(\x0b\x32\x12.truc.v1.PublicKey\x12(\n\x0csealing_keys\x18\x07 \x03(\x0b\x32\x12.truc.v1.PublicKey\x12\x19\n\x11\x66urther_addresses\x18\x08 \x03(\t\x12\x1d\n\x06leaves\x18\t \x03(\x0b\x32\r.truc.v1.Unit\"\x86\x01\n\x04Unit\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bshort_names\x18\x03 \x03(\t\x12\x0e\n\x06parent\x18\x04 \x01(\t\x12\x15\n\rvalid_from_ms\x18\x05 \x01(\x03\x12\x13\n\x0bvalid_to_ms\x18\x06 \x01(\x03\x12\x11\n\tsuccessor\x18\x07 \x01(\t\"O\n\x05\x41lias\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x15\n\rvalid_from_ms\x18\x03 \x01(\x03\x12\x13\n\x0bvalid_to_ms\x18\x04 \x01(\x03\"j\n\x08ZoneFile\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x1c\n\x05units\x18\x03 \x03(\x0b\x32\r.truc.v1.Unit\x12\x1f\n\x07\x61liases\x18\x04 \x03(\x0b\x32\x0e.truc.v1.Alias\"\xea\x01\n\x0bJoinRequest\x12\x1f\n\x04node\x18\x01 \x01(\x0b\x32\x11.truc.v1.NodeFile\x12\x10\n\x08zone_key\x18\x02 \x01(\x0c\x12\x10\n\x08prefixes\x18\x03 \x03(\t\x12.\n\x05\x66iles\x18\x04 \x03(\x0b\x32\x1f.truc.v1.JoinRequest.FilesEntry\x12(\n\x08\x63onsents\x18\x05 \x03(\x0b\x32\x16.truc.v1.SignedConsent\x12\x0e\n\x06leaves\x18\x06 \x03(\t\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"X\n\rPrefixConsent\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x16\n\x0e\x63reate_time_ms\x18\x04 \x01(\x03\"3\n\rSignedConsent\x12\x0f\n\x07\x63onsent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"z\n\nZoneUpdate\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x1e.truc.v1.ZoneUpdate.FilesEntry\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01*@\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_RELAY\x10\x01\x12\x12\n\x0eROLE_DIRECTORY\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17truc/v1/directory.proto\x12\x07truc.v1\"S\n\tPublicKey\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\r\n\x05suite\x18\x02 \x01(\r\x12\x15\n\rvalid_from_ms\x18\x03 \x01(\x03\x12\x13\n\x0bvalid_to_ms\x18\x04 \x01(\x03\"\xfb\x01\n\x08NodeFile\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmesh_address\x18\x03 \x01(\t\x12\x12\n\nvia_relays\x18\x04 \x03(\t\x12\x18\n\x10tls_certificates\x18\x05 \x03(\x0c\x12(\n\x0csigning_keys\x18\x06 \x03(\x0b\x32\x12.truc.v1.PublicKey\x12(\n\x0csealing_keys\x18\x07 \x03(\x0b\x32\x12.truc.v1.PublicKey\x12\x19\n\x11\x66urther_addresses\x18\x08 \x03(\t\x12\x1d\n\x06leaves\x18\t \x03(\x0b\x32\r.truc.v1.Unit\"\x94\x01\n\x04Unit\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bshort_names\x18\x03 \x03(\t\x12\x0e\n\x06parent\x18\x04 \x01(\t\x12\x15\n\rvalid_from_ms\x18\x05 \x01(\x03\x12\x13\n\x0bvalid_to_ms\x18\x06 \x01(\x03\x12\x11\n\tsuccessor\x18\x07 \x01(\t\x12\x0c\n\x04mail\x18\x08 \x01(\t\"O\n\x05\x41lias\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x15\n\rvalid_from_ms\x18\x03 \x01(\x03\x12\x13\n\x0bvalid_to_ms\x18\x04 \x01(\x03\"j\n\x08ZoneFile\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x1c\n\x05units\x18\x03 \x03(\x0b\x32\r.truc.v1.Unit\x12\x1f\n\x07\x61liases\x18\x04 \x03(\x0b\x32\x0e.truc.v1.Alias\"\xea\x01\n\x0bJoinRequest\x12\x1f\n\x04node\x18\x01 \x01(\x0b\x32\x11.truc.v1.NodeFile\x12\x10\n\x08zone_key\x18\x02 \x01(\x0c\x12\x10\n\x08prefixes\x18\x03 \x03(\t\x12.\n\x05\x66iles\x18\x04 \x03(\x0b\x32\x1f.truc.v1.JoinRequest.FilesEntry\x12(\n\x08\x63onsents\x18\x05 \x03(\x0b\x32\x16.truc.v1.SignedConsent\x12\x0e\n\x06leaves\x18\x06 \x03(\t\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"X\n\rPrefixConsent\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x16\n\x0e\x63reate_time_ms\x18\x04 \x01(\x03\"3\n\rSignedConsent\x12\x0f\n\x07\x63onsent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"z\n\nZoneUpdate\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12-\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x1e.truc.v1.ZoneUpdate.FilesEntry\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01*@\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_RELAY\x10\x01\x12\x12\n\x0eROLE_DIRECTORY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOINREQUEST_FILESENTRY']._serialized_options = b'8\001'
   _globals['_ZONEUPDATE_FILESENTRY']._loaded_options = None
   _globals['_ZONEUPDATE_FILESENTRY']._serialized_options = b'8\001'
-  _globals['_ROLE']._serialized_start=1205
-  _globals['_ROLE']._serialized_end=1269
+  _globals['_ROLE']._serialized_start=1219
+  _globals['_ROLE']._serialized_end=1283
   _globals['_PUBLICKEY']._serialized_start=36
   _globals['_PUBLICKEY']._serialized_end=119
   _globals['_NODEFILE']._serialized_start=122
   _globals['_NODEFILE']._serialized_end=373
   _globals['_UNIT']._serialized_start=376
-  _globals['_UNIT']._serialized_end=510
-  _globals['_ALIAS']._serialized_start=512
-  _globals['_ALIAS']._serialized_end=591
-  _globals['_ZONEFILE']._serialized_start=593
-  _globals['_ZONEFILE']._serialized_end=699
-  _globals['_JOINREQUEST']._serialized_start=702
-  _globals['_JOINREQUEST']._serialized_end=936
-  _globals['_JOINREQUEST_FILESENTRY']._serialized_start=892
-  _globals['_JOINREQUEST_FILESENTRY']._serialized_end=936
-  _globals['_PREFIXCONSENT']._serialized_start=938
-  _globals['_PREFIXCONSENT']._serialized_end=1026
-  _globals['_SIGNEDCONSENT']._serialized_start=1028
-  _globals['_SIGNEDCONSENT']._serialized_end=1079
-  _globals['_ZONEUPDATE']._serialized_start=1081
-  _globals['_ZONEUPDATE']._serialized_end=1203
-  _globals['_ZONEUPDATE_FILESENTRY']._serialized_start=892
-  _globals['_ZONEUPDATE_FILESENTRY']._serialized_end=936
+  _globals['_UNIT']._serialized_end=524
+  _globals['_ALIAS']._serialized_start=526
+  _globals['_ALIAS']._serialized_end=605
+  _globals['_ZONEFILE']._serialized_start=607
+  _globals['_ZONEFILE']._serialized_end=713
+  _globals['_JOINREQUEST']._serialized_start=716
+  _globals['_JOINREQUEST']._serialized_end=950
+  _globals['_JOINREQUEST_FILESENTRY']._serialized_start=906
+  _globals['_JOINREQUEST_FILESENTRY']._serialized_end=950
+  _globals['_PREFIXCONSENT']._serialized_start=952
+  _globals['_PREFIXCONSENT']._serialized_end=1040
+  _globals['_SIGNEDCONSENT']._serialized_start=1042
+  _globals['_SIGNEDCONSENT']._serialized_end=1093
+  _globals['_ZONEUPDATE']._serialized_start=1095
+  _globals['_ZONEUPDATE']._serialized_end=1217
+  _globals['_ZONEUPDATE_FILESENTRY']._serialized_start=906
+  _globals['_ZONEUPDATE_FILESENTRY']._serialized_end=950
 # @@protoc_insertion_point(module_scope)

@@ -165,6 +165,7 @@ class Unit(_message.Message):
     VALID_FROM_MS_FIELD_NUMBER: _builtins.int
     VALID_TO_MS_FIELD_NUMBER: _builtins.int
     SUCCESSOR_FIELD_NUMBER: _builtins.int
+    MAIL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Identifier code in canonical form."""
     name: _builtins.str
@@ -177,6 +178,8 @@ class Unit(_message.Message):
     """Closed at, milliseconds since 1970 UTC; 0: is open."""
     successor: _builtins.str
     """Code that takes over after the closing; may be empty."""
+    mail: _builtins.str
+    """Mail address, as the unit's software registered it; may be empty. At most 254 characters."""
     @_builtins.property
     def short_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Short names and abbreviations people look for."""
@@ -191,10 +194,11 @@ class Unit(_message.Message):
         valid_from_ms: _builtins.int = ...,
         valid_to_ms: _builtins.int = ...,
         successor: _builtins.str = ...,
+        mail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name", b"name", "parent", b"parent", "short_names", b"short_names", "successor", b"successor", "valid_from_ms", b"valid_from_ms", "valid_to_ms", b"valid_to_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "mail", b"mail", "name", b"name", "parent", b"parent", "short_names", b"short_names", "successor", b"successor", "valid_from_ms", b"valid_from_ms", "valid_to_ms", b"valid_to_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
