@@ -9,7 +9,7 @@ from pathlib import Path
 
 from node.errors import Broken, Denied
 from node.model.reason import Reason
-from node.seal.files import read_private, write_new
+from node.seal.files import read_private, replace_file, write_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,20 @@ class Credential:
 
     def save(self, path: Path) -> None:
         """Write a new file of mode 0600. Raises Broken(ALREADY_EXISTS), Broken(IO_FAILED), Deferred(DISK_FULL)."""
+        write_new(path, self._octets())
+
+    def replace(self, path: Path) -> None:
+        """Write the file whole, in place of one that may be there. Raises Broken(IO_FAILED), Deferred(DISK_FULL)."""
+        replace_file(path, self._octets())
+
+    def _octets(self) -> bytes:
         fields = {
             "address": self.address,
             "certificate_pem": self.certificate_pem,
             "system": self.system,
             "secret": self.secret,
         }
-        write_new(path, json.dumps(fields, indent=2).encode() + b"\n")
+        return json.dumps(fields, indent=2).encode() + b"\n"
 
     @classmethod
     def load(cls, path: Path) -> "Credential":

@@ -1,6 +1,7 @@
 """Connected systems (phần mềm QLVB&ĐH) and what they prove themselves with.
 
-One JSON file per system in <home>/systems/, mode 0600: {name, units, secret_sha256, created_ms}. The secret itself, 32 random
+One JSON file per system in <home>/systems/, mode 0600: {name, units, secret_sha256, created_ms}, and if there are any prefixes
+(grants.py) and former {secret_sha256, until_ms}, the secret before this one. A secret, 32 random
 octets, is shown once and kept by nobody here; a digest suffices because there is nothing to guess. The running node looks
 at the folder at most once a second, and at once when somebody is refused, so `truc system add` works while it runs.
 
@@ -20,13 +21,14 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from node.access.grants import BELOW, Granted, OwnUnits, read_grants
+from node.access.marks import Marks
 from node.errors import Broken, Denied, Rejected
 from node.log import get_logger
-from node.model.code import parse_code
 from node.model.office import System
 from node.model.reason import Reason
 from node.seal.files import make_folder, replace_file, write_new
@@ -49,6 +51,10 @@ class SystemRecord:
     system: System
     secret_sha256: bytes
     created_ms: int
+    granted: Granted
+    """As it was given; `system.units` has the units of the prefixes, too."""
+    former_sha256: bytes = b""
+    former_until_ms: int = 0
     registrations_until_ms: int = 0
     """Until then it may register, rename and close units through the VXP bridge (web/vxp/register.py)."""
 
@@ -57,29 +63,37 @@ class Systems:
     """The systems of one node. Reads of the folder are small and happen on the caller's thread."""
 
     def __init__(
-        self, folder: Path, admin_token: Path | None = None, *, monotonic_s: Callable[[], float] = time.monotonic
+        self,
+        folder: Path,
+        admin_token: Path | None = None,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        own_units: OwnUnits | None = None,
     ) -> None:
+        """Take the folder; `own_units` tells what is granted by prefixes (None: nothing, for who only looks at the files)."""
         self._folder = folder
         self._admin_token = admin_token
         self._monotonic_s = monotonic_s
+        self._own_units = own_units
+        self._version = 0
         self._marks = Marks(folder, ".json", monotonic_s)
         self._records: dict[str, SystemRecord] = {}
         self._seen: frozenset[tuple[str, int, int, int]] = frozenset()
         self._looked_s = float("-inf")
 
     def create(self, name: str, units: Iterable[str], *, now_ms: int | None = None) -> str:
-        """Connect a system to its units (codes in either form); return its secret, which is shown only now.
+        """Connect a system to its units (codes in either form, H99.01.* for all below); return its secret, which is shown only now.
 
         Raises Rejected(REQUEST_INVALID) for a bad name or no unit, Rejected(CODE_MALFORMED), Broken(ALREADY_EXISTS).
         """
         check_name(name)
-        codes = sorted({parse_code(unit).text for unit in units})
-        if not codes:
+        granted = read_grants(units)
+        if not granted.written:
             raise Rejected(Reason.REQUEST_INVALID, "a system needs at least one unit")
         secret = secrets.token_urlsafe(SECRET_BYTES)
         created_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         digest = hashlib.sha256(secret.encode()).hexdigest()
-        record = {"name": name, "units": codes, "secret_sha256": digest, "created_ms": created_ms}
+        record = {"name": name, **_as_fields(granted), "secret_sha256": digest, "created_ms": created_ms}
         make_folder(self._folder)
         write_new(self._folder / f"{name}.json", json.dumps(record, indent=2).encode() + b"\n")
         self._look()
@@ -108,24 +122,56 @@ class Systems:
 
     def add_unit(self, name: str, unit: str) -> None:
         """Let a system speak for one more unit. Raises Rejected(NOT_FOUND), Rejected(CODE_MALFORMED), and what writing raises."""
-        code = parse_code(unit).text
-        self._change(name, lambda record: {"units": sorted({*record["units"], code})})
+        self.edit(name, add=[unit])
 
     def open_registrations(self, name: str, until_ms: int) -> None:
         """Let a system register units until then; 0: no more. Raises as `add_unit`."""
-        self._change(name, lambda _: {"registrations_until_ms": until_ms})
+        with self._changing(name) as record:
+            record["registrations_until_ms"] = until_ms
 
-    def _change(self, name: str, change: Callable[[dict[str, Any]], dict[str, object]]) -> None:
+    def edit(self, name: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Granted:
+        """Grant a system more or fewer units, as `create` reads them; return what it has then.
+
+        Raises Rejected(NOT_FOUND) if there is no such system, or for a grant to take away that it does not have,
+        Rejected(REQUEST_INVALID) if nothing would be left.
+        """
+        more, less = read_grants(add), read_grants(remove)
+        with self._changing(name) as record:
+            had = _granted(record)
+            if strange := sorted(set(less.written) - set(had.written)):
+                raise Rejected(Reason.NOT_FOUND, f"{strange[0]} is not granted to system {name}")
+            now = Granted(*((old | new) - gone for old, new, gone in zip(had, more, less, strict=True)))
+            if not now.written:
+                raise Rejected(Reason.REQUEST_INVALID, "a system needs at least one unit")
+            record.pop("prefixes", None)
+            record.update(_as_fields(now))
+        return now
+
+    def renew(self, name: str, keep_ms: int, now_ms: int) -> str:
+        """Give a system a new secret and return it; the one before is good for `keep_ms` more. Raises Rejected(NOT_FOUND)."""
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        with self._changing(name) as record:
+            record.pop("former", None)
+            if keep_ms:
+                record["former"] = {"secret_sha256": record["secret_sha256"], "until_ms": now_ms + keep_ms}
+            record["secret_sha256"] = hashlib.sha256(secret.encode()).hexdigest()
+        return secret
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[dict[str, Any]]:
+        """Give a system's record to change; it is written whole if it has changed. Raises Rejected(NOT_FOUND)."""
         check_name(name)
         path = self._folder / f"{name}.json"
         with _alone(self._folder):
             try:
-                record = json.loads(path.read_bytes())
+                before = path.read_bytes()
             except FileNotFoundError as error:
                 raise Rejected(Reason.NOT_FOUND, f"no system {name}") from error
-            changed = record | change(record)
-            if changed != record:
-                replace_file(path, json.dumps(changed, indent=2).encode() + b"\n")
+            record: dict[str, Any] = json.loads(before)
+            yield record
+            after = json.dumps(record, indent=2).encode() + b"\n"
+            if after != before:
+                replace_file(path, after)
         self._look()
 
     def list(self) -> list[SystemRecord]:
@@ -184,16 +230,25 @@ class Systems:
         record = self._records.get(name)
         digest = hashlib.sha256(secret.encode()).digest()
         right = hmac.compare_digest(digest, record.secret_sha256 if record else bytes(32))
+        if record and record.former_sha256 and time.time_ns() // 1_000_000 < record.former_until_ms:
+            right = hmac.compare_digest(digest, record.former_sha256) or right
         return record.system if record and right else None
 
     def _look(self) -> None:
         """Read the folder again if anything in it has changed."""
         self._looked_s = self._monotonic_s()
-        seen = self._marks.now()
-        if seen == self._seen:
+        seen, version = self._marks.now(), self._own_units.version if self._own_units else 0
+        if seen == self._seen and version == self._version:
             return
-        self._records = {path.stem: record for path in _files(self._folder) if (record := _read(path))}
-        self._seen = seen
+        records = {path.stem: record for path in _files(self._folder) if (record := _read(path))}
+        self._records = {name: self._expanded(record) for name, record in records.items()}
+        self._seen, self._version = seen, version
+
+    def _expanded(self, record: SystemRecord) -> SystemRecord:
+        if self._own_units is None or not record.granted.prefixes:
+            return record
+        units = record.granted.units | self._own_units.below(record.granted.prefixes)
+        return replace(record, system=System(record.system.name, units))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -215,74 +270,42 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-class Marks:
-    """Tells whether files of a folder have changed. Asked every second on the loop, so it is as cheap as it gets.
-
-    A file that is made, replaced or removed changes its folder, and one look at that is enough; each of several hundred looks at files
-    would let go of the interpreter and wait for it. A file that was written into where it lies is seen when `EVERY_S` have passed, and
-    so is what happened within the same tick of the file system's clock as the last look.
-    """
-
-    EVERY_S = 10.0
-    TICK_NS = 100_000_000
-    """A folder that has changed so shortly ago may change again without another time to show for it."""
-
-    def __init__(self, folder: Path, ending: str, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._folder = folder
-        self._ending = ending
-        self._monotonic_s = monotonic_s
-        self._place: tuple[int, int] | None = None
-        self._marks: frozenset[tuple[str, int, int, int]] = frozenset()
-        self._marked_s = float("-inf")
-
-    def now(self) -> frozenset[tuple[str, int, int, int]]:
-        """Return what tells changed files from unchanged ones."""
-        now_s, place = self._monotonic_s(), self._settled_place()
-        if place is None or place != self._place or now_s - self._marked_s >= self.EVERY_S:
-            self._place, self._marked_s, self._marks = place, now_s, marks_of(self._folder, self._ending)
-        return self._marks
-
-    def _settled_place(self) -> tuple[int, int] | None:
-        try:
-            facts = os.stat(self._folder)
-        except FileNotFoundError:
-            return None
-        is_settled = time.time_ns() - facts.st_mtime_ns > self.TICK_NS
-        return (facts.st_mtime_ns, facts.st_ino) if is_settled else None
-
-
-def marks_of(folder: Path, ending: str) -> frozenset[tuple[str, int, int, int]]:
-    """Return names, times, numbers and sizes of a folder's files."""
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(mark for entry in entries if entry.name.endswith(ending) if (mark := _mark(entry)))
-    except FileNotFoundError:
-        return frozenset()
-
-
-def _mark(entry: "os.DirEntry[str]") -> tuple[str, int, int, int] | None:
-    try:
-        facts = entry.stat()
-    except FileNotFoundError:
-        return None
-    return entry.name, facts.st_mtime_ns, facts.st_ino, facts.st_size
-
-
 def _read(path: Path) -> SystemRecord | None:
     """Read one file. A bad one is reported and leaves its system out; it must not lock out the others."""
     try:
         record = json.loads(path.read_bytes())
-        units = frozenset(parse_code(str(unit)).text for unit in record["units"])
+        granted = _granted(record)
         digest = bytes.fromhex(record["secret_sha256"])
         if record["name"] != path.stem or len(digest) != 32:
             raise ValueError("name or digest")
-        until_ms = int(record.get("registrations_until_ms", 0))
-        return SystemRecord(System(path.stem, units), digest, int(record["created_ms"]), until_ms)
+        former = record.get("former", {"secret_sha256": "", "until_ms": 0})
+        return SystemRecord(
+            System(path.stem, granted.units),
+            digest,
+            int(record["created_ms"]),
+            granted,
+            bytes.fromhex(former["secret_sha256"]),
+            int(former["until_ms"]),
+            int(record.get("registrations_until_ms", 0)),
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, Rejected) as error:
         log.error("system.unreadable", path=str(path), error=type(error).__name__)
         return None
+
+
+def _granted(record: Any) -> Granted:
+    if not isinstance(record, dict):
+        raise TypeError("not an object")
+    below = [f"{prefix}{BELOW}" for prefix in record.get("prefixes", [])]
+    return read_grants([*map(str, record["units"]), *below])
+
+
+def _as_fields(granted: Granted) -> dict[str, list[str]]:
+    """Return the fields of a record; programs of before know only the units."""
+    prefixes = {"prefixes": sorted(granted.prefixes)} if granted.prefixes else {}
+    return {"units": sorted(granted.units), **prefixes}
 
 
 def check_name(name: str) -> None:

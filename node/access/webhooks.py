@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from node.access.systems import Marks, check_name
+from node.access.marks import Marks
+from node.access.systems import check_name
 from node.config.listen import is_loopback_host
 from node.errors import Broken, Rejected
 from node.model.reason import Reason

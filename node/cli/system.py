@@ -8,10 +8,10 @@ import typer
 
 from node.cli import vxp as bridge
 from node.cli import webhook
-from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, codes, given, now_ms, run_async
+from node.cli.command import SYSTEM_VARIABLE, Home, HomeCommand, Json, Noun, given, now_ms, run_async
 from node.cli.output import QUIET, STRONG, WARNING, facts, line, mark, next_steps, table, tell, text
 from node.model.code import parse_code
-from node.model.policy import MINUTE_MS
+from node.model.policy import DAY_MS, MINUTE_MS
 from node.model.webhook import HookView
 from node.ops.home import Home as Place
 from node.wording import vietnamese
@@ -27,7 +27,13 @@ Name = Annotated[str, typer.Argument(help="Tên hệ thống: chữ thường, s
 def add(
     home: Home,
     name: Name,
-    unit: Annotated[list[str], typer.Option(help="Đơn vị mà hệ thống được nói thay (ghi nhiều lần).", metavar="CODE")],
+    unit: Annotated[
+        list[str],
+        typer.Option(
+            help="Đơn vị mà hệ thống được nói thay (ghi nhiều lần); 'H99.01.*' là mọi đơn vị ở dưới H99.01, cả những đơn vị thêm sau này.",
+            metavar="CODE",
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Tệp xác thực; mặc định NAME.json ở đây.", metavar="FILE")
     ] = None,
@@ -36,21 +42,22 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Nối một hệ thống vào nút và cấp tệp xác thực (chỉ chủ tệp đọc được). Nút đang chạy nhận ra ngay."""
+    from node.access.grants import read_grants
     from node.ops.connect import connect, grant, units_not_listed
 
     place, path = Place(home), out or Path(f"{name}.json")
     quoted = shlex.quote(str(path))
-    units = codes(unit)
-    unknown = units_not_listed(place, units)
-    connect(place, name, units, path, address)
+    granting = read_grants(unit)
+    unknown = units_not_listed(place, granting)
+    connect(place, name, granting.written, path, address)
     granted = grant(place, name, now_ms()) if vxp else None
-    document = {"system": name, "units": sorted(str(code) for code in units), "credential": str(path)}
+    document = {"system": name, "units": granting.written, "credential": str(path)}
     tell(
         as_json,
         {**document, "units_not_listed": unknown, "vxp": granted},
         lambda: [
             line(mark(True), " Đã nối hệ thống ", text(name, STRONG)),
-            facts([("Đơn vị", ", ".join(sorted(map(str, units)))), ("Tệp xác thực", path)]),
+            facts([("Đơn vị", ", ".join(granting.written)), ("Tệp xác thực", path)]),
             *[text(_not_listed(place, code), WARNING) for code in unknown],
             *(bridge.shown(granted) if granted else []),
             next_steps([("Dùng:", f"truc inbox --as {quoted}"), ("hoặc:", f"export {SYSTEM_VARIABLE}={quoted}")]),
@@ -83,7 +90,7 @@ def list_systems(home: Home, as_json: Json = False) -> None:
     document = [
         {
             "system": one.system.name,
-            "units": sorted(one.system.units),
+            "units": one.granted.written,
             "created_ms": one.created_ms,
             "created": iso_time(one.created_ms),
             "webhook": {"url": told[name], "state": plain(views.get(name))}
@@ -95,9 +102,80 @@ def list_systems(home: Home, as_json: Json = False) -> None:
     shown = table(["Hệ thống", "Đơn vị", "Nối từ", *(["Báo tin"] if told else [])], whole=["Hệ thống"])
     for one in records:
         name = one.system.name
-        row = [text(name), text(", ".join(sorted(one.system.units))), text(vietnamese.when(one.created_ms))]
+        row = [text(name), text(", ".join(one.granted.written)), text(vietnamese.when(one.created_ms))]
         shown.add_row(*row, *([text(webhook.brief(views.get(name)) if name in told else "")] if told else []))
     tell(as_json, {"systems": document}, lambda: [shown, text(f"{len(records)} hệ thống", QUIET)])
+
+
+@app.command(cls=HomeCommand)
+def edit(
+    home: Home,
+    name: Name,
+    add: Annotated[
+        list[str] | None,
+        typer.Option("--add", help="Giao thêm đơn vị, hoặc 'H99.01.*' (ghi nhiều lần).", metavar="CODE"),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", help="Thu lại, viết như khi giao (ghi nhiều lần).", metavar="CODE")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Giao thêm hoặc thu lại đơn vị của một hệ thống đã nối. Nút đang chạy nhận ra ngay; tệp xác thực giữ nguyên."""
+    from node.access.grants import read_grants
+    from node.ops.connect import units_not_listed
+
+    if not add and not remove:
+        raise typer.BadParameter("ghi --add CODE hoặc --remove CODE")
+    place = Place(home)
+    unknown = units_not_listed(place, read_grants(add or []))
+    now = place.systems().edit(name, add=add or [], remove=remove or [])
+    tell(
+        as_json,
+        {"system": name, "units": now.written, "units_not_listed": unknown},
+        lambda: [
+            line(mark(True), " Hệ thống ", text(name, STRONG), " nay nói thay:"),
+            text("  " + ", ".join(now.written)),
+            *[text(_not_listed(place, code), WARNING) for code in unknown],
+        ],
+    )
+
+
+@app.command(cls=HomeCommand)
+def renew(
+    home: Home,
+    name: Name,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Tệp xác thực; mặc định NAME.json ở đây, thay tệp cũ.", metavar="FILE"),
+    ] = None,
+    keep_days: Annotated[
+        int, typer.Option("--keep", help="Secret cũ còn dùng được bao nhiêu ngày.", metavar="DAYS", min=0, max=90)
+    ] = 7,
+    certificate_only: Annotated[
+        bool, typer.Option("--certificate", help="Chỉ ghi chứng thư mới của nút vào tệp, giữ nguyên secret.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Cấp secret mới cho một hệ thống, ghi cùng chứng thư hiện nay của nút vào tệp xác thực; secret cũ còn dùng được một thời gian."""
+    from node.ops.connect import refresh_certificate
+    from node.ops.connect import renew as renewed
+
+    place, path, now = Place(home), out or Path(f"{name}.json"), now_ms()
+    until_ms = 0 if certificate_only else now + keep_days * DAY_MS
+    if certificate_only:
+        refresh_certificate(place, name, path)
+    else:
+        renewed(place, name, path, keep_days * DAY_MS, now)
+    old = f"còn dùng được tới {vietnamese.when(until_ms)}" if keep_days else "hết hiệu lực ngay"
+    tell(
+        as_json,
+        {"system": name, "credential": str(path), "former_until_ms": until_ms, "former_until": iso_time(until_ms)},
+        lambda: [
+            line(mark(True), " Đã ghi ", text(path, STRONG), " cho hệ thống ", text(name, STRONG)),
+            facts([("Secret cũ", "" if certificate_only else old), ("Chứng thư", "chứng thư hiện nay của nút")]),
+            next_steps([("Thử:", f"truc inbox --as {shlex.quote(str(path))}")]),
+        ],
+    )
 
 
 @app.command(cls=HomeCommand)

@@ -144,7 +144,7 @@ def _connect_all(folder: Path, home: Home, place: Place, now_ms: int) -> dict[st
 
     granted: dict[str, Mapping[str, str]] = {}
     for one in place.systems:
-        connect(home, one.name, [parse_code(code) for code in one.units], folder / one.file)
+        connect(home, one.name, one.units, folder / one.file)
         if one.bridged:
             granted[one.name] = grant(home, one.name, now_ms)
             # A made-up world: nobody is harmed by what is registered in it, and programs are to be tried whole.

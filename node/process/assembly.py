@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from node import __version__
+from node.access.grants import OwnUnits
 from node.access.systems import Systems
 from node.access.tls_files import TlsFiles
 from node.access.vxp_secrets import VxpSecrets
@@ -148,7 +149,7 @@ async def start(
         space = Space(home, policy.admit_urgent_bytes_min // 2, policy.admit_large_bytes_min)
         ports = Ports(clock, SystemEntropy(), store, bodies, keyring, peers, workers, source, space.free_bytes)
         node = make_node(ports, policy, software=f"truc {__version__}", calendar=calendar)
-        systems = Systems(place.systems_folder, place.admin_token)
+        systems = Systems(place.systems_folder, place.admin_token, own_units=OwnUnits(source.current, settings.node_id))
         hooks = HttpHooks(HookFiles(place.systems_folder, keyring), systems, HookClient(f"truc {__version__}"))
         loops = Loops(node, hooks)
         node.signals.bug.connect(_log_bug)

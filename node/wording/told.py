@@ -72,6 +72,11 @@ _CASES = (
         "Hộp đến không có gói tin hay văn bản nào tên {name}. Xem: truc inbox",
         "Hộp đến không có gói tin hay văn bản nào tên {name}.",
     ),
+    _case(
+        Reason.NOT_FOUND,
+        r"(?P<name>\S+) is not granted to system (?P<system>\S+)",
+        "Hệ thống {system} không có {name}. Xem: truc system list HOME",
+    ),
     _case(Reason.NOT_FOUND, r"(?P<name>\S+) is not granted to (?P<node>\S+)", "Nút {node} không giữ mã {name}."),
     _case(
         Reason.RECIPIENT_UNKNOWN,
@@ -193,6 +198,16 @@ _CASES = (
         "{name} không phải mức độ khẩn; có: {few}.",
     ),
     _case(Reason.REQUEST_INVALID, r"the body is not JSON.*", "Nội dung yêu cầu không phải JSON viết bằng UTF-8."),
+    _case(
+        Reason.REQUEST_INVALID,
+        r"a system needs at least one unit",
+        "Hệ thống phải còn ít nhất một đơn vị; muốn ngắt hẳn thì dùng: truc system revoke HOME TÊN",
+    ),
+    _case(
+        Reason.REQUEST_INVALID,
+        r"a system's name is 1 to 64 characters of .*",
+        "Tên hệ thống gồm 1 đến 64 ký tự: chữ thường, số, gạch nối, gạch dưới.",
+    ),
     _case(Reason.REQUEST_INVALID, r"code and name are needed", "Thiếu code hoặc name."),
     _case(
         Reason.ALREADY_EXISTS, r"(?P<name>.+); --force replaces it", "Tệp {name} đã có. Muốn ghi đè thì thêm --force."

@@ -324,3 +324,34 @@ def test_a_unit_is_not_added_under_a_code_that_is_an_alias_and_a_system_is_told_
 
     assert (refused.code, refused.reason) == (65, "REQUEST_INVALID")
     assert "hãy nối hệ thống với đơn vị H37.25.03" in told.out
+
+
+def test_a_system_is_changed_and_renewed_without_being_connected_again(
+    truc: Truc, admitted: Admitted, tmp_path: Path
+) -> None:
+    home, file = admitted.home, tmp_path / "xa.json"
+    made = truc("system", "add", home, "xa", "--unit", "H37.25.*", "-o", file, "--json").document
+    assert made["units"] == ["H37.25.*"]
+    before = json.loads(file.read_bytes())
+    edited = truc(
+        "system", "edit", home, "xa", "--add", "H37.01", "--remove", "H37.25.*", "--add", "H37.25.03", "--json"
+    )
+    assert edited.document["units"] == ["H37.01", "H37.25.03"]
+    assert "H37.99 chưa có trong vùng" in truc("system", "edit", home, "xa", "--add", "H37.99").out
+    assert (
+        "Hệ thống xa không có H37.02. Xem: truc system list"
+        in truc("system", "edit", home, "xa", "--remove", "H37.02").err
+    )
+    assert "không nằm dưới tiền tố nào" in truc("system", "edit", home, "xa", "--add", "H49.*").err
+    assert "ghi --add CODE" in truc("system", "edit", home, "xa").err.replace("Ghi", "ghi")
+
+    renewed = truc("system", "renew", home, "xa", "-o", file)
+    assert "Secret cũ" in renewed.out
+    after = json.loads(file.read_bytes())
+    assert after["secret"] != before["secret"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert truc("system", "renew", home, "xa", "-o", file, "--certificate").code == 0
+    assert json.loads(file.read_bytes()) == after
+    (tmp_path / "khac.json").write_text("{}")
+    assert truc("system", "renew", home, "xa", "-o", tmp_path / "khac.json", "--json").reason == "ALREADY_EXISTS"
+    assert json.loads(file.read_bytes()) == after
