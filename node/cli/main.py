@@ -45,6 +45,7 @@ from node.cli import (
 from node.cli import node as nodes
 from node.cli.command import Command, HomeCommand
 from node.cli.faults import run_tree
+from node.cli.output import prepare
 
 DOCUMENTS, INSTALLATION, OPERATION = "Văn bản", "Danh bạ và cài đặt nút", "Vận hành nút"
 VENDORS = "Nhà cung cấp phần mềm"
@@ -148,6 +149,7 @@ app = _tree()
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     completion.prepare(os.environ)
+    prepare(sys.stdout, sys.stderr)
     return run_tree(app, list(sys.argv[1:] if argv is None else argv) or ["--help"], "truc")
 
 

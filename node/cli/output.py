@@ -4,6 +4,8 @@ Texts from packets and directories come from outside. They are shown without the
 to move the cursor) and are never read as markup.
 """
 
+import codecs
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Document = dict[str, Any]
+
+_PLAIN = {"✓": "v", "✗": "x", "…": ".", "–": "-", "→": ">", "«": '"', "»": '"', "─": "-", "│": "|", "·": "."}
+_PLAIN |= dict.fromkeys("╭╮╰╯├┤┬┴┼", "+")
+"""Signs of ours that stand for something."""
 
 GOOD, WARNING, BAD, QUIET, STRONG = "green", "yellow", "red", "dim", "bold"
 
@@ -40,7 +46,30 @@ def console(*, stderr: bool = False) -> "Console":
     """Return a console that takes no text for markup."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    made = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    # Whoever read our output has gone: run_tree knows what that means, the library would end with 1.
+    made.on_broken_pipe = _reader_gone  # type: ignore[method-assign]
+    return made
+
+
+def _reader_gone() -> None:
+    raise BrokenPipeError
+
+
+def prepare(*streams: Any) -> None:
+    """Let a terminal or file that cannot show Vietnamese letters have them without accents, instead of failing on the first."""
+    codecs.register_error("truc", _without_accents)
+    for stream in streams:
+        encoding = str(getattr(stream, "encoding", "") or "").lower().replace("-", "").replace("_", "")
+        if encoding not in ("", "utf8") and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="truc")
+
+
+def _without_accents(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    letters = unicodedata.normalize("NFKD", error.object[error.start : error.end].replace("đ", "d").replace("Đ", "D"))
+    plain = "".join(_PLAIN.get(c, c if c.isascii() else "?") for c in letters if not unicodedata.combining(c))
+    return plain, error.end
 
 
 def text(value: object, style: str = "") -> "Text":

@@ -1,5 +1,6 @@
 """How a command ends: exit codes, what is said where, and that HOME is found wherever it was given."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -189,3 +190,31 @@ def test_details_in_english_are_for_programs_and_for_whoever_asks(
 )
 def test_values_out_of_range_are_told_in_vietnamese(truc: Truc, words: tuple[str, ...], said: str) -> None:
     assert said in truc(*words).err
+
+
+PYTHON = [sys.executable, "-m", "node.cli.main"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1258"])
+def test_a_terminal_without_these_letters_gets_them_without_accents(tmp_path: Path, encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+    for words, said in ((("node", "show", str(tmp_path)), b"khong co nut nao"), (("node", "--help"), b"Thu muc")):
+        ended = subprocess.run([*PYTHON, *words], env=environment, capture_output=True, check=False)
+        assert b"Traceback" not in ended.stderr
+        assert b"BUG" not in ended.stderr
+        if encoding == "ascii":
+            assert said in ended.stdout + ended.stderr or words[1] == "--help"
+
+
+def test_a_reader_that_goes_away_is_no_fault(truc: Truc, tmp_path: Path) -> None:
+    home = tmp_path / "nut"
+    truc("node", "create", home, "--id", "h37", "--name", "T", "--prefix", "H37")
+    (tmp_path / "u.csv").write_text("code,name\n" + "".join(f"H37.{n:05},Đơn vị\n" for n in range(5_000)), "utf-8")
+    truc("unit", "add", home, "--from", tmp_path / "u.csv")
+    process = subprocess.Popen([*PYTHON, "unit", "list", str(home)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    said = process.stderr.read()
+    assert (process.wait(), said) == (0, b"")
