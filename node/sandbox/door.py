@@ -1,8 +1,8 @@
 """Door of the sandbox's own: HTTP on loopback, for people and for a vendor's own tests in any language.
 
     GET  /TOKEN/state        what it is, its time, its units, how to connect
-    POST /TOKEN/advance      body: 2d          put the clock forward
-    POST /TOKEN/send         body: {"kind": "withdraw", "unit": "H99.01"}     let a counterpart write
+    POST /TOKEN/advance      body: 2d          put the clock forward; both bodies also as a form (by=2d) or JSON ({"by": "2d"})
+    POST /TOKEN/send         body: withdraw H99.01     let a counterpart write
     GET  /TOKEN/refused      packets of the vendor's that were not taken, and why
     GET  /TOKEN/conformance  the credentials that a conformance run works with
 
@@ -11,9 +11,10 @@ HTTP status.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -90,20 +91,19 @@ class Door:
         return self.state()
 
     async def _answer_advance(self, request: Request) -> Any:
-        body = await _body(request)
-        try:
-            said = json.loads(body)["by"] if body.lstrip().startswith("{") else body
-        except (ValueError, KeyError, TypeError) as error:
-            raise Rejected(Reason.REQUEST_INVALID, 'write 2d, or {"by": "2d"}') from error
-        return self.advance(str(said))
+        said = said_in(await _body(request), ("by",))
+        if not said.get("by"):
+            raise Rejected(Reason.REQUEST_INVALID, 'hãy ghi 2d, by=2d hoặc {"by": "2d"}')
+        return self.advance(said["by"])
 
     async def _answer_send(self, request: Request) -> Any:
-        try:
-            said = json.loads(await _body(request))
-            kind, unit = str(said["kind"]), str(said.get("unit") or "")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Rejected(Reason.REQUEST_INVALID, 'write {"kind": "new", "unit": "H99.01"}') from error
-        return await self.send(kind, unit)
+        said = said_in(await _body(request), ("kind", "unit"))
+        if not said.get("kind"):
+            raise Rejected(
+                Reason.REQUEST_INVALID,
+                'hãy ghi new, "new H99.01", kind=new&unit=H99.01 hoặc {"kind": "new", "unit": "H99.01"}',
+            )
+        return await self.send(said["kind"], said.get("unit", ""))
 
     async def _answer_refused(self, request: Request) -> Any:
         return {"refused": refusals(self._sandbox)}
@@ -146,6 +146,29 @@ def _refusal(one: Refused) -> dict[str, Any]:
     ]
     told = {"time_ms": one.time_ms, "system": one.system, "units": list(one.units)}
     return told | {"reason": one.reason.name, "detail": one.detail, "findings": findings}
+
+
+def said_in(body: str, names: Sequence[str]) -> dict[str, str]:
+    """Read what a call says, in whichever way a person writes it with curl: words in this order, a form (`-d kind=new`), or JSON.
+
+    Raises Rejected(REQUEST_INVALID) for a field that there is not, for too many words, or JSON that is none.
+    """
+    if body.startswith("{"):
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise Rejected(Reason.REQUEST_INVALID, "nội dung không phải JSON") from error
+        said = {str(name): str(value) for name, value in fields.items() if value is not None}
+    elif "=" in body:
+        said = {name: value.strip() for name, value in parse_qsl(body, keep_blank_values=True)}
+    else:
+        words = body.split()
+        if len(words) > len(names):
+            raise Rejected(Reason.REQUEST_INVALID, f"thừa: {' '.join(words[len(names) :])[:60]}")
+        said = dict(zip(names, words, strict=False))
+    if strange := sorted(said.keys() - set(names)):
+        raise Rejected(Reason.REQUEST_INVALID, f"không có trường {strange[0][:60]}; có: {', '.join(names)}")
+    return said
 
 
 async def _body(request: Request) -> str:
