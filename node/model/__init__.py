@@ -12,4 +12,5 @@ lane.py       urgency                            policy.py        limits and tim
 naming.py     names that follow from content     webhook.py       what systems are told of
 hold.py       an operator's legal hold           statement.py     by which times a signed statement is judged
 thresholds.py from where on something is a finding
+urgency.py    degrees of urgency as people write them
 """
