@@ -188,7 +188,7 @@ def test_a_replacement_names_the_old_documents_and_goes_where_they_had_gone(
 ) -> None:
     path, packet_id = sent
     (tmp_path / "cong-van.pdf").write_bytes(b"%PDF-1.4")
-    lines = EXAMPLE.replace("H99.01", "H37.01").splitlines()
+    lines = EXAMPLE.replace("H99.01", "H37.01").replace("# tep_dinh_kem", "tep_dinh_kem").splitlines()
     form = tmp_path / "moi.toml"
     form.write_text("\n".join(line for line in lines if not line.startswith("noi_nhan =")), "utf-8")
     result = done(truc, "replace", "--as", so, packet_id, "--with", form, "--reason", "Sai thẩm quyền")
