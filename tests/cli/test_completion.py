@@ -66,7 +66,7 @@ def test_a_shell_completes_nouns_verbs_options_and_leaves_paths_to_itself(truc: 
         return [one.split(":")[0] for one in offered(shell, script, *words)]
 
     assert names("truc", "su") == ["submit", "support-bundle"]
-    assert names("truc", "unit", "") == ["add", "close", "list", "publish", "search", "alias"]
+    assert names("truc", "unit", "") == ["add", "remove", "close", "list", "publish", "search", "alias"]
     assert names("truc", "unit", "alias", "re") == ["remove"]
     assert {"--as", "--json"} <= set(names("truc", "submit", "--"))
     assert names("truc", "--show-completion", "") == ["bash", "zsh"]

@@ -157,7 +157,7 @@ async def the_bridge_remembers_its_order(running: RunningNode, facts: Facts) -> 
     said = await sdk.ask(facts["replayed_order"].encode("latin-1"))
     sdk.close()
     assert not said.ok
-    assert "carried out before" in said.json["ErrorDesc"]
+    assert "đã được thực hiện trước đó" in said.json["ErrorDesc"]
 
 
 def test_an_old_home_goes_on_from_where_it_was(home: OldHome) -> None:
