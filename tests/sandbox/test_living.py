@@ -230,9 +230,11 @@ def test_what_the_node_did_not_take_is_told_at_the_door(sandbox: Running, office
     ("name", "body", "detail"),
     [
         ("advance", "2x", "a span"),
-        ("advance", '{"to": "2d"}', "write 2d"),
+        ("advance", '{"to": "2d"}', "không có trường to; có: by"),
+        ("advance", "", "hãy ghi 2d"),
         ("advance", "3651d", "a span"),
-        ("send", "new", 'write {"kind"'),
+        ("send", "", "hãy ghi new"),
+        ("send", "new H99.01 now", "thừa: now"),
         ("send", '{"kind": "bomb"}', "is none of"),
         ("send", '{"kind": "new", "unit": "G99.01"}', "none of the sandbox's test units"),
         ("send", '{"kind": "new", "unit": "../.."}', "not an identifier code"),
