@@ -31,6 +31,8 @@ class Fault(Exception):
         self.reason = reason
         self.detail = detail
         self.retry_after_ms = retry_after_ms
+        self.was_sent = True
+        """Of a call to another node: False if it is sure that nothing of it has left us."""
 
     @property
     def advice(self) -> str:
@@ -139,6 +141,7 @@ ADVICE: dict[Reason, str] = {
     Reason.UNIT_NOT_YET: "Đơn vị nhận chưa tới ngày hoạt động ghi trong danh bạ; hệ thống giao khi đơn vị bắt đầu.",
     Reason.CLOCK_UNSURE: "Đồng hồ của nút lệch với các nút khác hoặc vừa nhảy. Hãy kiểm tra NTP (chrony); nút tự đi tiếp khi giờ đúng.",
     Reason.FAILED_INSIDE: "Chương trình của nút xử lý gặp lỗi với riêng gói này; hệ thống tự thử lại. Nếu kéo dài, hãy xem nhật ký nút đó.",
+    Reason.FORMER_NODE_ASKED: "Đơn vị nhận đã chuyển nút mà gói tin có thể đã tới nút cũ; đang hỏi nút cũ trước khi gửi tới nút mới.",
     Reason.HOOK_UNREACHABLE: "Địa chỉ nhận báo tin của hệ thống không trả lời; nút tự thử lại. Hãy kiểm tra địa chỉ, mạng và tường lửa.",
     Reason.HOOK_TLS_FAILED: "Bắt tay TLS với địa chỉ nhận báo tin không thành. Hãy kiểm tra chứng thư của nó, hoặc ghi tệp CA bằng --ca.",
     Reason.HOOK_REFUSED: "Địa chỉ nhận báo tin không trả lời 2xx. Hãy kiểm tra phần mềm nhận; nút tự thử lại.",

@@ -108,7 +108,9 @@ class DirectPeers:
 
     def _node(self, peer: NodeEntry) -> Node:
         if (self._own_id, peer.node_id) in self._board.cut or peer.node_id not in self._board.nodes:
-            raise Deferred(Reason.PEER_UNREACHABLE, "the line is cut")
+            cut = Deferred(Reason.PEER_UNREACHABLE, "the line is cut")
+            cut.was_sent = False
+            raise cut
         return self._board.nodes[peer.node_id]
 
     async def hello(self, peer: NodeEntry, hello: Hello) -> Hello:

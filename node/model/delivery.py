@@ -11,7 +11,7 @@ Three rules:
            |  \\__________________________> FAILED
            |     receipt with a reason (refused by the recipient's node),
            |     or our own FAILED receipt (time is over, not confirmed)
-           '--- custody, delay: WAITING again with another reason
+           '--- custody, delay, "not taken, and will not be": WAITING again, with another reason or for another node
 
 Both final states are entered only with a verified signed receipt, stored by the same transaction (law 2).
 """
@@ -43,6 +43,11 @@ class State(IntEnum):
 def is_settled(state: State, reason: Reason) -> bool:
     """Tell whether no receipt can change a delivery any more."""
     return state.is_final and reason is not Reason.EXPIRED_UNCONFIRMED
+
+
+def decides(reason: Reason) -> bool:
+    """Tell whether a receipt with this reason can end a delivery. WRONG_NODE cannot: the unit's node of now is still to decide."""
+    return reason is not Reason.WRONG_NODE
 
 
 def after_receipt(state: State, level: Level, reason: Reason, was: Reason = Reason.NONE) -> State:

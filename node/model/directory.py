@@ -203,6 +203,15 @@ class Directory:
             return True
         return any(self.holder_at(code, at_ms) == node_id for at_ms in times_ms)
 
+    def has_just_held(self, node_id: str, code: Code, at_ms: int, within_ms: int) -> bool:
+        """Tell whether a node served a code until some time not longer than `within_ms` before."""
+        prefixes = [Code(code.labels[:length]) for length in range(1, len(code.labels) + 1)]
+        ends = {self.zones[prefix].held_from_ms for prefix in prefixes if prefix in self.zones}
+        ends |= {
+            at for prefix in prefixes for held in self.former.get(prefix, ()) for at in (held.from_ms, held.until_ms)
+        }
+        return any(self.holder_at(code, end - 1) == node_id for end in ends if end <= at_ms < end + within_ms)
+
     def unit(self, code: Code) -> Unit | None:
         """Return the unit of that code, or None if no zone lists it."""
         zone = self.zone_of(code)

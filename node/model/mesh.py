@@ -11,13 +11,18 @@ from node.model.receipt import SignedReceipt
 class Parcel:
     """A packet on its way to `target_node`. If another node than that is called, it is asked to relay.
 
-    `directory_version` is that of the directory by which it is addressed; 0: not said.
+    `directory_version` is that of the directory by which it is addressed, `addressed_version` that of the origin's own; 0: not said. With
+    `asked_units` an Offer is a question: what has the called node decided about these recipients? `for_units` are those for whom it is
+    sent; none: all whom the target serves.
     """
 
     signed_envelope: SignedEnvelope
     key_wrap: KeyWrap
     target_node: str
     directory_version: int = 0
+    addressed_version: int = 0
+    asked_units: tuple[str, ...] = ()
+    for_units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,20 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a packet for one unit. `Reason.NONE`: it is durably there; any other reason: refused for good."""
+    """The outcome of a packet for one unit. `Reason.NONE`: it is durably there; any other reason but one: refused for good.
+
+    WRONG_NODE answers a question: the signer, which does not serve the unit by its directory `directory_version`, has not taken the packet
+    for it and will not, unless it is sent again by a newer one. That decides nothing about the delivery.
+    """
 
     unit: str
     reason: Reason
+    directory_version: int = 0
+
+    @property
+    def decides(self) -> bool:
+        """True if the delivery ends by it."""
+        return self.reason is not Reason.WRONG_NODE  # as model/delivery.py: decides
 
 
 @dataclass(frozen=True, slots=True)

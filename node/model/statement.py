@@ -15,6 +15,9 @@ AHEAD_MAX_MS = DAY_MS
 AGE_MAX_MS = 400 * DAY_MS
 """Likewise for old statements. Longer than any packet may wait and its receipts are asked for."""
 
+HEARD_WITHIN_MS = 30 * DAY_MS
+"""A node whose right has ended may not have heard of it for so long, as its directory may be so old (decision 0019)."""
+
 
 LIFE_MAX_MS = AGE_MAX_MS
 """A relay keeps nothing that would wait longer from now on, and no system may ask for it."""

@@ -207,4 +207,7 @@ def _transport_fault(code: grpc.StatusCode, words: str) -> Fault:
         )
     if code is grpc.StatusCode.UNAUTHENTICATED:
         return Denied(Reason.CREDENTIAL_WRONG, words)
-    return Deferred(Reason.PEER_UNREACHABLE, f"{code.name}: {words}")
+    found = Deferred(Reason.PEER_UNREACHABLE, f"{code.name}: {words}")
+    # There was no connection that could have carried the call.
+    found.was_sent = "failed to connect" not in lowered
+    return found

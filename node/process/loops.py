@@ -23,7 +23,9 @@ class Loops:
         ports, policy, signals = node.ports, node.policy, node.signals
         peer_health = PeerHealth(ports, policy)
         greeter = Greeter(ports, policy, signals, peer_health, node.peers_seen, node.agreed_time, node.hello)
-        parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, signals, node.risk)
+        parts = TransferParts(
+            node.reader, node.wrapper, node.body_files, node.counters, signals, node.risk, node.agreed_time.sure_ms
+        )
         self.dispatcher = Dispatcher(ports, policy, signals, parts, peer_health, greeter, Loopback(node.reception))
         self.sweeper = Sweeper(
             ports,

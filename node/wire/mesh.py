@@ -12,6 +12,7 @@ from node.model.mesh import Answer, First, Hello, Parcel, PushItem, PushPacket, 
 from node.model.policy import DAY_MS
 from node.model.reason import Reason
 from node.wire.envelope import (
+    RECIPIENTS_MAX,
     is_node_id,
     key_wrap_from_proto,
     key_wrap_into,
@@ -82,6 +83,9 @@ def parcel_into(message: pb.Parcel, parcel: Parcel) -> None:
     key_wrap_into(message.key_wrap, parcel.key_wrap)
     message.target_node = parcel.target_node
     message.directory_version = parcel.directory_version
+    message.addressed_version = parcel.addressed_version
+    message.asked_units.extend(parcel.asked_units)
+    message.for_units.extend(parcel.for_units)
 
 
 def parcel_from_proto(message: pb.Parcel) -> Parcel:
@@ -90,11 +94,16 @@ def parcel_from_proto(message: pb.Parcel) -> Parcel:
         raise Denied(Reason.ENVELOPE_MALFORMED, "target_node is not an id")
     if message.key_wrap.node_id != message.target_node:
         raise Denied(Reason.ENVELOPE_MALFORMED, "the key is wrapped for another node than the target")
+    if max(len(message.asked_units), len(message.for_units)) > RECIPIENTS_MAX:
+        raise Denied(Reason.ENVELOPE_MALFORMED, "more units are named than a packet can have recipients")
     return Parcel(
         signed_envelope_from_proto(message.signed_envelope),
         key_wrap_from_proto(message.key_wrap),
         message.target_node,
         max(0, message.directory_version),
+        max(0, message.addressed_version),
+        tuple(message.asked_units),
+        tuple(message.for_units),
     )
 
 

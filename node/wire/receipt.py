@@ -53,7 +53,9 @@ def encode_receipt(receipt: Receipt) -> bytes:
         create_time_ms=receipt.create_time_ms,
     )
     for outcome in receipt.outcomes:
-        message.outcomes.add(unit=outcome.unit, reason=reason_to_proto(outcome.reason))
+        message.outcomes.add(
+            unit=outcome.unit, reason=reason_to_proto(outcome.reason), directory_version=outcome.directory_version
+        )
     return message.SerializeToString(deterministic=True)
 
 
@@ -71,7 +73,7 @@ def decode_receipt(octets: bytes) -> Receipt:
         message.envelope_sha256,
         message.signer_node,
         level,
-        tuple([Outcome(outcome.unit, reason_of(outcome.reason)) for outcome in message.outcomes]),
+        tuple([Outcome(one.unit, reason_of(one.reason), max(0, one.directory_version)) for one in message.outcomes]),
         message.create_time_ms,
     )
     flaw = _flaw(receipt)

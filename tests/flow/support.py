@@ -226,7 +226,9 @@ class Place:
     def transfer(self, peer_id: str, policy: Policy | None = None) -> Transfer:
         """Return the transfer to one peer."""
         node = self.node
-        parts = TransferParts(node.reader, node.wrapper, node.body_files, node.counters, node.signals, node.risk)
+        parts = TransferParts(
+            node.reader, node.wrapper, node.body_files, node.counters, node.signals, node.risk, node.agreed_time.sure_ms
+        )
         return Transfer(peer_id, self.ports, policy or node.policy, parts)
 
     def sweeper(self) -> Sweeper:

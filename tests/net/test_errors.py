@@ -62,6 +62,19 @@ def test_failures_of_the_transport_have_a_meaning(code, words, expected):
     assert (type(found), found.reason) == expected
 
 
+def test_only_a_call_that_found_no_connection_is_sure_not_to_have_left():
+    words = "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:7443: Failed to connect to remote host: refused"
+    for code, text, was_sent in (
+        ("UNAVAILABLE", words, False),
+        ("UNAVAILABLE", "Socket closed", True),
+        ("UNAVAILABLE", "recvmsg: Connection reset by peer", True),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", True),
+        ("UNAVAILABLE", "failed to connect to all addresses; Socket closed", True),
+    ):
+        found = fault_of(grpc.aio.AioRpcError(grpc.StatusCode[code], details=text))
+        assert found.was_sent is was_sent, text
+
+
 def test_details_that_are_not_ours_or_not_readable_are_not_believed():
     for octets in (b"\xff\xff", b"", b"\x08\x03"):
         metadata = grpc.aio.Metadata(("grpc-status-details-bin", octets))

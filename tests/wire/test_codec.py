@@ -235,6 +235,30 @@ def test_a_receipt_comes_back_as_it_was_and_its_bytes_are_always_the_same() -> N
     assert codec.encode_receipt(codec.decode_receipt(octets)) == octets
 
 
+def test_a_node_that_says_no_says_by_which_directory() -> None:
+    said = dataclasses.replace(RECEIPT, outcomes=(Outcome("H49", Reason.NONE), Outcome("H37", Reason.WRONG_NODE, 12)))
+    assert codec.decode_receipt(codec.encode_receipt(said)) == said
+    octets = altered_receipt(lambda message: message.outcomes.add(unit="G22", reason=75, directory_version=-5))
+    assert codec.decode_receipt(octets).outcomes[-1] == Outcome("G22", Reason.WRONG_NODE, 0)
+
+
+def test_a_question_and_for_whom_a_packet_is_come_over() -> None:
+    signed = SignedEnvelope(b"e", Signature(b"k" * 8, b"s", 0, 1, ()))
+    plain = Parcel(signed, KeyWrap("h49", b"k" * 8, b"e", b"w"), "h49", 7)
+    asks = dataclasses.replace(plain, addressed_version=5, asked_units=("H49", "H49.22"), for_units=("H49.22",))
+    for parcel in (plain, asks):
+        assert codec.offer_request_from_proto(codec.offer_request_to_proto(parcel)) == parcel
+    for name in ("asked_units", "for_units"):
+        message = codec.offer_request_to_proto(plain)
+        getattr(message.parcel, name).extend(["H49"] * 20_001)
+        message.parcel.addressed_version = -1
+        with pytest.raises(Denied) as denied:
+            codec.offer_request_from_proto(message)
+        assert denied.value.reason is Reason.ENVELOPE_MALFORMED
+        getattr(message.parcel, name)[:] = []
+        assert codec.offer_request_from_proto(message).addressed_version == 0
+
+
 INVALID: dict[str, Callable[[receipt_pb2.Receipt], object]] = {
     "version 2": set_field("version", 2),
     "level 0": set_field("level", 0),

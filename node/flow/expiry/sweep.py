@@ -16,7 +16,7 @@ from node.flow.bodies import refs
 from node.flow.expiry import retention
 from node.flow.inbox import inbox
 from node.flow.receive import slices
-from node.flow.send import outbox, receipts
+from node.flow.send import questions, receipts
 from node.model.delivery import State
 from node.model.envelope import envelope_sha256_of
 from node.model.policy import DAY_MS, Policy
@@ -109,7 +109,7 @@ def expire(tx: Tx, item: Due, believed: receipts.Believed | None, now_ms: int, p
         receipts.keep(tx, believed)
         # A receipt may have come in since the statement was made: a final state stays.
         failed = len(receipts.apply_outcomes(tx, believed.receipt, believed.receipt.outcomes, now_ms, is_our_end=True))
-    outbox.only_ask(tx, item.packet_id, now_ms)
+    questions.only_ask(tx, item.packet_id, now_ms)
     tx.put(keys.due(now_ms + policy.ask_after_expiry_ms, keys.DUE_ASK_NO_MORE, item.packet_id), b"")
     tx.put(keys.due(now_ms + policy.keep_body_after_ms, keys.DUE_FORGET, item.packet_id), b"")
     return failed
@@ -118,7 +118,7 @@ def expire(tx: Tx, item: Due, believed: receipts.Believed | None, now_ms: int, p
 def ask_no_more(tx: Tx, item: Due) -> None:
     """Take the questions about a packet out of the outboxes. Its deliveries stay unconfirmed until a receipt comes by itself."""
     tx.delete(item.key)
-    outbox.drop_questions(tx, item.packet_id)
+    questions.drop_questions(tx, item.packet_id)
 
 
 def forget(tx: Tx, item: Due, now_ms: int, policy: Policy) -> bytes | None:
@@ -153,7 +153,7 @@ def forget(tx: Tx, item: Due, now_ms: int, policy: Policy) -> bytes | None:
 
 
 def _body_is_needed(tx: Tx, packet_id: bytes) -> bool:
-    waits = outbox.needs_body(tx, packet_id)
+    waits = questions.needs_body(tx, packet_id)
     return waits or not inbox.all_let_go(tx, packet_id) or retention.is_held(tx, packet_id)
 
 

@@ -5,20 +5,24 @@ before, the stored receipt is given again, byte for byte, and nothing is written
 entries and receipt become durable together, and the answer leaves after that (law 1).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from node.errors import Denied, Fault
 from node.flow.bodies import refs
 from node.flow.document import dossier
 from node.flow.receive import arrival, slices
 from node.flow.receive.verify import Verdict
-from node.flow.send import outbox, receipts
+from node.flow.send import outbox, receipts, relay
+from node.flow.send.reroute import Word, reroute
+from node.flow.send.supplement import open_units, supplemented
+from node.model.directory import Directory
 from node.model.envelope import SignedEnvelope, envelope_sha256_of
 from node.model.header import PacketHeader
-from node.model.mesh import Answer
+from node.model.mesh import Answer, Parcel
 from node.model.policy import Policy
 from node.model.reason import Reason
-from node.model.receipt import Level, SignedReceipt
+from node.model.receipt import Level, Receipt, SignedReceipt
 from node.ports import Tx
 from node.rows import keys
 from node.rows.access import load, save
@@ -36,25 +40,37 @@ class Begun:
     header: PacketHeader
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A packet about which the target has given its receipt, `first`, which is silent about some of the units that it is brought for."""
+
+    first: SignedReceipt
+
+
+Step = Answer | Begun | Open
+"""What a transaction has found or done about one packet."""
+
+
 def refusal(fault: Fault) -> Answer:
     """Turn a fault into the answer for one item."""
     return Answer(None, fault.reason, fault.retry_after_ms, fault.detail)
 
 
-def decided(tx: Tx, packet_id: bytes, envelope: bytes, node_id: str, target_node: str) -> Answer | None:
-    """Return the answer that was given before about this packet for this target, or None if it is new.
+def decided(tx: Tx, packet_id: bytes, parcel: Parcel, node_id: str, units: Sequence[str]) -> Answer | None:
+    """Return the answer that was given before about this packet, brought for these units of its target; None if any of it is new.
 
     Raises Denied(ENVELOPE_CONFLICT) if the same packet id came before with other envelope bytes.
     """
+    target_node = parcel.target_node
     packet = load(tx, keys.packet(packet_id), PacketRecord)
     if packet is None:
         return None
-    if packet.envelope != envelope:
+    if packet.envelope != parcel.signed_envelope.envelope:
         raise Denied(Reason.ENVELOPE_CONFLICT, f"another envelope was accepted as {packet_id.hex()}")
     final = receipts.kept(tx, packet_id, Level.DELIVERED, target_node)
     if final is not None and target_node == node_id and slices.is_unfinished(tx, packet_id):
         return Answer(None, Reason.PEER_BUSY, UNFINISHED_RETRY_MS, "the packet is arriving at its units")
-    if final is not None:
+    if final is not None and not open_units(codec.decode_receipt(final.receipt), units, parcel.addressed_version):
         return Answer(final)
     if target_node == node_id:
         return None
@@ -80,11 +96,11 @@ def first_of(tx: Tx, packet_id: bytes, node_id: str) -> tuple[PacketRecord, Sign
 
 def store_all(
     tx: Tx, verdicts: list[tuple[Verdict, SignedReceipt]], node_id: str, now_ms: int, policy: Policy
-) -> list[Answer | Begun]:
-    """Write what is new of several verdicts and return an answer for each, in order; or that it is only begun."""
+) -> list[Step]:
+    """Write what is new of several verdicts and return an answer for each, in order; or that it is only begun, or needs another receipt."""
     ids = [verdict.envelope.packet_id for verdict, _ in verdicts]
     new = {one for one, value in zip(ids, tx.get_many([keys.packet(one) for one in ids]), strict=True) if value is None}
-    answers: list[Answer | Begun] = []
+    answers: list[Step] = []
     for packet_id, (verdict, signed) in zip(ids, verdicts, strict=True):
         # Nearly all are new, and nothing need be looked up about them; but one may be in the group twice.
         is_new = packet_id in new
@@ -95,11 +111,11 @@ def store_all(
 
 def _store_one(
     tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int, policy: Policy, *, is_new: bool
-) -> Answer | Begun:
+) -> Step:
     envelope, parcel = verdict.envelope, verdict.parcel
+    units = [one.unit for one in verdict.receipt.outcomes]
     try:
-        octets = parcel.signed_envelope.envelope
-        before = None if is_new else decided(tx, envelope.packet_id, octets, node_id, parcel.target_node)
+        before = None if is_new else decided(tx, envelope.packet_id, parcel, node_id, units)
     except Fault as fault:
         return refusal(fault)
     if before is not None:
@@ -109,6 +125,10 @@ def _store_one(
         if parcel.target_node != node_id:
             renew_signature(tx, envelope.packet_id, parcel.signed_envelope)
         return before
+    if not is_new and verdict.receipt.level is Level.DELIVERED:
+        first = receipts.kept(tx, envelope.packet_id, Level.DELIVERED, node_id)
+        if first is not None:
+            return Open(first)
     _put_packet(tx, verdict, now_ms, is_new=is_new)
     if verdict.receipt.level is Level.DELIVERED:
         if verdict.header is not None and len(verdict.accepted_units) > policy.arrive_at_once:
@@ -122,6 +142,39 @@ def _store_one(
         receipts.keep(tx, receipts.Believed(verdict.receipt, signed))
         return Answer(signed)
     return Answer(_take_custody(tx, verdict, signed, node_id, now_ms))
+
+
+def further(verdict: Verdict, first: SignedReceipt) -> tuple[Verdict, Receipt]:
+    """Return the part of a verdict that our first receipt is silent about, and the receipt that says both."""
+    before = codec.decode_receipt(first.receipt)
+    units = set(open_units(before, (one.unit for one in verdict.receipt.outcomes), verdict.parcel.addressed_version))
+    added = replace(verdict.receipt, outcomes=tuple(one for one in verdict.receipt.outcomes if one.unit in units))
+    return replace(verdict, receipt=added), supplemented(before, added)
+
+
+def store_further(
+    tx: Tx, verdict: Verdict, first: SignedReceipt, believed: receipts.Believed, now_ms: int, policy: Policy
+) -> Step:
+    """Take a packet for further units, those of the verdict; `believed` is the receipt that shall take the place of the first.
+
+    If that has been followed by another meanwhile, nothing is written: the supplement has to be made anew.
+    """
+    receipt, packet_id = believed.receipt, verdict.envelope.packet_id
+    kept = receipts.kept(tx, packet_id, Level.DELIVERED, receipt.signer_node)
+    if kept is None or slices.is_unfinished(tx, packet_id):
+        return Answer(None, Reason.PEER_BUSY, UNFINISHED_RETRY_MS, "the packet is arriving, or has just been forgotten")
+    if kept.receipt != first.receipt:
+        return Open(kept)
+    _put_packet(tx, verdict, now_ms, is_new=False)
+    receipts.replace_kept(tx, believed)
+    new = verdict.accepted_units
+    if verdict.header is None or not new:
+        return Answer(believed.signed)
+    if len(new) > policy.arrive_at_once:
+        slices.go_on(tx, receipt, len(new))
+        return Begun(packet_id, verdict.header)
+    arrival.deliver(tx, verdict.envelope, verdict.header, new, now_ms, policy)
+    return Answer(believed.signed)
 
 
 def _put_packet(tx: Tx, verdict: Verdict, now_ms: int, *, is_new: bool) -> None:
@@ -150,10 +203,13 @@ def _put_packet(tx: Tx, verdict: Verdict, now_ms: int, *, is_new: bool) -> None:
 
 def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str, now_ms: int) -> SignedReceipt:
     envelope = verdict.envelope
-    row = outbox.packet_row(envelope, keys.OUTBOX_RELAY, len(verdict.receipt.outcomes), now_ms)
+    row = outbox.packet_row(envelope, keys.OUTBOX_RELAY, verdict.parcel.for_units, now_ms)
     row.key_wrap = codec.key_wrap_to_bytes(verdict.parcel.key_wrap)
     row.directory_version = verdict.parcel.directory_version
-    outbox.enqueue(tx, verdict.parcel.target_node, envelope.lane, envelope.packet_id, keys.OUTBOX_RELAY, row)
+    target = verdict.parcel.target_node
+    if not outbox.enqueue(tx, target, envelope.lane, envelope.packet_id, keys.OUTBOX_RELAY, row):
+        # It was to ask; now there is a body, too, and the target finds out by itself what is new to it.
+        relay.carry_again(tx, envelope.packet_id, target, row, now_ms)
     tx.put(keys.due(envelope.expire_at_ms, keys.DUE_EXPIRE, envelope.packet_id), b"")
     receipts.keep(tx, receipts.Believed(verdict.receipt, signed))
     first = receipts.kept(tx, envelope.packet_id, Level.CUSTODY, node_id)
@@ -162,11 +218,17 @@ def _take_custody(tx: Tx, verdict: Verdict, signed: SignedReceipt, node_id: str,
 
 
 def take_receipt(
-    tx: Tx, believed: receipts.Believed, peer_id: str, node_id: str, now_ms: int, ended: list[Reason]
+    tx: Tx,
+    believed: receipts.Believed,
+    peer_id: str,
+    directory: Directory,
+    now_ms: int,
+    ended: list[Reason],
+    nodes: set[str],
 ) -> Answer:
     """Take a recipient's receipt that a relay has brought, at the origin. Returns an answer without a reason if it is taken.
 
-    `ended` gets the reason of each delivery that becomes final by it.
+    `ended` gets the reason of each delivery that becomes final by it, `nodes` those to which a delivery goes on.
     """
     statement = believed.receipt
     packet = load(tx, keys.packet(statement.packet_id), PacketRecord)
@@ -175,5 +237,8 @@ def take_receipt(
     known = {envelope_sha256_of(octets) for octets in (packet.envelope, *(one.envelope for one in packet.adopted))}
     if statement.envelope_sha256 not in known or statement.level is not Level.DELIVERED:
         return Answer(None, Reason.RECEIPT_INVALID, detail="the receipt is not about this packet")
-    ended += receipts.apply_final(tx, believed, now_ms, relay_node=peer_id if peer_id != statement.signer_node else "")
+    signer = statement.signer_node
+    ended += receipts.apply_final(tx, believed, now_ms, relay_node=peer_id if peer_id != signer else "")
+    if not all(one.decides for one in statement.outcomes):
+        nodes |= reroute(tx, signer, statement.packet_id, directory, now_ms, Word(receipt=statement))
     return Answer()

@@ -75,9 +75,8 @@ class Firsts:
             envelope = codec.decode_envelope(octets)
             if peer_id != envelope.origin_node and Role.RELAY not in peer.roles:
                 return None
-            read = partial(
-                accept.decided, packet_id=envelope.packet_id, envelope=octets, node_id=own_id, target_node=own_id
-            )
+            # Whatever it says: of units that are not ours any more it has to say nothing more here.
+            read = partial(accept.decided, packet_id=envelope.packet_id, parcel=parcel, node_id=own_id, units=())
             before = await self._ports.store.transact(read)
         except Fault:
             return None

@@ -48,14 +48,14 @@ class PuttingOff:
         if not isinstance(fault, Fault) or fault.reason not in BY_DIRECTORY:
             return
         if self._parcel.directory_version > self._directory.version:
-            raise _not_yet(self._parcel, self._directory, fault.detail) from fault
+            raise not_yet(self._parcel, self._directory, fault.detail) from fault
 
 
 def require_known(receipt: Receipt, parcel: Parcel, directory: Directory) -> None:
     """Raise Deferred(DIRECTORY_OLDER) rather than let a receipt say for good that a unit is unknown which the caller knows."""
     unknown = [one.unit for one in receipt.outcomes if one.reason is Reason.RECIPIENT_UNKNOWN]
     if unknown and parcel.directory_version > directory.version:
-        raise _not_yet(parcel, directory, f"no unit {unknown[0]}")
+        raise not_yet(parcel, directory, f"no unit {unknown[0]}")
 
 
 def newest_named(parcels: Iterable[Parcel]) -> int:
@@ -63,6 +63,7 @@ def newest_named(parcels: Iterable[Parcel]) -> int:
     return max((parcel.directory_version for parcel in parcels), default=0)
 
 
-def _not_yet(parcel: Parcel, directory: Directory, detail: str) -> Deferred:
+def not_yet(parcel: Parcel, directory: Directory, detail: str) -> Deferred:
+    """Return the fault of who has an older directory than the caller."""
     versions = f"directory {directory.version} is older than {parcel.directory_version}"
     return Deferred(Reason.DIRECTORY_OLDER, f"{versions}: {detail}", retry_after_ms=ASK_AGAIN_MS)

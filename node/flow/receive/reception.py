@@ -9,7 +9,6 @@ as a bug: no packet, however it is made, keeps its neighbours from their receipt
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from node.errors import Broken, Deferred, Fault
@@ -18,8 +17,8 @@ from node.flow.agreed_time import AgreedTime
 from node.flow.bodies.files import BodyFiles, require_size
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
-from node.flow.document.acts import may_oblige
-from node.flow.receive import accept, older, verify
+from node.flow.receive import accept, asked, older, verify
+from node.flow.receive.deciding import Brought, Deciding
 from node.flow.receive.firsts import Firsts
 from node.flow.receive.opening import open_parcel
 from node.flow.receive.slices import Slices
@@ -27,7 +26,6 @@ from node.flow.receive.speaker import require_speaker, with_known_aliases
 from node.flow.receive.uploads import Uploads
 from node.flow.send import receipts
 from node.flow.send.peers_seen import PeersSeen
-from node.flow.send.resigning import receipts_to_sign_anew
 from node.flow.signals import Signals
 from node.model.envelope import Envelope
 from node.model.mesh import Answer, Hello, Parcel, PushItem, PushPacket, PushReceipt, Want
@@ -35,9 +33,6 @@ from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Ports, Tx
 from node.seal.wrap import Wrapper
-
-Brought = verify.Verdict | receipts.Believed | Answer
-"""The outcome of an item before anything is written."""
 
 ENVELOPE_WEIGHT = 20
 """An octet of an envelope costs as much as so many of a body: each recipient's code is checked, and looked up in the directory."""
@@ -70,7 +65,7 @@ class Reception:
         self._agreed_time = agreed_time
         self._introduce = introduce
         self._reader = PacketReader(ports, wrapper)
-        self._slices = slices
+        self._deciding = Deciding(ports, policy, signals, counters, slices)
         self._firsts = Firsts(ports, self._reader)
         self._admission = admission
         self._uploads = Uploads(ports, policy, wrapper, body_files, admission)
@@ -105,7 +100,7 @@ class Reception:
     async def _serve(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
         """Settle a group. If that fails because of one of them, settle each by itself, so that it alone gets no receipt."""
         try:
-            return await self._uploads.spill(brought, partial(self._settle, peer_id))
+            return await self._uploads.spill(brought, partial(self._deciding.settle, peer_id))
         except Exception as error:
             if isinstance(error, Fault) and not isinstance(error, Broken):
                 raise
@@ -133,7 +128,7 @@ class Reception:
             self._admission.require_small(one.envelope.lane, one.envelope.body.body_bytes)
         except Deferred as fault:
             try:
-                before = self._decided(tx, one.parcel, one.envelope)
+                before = self._decided(tx, one.parcel, one.envelope, [out.unit for out in one.receipt.outcomes])
             except Fault:
                 return one  # settling answers so
             return accept.refusal(fault) if before is None else one
@@ -143,16 +138,18 @@ class Reception:
         """Answer the announcement of a large packet: decided already, or where the upload goes on."""
         self._called_by(peer_id)
         try:
-            envelope = self._check_parcel(peer_id, parcel)
-            before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
+            envelope, units = self._check_parcel(peer_id, parcel)
+            if parcel.asked_units and (answer := await self._asked(peer_id, parcel, envelope)) is not None:
+                return answer
+            before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope, units))
             if before is not None:
                 self._counters.received_again += 1
-                return (await self._verifiable([before]))[0]
+                return (await self._deciding.verifiable([before]))[0]
             is_late = self._is_late(envelope, is_sure=self._is_sure())
             if is_late and parcel.target_node == self._node_id:
                 # Nobody wants its body any more: that we do not have the packet, and will not take it, is signed at once.
                 verdict = self._verdict(parcel, envelope, verify.Opened(None, b""), None)
-                return (await self._settle(peer_id, [verdict]))[0]
+                return (await self._deciding.settle(peer_id, [verdict]))[0]
             if parcel.target_node != self._node_id:
                 # Refuse before the upload if we would not carry it: that does not depend on the body.
                 require_size(envelope.body.packet_bytes, self._policy)
@@ -161,12 +158,32 @@ class Reception:
                 # Refused for good by our signed receipt, without the upload: no later attempt could end otherwise.
                 opened = verify.Opened(None, b"", Reason.PACKET_TOO_LARGE)
                 verdict = self._verdict(parcel, envelope, opened, None)
-                return (await self._settle(peer_id, [verdict]))[0]
+                return (await self._deciding.settle(peer_id, [verdict]))[0]
             return await self._uploads.want(peer_id, envelope)
         except Fault as fault:
             return await self._refused(peer_id, parcel, fault)
         except Exception as error:
             return self._counters.refusing(self._failed(error))
+
+    async def _asked(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer | None:
+        """Answer what we have decided, or will not do (asked.py); None: nothing, and the body is wanted. Raises Fault."""
+        ports, now_ms, directory = self._ports, self._ports.clock.now_ms(), self._ports.directory.current()
+        if parcel.target_node != self._node_id:
+            verify.require_relay(parcel, envelope, self._node_id, directory, self._policy, now_ms)
+            judged = asked.as_judged(parcel, is_late=envelope.expire_at_ms <= now_ms)
+            handed = await ports.store.transact(lambda tx: asked.hand_on(tx, judged, envelope, now_ms))
+            self._signals.outbox.send({parcel.target_node})
+            return handed
+        judged = asked.as_judged(parcel, is_late=self._is_late(envelope, is_sure=self._is_sure()))
+        found = await ports.store.transact(lambda tx: asked.unsaid(tx, judged, envelope.packet_id, self._node_id))
+        if isinstance(found, Answer):
+            return (await self._deciding.verifiable([found]))[0]
+        word = asked.word_about(judged, envelope, found, directory, self._node_id, now_ms)
+        return (
+            None
+            if word is None
+            else (await self._deciding.settle(peer_id, [verify.Verdict(judged, envelope, word, None)]))[0]
+        )
 
     async def body(self, peer_id: str, token: bytes, offset_bytes: int, chunks: AsyncIterator[bytes]) -> int:
         """Take a piece of a large body; return how many octets are durable. Raises Rejected(NOT_FOUND) for another peer's token."""
@@ -177,8 +194,9 @@ class Reception:
         """Decide about a large packet whose body is complete."""
         self._called_by(peer_id)
         try:
-            envelope = self._check_parcel(peer_id, parcel)
-            answer = await self._uploads.decide(peer_id, envelope, lambda: self._commit(peer_id, parcel, envelope))
+            envelope, units = self._check_parcel(peer_id, parcel)
+            commit = partial(self._commit, peer_id, parcel, envelope, units)
+            answer = await self._uploads.decide(peer_id, envelope, commit)
         except Fault as fault:
             return await self._refused(peer_id, parcel, fault)
         except Exception as error:
@@ -197,26 +215,31 @@ class Reception:
         if newest > self._ports.directory.current().version:
             self._signals.newer_directory.send((peer_id, newest))
 
-    async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope) -> Answer:
-        before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope))
+    async def _commit(self, peer_id: str, parcel: Parcel, envelope: Envelope, units: Sequence[str]) -> Answer:
+        before = await self._ports.store.transact(lambda tx: self._decided(tx, parcel, envelope, units))
         if before is not None:
             self._counters.received_again += 1
-            return (await self._verifiable([before]))[0]
+            return (await self._deciding.verifiable([before]))[0]
         self._is_late(envelope, is_sure=self._is_sure())
         await self._uploads.complete(peer_id, envelope)
         opened = None
         if parcel.target_node == self._node_id:
             opened = await self._uploads.open(parcel, envelope, self._node_id)
-        return (await self._settle(peer_id, [self._verdict(parcel, envelope, opened, None)]))[0]
+        return (await self._deciding.settle(peer_id, [self._verdict(parcel, envelope, opened, None)]))[0]
 
-    def _check_parcel(self, peer_id: str, parcel: Parcel) -> Envelope:
+    def _check_parcel(self, peer_id: str, parcel: Parcel) -> tuple[Envelope, Sequence[str]]:
+        """Verify a parcel; return its envelope as it is read here, and the units for which it is brought."""
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         carries_only = parcel.target_node != self._node_id
         with older.PuttingOff(parcel, directory):
             envelope = verify.check_parcel(parcel, peer_id, directory, now_ms)
             require_speaker(envelope, directory, now_ms, carries_only=carries_only)
-            verify.units_served_by(envelope, parcel.target_node, directory)
-        return envelope if carries_only else with_known_aliases(envelope, directory, now_ms)
+            if parcel.asked_units:
+                asked.require_meant(parcel, envelope)
+                units: Sequence[str] = parcel.asked_units
+            else:
+                units = verify.units_served_by(envelope, parcel, directory)
+        return envelope if carries_only else with_known_aliases(envelope, directory, now_ms), units
 
     def _is_sure(self) -> bool:
         return self._agreed_time.sure_ms() is not None
@@ -232,32 +255,12 @@ class Reception:
             raise Deferred(Reason.CLOCK_UNSURE, "late by our clock, which is in doubt", retry_after_ms=MINUTE_MS)
         return True
 
-    def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope) -> Answer | None:
+    def _decided(self, tx: Tx, parcel: Parcel, envelope: Envelope, units: Sequence[str]) -> Answer | None:
         packet_id, signed = envelope.packet_id, parcel.signed_envelope
-        before = accept.decided(tx, packet_id, signed.envelope, self._node_id, parcel.target_node)
+        before = accept.decided(tx, packet_id, parcel, self._node_id, units)
         if before is not None and parcel.target_node != self._node_id:
             accept.renew_signature(tx, packet_id, signed)
         return before
-
-    async def _verifiable(self, answers: list[Answer]) -> list[Answer]:
-        """Return answers, with kept receipts of our own signed anew that nobody could verify."""
-        ports = self._ports
-        directory, now_ms = ports.directory.current(), ports.clock.now_ms()
-        fresh = receipts_to_sign_anew(answers, ports.keys, directory, now_ms)
-        if not fresh:
-            return answers
-
-        def write(tx: Tx) -> None:
-            for one in fresh.values():
-                receipts.sign_again(tx, one)
-
-        await ports.store.transact(write)
-        return [
-            replace(one, receipt=fresh[one.receipt.receipt].signed)
-            if one.receipt is not None and one.receipt.receipt in fresh
-            else one
-            for one in answers
-        ]
 
     def _verify(self, peer_id: str, item: PushItem, *, is_sure: bool) -> Brought | Exception:
         """Verify one item; a fault becomes its answer, and a mistake of ours is returned: the others are served."""
@@ -266,7 +269,7 @@ class Reception:
                 return receipts.believe(
                     item.signed_receipt, self._ports.directory.current(), now_ms=self._ports.clock.now_ms()
                 )
-            envelope = self._check_parcel(peer_id, item.parcel)
+            envelope, _ = self._check_parcel(peer_id, item.parcel)
             self._is_late(envelope, is_sure=is_sure)
             opened = None
             if item.parcel.target_node != self._node_id:
@@ -289,50 +292,6 @@ class Reception:
             verdict = verify.delivered_verdict(parcel, envelope, opened, body, own_id, directory, now_ms)
         older.require_known(verdict.receipt, parcel, directory)
         return verdict
-
-    async def _settle(self, peer_id: str, brought: Sequence[Brought]) -> list[Answer]:
-        """Sign the receipts of a group together, write everything in one transaction, and answer in order."""
-        verdicts = [one for one in brought if isinstance(one, verify.Verdict)]
-        signed = receipts.sign_receipts(self._ports.keys, [verdict.receipt for verdict in verdicts])
-        pairs = list(zip(verdicts, signed, strict=True))
-        told = [one for one in brought if isinstance(one, receipts.Believed)]
-        now_ms = self._ports.clock.now_ms()
-
-        def write(tx: Tx) -> tuple[list[Answer | accept.Begun], list[Answer], list[Reason]]:
-            ended: list[Reason] = []
-            taken = [accept.take_receipt(tx, one, peer_id, self._node_id, now_ms, ended) for one in told]
-            return accept.store_all(tx, pairs, self._node_id, now_ms, self._policy), taken, ended
-
-        decided, taken, ended = await self._ports.store.transact(write)
-        stored = [await self._finished(one) if isinstance(one, accept.Begun) else one for one in decided]
-        stored = await self._verifiable(stored)
-        self._counters.have_ended(ended)
-        for (verdict, mine), answer in zip(pairs, stored, strict=True):
-            self._counters.decided(verdict.envelope.kind, verdict.receipt, mine, answer)
-        targets = {verdict.parcel.target_node for verdict in verdicts} - {self._node_id}
-        if targets:
-            self._signals.outbox.send(targets)
-        if any(one.accepted_units and one.header is not None and may_oblige(one.header) for one in verdicts):
-            self._signals.duty.send(None)
-        self._signals.notice.send(None)
-        by_verdict, by_receipt = iter(stored), iter(taken)
-        return [
-            one
-            if isinstance(one, Answer)
-            else next(by_verdict)
-            if isinstance(one, verify.Verdict)
-            else next(by_receipt)
-            for one in brought
-        ]
-
-    async def _finished(self, begun: accept.Begun) -> Answer:
-        """Let a packet arrive at all its units; only then its receipt is true."""
-        try:
-            signed = await self._slices.finish(begun.packet_id, begun.header)
-            assert signed is not None, "a packet arrives in slices by its receipt"
-            return Answer(signed)
-        except Fault as fault:
-            return accept.refusal(fault)
 
 
 def _weight(item: PushPacket) -> int:

@@ -50,6 +50,12 @@ def begin(tx: Tx, believed: receipts.Believed) -> None:
     save(tx, keys.arriving(believed.receipt.packet_id), ArrivingRecord())
 
 
+def go_on(tx: Tx, receipt: Receipt, new: int) -> None:
+    """Let a packet arrive in slices at the last `new` units that a supplementary receipt accepts; it has arrived at all others."""
+    accepted = sum(one.reason is Reason.NONE for one in receipt.outcomes)
+    save(tx, keys.arriving(receipt.packet_id), ArrivingRecord(served=accepted - new))
+
+
 def is_unfinished(tx: Tx, packet_id: bytes) -> bool:
     """Tell whether a packet is still to arrive at some units of this node."""
     return tx.get(keys.arriving(packet_id)) is not None

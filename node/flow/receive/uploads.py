@@ -183,8 +183,8 @@ class Uploads:
         envelope, parcel, own_id = verdict.envelope, verdict.parcel, self._ports.keys.node_id
 
         def look(tx: Tx) -> bool:
-            octets = parcel.signed_envelope.envelope
-            return accept.decided(tx, envelope.packet_id, octets, own_id, parcel.target_node) is not None
+            units = [one.unit for one in verdict.receipt.outcomes]
+            return accept.decided(tx, envelope.packet_id, parcel, own_id, units) is not None
 
         try:
             return await self._ports.store.transact(look)

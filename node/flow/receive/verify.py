@@ -87,10 +87,15 @@ def require_body(envelope: Envelope, body: bytes) -> None:
         raise Denied(Reason.BODY_DIGEST_DIFFERS, f"a body of {len(body)} octets")
 
 
-def units_served_by(envelope: Envelope, node_id: str, directory: Directory) -> list[str]:
-    """Return the envelope's recipients that a node serves. Raises Deferred(WRONG_NODE) if there are none."""
-    units = []
+def units_served_by(envelope: Envelope, parcel: Parcel, directory: Directory) -> list[str]:
+    """Return the recipients for whom a parcel is sent and whom its target serves. Raises Deferred(WRONG_NODE) if there are none.
+
+    Others whom it serves by our directory may be on their way to another node by the sender's.
+    """
+    units, node_id, meant = [], parcel.target_node, set(parcel.for_units)
     for unit in envelope.recipient_units:
+        if meant and unit not in meant:
+            continue
         zone = directory.zone_of(parse_code(unit))
         if zone is not None and zone.node_id == node_id:
             units.append(unit)
@@ -145,10 +150,25 @@ def delivered_verdict(
 
     Raises Deferred: WRONG_NODE if none of the recipients is ours, UNIT_NOT_YET if one of them is yet to begin.
     """
-    units = units_served_by(envelope, node_id, directory)
+    units = units_served_by(envelope, parcel, directory)
     outcomes = tuple(outcome_for(unit, directory, envelope, opened, now_ms) for unit in units)
     receipt = Receipt(envelope.packet_id, parcel.signed_envelope.sha256, node_id, Level.DELIVERED, outcomes, now_ms)
     return Verdict(parcel, envelope, receipt, body, opened.header, opened.sealed_header)
+
+
+def require_relay(
+    parcel: Parcel, envelope: Envelope, node_id: str, directory: Directory, policy: Policy, now_ms: int
+) -> None:
+    """Raise Denied(RELAY_NOT_ALLOWED) unless we carry this for others, Deferred(WRONG_NODE) if we do not know the target."""
+    own = directory.nodes.get(node_id)
+    if not policy.relay_for_others or own is None or Role.RELAY not in own.roles:
+        raise Denied(Reason.RELAY_NOT_ALLOWED, f"{node_id} carries nothing for {parcel.target_node}")
+    if parcel.target_node not in directory.nodes:
+        raise Deferred(Reason.WRONG_NODE, f"no node {parcel.target_node} in directory {directory.version}")
+    if envelope.expire_at_ms > now_ms + LIFE_MAX_MS:
+        raise Denied(
+            Reason.RELAY_NOT_ALLOWED, f"{node_id} carries nothing that would wait until {envelope.expire_at_ms} ms"
+        )
 
 
 def custody_verdict(
@@ -161,18 +181,10 @@ def custody_verdict(
     now_ms: int,
 ) -> Verdict:
     """Decide to carry a packet for another node. Raises Denied(RELAY_NOT_ALLOWED), Deferred(WRONG_NODE) or Rejected(EXPIRED)."""
-    own = directory.nodes.get(node_id)
-    if not policy.relay_for_others or own is None or Role.RELAY not in own.roles:
-        raise Denied(Reason.RELAY_NOT_ALLOWED, f"{node_id} carries nothing for {parcel.target_node}")
-    if parcel.target_node not in directory.nodes:
-        raise Deferred(Reason.WRONG_NODE, f"no node {parcel.target_node} in directory {directory.version}")
+    require_relay(parcel, envelope, node_id, directory, policy, now_ms)
     if envelope.expire_at_ms <= now_ms:
         raise Rejected(Reason.EXPIRED, "the packet has expired")
-    if envelope.expire_at_ms > now_ms + LIFE_MAX_MS:
-        raise Denied(
-            Reason.RELAY_NOT_ALLOWED, f"{node_id} carries nothing that would wait until {envelope.expire_at_ms} ms"
-        )
-    units = units_served_by(envelope, parcel.target_node, directory)
+    units = units_served_by(envelope, parcel, directory)
     outcomes = tuple(Outcome(unit, Reason.NONE) for unit in units)
     receipt = Receipt(envelope.packet_id, parcel.signed_envelope.sha256, node_id, Level.CUSTODY, outcomes, now_ms)
     return Verdict(parcel, envelope, receipt, body)

@@ -3,8 +3,10 @@
 dispatch.py     which peers need a courier, and wakes them     courier.py      one peer's loop: plan, carry, settle
 plan.py         what goes next, and by which road              outbox.py       the rows
 turns.py        whose turn it is, of several lanes             fair.py         within a lane, which unit's
-packing.py      rows to parcels                                mending.py      a body damaged here, fetched again from another node
-transfer.py     asks the peer, answers to settled rows         uploading.py    a body that travels by itself
+packing.py      rows to parcels                                transfer.py     asks the peer, verifies its answers
+settling.py     what these change, in one transaction          uploading.py    a body that travels by itself
+supplement.py   a receipt that grows                           questions.py    after its time a packet is only asked about
+mending.py      a body damaged here, fetched again from another node
 adoption.py     what we signed before our disk was lost        reroute.py      when a unit has moved
 routing.py      direct, or through which relay                 peer_health.py  what is known of each peer's road, durably
 hello.py        greetings that tell who is newer               peers_seen.py   what peers said of themselves

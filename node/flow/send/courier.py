@@ -24,6 +24,7 @@ from node.flow.send.outbox import Row
 from node.flow.send.packing import Loaded, Unfit
 from node.flow.send.peer_health import PeerHealth
 from node.flow.send.plan import Batch, Look, Plan, lower, read_plan
+from node.flow.send.reroute import NEVER_MS, Sent
 from node.flow.send.routing import Outlook, Road
 from node.flow.send.transfer import Heard, Transfer
 from node.flow.send.turns import Turn
@@ -79,6 +80,12 @@ class Courier:
         """How often in a row our own store could not note what a peer has answered."""
         self._looked_ms = 0
         """When the lanes were last looked at from their beginning."""
+        self.still = asyncio.Lock()
+        """Whoever holds it knows that nothing new is sent meanwhile."""
+        self._unanswered: set[bytes] = set()
+        """Packets that have left without an answer that could be noted: the peer may have them."""
+        self._new_from_ms: int | None = None
+        """What was written before this time, another process may have sent; None: not known yet."""
 
     def wake(self) -> None:
         """Look at the outbox now."""
@@ -91,9 +98,11 @@ class Courier:
         try:
             while True:
                 self._wake.clear()
-                plan, keeps_reach = await self._plan()
+                async with self.still:
+                    plan, keeps_reach = await self._plan()
+                    if plan.rows:
+                        self._dispatch(plan, keeps_reach=keeps_reach)
                 if plan.rows:
-                    self._dispatch(plan, keeps_reach=keeps_reach)
                     await self._breathe(plan.rows)
                 else:
                     await rest(self._ports.clock, self._wake, plan.wait_s)
@@ -101,12 +110,28 @@ class Courier:
             for task in [*self._sending, *([self._bulk] if self._bulk else [])]:
                 task.cancel()
 
+    def sent(self) -> Sent:
+        """Say what may have been sent, while nobody sends anything new."""
+        under_way = {keys.parse_outbox_row(key)[2] for key in self._in_flight}
+        return Sent(under_way | self._unanswered, NEVER_MS if self._new_from_ms is None else self._new_from_ms)
+
+    async def _find_out_what_is_new(self) -> int:
+        """Return a time from which on what is written was written by this process: it has sent nothing so far.
+
+        If something that lies here says that it was written later, a clock was ahead: then times tell nothing.
+        """
+        from_ms = self._ports.clock.now_ms() + 1
+        is_sure = await self._ports.store.transact(lambda tx: not outbox.holds_newer(tx, self.peer_id, from_ms))
+        return from_ms if is_sure else NEVER_MS
+
     # --- plan ------------------------------------------------------------------------------------------------
 
     async def _plan(self) -> tuple[Plan, bool]:
         """Return what to do, and whether its `reach` still holds: no row was found before a cursor while the store was asked."""
         look, look_no = self._look(), self._look_no
         try:
+            if self._new_from_ms is None:
+                self._new_from_ms = await self._find_out_what_is_new()
             plan = await self._ports.store.transact(lambda tx: read_plan(tx, look))
         except Fault as fault:
             # The store takes nothing now (full disk, fenced), but what it was told before may become durable all the same, so rows
@@ -225,13 +250,21 @@ class Courier:
         if read is None:
             return False
         (loaded, unfit), started_ms = read, self._ports.clock.now_ms()
+        names = {one.row.packet_id for one in loaded}
         try:
             heard = await carry(road, loaded) if loaded else Heard([], [])
             if heard.answered:
                 await self._peer_health.succeeded(road.call.node_id)
         except Fault as fault:
+            if fault.was_sent:
+                self._unanswered |= names
             await self._peer_health.failed(road.call.node_id, fault.reason, started_ms)
             return False
+        except Exception:
+            self._unanswered |= names
+            raise
+        # Until what was answered is noted in its row.
+        self._unanswered |= names
         all_gone = await self._settle(road, Heard(heard.answered, [*unfit, *heard.unfit]))
         return all_gone and len(heard.answered) == len(rows)
 
@@ -253,6 +286,9 @@ class Courier:
             await self._ports.clock.sleep(max(pause_s, fault.retry_after_ms / 1000))
             return False
         self._troubles = 0
+        # Their rows say from here on that they were tried.
+        self._unanswered -= {one.row.packet_id for one, _ in heard.answered}
+        self._unanswered -= {one.row.packet_id for one in heard.unfit}
         return all_gone
 
     async def _note_exception(self, row: Row, bug: Exception) -> None:

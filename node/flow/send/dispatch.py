@@ -6,6 +6,7 @@ courier finds its rows and their times in the store. Nothing depends on what was
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -35,6 +36,7 @@ HEALED_BY_DIRECTORY = frozenset(
         Reason.RECEIPT_INVALID,
         Reason.DIRECTORY_OLDER,
         Reason.UNIT_NOT_YET,
+        Reason.FORMER_NODE_ASKED,
     }
 )
 """Reasons that may be gone as soon as one of both sides has a newer directory."""
@@ -106,9 +108,15 @@ class Dispatcher:
 
     def directory_changed(self) -> None:
         """Take note of another directory: new peers get couriers, old ones look again, and deliveries follow their units."""
-        self.wake(set(self._ports.directory.current().nodes))
+        for node_id in sorted(self._ports.directory.current().nodes):
+            self._add(node_id)
         self._hasten(set(self._couriers), HEALED_BY_DIRECTORY)
-        self._tasks.spawn(self._follow_units())
+        self._tasks.spawn(self._follow_and_wake())
+
+    async def _follow_and_wake(self) -> None:
+        # In this order: what is on its way when its unit is found to have moved has to be asked about.
+        await self._follow_units()
+        self.wake(set(self._ports.directory.current().nodes))
 
     def _routed_late(self, _: None) -> None:
         self._tasks.spawn(self._follow_units())
@@ -133,12 +141,20 @@ class Dispatcher:
         for prefix in (keys.outbox(node_id), keys.later(node_id)):
             start, now_ms = prefix, self._ports.clock.now_ms()
             while start:
-                look = partial(reroute.follow_units, prefix=prefix, start=start, node_id=node_id)
-                page = await self._ports.store.transact(partial(look, directory=directory, now_ms=now_ms))
+                look = partial(reroute.follow_units, prefix=prefix, start=start, node_id=node_id, directory=directory)
+                page = await self._while_still(node_id, partial(look, now_ms=now_ms))
                 self.wake(set(page.nodes))
                 start = page.following
                 # A page that writes nothing waits for nothing: without this, a million rows hold the loop to the last.
                 await self._ports.clock.sleep(0)
+
+    async def _while_still(self, node_id: str, look: Callable[..., reroute.Page]) -> reroute.Page:
+        """Look through what waits for a node while its courier sends nothing new, so that what it says of itself stays true."""
+        transact, courier = self._ports.store.transact, self._couriers.get(node_id)
+        if courier is None:
+            return await transact(partial(look, sent=reroute.Sent()))
+        async with courier.still:
+            return await transact(partial(look, sent=courier.sent()))
 
     def _greeted(self, news: tuple[str, Hello]) -> None:
         node_id, hello = news

@@ -10,7 +10,7 @@ and the index `q` always says where it is, so that a receipt which comes by anot
 (flow/quarantine.py), and the index names it there.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 
 from node.flow import quarantine
@@ -20,7 +20,7 @@ from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.ports import Tx
 from node.rows import keys
-from node.rows.access import DAMAGE, ROWS_OF_PACKET_MAX, MissingRow, require, save
+from node.rows.access import DAMAGE, MissingRow, require, save
 from node.rows.records import OutboxRecord, QuarantineRecord
 
 ALONE_AFTER_ATTEMPTS = 3
@@ -48,14 +48,17 @@ def name_of(row: Row) -> bytes:
     return keys.outbox_index(row.packet_id, row.node_id, row.kind)
 
 
-def packet_row(envelope: Envelope, kind: int, unit_count: int, since_ms: int) -> OutboxRecord:
-    """Return the row of a packet that shall go to a node which serves `unit_count` of its recipients."""
+def packet_row(envelope: Envelope, kind: int, units: Collection[str], since_ms: int) -> OutboxRecord:
+    """Return the row of a packet that shall go to a node for some of its recipients."""
+    is_for_all = len(units) == len(envelope.recipient_units)
     return OutboxRecord(
         kind=kind,
         body_bytes=envelope.body.body_bytes,
         body_sha256=envelope.body.body_sha256,
         since_ms=since_ms,
-        unit_count=unit_count,
+        unit_count=len(units),
+        units=() if is_for_all else units,
+        is_for_all=is_for_all,
         reason=Reason.QUEUED,
         sender_unit=envelope.sender_unit,
     )
@@ -83,6 +86,12 @@ def holds_large(tx: Tx, node_id: str, start: bytes) -> bool:
     Their lanes are the last in order of keys.
     """
     return bool(tx.scan(keys.outbox(node_id), start=start or keys.outbox_lane(node_id, Lane.BULK), limit=1))
+
+
+def holds_newer(tx: Tx, node_id: str, from_ms: int) -> bool:
+    """Tell whether anything that is ready for a peer says that it was written at a time or later."""
+    moments = [(lane, keys.outbox_moment(node_id, lane, from_ms)) for lane in Lane]
+    return any(tx.scan(keys.outbox_lane(node_id, lane), start=start, limit=1) for lane, start in moments)
 
 
 def row_of(tx: Tx, node_id: str, packet_id: bytes, kind: int) -> tuple[bytes, OutboxRecord] | None:
@@ -150,40 +159,22 @@ def put_off(
     return True
 
 
-def only_ask(tx: Tx, packet_id: bytes, now_ms: int) -> None:
-    """Turn a packet's rows into questions, due at once: does its node have it? A relay asks for the origin, whose road it is."""
-    for node_id, kind in _rows_of(tx, packet_id):
-        found = row_of(tx, node_id, packet_id, kind)
-        if kind == keys.OUTBOX_RECEIPT or found is None:
-            continue
-        key, record = found
-        if quarantine.holds(key):
-            # What could not be sent with its body may be asked about without it; what not even that helps comes back here.
-            key = quarantine.release(tx, key[1:])
-        record.asks_only = True
-        record.exceptions = 0
-        record.since_ms = keys.parse_waiting_row(key)[2]
-        _move_up(tx, key, record, now_ms)
-
-
-def drop_questions(tx: Tx, packet_id: bytes) -> None:
-    """Take the questions about a packet out, readable or not: after its time all its rows are questions, but for those of receipts."""
-    for node_id, kind in _rows_of(tx, packet_id):
-        if kind != keys.OUTBOX_RECEIPT:
-            settle(tx, node_id, packet_id, kind)
-
-
-def needs_body(tx: Tx, packet_id: bytes) -> bool:
-    """Tell whether a row of a packet is still to carry its body."""
-    rows = (row_of(tx, node_id, packet_id, kind) for node_id, kind in _rows_of(tx, packet_id))
-    return any(found is not None and not found[1].asks_only for found in rows)
-
-
-def _rows_of(tx: Tx, packet_id: bytes) -> list[tuple[str, int]]:
-    """Return peer and kind of every row of a packet."""
-    return [
-        keys.parse_outbox_index(key) for key, _ in tx.scan(keys.outbox_index_of(packet_id), limit=ROWS_OF_PACKET_MAX)
-    ]
+def change(
+    tx: Tx, node_id: str, packet_id: bytes, kind: int, now_ms: int, alter: Callable[[OutboxRecord], None]
+) -> bool:
+    """Let a row go in another way from now on, at once. Returns False if there is none."""
+    found = row_of(tx, node_id, packet_id, kind)
+    if found is None:
+        return False
+    key, record = found
+    if quarantine.holds(key):
+        # What could not be sent with its body may be asked about without it; what not even that helps comes back here.
+        key = quarantine.release(tx, key[1:])
+    alter(record)
+    record.exceptions = 0
+    record.since_ms = keys.parse_waiting_row(key)[2]
+    _move_up(tx, key, record, now_ms)
+    return True
 
 
 def met_exception(tx: Tx, row: "Row", until_ms: int, detail: str, now_ms: int) -> bool:
@@ -213,12 +204,14 @@ def lay_aside(tx: Tx, key: bytes, reason: Reason, detail: str, now_ms: int) -> N
 
 
 def _without_counts(value: bytes) -> bytes:
-    # Exceptions begin anew after a release; and units that join meanwhile are not counted, so their number is not known any more.
+    # Exceptions begin anew after a release; and units that join or leave meanwhile are not written here, so they are not known any more.
     try:
         record = OutboxRecord.FromString(value)
     except DAMAGE:
         return value
     record.exceptions = record.unit_count = 0
+    record.is_for_all = False
+    del record.units[:]
     return record.SerializeToString()
 
 
@@ -277,12 +270,17 @@ def _move_up(tx: Tx, key: bytes, record: OutboxRecord, now_ms: int) -> None:
     tx.put(keys.outbox_index(packet_id, node_id, kind), keys.later_row(now_ms, ready))
 
 
+def is_question(record: OutboxRecord) -> bool:
+    """Tell whether a row asks what the peer has decided: the time is over, or units have moved away from it."""
+    return bool(record.asks_only or record.asks_by_version or record.asked_units)
+
+
 def asks_first(row: Row, policy: Policy) -> bool:
-    """Tell whether the peer is asked first whether it wants the body: the time is over, or the row was tried before and is large."""
+    """Tell whether the peer is asked first whether it wants the body: it is a question, or the row was tried before and is large."""
     record = row.record
     if row.kind == keys.OUTBOX_RECEIPT:
         return False
-    return record.asks_only or (record.attempts > 0 and record.body_bytes > policy.ask_first_bytes)
+    return is_question(record) or (record.attempts > 0 and record.body_bytes > policy.ask_first_bytes)
 
 
 def next_due_ms(tx: Tx, node_id: str) -> int | None:
@@ -321,7 +319,7 @@ def read_rows(tx: Tx, node_id: str, lane: Lane, names: list[bytes]) -> list[Row]
 
 def is_suspect(record: OutboxRecord) -> bool:
     """Tell whether something was put off so often that it may be what makes pushes fail."""
-    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason not in _NO_FAILURES and not record.asks_only
+    return record.attempts >= ALONE_AFTER_ATTEMPTS and record.reason not in _NO_FAILURES and not is_question(record)
 
 
 def nodes_waited_for(tx: Tx) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from node.errors import Broken, Denied, Fault
 from node.flow.bodies.reading import PacketReader
-from node.flow.send import outbox
+from node.flow.send import outbox, receipts
 from node.flow.send.resigning import signed_for_sending
 from node.model.envelope import KeyWrap, SignedEnvelope
 from node.model.mesh import Parcel, PushItem, PushPacket, PushReceipt
@@ -24,11 +24,12 @@ from node.wire import codec
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A row with what it stands for. `packet` is None for a receipt."""
+    """A row with what it stands for. `packet` is None for a receipt. `units`: for whom the packet goes; none: for all of its recipients."""
 
     row: outbox.Row
     packet: PacketRecord | None
     body: bytes | None
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,17 @@ class Packer:
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         signed = signed_for_sending(stored, loaded.row.record, self._ports.keys, directory, now_ms)
         # A relay hands on what the origin judged by: the target must not refuse for good by an older directory than that.
-        version = max(directory.version, loaded.row.record.directory_version)
-        return Parcel(signed, self._wrap(loaded, packet, signed.sha256), self._peer_id, version)
+        record, is_carried = loaded.row.record, loaded.row.kind == keys.OUTBOX_RELAY
+        version = max(directory.version, record.directory_version)
+        addressed_version = record.directory_version if is_carried else directory.version
+        return Parcel(
+            signed,
+            self._wrap(loaded, packet, signed.sha256),
+            self._peer_id,
+            version,
+            addressed_version,
+            for_units=loaded.units,
+        )
 
     def _wrap(self, loaded: Loaded, packet: PacketRecord, envelope_sha256: bytes) -> KeyWrap:
         if loaded.row.kind == keys.OUTBOX_RELAY:
@@ -116,4 +126,12 @@ def _load(tx: Tx, row: outbox.Row) -> Loaded:
         return Loaded(row, None, None)
     packet = require(tx, keys.packet(row.packet_id), PacketRecord)
     body = tx.get(keys.body(row.record.body_sha256)) if not row.lane.is_bulk else None
-    return Loaded(row, packet, body)
+    return Loaded(row, packet, body, _units(tx, row))
+
+
+def _units(tx: Tx, row: outbox.Row) -> tuple[str, ...]:
+    record = row.record
+    if record.units or record.is_for_all or row.kind == keys.OUTBOX_RELAY:
+        return tuple(record.units)
+    # A row of an older version, or one that was laid aside.
+    return tuple(receipts.waiting_units(tx, row.packet_id, row.node_id))

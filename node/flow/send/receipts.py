@@ -2,7 +2,8 @@
 
 A receipt is believed if it is about what we asked, and its signature was made by a signing key that the directory names for its
 signer and the time of the receipt (model/statement.py). Its outcomes are then written together with the receipt itself, in one
-transaction: a state never changes without the proof beside it (law 2), and the first receipt stays the only one (law 3).
+transaction: a state never changes without the proof beside it (law 2), and the first receipt stays, but for what is added to it later
+(supplement.py; law 3).
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 
 from node.errors import Denied
 from node.flow.send import outbox
+from node.flow.send.supplement import agreed, supplements
 from node.flow.webhooks import notices
-from node.model.delivery import State, after_receipt, is_settled
+from node.model.delivery import State, after_receipt, decides, is_settled
 from node.model.directory import Directory
 from node.model.reason import Reason
 from node.model.receipt import Level, Outcome, Receipt, SignedReceipt
@@ -65,12 +67,27 @@ def require_about(believed: Believed, packet_id: bytes, envelope_sha256: bytes, 
         raise Denied(Reason.RECEIPT_INVALID, f"signed by {receipt.signer_node}, expected {' or '.join(signers)}")
 
 
-def keep(tx: Tx, believed: Believed) -> None:
-    """Store a receipt; the first one of its kind stays."""
+def keep(tx: Tx, believed: Believed) -> Receipt:
+    """Store a receipt, and return the one that is kept: the first of its kind, unless this one supplements it (supplement.py)."""
     receipt = believed.receipt
     key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
-    if tx.get(key) is None:
-        tx.put(key, codec.signed_receipt_to_bytes(believed.signed))
+    value = tx.get(key)
+    if value is not None:
+        before = codec.signed_receipt_from_bytes(value)
+        if before.receipt == believed.signed.receipt:
+            return receipt
+        first = codec.decode_receipt(before.receipt)
+        if receipt.level is not Level.DELIVERED or not supplements(first, receipt):
+            return first
+    tx.put(key, codec.signed_receipt_to_bytes(believed.signed))
+    return receipt
+
+
+def replace_kept(tx: Tx, believed: Believed) -> None:
+    """Put a supplementary receipt of our own in the place of the first."""
+    receipt = believed.receipt
+    key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
+    tx.put(key, codec.signed_receipt_to_bytes(believed.signed))
 
 
 def sign_again(tx: Tx, believed: Believed) -> None:
@@ -91,10 +108,12 @@ def kept(tx: Tx, packet_id: bytes, level: Level, node_id: str) -> SignedReceipt 
 def apply_final(tx: Tx, believed: Believed, now_ms: int, *, relay_node: str = "") -> list[Reason]:
     """Let a DELIVERED receipt change the deliveries it names, at the origin. Returns the reason of each that became final.
 
-    The outbox row goes when no unit that the signer serves waits any more.
+    The outbox row goes when no unit that the signer serves waits any more. What contradicts the receipt that is kept changes nothing: a
+    state has its proof beside it.
     """
-    keep(tx, believed)
-    ended = apply_outcomes(tx, believed.receipt, believed.receipt.outcomes, now_ms, relay_node=relay_node)
+    kept_one = keep(tx, believed)
+    outcomes = believed.receipt.outcomes if kept_one is believed.receipt else agreed(kept_one, believed.receipt)
+    ended = apply_outcomes(tx, believed.receipt, outcomes, now_ms, relay_node=relay_node)
     _settle_row(tx, believed, len(ended))
     return ended
 
@@ -138,8 +157,8 @@ def apply_outcomes(
 
 
 def _after(record: DeliveryRecord, receipt: Receipt, reason: Reason, now_ms: int, relay_node: str) -> bytes | None:
-    """Return a delivery as an outcome of a receipt leaves it, serialised; None: it has ended before, and a final state stays."""
-    if is_over(record):
+    """Return a delivery as an outcome of a receipt leaves it, serialised; None: as it was, since a final state stays."""
+    if is_over(record) or not decides(reason):
         return None
     record.state = after_receipt(State(record.state), receipt.level, reason, Reason(record.reason))
     record.reason = reason
@@ -165,10 +184,15 @@ def waiting_units(tx: Tx, packet_id: bytes, node_id: str) -> list[str]:
     return [unit for unit, record in rows if record.node_id == node_id and State(record.state) is State.WAITING]
 
 
+def awaited_units(tx: Tx, packet_id: bytes, node_id: str) -> list[str]:
+    """Return the units of a packet whose deliveries a receipt of that node can still change."""
+    rows = ((keys.unit_after_id(key), DeliveryRecord.FromString(value)) for key, value in deliveries(tx, packet_id))
+    return [unit for unit, record in rows if record.node_id == node_id and not is_over(record)]
+
+
 def _is_awaited(tx: Tx, packet_id: bytes, node_id: str) -> bool:
     """Tell whether a receipt of that node can still change a delivery of the packet."""
-    records = (DeliveryRecord.FromString(value) for _, value in deliveries(tx, packet_id))
-    return any(record.node_id == node_id and not is_over(record) for record in records)
+    return bool(awaited_units(tx, packet_id, node_id))
 
 
 def is_over(record: DeliveryRecord) -> bool:

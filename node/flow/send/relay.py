@@ -67,6 +67,17 @@ def release_body(tx: Tx, packet_id: bytes, envelope: Envelope) -> bool:
     return True
 
 
+def carry_again(tx: Tx, packet_id: bytes, target_node: str, fresh: OutboxRecord, now_ms: int) -> None:
+    """Let a row for a target that was a question carry the packet."""
+
+    def alter(record: OutboxRecord) -> None:
+        del record.asked_units[:]
+        record.key_wrap, record.directory_version = fresh.key_wrap, fresh.directory_version
+        record.units[:] = fresh.units
+
+    outbox.change(tx, target_node, packet_id, keys.OUTBOX_RELAY, now_ms, alter)
+
+
 def is_carried(tx: Tx, packet_id: bytes, target_node: str) -> bool:
     """Tell whether we carry this packet for that node."""
     return outbox.row_of(tx, target_node, packet_id, keys.OUTBOX_RELAY) is not None

@@ -126,6 +126,12 @@ def dialable(peer: NodeEntry, own_id: str) -> bool:
 
 def waiting_for(tx: Tx, node_id: str, row: tuple[bytes, OutboxRecord], outlook: Outlook) -> tuple[Reason, int]:
     """Return why a row waits and when it is tried next (0: as soon as its turn comes)."""
+    reason, next_ms = _waiting_for(tx, node_id, row, outlook)
+    is_asked = row[1].asks_by_version and reason not in (Reason.QUARANTINED, Reason.HELD)
+    return (Reason.FORMER_NODE_ASKED, next_ms) if is_asked else (reason, next_ms)
+
+
+def _waiting_for(tx: Tx, node_id: str, row: tuple[bytes, OutboxRecord], outlook: Outlook) -> tuple[Reason, int]:
     key, record = row
     if quarantine.holds(key):
         return Reason.QUARANTINED, 0
@@ -164,6 +170,12 @@ def route(code: Code, directory: Directory, now_ms: int, *, is_report: bool = Fa
     if node_id is None or unit is None or not (unit.has_begun(now_ms) if is_report else unit.holds_at(now_ms)):
         raise Rejected(Reason.RECIPIENT_UNKNOWN, why_unknown(code, directory, now_ms))
     return node_id
+
+
+def holder_of(code: Code, directory: Directory) -> str | None:
+    """Return the node that holds the prefix of a code, and so can say of a unit that there is none; None if nobody does."""
+    zone = directory.zone_of(code)
+    return zone.node_id if zone is not None else None
 
 
 def keeper_of(code: Code, directory: Directory) -> str | None:

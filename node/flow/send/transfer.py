@@ -3,24 +3,26 @@
 Only a receipt that verifies is believed; any other answer puts the row off, with the reason for everyone to see.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 from node.errors import Broken, Deferred, Denied, Fault, Rejected
-from node.flow.backoff import item_pause_ms
 from node.flow.bodies.files import BodyFiles
 from node.flow.bodies.reading import PacketReader
 from node.flow.counters import Counters
 from node.flow.risk import Risk
-from node.flow.send import adoption, outbox, packing, receipts, relay
+from node.flow.send import adoption, outbox, packing, receipts, settling
 from node.flow.send.packing import Loaded, Unfit
-from node.flow.send.reroute import reroute
-from node.flow.send.routing import Outlook, Road
+from node.flow.send.routing import Outlook, Road, holder_of
+from node.flow.send.settling import Told
 from node.flow.send.uploading import Uploader
 from node.flow.signals import Signals
 from node.log import get_logger
+from node.model.code import parse_code
 from node.model.directory import NodeEntry
-from node.model.envelope import Envelope, SignedEnvelope, envelope_sha256_of
-from node.model.mesh import Answer, First, PushItem
+from node.model.envelope import Envelope, envelope_sha256_of
+from node.model.mesh import Answer, First, Parcel, PushItem
 from node.model.policy import MINUTE_MS, Policy
 from node.model.reason import Reason
 from node.model.receipt import Level
@@ -35,20 +37,6 @@ log = get_logger()
 
 UNFIT_PAUSE_MS = 5 * MINUTE_MS
 """A row that cannot be sent for a reason of our own (its body is missing, the directory has no key for it) is put off this long."""
-ASK_SOON_MAX = 5
-"""So many attempts come as soon as the peer says, while it fetches a newer directory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An answer to a row, verified: a believed receipt, or why the row stays."""
-
-    row: outbox.Row
-    believed: receipts.Believed | None
-    reason: Reason
-    retry_after_ms: int
-    adopted: SignedEnvelope | None = None
-    """The envelope that the receipt is about, if it is one that we signed before we lost our disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +45,6 @@ class Heard:
 
     answered: list[tuple[Loaded, Answer]]
     unfit: list[Unfit]
-
-
-@dataclass(slots=True)
-class Written:
-    """An account of what was written: whether every row is gone, which other outboxes got something, why deliveries ended."""
-
-    gone: bool = True
-    nodes: set[str] = field(default_factory=set)
-    ended: list[Reason] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +57,8 @@ class TransferParts:
     counters: Counters
     signals: Signals
     risk: Risk
+    sure_ms: Callable[[], int | None]
+    """Agreed time, None while our clock is in doubt (agreed_time.py)."""
 
 
 class Transfer:
@@ -119,10 +100,18 @@ class Transfer:
             if len(items) == 1:
                 return [Answer(None, fault.reason, fault.retry_after_ms, fault.detail)]
             half = len(items) // 2
-            return await self._ask(peer, items[:half]) + await self._ask(peer, items[half:])
+            return await self._ask(peer, items[:half]) + await self._ask_rest(peer, items[half:])
         if len(answers) != len(items):
             raise Denied(Reason.ENVELOPE_MALFORMED, f"{len(answers)} answers to {len(items)} items")
         return answers
+
+    async def _ask_rest(self, peer: NodeEntry, items: list[PushItem]) -> list[Answer]:
+        try:
+            return await self._ask(peer, items)
+        except Fault as fault:
+            # Of these perhaps, but others were.
+            fault.was_sent = True
+            raise
 
     async def _pack(self, loaded: list[Loaded]) -> tuple[list[tuple[Loaded, PushItem]], list[Unfit]]:
         packed: list[tuple[Loaded, PushItem]] = []
@@ -152,15 +141,40 @@ class Transfer:
         assert one.packet is not None
         try:
             parcel, envelope = self._packer.parcel(one), _envelope(one.packet)
-            if not one.row.record.asks_only:
+            is_question = outbox.is_question(one.row.record)
+            if not is_question:
                 # Found out during the upload, a missing body would count as a failure of the road.
                 await self._packer.require_body(one.row)
         except (Broken, Denied, *DAMAGE) as fault:
             heard.unfit.append(packing.unfit(one.row, fault))
         else:
-            asked = one.row.record.asks_only
-            call = self._uploader.ask(peer, parcel) if asked else self._uploader.offer(peer, parcel, envelope)
-            heard.answered.append((one, await call))
+            upload = partial(self._uploader.offer, peer, parcel, envelope)
+            answer = await (self._question(peer, one, parcel, envelope) if is_question else upload())
+            heard.answered.append((one, answer))
+
+    async def _question(self, peer: NodeEntry, one: Loaded, parcel: Parcel, envelope: Envelope) -> Answer:
+        """Ask what a node has decided; if it would take the packet, and still may, send it."""
+        row, directory = one.row, self._ports.directory.current()
+        if row.kind == keys.OUTBOX_RELAY:
+            units, has_moved = list(row.record.asked_units), bool(row.record.directory_version)
+        else:
+            store = self._ports.store
+            units = await store.transact(lambda tx: receipts.awaited_units(tx, row.packet_id, self._peer_id))
+            has_moved = any(holder_of(parse_code(unit), directory) != self._peer_id for unit in units)
+        # If nothing has moved as far as we know, it does not matter whose directory is the older one.
+        version = parcel.directory_version if has_moved else 0
+        answer = await self._uploader.ask(peer, replace(parcel, directory_version=version, asked_units=tuple(units)))
+        if answer is not None:
+            return answer
+        sure_ms = self._parts.sure_ms()
+        is_in_time = sure_ms is not None and sure_ms < envelope.expire_at_ms
+        try:
+            if not is_in_time or peer.node_id != self._peer_id:
+                return Answer(None, Reason.EXPIRED_UNCONFIRMED if row.record.asks_only else Reason.FORMER_NODE_ASKED)
+            await self._packer.require_body(row)
+        except (Broken, Denied, *DAMAGE):
+            return Answer(None, Reason.EXPIRED_UNCONFIRMED)
+        return await self._uploader.offer(peer, parcel, envelope)
 
     async def put_off(self, rows: list[outbox.Row], reason: Reason, pause_ms: int) -> bool:
         """Put rows off without an answer; return whether any of them was still there."""
@@ -216,7 +230,8 @@ class Transfer:
         # The time is read after the computing and not before it: couriers rely on rows being written in the order of their times.
         directory, now_ms = self._ports.directory.current(), self._ports.clock.now_ms()
         at = Outlook(self._ports.keys.node_id, directory, now_ms, self._policy)
-        written = await self._ports.store.transact(lambda tx: self._write(tx, road, told, at))
+        peer = settling.Peer(self._peer_id, caller if road.is_relay else "", at)
+        written = await self._ports.store.transact(lambda tx: settling.write(tx, peer, told))
         self._count(heard, told, written.ended)
         for refused in (one for one in told if one.reason is Reason.BODY_DIGEST_DIFFERS):
             self._parts.signals.doubtful_body.send(refused.row.record.body_sha256)
@@ -267,54 +282,6 @@ class Transfer:
         except Fault:
             return conflict
         return Told(row, believed, Reason.NONE, 0, first.signed_envelope)
-
-    def _write(self, tx: Tx, road: Road, told: list[Told], at: Outlook) -> Written:
-        """Write what was told about several rows."""
-        written = Written()
-        for one in told:
-            written.gone &= self._write_one(tx, road, one, at, written)
-        return written
-
-    def _write_one(self, tx: Tx, road: Road, told: Told, at: Outlook, written: Written) -> bool:
-        row, believed, now_ms = told.row, told.believed, at.now_ms
-        if row.kind == keys.OUTBOX_RECEIPT and told.reason in (Reason.NONE, Reason.NOT_FOUND, Reason.RECEIPT_INVALID):
-            # The origin has it, or will never want it. Nothing is lost with the row: the origin holds the packet and would ask again.
-            return outbox.settle(tx, self._peer_id, row.packet_id, row.kind)
-        assert road.call is not None
-        relay_node = road.call.node_id if road.is_relay else ""
-        if believed is None:
-            return self._stays(tx, told, at, written.nodes, relay_node)
-        if believed.receipt.level is Level.CUSTODY:
-            pause_ms = min(self._policy.custody_retry_ms, outbox.PUT_OFF_MS_MAX)
-            receipts.apply_custody(tx, believed, self._peer_id, now_ms + pause_ms)
-            return False
-        if row.kind == keys.OUTBOX_RELAY:
-            envelope = _envelope(require(tx, keys.packet(row.packet_id), PacketRecord))
-            if relay.carried_home(tx, believed, envelope, now_ms):
-                written.nodes.add(envelope.origin_node)
-            return True
-        if told.adopted is not None:
-            adoption.keep(tx, row.packet_id, self._peer_id, told.adopted)
-        written.ended += receipts.apply_final(tx, believed, now_ms, relay_node=relay_node)
-        if outbox.row_of(tx, self._peer_id, row.packet_id, row.kind) is None:
-            return True
-        # The receipt is silent about a unit that we took to be served there: the directories differ.
-        return self._stays(tx, Told(row, None, Reason.WRONG_NODE, 0), at, written.nodes, relay_node)
-
-    def _stays(self, tx: Tx, told: Told, at: Outlook, nodes: set[str], relay_node: str) -> bool:
-        row, reason = told.row, told.reason or Reason.PEER_BUSY
-        if reason is Reason.WRONG_NODE and row.kind == keys.OUTBOX_PACKET:
-            nodes |= reroute(tx, self._peer_id, row.packet_id, at.directory, at.now_ms)
-        again_ms = (
-            self._policy.ask_again_ms if row.record.asks_only else item_pause_ms(row.record.attempts, self._policy)
-        )
-        pause_ms = told.retry_after_ms or again_ms
-        if reason is Reason.DIRECTORY_OLDER and row.record.attempts >= ASK_SOON_MAX:
-            # The peer's directory does not come soon: pauses grow from here on, and its Hello hastens the row when it has come.
-            pause_ms = max(pause_ms, item_pause_ms(row.record.attempts - ASK_SOON_MAX, self._policy))
-        until_ms = at.now_ms + min(pause_ms, outbox.PUT_OFF_MS_MAX)
-        outbox.put_off(tx, self._peer_id, row.packet_id, row.kind, until_ms, reason, relay=relay_node)
-        return False
 
     async def _remove_released(self, relayed: list[Loaded]) -> None:
         """Remove the body files of carried packets that have reached their targets."""

@@ -4,7 +4,7 @@ The peer is asked first and says how far it has the body durably, so nothing tha
 """
 
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from node.errors import Deferred, Rejected
 from node.flow.bodies.reading import inline_body
@@ -14,6 +14,8 @@ from node.model.mesh import Answer, Parcel, Want
 from node.model.policy import Policy
 from node.model.reason import Reason
 from node.ports import Ports
+
+A = TypeVar("A")
 
 UPLOADS_PER_CARRY_MAX = 1_000
 """A large body is broken off and resumed at most this often before the row is put off; each upload must make progress."""
@@ -30,11 +32,11 @@ class Uploader:
         """Offer a packet, upload what is wanted, and commit. Raises Fault if the peer gave no answer."""
         return await self._told(self._upload(peer, parcel, envelope))
 
-    async def ask(self, peer: NodeEntry, parcel: Parcel) -> Answer:
-        """Ask whether a peer has a packet whose time is over. Raises Fault if it gave no answer."""
+    async def ask(self, peer: NodeEntry, parcel: Parcel) -> Answer | None:
+        """Ask what a peer has decided; None: nothing, and it would take the packet. Raises Fault if it gave no answer."""
         return await self._told(self._question(peer, parcel))
 
-    async def _told(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+    async def _told(self, call: Coroutine[Any, Any, A]) -> A | Answer:
         try:
             return await call
         except (Deferred, Rejected) as fault:
@@ -43,10 +45,9 @@ class Uploader:
             # The peer is there: the cause is something in the call, not the road.
             return Answer(None, fault.reason, detail=fault.detail)
 
-    async def _question(self, peer: NodeEntry, parcel: Parcel) -> Answer:
-        # A peer that wants it has a clock that is late: it neither has the packet nor refuses it, so it is asked again.
+    async def _question(self, peer: NodeEntry, parcel: Parcel) -> Answer | None:
         offered = await self._ports.peers.offer(peer, parcel)
-        return offered if isinstance(offered, Answer) else Answer(None, Reason.EXPIRED_UNCONFIRMED)
+        return offered if isinstance(offered, Answer) else None
 
     async def _upload(self, peer: NodeEntry, parcel: Parcel, envelope: Envelope) -> Answer:
         offset_bytes, body = -1, envelope.body

@@ -7,7 +7,6 @@ stored it, however the two race (law 3). The same transaction serves recipients 
 before it.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -267,17 +266,19 @@ def _put_packet(tx: Tx, signed: Signed, findings: tuple[Finding, ...], now_ms: i
 def _put_deliveries(tx: Tx, signed: Signed, now_ms: int) -> None:
     envelope, own_node = signed.envelope, signed.envelope.origin_node
     routes = signed.draft.addressed.routes
-    units_by_node = Counter(routes.values())
+    units_by_node: dict[str, list[str]] = {}
+    for unit, node in routes.items():
+        units_by_node.setdefault(node, []).append(unit)
     waiting = {
         node: DeliveryRecord(state=State.WAITING, reason=Reason.QUEUED, node_id=node).SerializeToString()
         for node in units_by_node
     }
     for unit, node in routes.items():
         tx.put(keys.delivery(envelope.packet_id, unit), waiting[node])
-    for node, count in units_by_node.items():
+    for node, units in units_by_node.items():
         if node == own_node:
             continue
-        row = outbox.packet_row(envelope, keys.OUTBOX_PACKET, count, now_ms)
+        row = outbox.packet_row(envelope, keys.OUTBOX_PACKET, units, now_ms)
         outbox.enqueue(tx, node, envelope.lane, envelope.packet_id, keys.OUTBOX_PACKET, row)
 
 

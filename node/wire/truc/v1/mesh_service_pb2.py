@@ -27,7 +27,7 @@ from node.wire.truc.v1 import reason_pb2 as truc_dot_v1_dot_reason__pb2
 from node.wire.truc.v1 import receipt_pb2 as truc_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atruc/v1/mesh_service.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\x1a\x15truc/v1/receipt.proto\"\xbf\x01\n\x0cHelloRequest\x12\x14\n\x0cprotocol_min\x18\x01 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x02 \x01(\r\x12\x14\n\x0cwall_time_ms\x18\x03 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x04 \x01(\x03\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x10\n\x08software\x18\x06 \x01(\t\x12\x1b\n\x0e\x61\x64mission_step\x18\x07 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_admission_step\"\xd1\x01\n\rHelloResponse\x12\x14\n\x0cprotocol_min\x18\x01 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x02 \x01(\r\x12\x14\n\x0cwall_time_ms\x18\x03 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x04 \x01(\x03\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x10\n\x08software\x18\x06 \x01(\t\x12\x0f\n\x07node_id\x18\x07 \x01(\t\x12\x1b\n\x0e\x61\x64mission_step\x18\x08 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_admission_step\"\x8e\x01\n\x06Parcel\x12\x30\n\x0fsigned_envelope\x18\x01 \x01(\x0b\x32\x17.truc.v1.SignedEnvelope\x12\"\n\x08key_wrap\x18\x02 \x01(\x0b\x32\x10.truc.v1.KeyWrap\x12\x13\n\x0btarget_node\x18\x03 \x01(\t\x12\x19\n\x11\x64irectory_version\x18\x04 \x01(\x03\"d\n\x08PushItem\x12%\n\x06packet\x18\x01 \x01(\x0b\x32\x13.truc.v1.PushPacketH\x00\x12)\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.truc.v1.SignedReceiptH\x00\x42\x06\n\x04kind\";\n\nPushPacket\x12\x1f\n\x06parcel\x18\x01 \x01(\x0b\x32\x0f.truc.v1.Parcel\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"/\n\x0bPushRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.truc.v1.PushItem\"\xfb\x01\n\nItemAnswer\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.truc.v1.SignedReceipt\x12\x1f\n\x06reason\x18\x02 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12/\n\x0e\x66irst_envelope\x18\x05 \x01(\x0b\x32\x17.truc.v1.SignedEnvelope\x12-\n\rfirst_receipt\x18\x06 \x01(\x0b\x32\x16.truc.v1.SignedReceipt\x12\x1b\n\x13\x66irst_packet_sha256\x18\x07 \x01(\x0c\"4\n\x0cPushResponse\x12$\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x13.truc.v1.ItemAnswer\"/\n\x0cOfferRequest\x12\x1f\n\x06parcel\x18\x01 \x01(\x0b\x32\x0f.truc.v1.Parcel\"]\n\rOfferResponse\x12%\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x13.truc.v1.ItemAnswerH\x00\x12\x1d\n\x04want\x18\x02 \x01(\x0b\x32\r.truc.v1.WantH\x00\x42\x06\n\x04next\"+\n\x04Want\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\"C\n\x0ePutBodyRequest\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\'\n\x0fPutBodyResponse\x12\x14\n\x0coffset_bytes\x18\x01 \x01(\x03\"0\n\rCommitRequest\x12\x1f\n\x06parcel\x18\x01 \x01(\x0b\x32\x0f.truc.v1.Parcel\"5\n\x0e\x43ommitResponse\x12#\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x13.truc.v1.ItemAnswer\"\x9e\x01\n\x15\x46\x65tchDirectoryRequest\x12\x43\n\x0bhave_sha256\x18\x01 \x03(\x0b\x32..truc.v1.FetchDirectoryRequest.HaveSha256Entry\x12\r\n\x05paths\x18\x02 \x03(\t\x1a\x31\n\x0fHaveSha256Entry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"B\n\x16\x46\x65tchDirectoryResponse\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\"P\n\x10\x46\x65tchBodyRequest\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x13\n\x0b\x62ody_sha256\x18\x02 \x01(\x0c\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\"!\n\x11\x46\x65tchBodyResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\xc8\x03\n\x0bMeshService\x12\x36\n\x05Hello\x12\x15.truc.v1.HelloRequest\x1a\x16.truc.v1.HelloResponse\x12\x33\n\x04Push\x12\x14.truc.v1.PushRequest\x1a\x15.truc.v1.PushResponse\x12\x36\n\x05Offer\x12\x15.truc.v1.OfferRequest\x1a\x16.truc.v1.OfferResponse\x12>\n\x07PutBody\x12\x17.truc.v1.PutBodyRequest\x1a\x18.truc.v1.PutBodyResponse(\x01\x12\x39\n\x06\x43ommit\x12\x16.truc.v1.CommitRequest\x1a\x17.truc.v1.CommitResponse\x12S\n\x0e\x46\x65tchDirectory\x12\x1e.truc.v1.FetchDirectoryRequest\x1a\x1f.truc.v1.FetchDirectoryResponse0\x01\x12\x44\n\tFetchBody\x12\x19.truc.v1.FetchBodyRequest\x1a\x1a.truc.v1.FetchBodyResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atruc/v1/mesh_service.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\x1a\x15truc/v1/receipt.proto\"\xbf\x01\n\x0cHelloRequest\x12\x14\n\x0cprotocol_min\x18\x01 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x02 \x01(\r\x12\x14\n\x0cwall_time_ms\x18\x03 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x04 \x01(\x03\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x10\n\x08software\x18\x06 \x01(\t\x12\x1b\n\x0e\x61\x64mission_step\x18\x07 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_admission_step\"\xd1\x01\n\rHelloResponse\x12\x14\n\x0cprotocol_min\x18\x01 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x02 \x01(\r\x12\x14\n\x0cwall_time_ms\x18\x03 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x04 \x01(\x03\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x10\n\x08software\x18\x06 \x01(\t\x12\x0f\n\x07node_id\x18\x07 \x01(\t\x12\x1b\n\x0e\x61\x64mission_step\x18\x08 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_admission_step\"\xd1\x01\n\x06Parcel\x12\x30\n\x0fsigned_envelope\x18\x01 \x01(\x0b\x32\x17.truc.v1.SignedEnvelope\x12\"\n\x08key_wrap\x18\x02 \x01(\x0b\x32\x10.truc.v1.KeyWrap\x12\x13\n\x0btarget_node\x18\x03 \x01(\t\x12\x19\n\x11\x64irectory_version\x18\x04 \x01(\x03\x12\x19\n\x11\x61\x64\x64ressed_version\x18\x05 \x01(\x03\x12\x13\n\x0b\x61sked_units\x18\x06 \x03(\t\x12\x11\n\tfor_units\x18\x07 \x03(\t\"d\n\x08PushItem\x12%\n\x06packet\x18\x01 \x01(\x0b\x32\x13.truc.v1.PushPacketH\x00\x12)\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.truc.v1.SignedReceiptH\x00\x42\x06\n\x04kind\";\n\nPushPacket\x12\x1f\n\x06parcel\x18\x01 \x01(\x0b\x32\x0f.truc.v1.Parcel\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"/\n\x0bPushRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.truc.v1.PushItem\"\xfb\x01\n\nItemAnswer\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.truc.v1.SignedReceipt\x12\x1f\n\x06reason\x18\x02 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12/\n\x0e\x66irst_envelope\x18\x05 \x01(\x0b\x32\x17.truc.v1.SignedEnvelope\x12-\n\rfirst_receipt\x18\x06 \x01(\x0b\x32\x16.truc.v1.SignedReceipt\x12\x1b\n\x13\x66irst_packet_sha256\x18\x07 \x01(\x0c\"4\n\x0cPushResponse\x12$\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x13.truc.v1.ItemAnswer\"/\n\x0cOfferRequest\x12\x1f\n\x06parcel\x18\x01 \x01(\x0b\x32\x0f.truc.v1.Parcel\"]\n\rOfferResponse\x12%\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x13.truc.v1.ItemAnswerH\x00\x12\x1d\n\x04want\x18\x02 \x01(\x0b\x32\r.truc.v1.WantH\x00\x42\x06\n\x04next\"+\n\x04Want\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\"C\n\x0ePutBodyRequest\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\'\n\x0fPutBodyResponse\x12\x14\n\x0coffset_bytes\x18\x01 \x01(\x03\"0\n\rCommitRequest\x12\x1f\n\x06parcel\x18\x01 \x01(\x0b\x32\x0f.truc.v1.Parcel\"5\n\x0e\x43ommitResponse\x12#\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x13.truc.v1.ItemAnswer\"\x9e\x01\n\x15\x46\x65tchDirectoryRequest\x12\x43\n\x0bhave_sha256\x18\x01 \x03(\x0b\x32..truc.v1.FetchDirectoryRequest.HaveSha256Entry\x12\r\n\x05paths\x18\x02 \x03(\t\x1a\x31\n\x0fHaveSha256Entry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"B\n\x16\x46\x65tchDirectoryResponse\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\"P\n\x10\x46\x65tchBodyRequest\x12\x11\n\tpacket_id\x18\x01 \x01(\x0c\x12\x13\n\x0b\x62ody_sha256\x18\x02 \x01(\x0c\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\"!\n\x11\x46\x65tchBodyResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\xc8\x03\n\x0bMeshService\x12\x36\n\x05Hello\x12\x15.truc.v1.HelloRequest\x1a\x16.truc.v1.HelloResponse\x12\x33\n\x04Push\x12\x14.truc.v1.PushRequest\x1a\x15.truc.v1.PushResponse\x12\x36\n\x05Offer\x12\x15.truc.v1.OfferRequest\x1a\x16.truc.v1.OfferResponse\x12>\n\x07PutBody\x12\x17.truc.v1.PutBodyRequest\x1a\x18.truc.v1.PutBodyResponse(\x01\x12\x39\n\x06\x43ommit\x12\x16.truc.v1.CommitRequest\x1a\x17.truc.v1.CommitResponse\x12S\n\x0e\x46\x65tchDirectory\x12\x1e.truc.v1.FetchDirectoryRequest\x1a\x1f.truc.v1.FetchDirectoryResponse0\x01\x12\x44\n\tFetchBody\x12\x19.truc.v1.FetchBodyRequest\x1a\x1a.truc.v1.FetchBodyResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,41 +41,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLORESPONSE']._serialized_start=303
   _globals['_HELLORESPONSE']._serialized_end=512
   _globals['_PARCEL']._serialized_start=515
-  _globals['_PARCEL']._serialized_end=657
-  _globals['_PUSHITEM']._serialized_start=659
-  _globals['_PUSHITEM']._serialized_end=759
-  _globals['_PUSHPACKET']._serialized_start=761
-  _globals['_PUSHPACKET']._serialized_end=820
-  _globals['_PUSHREQUEST']._serialized_start=822
-  _globals['_PUSHREQUEST']._serialized_end=869
-  _globals['_ITEMANSWER']._serialized_start=872
-  _globals['_ITEMANSWER']._serialized_end=1123
-  _globals['_PUSHRESPONSE']._serialized_start=1125
-  _globals['_PUSHRESPONSE']._serialized_end=1177
-  _globals['_OFFERREQUEST']._serialized_start=1179
-  _globals['_OFFERREQUEST']._serialized_end=1226
-  _globals['_OFFERRESPONSE']._serialized_start=1228
-  _globals['_OFFERRESPONSE']._serialized_end=1321
-  _globals['_WANT']._serialized_start=1323
-  _globals['_WANT']._serialized_end=1366
-  _globals['_PUTBODYREQUEST']._serialized_start=1368
-  _globals['_PUTBODYREQUEST']._serialized_end=1435
-  _globals['_PUTBODYRESPONSE']._serialized_start=1437
-  _globals['_PUTBODYRESPONSE']._serialized_end=1476
-  _globals['_COMMITREQUEST']._serialized_start=1478
-  _globals['_COMMITREQUEST']._serialized_end=1526
-  _globals['_COMMITRESPONSE']._serialized_start=1528
-  _globals['_COMMITRESPONSE']._serialized_end=1581
-  _globals['_FETCHDIRECTORYREQUEST']._serialized_start=1584
-  _globals['_FETCHDIRECTORYREQUEST']._serialized_end=1742
-  _globals['_FETCHDIRECTORYREQUEST_HAVESHA256ENTRY']._serialized_start=1693
-  _globals['_FETCHDIRECTORYREQUEST_HAVESHA256ENTRY']._serialized_end=1742
-  _globals['_FETCHDIRECTORYRESPONSE']._serialized_start=1744
-  _globals['_FETCHDIRECTORYRESPONSE']._serialized_end=1810
-  _globals['_FETCHBODYREQUEST']._serialized_start=1812
-  _globals['_FETCHBODYREQUEST']._serialized_end=1892
-  _globals['_FETCHBODYRESPONSE']._serialized_start=1894
-  _globals['_FETCHBODYRESPONSE']._serialized_end=1927
-  _globals['_MESHSERVICE']._serialized_start=1930
-  _globals['_MESHSERVICE']._serialized_end=2386
+  _globals['_PARCEL']._serialized_end=724
+  _globals['_PUSHITEM']._serialized_start=726
+  _globals['_PUSHITEM']._serialized_end=826
+  _globals['_PUSHPACKET']._serialized_start=828
+  _globals['_PUSHPACKET']._serialized_end=887
+  _globals['_PUSHREQUEST']._serialized_start=889
+  _globals['_PUSHREQUEST']._serialized_end=936
+  _globals['_ITEMANSWER']._serialized_start=939
+  _globals['_ITEMANSWER']._serialized_end=1190
+  _globals['_PUSHRESPONSE']._serialized_start=1192
+  _globals['_PUSHRESPONSE']._serialized_end=1244
+  _globals['_OFFERREQUEST']._serialized_start=1246
+  _globals['_OFFERREQUEST']._serialized_end=1293
+  _globals['_OFFERRESPONSE']._serialized_start=1295
+  _globals['_OFFERRESPONSE']._serialized_end=1388
+  _globals['_WANT']._serialized_start=1390
+  _globals['_WANT']._serialized_end=1433
+  _globals['_PUTBODYREQUEST']._serialized_start=1435
+  _globals['_PUTBODYREQUEST']._serialized_end=1502
+  _globals['_PUTBODYRESPONSE']._serialized_start=1504
+  _globals['_PUTBODYRESPONSE']._serialized_end=1543
+  _globals['_COMMITREQUEST']._serialized_start=1545
+  _globals['_COMMITREQUEST']._serialized_end=1593
+  _globals['_COMMITRESPONSE']._serialized_start=1595
+  _globals['_COMMITRESPONSE']._serialized_end=1648
+  _globals['_FETCHDIRECTORYREQUEST']._serialized_start=1651
+  _globals['_FETCHDIRECTORYREQUEST']._serialized_end=1809
+  _globals['_FETCHDIRECTORYREQUEST_HAVESHA256ENTRY']._serialized_start=1760
+  _globals['_FETCHDIRECTORYREQUEST_HAVESHA256ENTRY']._serialized_end=1809
+  _globals['_FETCHDIRECTORYRESPONSE']._serialized_start=1811
+  _globals['_FETCHDIRECTORYRESPONSE']._serialized_end=1877
+  _globals['_FETCHBODYREQUEST']._serialized_start=1879
+  _globals['_FETCHBODYREQUEST']._serialized_end=1959
+  _globals['_FETCHBODYRESPONSE']._serialized_start=1961
+  _globals['_FETCHBODYRESPONSE']._serialized_end=1994
+  _globals['_MESHSERVICE']._serialized_start=1997
+  _globals['_MESHSERVICE']._serialized_end=2453
 # @@protoc_insertion_point(module_scope)

@@ -143,11 +143,18 @@ class Parcel(_message.Message):
     KEY_WRAP_FIELD_NUMBER: _builtins.int
     TARGET_NODE_FIELD_NUMBER: _builtins.int
     DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
+    ADDRESSED_VERSION_FIELD_NUMBER: _builtins.int
+    ASKED_UNITS_FIELD_NUMBER: _builtins.int
+    FOR_UNITS_FIELD_NUMBER: _builtins.int
     target_node: _builtins.str
     """Node that shall deliver it to its units. If another node than that is called, it is asked to relay."""
     directory_version: _builtins.int
     """Version of the directory (TUF snapshot) by which the packet is addressed: the newest that its origin, or a relay on its way, had
     when it sent it. Who has an older one refuses nothing by it for good, but fetches this one first (REASON_DIRECTORY_OLDER). 0: not said.
+    """
+    addressed_version: _builtins.int
+    """Version of the origin's own directory when it sent this; a relay hands it on as it is, whatever its own. A node that has signed that it
+    will not take the packet for a unit (Outcome, REASON_WRONG_NODE) takes it only by a newer one than it judged by then. 0: not said.
     """
     @_builtins.property
     def signed_envelope(self) -> _envelope_pb2.SignedEnvelope:
@@ -157,6 +164,19 @@ class Parcel(_message.Message):
     def key_wrap(self) -> _envelope_pb2.KeyWrap:
         """Wrapped content key for `target_node`."""
 
+    @_builtins.property
+    def asked_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In an Offer, and there only: a question. For these recipients of the packet the called node shall say what it has decided: that it has
+        the packet, or that it has not and will not take it, because it serves them no more or the packet's time is over. It wants the body
+        only if it would take the packet for one of them. Empty: no question. A node of a version without this field takes it for an Offer.
+        """
+
+    @_builtins.property
+    def for_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those recipients of the packet for whom it is sent to `target_node`. It decides about no others, even if it serves them by its own
+        directory: they may be on their way to another node. Empty: for all of them whom it serves.
+        """
+
     def __init__(
         self,
         *,
@@ -164,10 +184,13 @@ class Parcel(_message.Message):
         key_wrap: _envelope_pb2.KeyWrap | None = ...,
         target_node: _builtins.str = ...,
         directory_version: _builtins.int = ...,
+        addressed_version: _builtins.int = ...,
+        asked_units: _abc.Iterable[_builtins.str] | None = ...,
+        for_units: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_wrap", b"key_wrap", "signed_envelope", b"signed_envelope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory_version", b"directory_version", "key_wrap", b"key_wrap", "signed_envelope", b"signed_envelope", "target_node", b"target_node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressed_version", b"addressed_version", "asked_units", b"asked_units", "directory_version", b"directory_version", "for_units", b"for_units", "key_wrap", b"key_wrap", "signed_envelope", b"signed_envelope", "target_node", b"target_node"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -136,6 +136,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
     REASON_FAILED_INSIDE: _Reason.ValueType  # 88
     """The node that was asked failed inside, by a mistake of its program, over this one thing; its log says at what."""
+    REASON_FORMER_NODE_ASKED: _Reason.ValueType  # 89
+    """The unit has moved to another node, and its former node may have the packet: that one is asked before the packet goes to the new one."""
     REASON_HOOK_UNREACHABLE: _Reason.ValueType  # 90
     """The address at which a system wants to be told gives no answer."""
     REASON_HOOK_TLS_FAILED: _Reason.ValueType  # 91
@@ -294,6 +296,8 @@ REASON_CLOCK_UNSURE: Reason.ValueType  # 87
 """This node's clock disagrees with those of others, or with its own past: nothing that cannot be taken back is decided by it."""
 REASON_FAILED_INSIDE: Reason.ValueType  # 88
 """The node that was asked failed inside, by a mistake of its program, over this one thing; its log says at what."""
+REASON_FORMER_NODE_ASKED: Reason.ValueType  # 89
+"""The unit has moved to another node, and its former node may have the packet: that one is asked before the packet goes to the new one."""
 REASON_HOOK_UNREACHABLE: Reason.ValueType  # 90
 """The address at which a system wants to be told gives no answer."""
 REASON_HOOK_TLS_FAILED: Reason.ValueType  # 91

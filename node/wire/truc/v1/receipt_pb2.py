@@ -26,19 +26,19 @@ from node.wire.truc.v1 import envelope_pb2 as truc_dot_v1_dot_envelope__pb2
 from node.wire.truc.v1 import reason_pb2 as truc_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15truc/v1/receipt.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\"8\n\x07Outcome\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x1f\n\x06reason\x18\x02 \x01(\x0e\x32\x0f.truc.v1.Reason\"\xb6\x01\n\x07Receipt\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x03 \x01(\x0c\x12\x13\n\x0bsigner_node\x18\x04 \x01(\t\x12\x1d\n\x05level\x18\x05 \x01(\x0e\x32\x0e.truc.v1.Level\x12\"\n\x08outcomes\x18\x06 \x03(\x0b\x32\x10.truc.v1.Outcome\x12\x16\n\x0e\x63reate_time_ms\x18\x07 \x01(\x03\"G\n\rSignedReceipt\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x12%\n\tsignature\x18\x02 \x01(\x0b\x32\x12.truc.v1.Signature*X\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x11\n\rLEVEL_CUSTODY\x10\x01\x12\x13\n\x0fLEVEL_DELIVERED\x10\x02\x12\x10\n\x0cLEVEL_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15truc/v1/receipt.proto\x12\x07truc.v1\x1a\x16truc/v1/envelope.proto\x1a\x14truc/v1/reason.proto\"S\n\x07Outcome\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x1f\n\x06reason\x18\x02 \x01(\x0e\x32\x0f.truc.v1.Reason\x12\x19\n\x11\x64irectory_version\x18\x03 \x01(\x03\"\xb6\x01\n\x07Receipt\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\tpacket_id\x18\x02 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x03 \x01(\x0c\x12\x13\n\x0bsigner_node\x18\x04 \x01(\t\x12\x1d\n\x05level\x18\x05 \x01(\x0e\x32\x0e.truc.v1.Level\x12\"\n\x08outcomes\x18\x06 \x03(\x0b\x32\x10.truc.v1.Outcome\x12\x16\n\x0e\x63reate_time_ms\x18\x07 \x01(\x03\"G\n\rSignedReceipt\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x12%\n\tsignature\x18\x02 \x01(\x0b\x32\x12.truc.v1.Signature*X\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x11\n\rLEVEL_CUSTODY\x10\x01\x12\x13\n\x0fLEVEL_DELIVERED\x10\x02\x12\x10\n\x0cLEVEL_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'truc.v1.receipt_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEVEL']._serialized_start=396
-  _globals['_LEVEL']._serialized_end=484
+  _globals['_LEVEL']._serialized_start=423
+  _globals['_LEVEL']._serialized_end=511
   _globals['_OUTCOME']._serialized_start=80
-  _globals['_OUTCOME']._serialized_end=136
-  _globals['_RECEIPT']._serialized_start=139
-  _globals['_RECEIPT']._serialized_end=321
-  _globals['_SIGNEDRECEIPT']._serialized_start=323
-  _globals['_SIGNEDRECEIPT']._serialized_end=394
+  _globals['_OUTCOME']._serialized_end=163
+  _globals['_RECEIPT']._serialized_start=166
+  _globals['_RECEIPT']._serialized_end=348
+  _globals['_SIGNEDRECEIPT']._serialized_start=350
+  _globals['_SIGNEDRECEIPT']._serialized_end=421
 # @@protoc_insertion_point(module_scope)

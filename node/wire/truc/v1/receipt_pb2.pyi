@@ -57,19 +57,28 @@ class Outcome(_message.Message):
 
     UNIT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DIRECTORY_VERSION_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Identifier code as the envelope names it."""
     reason: _reason_pb2.Reason.ValueType
-    """Unspecified: durably in the unit's inbox. Else: refused for good, for this reason."""
+    """Unspecified: durably in the unit's inbox. Else: refused for good, for this reason.
+    REASON_WRONG_NODE, only in answer to a question (Parcel.asked_units): the signer has not taken the packet for this unit, which it does
+    not serve any more, and will not: another node may. It ends no delivery.
+    """
+    directory_version: _builtins.int
+    """With REASON_WRONG_NODE: version of the signer's directory by which it is so. Should the unit come back, the signer takes the packet
+    only if it is sent again by a newer directory than this (Parcel.addressed_version).
+    """
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
         reason: _reason_pb2.Reason.ValueType = ...,
+        directory_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory_version", b"directory_version", "reason", b"reason", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -77,7 +86,10 @@ Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):
-    """A node's statement. Like an envelope it is serialised once and only its bytes count."""
+    """A node's statement. Like an envelope it is serialised once and only its bytes count.
+    A node that has given a DELIVERED receipt gives a supplementary one when it decides about further units of the same packet: it says the
+    same of all units of the first, but for those of REASON_WRONG_NODE, and takes the first one's place.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

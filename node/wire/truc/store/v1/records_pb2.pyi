@@ -342,6 +342,10 @@ class OutboxRecord(_message.Message):
     RELAYS_ASKED_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     SENDER_UNIT_FIELD_NUMBER: _builtins.int
+    ASKS_BY_VERSION_FIELD_NUMBER: _builtins.int
+    ASKED_UNITS_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    IS_FOR_ALL_FIELD_NUMBER: _builtins.int
     kind: _builtins.int
     """1 packet of our own, 2 packet carried for another (relay), 3 receipt."""
     signed_receipt: _builtins.bytes
@@ -372,10 +376,26 @@ class OutboxRecord(_message.Message):
     """Unit whose turn it takes: the sender of the packet, or of that which the receipt is about. Absent in rows of an older version, which
     take turns as if one unit had sent them all.
     """
+    asks_by_version: _builtins.int
+    """Some of its units have moved, by this version of the directory, after the packet may have come to the node: it is asked first whether it
+    has taken it for them. 0: no.
+    """
+    is_for_all: _builtins.bool
+    """The packet goes to that node for all of its recipients."""
     @_builtins.property
     def relays_asked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Relays that were asked to carry it and gave no receipt of the recipient's, each once, the last one asked last. Empty: none, or only
         custody_node, in rows written before this field was.
+        """
+
+    @_builtins.property
+    def asked_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """If kind 2: units about which the origin wants the node's word; the row is a question, and goes without the body. Empty: none."""
+
+    @_builtins.property
+    def units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Recipient units for which the packet goes to that node, unless it goes there for all of its recipients. Empty and not `is_for_all`: they
+        are not known here (a row that was laid aside, or was written before this field was), and stand in the deliveries.
         """
 
     def __init__(
@@ -397,10 +417,14 @@ class OutboxRecord(_message.Message):
         relays_asked: _abc.Iterable[_builtins.str] | None = ...,
         exceptions: _builtins.int = ...,
         sender_unit: _builtins.str = ...,
+        asks_by_version: _builtins.int = ...,
+        asked_units: _abc.Iterable[_builtins.str] | None = ...,
+        units: _abc.Iterable[_builtins.str] | None = ...,
+        is_for_all: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "exceptions", b"exceptions", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "sender_unit", b"sender_unit", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_units", b"asked_units", "asks_by_version", b"asks_by_version", "asks_only", b"asks_only", "attempts", b"attempts", "body_bytes", b"body_bytes", "body_sha256", b"body_sha256", "custody_node", b"custody_node", "directory_version", b"directory_version", "exceptions", b"exceptions", "is_for_all", b"is_for_all", "key_wrap", b"key_wrap", "kind", b"kind", "not_before_ms", b"not_before_ms", "reason", b"reason", "relays_asked", b"relays_asked", "sender_unit", b"sender_unit", "signed_receipt", b"signed_receipt", "since_ms", b"since_ms", "unit_count", b"unit_count", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
