@@ -101,6 +101,11 @@ class Book:
             self._homes[unit] = {zone.node_id for zone in zones if zone is not None and unit in zone.units}
         return self._homes[unit]
 
+    def holders(self, unit: str) -> set[str]:
+        """Return the nodes that hold a unit's prefix at any time, whether they list the unit or not."""
+        zones = [directory.zone_of(parse_code(unit)) for directory in self.directories]
+        return {zone.node_id for zone in zones if zone is not None}
+
     def units_of(self, node_id: str) -> set[str]:
         """Return the units that a node serves at any time."""
         zones = [zone for one in self.directories for zone in one.zones.values() if zone.node_id == node_id]

@@ -20,6 +20,7 @@ from node.wire.truc.v1 import mesh_service_pb2 as pb
 from tests.sim import agree_law, kept_law, once_law
 from tests.sim.both_sides import sides_of
 from tests.sim.expiry_laws import EXPIRED_LAW, SUPERSEDE_LAW, check_expired, check_superseded
+from tests.sim.grown import has_grown
 from tests.sim.hook_laws import check_hooks
 from tests.sim.ledger import Ledger, Sent
 from tests.sim.life_laws import check_lives, excuses, lives_of
@@ -37,7 +38,7 @@ class Watch:
         self._world = world
         self._ledger = ledger
         self._looks_at_disks = looks_at_disks
-        self._signed: dict[tuple[bytes, int, str, int], bytes] = {}
+        self._signed: dict[tuple[bytes, int, str, int, int], SignedReceipt] = {}
         world.network.on_reply = self._reply
 
     def _reply(self, node_id: str, verb: str, reply: bytes) -> None:
@@ -59,13 +60,27 @@ class Watch:
         disk = self._world.machines[node_id].disk
         stored = codec.signed_receipt_to_bytes(signed)
         key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
-        if self._looks_at_disks and disk.durable(key) != stored:
+        durable = disk.durable(key)
+        # It may have grown since it was read for this answer.
+        is_there = durable is not None and (
+            durable == stored
+            or (receipt.level is Level.DELIVERED and has_grown(signed, codec.signed_receipt_from_bytes(durable)))
+        )
+        if self._looks_at_disks and not is_there:
             self._ledger.breaks("law 1", f"{node_id} spoke of {receipt.packet_id.hex()} before it was durable")
-        # A centre that burned down and is asked again may take custody a second time, by another receipt.
+        # A relay that has burned down, or has forgotten what it had carried, takes custody a second time if it is asked again, by another
+        # receipt: then it has the packet since another time.
+        since_ms = 0
+        if receipt.level is Level.CUSTODY:
+            packet = disk.durable(keys.packet(receipt.packet_id))
+            since_ms = PacketRecord.FromString(packet).accept_time_ms if packet is not None else 0
         burns = disk.burns if receipt.level is Level.CUSTODY else 0
-        name = (receipt.packet_id, int(receipt.level), receipt.signer_node, burns)
+        name = (receipt.packet_id, int(receipt.level), receipt.signer_node, burns, since_ms)
         # The same receipt under a new signature is the same: its first key may be good no more (receipts.sign_again).
-        if self._signed.setdefault(name, signed.receipt) != signed.receipt:
+        before = self._signed.setdefault(name, signed)
+        if receipt.level is Level.DELIVERED and has_grown(before, signed):
+            self._signed[name] = signed
+        elif before.receipt != signed.receipt and not (receipt.level is Level.DELIVERED and has_grown(signed, before)):
             self._ledger.breaks("I5", f"{receipt.signer_node} signed two receipts for {receipt.packet_id.hex()}")
 
 
@@ -80,7 +95,7 @@ async def check(
     for sent in tracked:
         for delivery in ledger.views[sent.result.packet_id].deliveries:
             life = None if sent.is_report else lives[sent.paper.sender, sent.paper.document_id, delivery.unit]
-            _check_delivery(world, ledger, sent, delivery, excused=life is not None and excuses(life, sent))
+            _check_delivery(world, ledger, sent, delivery, excused=life is not None and excuses(world, life, sent))
     if "retention" not in world.faults:
         await check_lives(world, ledger, clocks_jump=clocks_jump)
     _check_both_sides(world, ledger, asked)
@@ -107,7 +122,7 @@ def _check_both_sides(world: World, ledger: Ledger, asked: frozenset[str]) -> No
         once_law.check_once(sides, ledger)
     if agree_law.LAW in asked:
         lives = [(life, sent) for life in lives_of(ledger) for sent in life.acts]
-        excused = {(sent.result.packet_id, life.unit) for life, sent in lives if excuses(life, sent)}
+        excused = {(sent.result.packet_id, life.unit) for life, sent in lives if excuses(world, life, sent)}
         agree_law.check_agreement(sides, ledger, excused, swept="retention" in world.faults)
 
 
@@ -164,7 +179,9 @@ def _check_proof(world: World, ledger: Ledger, sent: Sent, delivery: DeliveryVie
         ledger.breaks("law 2", f"{name}: {delivery.state.name} ({delivery.reason.name}) without a receipt")
         return
     receipt = codec.decode_receipt(delivery.signed_receipt.receipt)
-    signers = {Level.DELIVERED: world.book.homes(delivery.unit), Level.FAILED: {sent.node_id}}
+    unknown = delivery.reason is Reason.RECIPIENT_UNKNOWN
+    deciders = world.book.holders(delivery.unit) if unknown else world.book.homes(delivery.unit)
+    signers = {Level.DELIVERED: deciders, Level.FAILED: {sent.node_id}}
     keys_ever = world.book.entry(receipt.signer_node).signing_keys
     signed = delivery.signed_receipt
     if not any(verify(RECEIPT_LABEL, signed.receipt, signed.signature, key.raw) for key in keys_ever):
@@ -179,12 +196,12 @@ def _check_proof(world: World, ledger: Ledger, sent: Sent, delivery: DeliveryVie
 
 
 def _check_same_receipt(world: World, ledger: Ledger, delivery: DeliveryView, name: str) -> None:
-    """Both ends hold the same octets (L5); the signer perhaps under a newer signature (receipts.sign_again)."""
+    """Both ends hold the same octets (L5); the signer perhaps under a newer signature (receipts.sign_again), or more of them."""
     assert delivery.signed_receipt is not None
     receipt = codec.decode_receipt(delivery.signed_receipt.receipt)
     key = keys.receipt(receipt.packet_id, receipt.level, receipt.signer_node)
     held = world.machines[receipt.signer_node].disk.durable(key)
-    if held is None or codec.signed_receipt_from_bytes(held).receipt != delivery.signed_receipt.receipt:
+    if held is None or not has_grown(delivery.signed_receipt, codec.signed_receipt_from_bytes(held)):
         ledger.breaks("I4", f"{name}: {receipt.signer_node} does not hold the receipt it gave")
 
 

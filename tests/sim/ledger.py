@@ -14,6 +14,7 @@ from node.model.envelope import PacketKind
 from node.model.office import DeliveryView, InboxEntry, SubmitResult, TrackView
 from node.model.reason import Reason
 from node.model.receipt import SignedReceipt
+from tests.sim.grown import has_grown
 from tests.sim.papers import Paper
 
 BY_NODES = ("01", "15")
@@ -224,7 +225,12 @@ class Ledger:
             self.statuses[key] = codes
 
     def _may_follow(self, key: tuple[bytes, str], delivery: DeliveryView) -> bool:
-        """Tell whether this may be said after a failure: only after one that was not confirmed, and only that it is settled now."""
+        """Tell whether this may be said after a final state: the same by a receipt that has grown; or after a failure that was not
+        confirmed, that it is settled now."""
+        state, receipt = self.finals[key]
+        is_same = delivery.state is state and delivery.reason is self.reasons[key]
+        if is_same and receipt is not None and delivery.signed_receipt is not None:
+            return has_grown(receipt, delivery.signed_receipt)
         if self.unconfirmed is None or self.reasons.get(key) is not self.unconfirmed:
             return False
         self.superseded += delivery.state is State.DELIVERED

@@ -194,15 +194,23 @@ def _check_tombstones(ledger: Ledger, life: Life, dossier: Dossier) -> None:
             )
 
 
-def excuses(life: Life, sent: Sent) -> bool:
-    """Tell whether a delivered packet may never have been in the unit's inbox, or have gone from it unread."""
+def excuses(world: World, life: Life, sent: Sent) -> bool:
+    """Tell whether a delivered packet may never have been in the unit's inbox, or have gone from it unread.
+
+    A unit that has moved may have answered, and its author have been told, at another node than the one that is asked.
+    """
+    moved = world.book.changes(life.author) or world.book.changes(life.unit)
+
+    def agrees(request: Sent) -> bool:
+        return "15" in life.answers(request) or (moved and life.state(request) is State.DELIVERED)
+
     act = life.does(sent)
     if act == "take back":
-        return "15" in life.answers(sent)
+        return agrees(sent)
     if act == "":
         return True
     return any(
-        (life.does(later) == "take back" and "15" in life.answers(later))
+        (life.does(later) == "take back" and agrees(later))
         or (life.does(later) == "replace" and life.state(later) is State.DELIVERED)
         for later in life.after(sent)
     )

@@ -150,7 +150,7 @@ class Network:
         if verb == "hello":
             self.greeted_s[origin, target] = self._loop.time()
         ends_s = self._loop.time() + BOUND_S[verb] + self._more_s(verb, request)
-        await self._leg(origin, target, self.weather.lose_request, ends_s, verb, len(request))
+        await self._leg(origin, target, self.weather.lose_request, ends_s, verb, len(request), sends=True)
         self._shake_hands(origin, target)
         if self._numbers.random() < self.weather.repeat_request and verb != "put_body":
             self._repeat(origin, target, verb, serve)
@@ -189,8 +189,13 @@ class Network:
         self.on_reply(target, verb, reply)
         return reply
 
-    async def _leg(self, origin: str, target: str, lose: float, ends_s: float, verb: str, size_bytes: int) -> None:
-        """One way of a message. Raises Deferred when it does not come through; silence lasts until the caller's bound."""
+    async def _leg(
+        self, origin: str, target: str, lose: float, ends_s: float, verb: str, size_bytes: int, *, sends: bool = False
+    ) -> None:
+        """One way of a message. Raises Deferred when it does not come through; silence lasts until the caller's bound.
+
+        Who `sends` and is refused at once knows that nothing of it has left.
+        """
         how = "reject" if (origin, target) in self.walls else self.cuts.get((origin, target), "")
         if not how and self.hosts[target].process is None:
             how = "reject" if self._numbers.random() < 0.7 else "drop"
@@ -205,7 +210,9 @@ class Network:
         self.counts.lost += 1
         self._trace(origin, f"{verb} {origin}>{target} {how or 'too late'}")
         await asyncio.sleep(late_s if how == "reject" else max(0.0, ends_s - self._loop.time()))
-        raise unreachable("refused" if how == "reject" else "no answer in time")
+        lost = unreachable("refused" if how == "reject" else "no answer in time")
+        lost.was_sent = not (sends and how == "reject")
+        raise lost
 
     def _delay_s(self) -> float:
         late_s = self._numbers.expovariate(1 / self.weather.delay_s)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.flow.send.transfer import ASK_SOON_MAX
+from node.flow.send.settling import ASK_SOON_MAX
 from node.model.code import parse_code
 from node.model.delivery import State
 from node.model.directory import Role, Zone, directory_of
@@ -254,27 +254,28 @@ async def poison_waits(cast: Cast, poison: Paper) -> None:
     assert (view.state, view.reason) == (State.WAITING, Reason.FAILED_INSIDE)
 
 
-@pytest.mark.parametrize("place", ["_verdict", "_settle"])
+@pytest.mark.parametrize("place", ["_verdict", "settle"])
 def test_an_item_on_which_its_receiver_fails_concerns_no_other(place: str) -> None:
     async def story(world: World, cast: Cast) -> None:
         good, poison, packet_id = await send_with_poison(world, cast)
         reception = world.machines["h37"].node.reception
-        real = getattr(reception, place)
+        part = reception._deciding if place == "settle" else reception
+        real = getattr(part, place)
 
         def fails(*args: Any) -> Any:
             if packet_id in [getattr(one, "packet_id", b"") for one in args] or any(
                 getattr(getattr(one, "envelope", None), "packet_id", b"") == packet_id
-                for one in (args[1] if place == "_settle" else ())
+                for one in (args[1] if place == "settle" else ())
             ):
                 raise ZeroDivisionError("poison")
             return real(*args)
 
-        setattr(reception, place, fails)
+        setattr(part, place, fails)
         for paper in good:
             await cast.delivered_within(world, paper, 60)
         await poison_waits(cast, poison)
         expect_bugs(world, "ZeroDivisionError")
-        setattr(reception, place, real)
+        setattr(part, place, real)
         await cast.delivered_within(world, poison, HOUR_S)
         world.loop.bugs.clear()
 

@@ -300,10 +300,12 @@ class World:
         return sorted(code for code, unit in units.items() if not unit.valid_to_ms and code not in communes)
 
     def machine_of(self, unit: str) -> Machine:
-        """Return the machine whose node serves a unit."""
-        zone = self.directory.zone_of(parse_code(unit))
-        assert zone is not None
-        return self.machines[zone.node_id]
+        """Return the machine whose node serves a unit; of one that is not listed any more, the last that did."""
+        for directory in (self.directory, *reversed(self.book.directories)):
+            zone = directory.zone_of(parse_code(unit))
+            if zone is not None and unit in zone.units:
+                return self.machines[zone.node_id]
+        raise KeyError(unit)
 
     async def start_all(self) -> None:
         """Start whatever is down."""
