@@ -20,14 +20,15 @@ from node.flow.expiry.sweeper import Sweeper
 from node.flow.inbox import inbox
 from node.flow.loop import Tasks
 from node.flow.receive import accept, arrival, verify
-from node.flow.send import outbox, receipts, transfer, turns
+from node.flow.send import outbox, receipts, reroute, settling, turns
 from node.flow.send.hello import Greeter
 from node.flow.submit import store
 from node.flow.webhooks import notices
 from node.model.delivery import State
-from node.model.directory import NodeEntry
+from node.model.directory import Directory, NodeEntry
 from node.model.envelope import Envelope
 from node.model.lane import Lane
+from node.model.mesh import Parcel
 from node.model.reason import Reason
 from node.model.receipt import Receipt
 from node.model.webhook import Batch
@@ -354,7 +355,14 @@ def takes_for_others() -> Iterator[None]:
 @contextmanager
 def never_backs_off() -> Iterator[None]:
     """A node that tries again at once, whatever it was told: a peer that does not answer, an item that was put off."""
-    with patch.object(backoff, "pause_ms", lambda *_: 300), patch.object(transfer, "item_pause_ms", lambda *_: 300):
+    with patch.object(backoff, "pause_ms", lambda *_: 300), patch.object(settling, "item_pause_ms", lambda *_: 300):
+        yield
+
+
+@contextmanager
+def reroutes_without_asking() -> Iterator[None]:
+    """An author's node that sends what it has sent to a unit's former node to the new one, too, without having asked."""
+    with patch.object(reroute.Sent, "may_be", lambda *_: False):
         yield
 
 
@@ -362,6 +370,18 @@ def never_backs_off() -> Iterator[None]:
 def wrong_dates_stay() -> Iterator[None]:
     """A node that leaves what a clock which was ahead has dated as it is."""
     with patch.dict(walk.DATES, clear=True):
+        yield
+
+
+@contextmanager
+def takes_what_goes_elsewhere() -> Iterator[None]:
+    """A node that takes a packet for all recipients whom it serves by its own directory, and not only for those for whom it was sent."""
+    real = verify.units_served_by
+
+    def served(envelope: Envelope, parcel: Parcel, directory: Directory) -> list[str]:
+        return real(envelope, replace(parcel, for_units=()), directory)
+
+    with patch.object(verify, "units_served_by", served):
         yield
 
 
@@ -376,4 +396,11 @@ def dates_are_taken_as_they_are() -> Iterator[None]:
 def believes_its_own_clock() -> Iterator[None]:
     """A node that ends things by what its clock says, whatever the others' say."""
     with patch.object(AgreedTime, "doubt", lambda self: None):
+        yield
+
+
+@contextmanager
+def first_receipt_for_ever() -> Iterator[None]:
+    """A node that gives its first receipt for a packet, whoever else of its units the packet comes for later."""
+    with patch.object(accept, "open_units", lambda *_: []):
         yield

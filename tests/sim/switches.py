@@ -30,7 +30,7 @@ FAULTS = (
     Switch(
         "editions", HOLDS, "editions reach nodes at different times: units are added and closed, aliases begin and end"
     ),
-    Switch("moves", NOT_YET, "units and whole prefixes go over to another node"),
+    Switch("moves", HOLDS, "units and whole prefixes go over to another node"),
     Switch("hello", HOLDS, "nodes that hear of an edition by Hello only (needs a fault that publishes editions)"),
     Switch("keys", HOLDS, "signing and sealing keys change, published before use, the old ones end"),
     Switch("tls", HOLDS, "TLS certificates change, published before use"),

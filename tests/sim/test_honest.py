@@ -106,6 +106,8 @@ def test_a_node_that_is_not_what_it_should_be_is_found(
 
 HURRIED: dict[str, Any] = {"lossy": True, "cut_every_s": 300, "papers": 40, "hurried": True}
 """All of it expires soon, on roads so bad that some does, and that receipts are lost until then."""
+ASTRAY: dict[str, Any] = {"lossy": True, "cut_every_s": 300, "papers": 40}
+"""Much is on the road when units move, and receipts are lost."""
 
 
 @pytest.mark.parametrize(
@@ -121,6 +123,9 @@ HURRIED: dict[str, Any] = {"lossy": True, "cut_every_s": 300, "papers": 40, "hur
         (mutants.takes_for_others, "L-once", {}, ""),
         (mutants.dates_are_taken_as_they_are, ("L-kept", "I4"), {"papers": 24}, "clocks"),
         (mutants.believes_its_own_clock, ("law 1", "forgetting"), {"papers": 24}, "clocks"),
+        (mutants.reroutes_without_asking, "L-once", ASTRAY, "moves"),
+        (mutants.takes_what_goes_elsewhere, "L-once", ASTRAY, "moves"),
+        (mutants.first_receipt_for_ever, ("L-agree", "rest"), ASTRAY, "moves"),
     ],
 )
 def test_each_law_of_both_sides_finds_its_mutant(

@@ -253,7 +253,6 @@ def test_a_recipient_that_its_own_node_does_not_know_yet_is_not_refused_for_good
     tell(story)
 
 
-@pytest.mark.xfail(strict=True, reason=UNMENDED + "the document is in both inboxes, or waits as WRONG_NODE")
 def test_a_recipient_that_moves_while_the_receipt_of_its_old_node_is_lost_has_the_document_once() -> None:
     async def story(world: World, cast: Cast) -> None:
         for other in ("h49", "centre"):
