@@ -96,7 +96,7 @@ class Risk:
         self._suspects = await self._ports.store.transact(marked)
         if self.deaths >= CAREFUL_AFTER:
             self._careful_until_ms = self._ports.clock.monotonic_ms() + CALM_MS
-            log.error("node.careful", count=self.deaths, items=len(self._suspects))
+            log.warning("node.careful", count=self.deaths, items=len(self._suspects))
         elif self._suspects:
             await self._calm()
 

@@ -34,7 +34,7 @@ FAULTS = (
     Switch("hello", HOLDS, "nodes that hear of an edition by Hello only (needs a fault that publishes editions)"),
     Switch("keys", HOLDS, "signing and sealing keys change, published before use, the old ones end"),
     Switch("tls", HOLDS, "TLS certificates change, published before use"),
-    Switch("revoked", NOT_YET, "a node is struck off the directory and comes back with other keys"),
+    Switch("revoked", HOLDS, "a node is struck off the directory and comes back with other keys"),
     Switch("retention", HOLDS, "everything is kept for minutes, and swept within the day"),
     Switch("clocks", HOLDS, "a clock is minutes to years off for a time, and jumps back"),
     Switch("wrong-clock", HOLDS, "a clock is off for good"),
