@@ -187,4 +187,4 @@ class Mesh:
         if units:
             home.zone_editor().add_units(Unit(code, f"Đơn vị mẫu {code}") for code in units)
             self.authority.take(sign_zone(home, now_ms())[0], now_ms())
-        connect(home, "qlvb", [parse_code(code) for code in units or ("W00",)], self.folder / f"{name}.json")
+        connect(home, "qlvb", units or ("W00",), self.folder / f"{name}.json")

@@ -60,11 +60,11 @@ def test_a_folder_without_a_root_is_no_directory(home: Home, tmp_path: Path) -> 
 
 def test_a_system_gets_a_credential_for_units_of_the_node_alone(home: Home, tmp_path: Path) -> None:
     path = tmp_path / "qlvb.json"
-    connect(home, "qlvb", [UNIT], path)
+    connect(home, "qlvb", [UNIT.text], path)
     with pytest.raises(Denied) as foreign:
         units_not_listed(home, [parse_code("G14")])
     with pytest.raises(Broken) as there:
-        connect(home, "other", [UNIT], path)
+        connect(home, "other", [UNIT.text], path)
     granted = grant(home, "qlvb", now_ms())
     with pytest.raises(Rejected) as nobody:
         grant(home, "other", now_ms())

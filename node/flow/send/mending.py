@@ -113,12 +113,12 @@ class Mending:
             self._wake.clear()
             try:
                 await self.mend_once()
-                pause_s = LOOK_EVERY_S
             except Fault as fault:
-                # The store takes no writes or cannot be read now: what is damaged stays noted.
-                pause_s = max(LOOK_EVERY_S, fault.retry_after_ms / 1000)
-            if not self._doubts:
-                await rest(self._ports.clock, self._wake, pause_s)
+                # The store takes no writes or cannot be read now: what is damaged stays noted, what is in doubt remembered.
+                await self._ports.clock.sleep(max(LOOK_EVERY_S, fault.retry_after_ms / 1000))
+                continue
+            # Somebody who doubts a body meanwhile has woken us already.
+            await rest(self._ports.clock, self._wake, LOOK_EVERY_S)
 
     async def mend_once(self) -> None:
         """Read again what is in doubt, then try what is damaged and due. Raises Fault if our own store fails."""
