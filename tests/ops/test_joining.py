@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.access.credential import Credential
+from node.access.grants import read_grants
 from node.directory.authority.authority import Authority
 from node.errors import Broken, Denied, Rejected
 from node.model.code import parse_code
@@ -62,7 +63,7 @@ def test_a_system_gets_a_credential_for_units_of_the_node_alone(home: Home, tmp_
     path = tmp_path / "qlvb.json"
     connect(home, "qlvb", [UNIT.text], path)
     with pytest.raises(Denied) as foreign:
-        units_not_listed(home, [parse_code("G14")])
+        units_not_listed(home, read_grants(["G14"]))
     with pytest.raises(Broken) as there:
         connect(home, "other", [UNIT.text], path)
     granted = grant(home, "qlvb", now_ms())
@@ -70,7 +71,7 @@ def test_a_system_gets_a_credential_for_units_of_the_node_alone(home: Home, tmp_
         grant(home, "other", now_ms())
 
     assert (Credential.load(path).system, stat.S_IMODE(path.stat().st_mode)) == ("qlvb", 0o600)
-    assert units_not_listed(home, [UNIT, OTHER]) == ["H37.02"]
+    assert units_not_listed(home, read_grants([UNIT.text, OTHER.text])) == ["H37.02"]
     assert (foreign.value.reason, there.value.reason) == (Reason.PEER_SPEAKS_FOR_OTHERS, Reason.ALREADY_EXISTS)
     assert nobody.value.reason is Reason.NOT_FOUND
     assert (granted["systemid"], granted["endpoint"]) == ("qlvb", ""), "the bridge is off"

@@ -73,7 +73,12 @@ def receipts_without_storing() -> Iterator[None]:
 @contextmanager
 def no_memory_of_packets() -> Iterator[None]:
     """A node that decides anew about every copy of a packet."""
-    with patch.object(accept, "decided", lambda *_: None):
+    real = accept._store_one
+
+    def anew(*args: Any, is_new: bool) -> Any:
+        return real(*args, is_new=True)
+
+    with patch.object(accept, "_store_one", anew):
         yield
 
 

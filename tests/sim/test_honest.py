@@ -78,7 +78,7 @@ def test_a_node_that_leaves_wrong_dates_as_they_are_does_not_forget() -> None:
     ("mutant", "law", "plan"),
     [
         (mutants.receipts_without_storing, "law 1", CHAOS),
-        (mutants.no_memory_of_packets, "law 1", CHAOS),
+        (mutants.no_memory_of_packets, ("law 1", "I7"), CHAOS),
         (mutants.no_memory_of_submissions, "law 3", CHAOS),
         (mutants.custody_is_delivery, "law 2", CHAOS),
         (mutants.rows_forgotten_when_put_off, "law 2", CHAOS),

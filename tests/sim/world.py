@@ -146,7 +146,8 @@ class Machine:
         node.signals.newer_directory.connect(lambda news: self.hear_of(*news))
         self.process, self.node, self.loops = process, node, loops
         try:
-            await process.call(loops.start(), 60.0)
+            # A start makes three commits one after another, each of which waits for one or two syncs of a disk that takes 20 s (SHAKY).
+            await process.call(loops.start(), 240.0)
         except Fault as fault:
             world.trace(self.name, f"does not start: {fault}")
             self.crash()
