@@ -61,7 +61,8 @@ async def flip(office: Office, body_sha256: bytes) -> None:
 
     if not await office.ports.store.transact(write):
         sealed: dict[bytes, bytes] = office.ports.bodies._sealed  # type: ignore[attr-defined]
-        sealed[body_sha256] = sealed[body_sha256][:-1] + b"\xff"
+        whole = sealed[body_sha256]
+        sealed[body_sha256] = whole[:-1] + bytes([whole[-1] ^ 1])
 
 
 async def read(office: Office, packet_id: bytes) -> bytes:
